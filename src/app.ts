@@ -1,0 +1,52 @@
+import Fastify, { type FastifyBaseLogger } from 'fastify'
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import type { Registry } from './model/registry.ts'
+import drain from './plugins/drain.ts'
+import errors, { answerClientError, answerFrameworkError } from './plugins/errors.ts'
+import json from './plugins/json.ts'
+import metrics from './plugins/metrics.ts'
+import openapi from './plugins/openapi.ts'
+import validation from './plugins/validation.ts'
+import health from './routes/health.ts'
+import models from './routes/models.ts'
+import sequence from './routes/sequence.ts'
+import step from './routes/step.ts'
+import { version } from './version.ts'
+
+export interface AppOptions {
+  readonly registry: Registry
+  /** The engine that all models use, for the metrics. */
+  readonly engine: { readonly name: string, readonly backend: string }
+  /** The largest body, in bytes. */
+  readonly bodyLimit: number
+  /** Left out, nothing is logged. */
+  readonly logger?: FastifyBaseLogger
+}
+
+/** The service, ready to listen. */
+export async function buildApp ({ registry, engine, bodyLimit, logger }: AppOptions) {
+  const app = Fastify({
+    ...(logger !== undefined && { loggerInstance: logger }),
+    bodyLimit,
+    // A whole request in a minute: slow senders hold no socket for longer.
+    requestTimeout: 60_000,
+    routerOptions: { maxParamLength: 255 },
+    // The drain plugin answers in our own words.
+    return503OnClosing: false,
+    frameworkErrors: answerFrameworkError,
+    clientErrorHandler: answerClientError
+  }).withTypeProvider<TypeBoxTypeProvider>()
+
+  await app.register(errors)
+  await app.register(json)
+  await app.register(validation)
+  await app.register(drain)
+  await app.register(openapi, { version })
+  await app.register(metrics, { build: { version, engine: engine.name, backend: engine.backend } })
+
+  await app.register(step, { registry })
+  await app.register(sequence, { registry })
+  await app.register(models, { registry })
+  await app.register(health)
+  return app
+}

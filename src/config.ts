@@ -1,0 +1,93 @@
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import Type, { type Static } from 'typebox'
+import { Refusal } from './refusal.ts'
+import { compile } from './schema.ts'
+
+/** Every setting: its flag is `--name`, its environment variable `CELLSERVE_NAME` in capitals with underscores. */
+export const Settings = Type.Object({
+  models: Type.String({ minLength: 1, description: 'Folder of models: NAME.safetensors or NAME/model.safetensors. Default: the demo models' }),
+  'default-model': Type.Optional(Type.String({ minLength: 1, description: 'The model that answers where a request names none. Default: the only one' })),
+  host: Type.String({ minLength: 1, default: '127.0.0.1', description: 'Address to listen on; 0.0.0.0 for all' }),
+  port: Type.Integer({ minimum: 0, maximum: 65535, default: 8080, description: 'Port to listen on; 0 for any free one' }),
+  engine: Type.Enum(['auto', 'native', 'tfjs'], {
+    default: 'auto', description: 'What computes: auto, native or tfjs'
+  }),
+  'log-level': Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
+    default: 'info', description: 'fatal, error, warn, info, debug, trace or silent'
+  }),
+  'body-limit': Type.Integer({ minimum: 1024, maximum: 2 ** 30, default: 2 ** 24, description: 'Largest request body, in bytes' }),
+  'max-steps': Type.Integer({ minimum: 1, maximum: 2 ** 24, default: 2 ** 16, description: 'Largest B x T of a request' })
+})
+
+export type Config = Static<typeof Settings>
+
+/** A wrong flag or variable; the message is one line that says what was expected. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+}
+
+const validate = compile(Settings)
+
+const DEMO = { models: fileURLToPath(new URL('../models', import.meta.url)), 'default-model': 'custom-lstm' }
+
+/**
+ * Reads the configuration; a flag goes before its environment variable. Without a models folder it is the demo's.
+ *
+ * @returns `help` or `version` where that is asked for.
+ * @throws ConfigError
+ */
+export function readConfig (args: readonly string[], env: NodeJS.ProcessEnv): Config | 'help' | 'version' {
+  const flags = readFlags(args)
+  if (flags.help === true) return 'help'
+  if (flags.version === true) return 'version'
+  const given: Record<string, unknown> = {}
+  for (const [name, schema] of Object.entries(Settings.properties)) {
+    const text = flags[name] ?? env[variable(name)]
+    // As in most programs, an empty variable is one that is not set.
+    if (typeof text === 'string' && (text !== '' || name in flags)) given[name] = 'type' in schema && schema.type === 'integer' ? toInteger(text) : text
+  }
+  try {
+    return validate('models' in given ? given : { ...DEMO, ...given }, '')
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error
+    const [{ path, message }] = error.errors
+    const name = path.slice(1)
+    throw new ConfigError(`${name in flags ? `--${name}` : variable(name)}: ${message}`)
+  }
+}
+
+function readFlags (args: readonly string[]): Record<string, string | boolean | undefined> {
+  const options = Object.fromEntries(Object.keys(Settings.properties).map((name) => [name, { type: 'string' } as const]))
+  try {
+    return parseArgs({ args: [...args], options: { ...options, help: { type: 'boolean', short: 'h' }, version: { type: 'boolean', short: 'v' } } }).values
+  } catch (error) {
+    throw new ConfigError(error instanceof Error ? error.message.split('\n')[0] : String(error))
+  }
+}
+
+function toInteger (text: string): number | string {
+  return /^-?\d+$/.test(text) ? Number(text) : text
+}
+
+function variable (name: string): string {
+  return `CELLSERVE_${name.toUpperCase().replaceAll('-', '_')}`
+}
+
+/** The text of `--help`. */
+export function helpText (): string {
+  const rows = Object.entries(Settings.properties).map(([name, schema]) => {
+    const fallback = 'default' in schema ? `. Default: ${String(schema.default)}` : ''
+    return [`--${name}`, variable(name), `${'description' in schema ? String(schema.description) : ''}${fallback}`]
+  })
+  rows.push(['--help', '', 'This text'], ['--version', '', 'The version'])
+  return [
+    'Usage: cellserve [--flag value ...]',
+    '',
+    'Serves LSTM cells whose input hidden size may differ from their output hidden size.',
+    'A flag goes before its environment variable.',
+    '',
+    ...rows.map(([flag, name, description]) => `  ${flag.padEnd(16)} ${name.padEnd(24)} ${description}`),
+    ''
+  ].join('\n')
+}

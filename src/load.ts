@@ -1,0 +1,34 @@
+import Type from 'typebox'
+import type { Engine } from './engine/engine.ts'
+import { createPolicy } from './model/feedback/policies.ts'
+import { createModel, type Model } from './model/model.ts'
+import { compile } from './schema.ts'
+import { ModelsError, readModels, type ModelFile } from './weights/folder.ts'
+
+const readConfig = compile(Type.Object({
+  feedback: Type.Optional(Type.Object({ policy: Type.String() }))
+}, { additionalProperties: false }))
+
+/**
+ * The models of a folder, each with its policy, ready on the engine.
+ *
+ * @param maxSteps the largest B x T of a request.
+ * @throws ModelsError at the first file that is wrong; the message names it.
+ */
+export async function loadModels (directory: string, engine: Engine, maxSteps: number): Promise<Model[]> {
+  const files = await readModels(directory)
+  return await Promise.all(files.map((file) => loadModel(file, engine, maxSteps)))
+}
+
+async function loadModel (file: ModelFile, engine: Engine, maxSteps: number): Promise<Model> {
+  const { name, cell, config, folder, tensor } = file
+  try {
+    const { feedback } = readConfig(config, '')
+    const policy = await createPolicy(feedback, { sizes: cell.sizes, folder, tensor })
+    return createModel({ name, cell, policy, engine, maxSteps })
+  } catch (error) {
+    const { I, Hi, Ho } = cell.sizes
+    throw new ModelsError(`${folder === undefined ? file.path : `${folder}/config.json`}: ` +
+      `${error instanceof Error ? error.message : String(error)} (${file.path} has I = ${I}, Hi = ${Hi}, Ho = ${Ho})`)
+  }
+}

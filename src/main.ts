@@ -1,0 +1,46 @@
+#!/usr/bin/env node
+import closeWithGrace from 'close-with-grace'
+import { pino, type Logger } from 'pino'
+import { buildApp } from './app.ts'
+import { ConfigError, helpText, readConfig, type Config } from './config.ts'
+import { chooseEngine } from './engine/choose.ts'
+import { loadModels } from './load.ts'
+import { createRegistry } from './model/registry.ts'
+import { version } from './version.ts'
+
+/** How long accepted requests have to finish once the process is told to stop, in milliseconds. */
+const GRACE = 10_000
+
+try {
+  const config = readConfig(process.argv.slice(2), process.env)
+  if (config === 'help') process.stdout.write(helpText())
+  else if (config === 'version') process.stdout.write(`${version}\n`)
+  else await serve(config)
+} catch (error) {
+  // The operator's mistake is a line, ours a stack.
+  process.stderr.write(`cellserve: ${error instanceof Error ? error.message : String(error)}\n`)
+  if (error instanceof ConfigError) process.stderr.write('cellserve --help lists what can be set\n')
+  process.exitCode = 1
+}
+
+async function serve (config: Config): Promise<void> {
+  const logger = createLogger(config['log-level'])
+  const engine = await chooseEngine(config.engine)
+  const registry = createRegistry(await loadModels(config.models, engine, config['max-steps']), config['default-model'])
+  const app = await buildApp({ registry, engine, bodyLimit: config['body-limit'], logger })
+  closeWithGrace({ delay: GRACE, logger }, async ({ err }) => {
+    if (err !== undefined) logger.error(err)
+    await app.close()
+  })
+  await app.listen({ host: config.host, port: config.port })
+  logger.info({
+    engine: `${engine.name} (${engine.backend})`,
+    models: registry.models.map(({ name }) => name),
+    default: registry.defaultName
+  }, 'ready')
+}
+
+/** JSON lines, but for people at a terminal. */
+function createLogger (level: string): Logger {
+  return pino({ level, ...(process.stdout.isTTY && { transport: { target: 'pino-pretty' } }) })
+}

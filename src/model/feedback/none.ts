@@ -1,0 +1,15 @@
+import { NoContext, optionsOf } from './options.ts'
+import type { PolicyKind } from './policy.ts'
+
+const readOptions = optionsOf('none', {})
+
+/** Only the client knows the feedback, so a request is one step. */
+export const none: PolicyKind = {
+  name: 'none',
+  summary: 'Only the client knows the feedback: one step a request.',
+  context: NoContext,
+  create (options) {
+    readOptions(options)
+    return { context: NoContext, bind: () => ({ knows: () => false, next: () => {} }) }
+  }
+}

@@ -1,0 +1,34 @@
+import type { TSchema } from 'typebox'
+import { Refusal } from '../../refusal.ts'
+import { attention } from './attention.ts'
+import { concat } from './concat.ts'
+import { identity } from './identity.ts'
+import { moduleFile } from './module.ts'
+import { none } from './none.ts'
+import { NoContext } from './options.ts'
+import type { Policy, PolicyKind, PolicySetting } from './policy.ts'
+import { projection } from './projection.ts'
+import { repeat } from './repeat.ts'
+
+/** Every feedback policy there is, in the order of the documentation. */
+export const POLICIES: readonly PolicyKind[] = [none, identity, repeat, concat, projection, attention, moduleFile]
+
+/** The schemas of the contexts that a request may bring. */
+export const CONTEXTS: readonly TSchema[] = POLICIES.flatMap(({ context }) => context === undefined || context === NoContext ? [] : [context])
+
+/**
+ * Makes a model's policy of the `feedback` of its `config.json`; without one it is `identity` where `Hi = Ho`, else
+ * `none`.
+ *
+ * @throws Error which says what does not fit.
+ */
+export async function createPolicy (options: { readonly policy: string } | undefined, model: PolicySetting): Promise<{ name: string, policy: Policy }> {
+  const { Hi, Ho } = model.sizes
+  const chosen = options ?? { policy: Hi === Ho ? identity.name : none.name }
+  const kind = POLICIES.find(({ name }) => name === chosen.policy)
+  if (kind === undefined) {
+    const names = POLICIES.map(({ name }) => name).join(', ')
+    throw new Refusal('malformed', { path: '/feedback/policy', message: `expected one of ${names}, got ${JSON.stringify(chosen.policy)}` })
+  }
+  return { name: kind.name, policy: await kind.create(chosen, model) }
+}

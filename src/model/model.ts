@@ -1,0 +1,135 @@
+import { countParameters, type Cell, type CellSizes } from '../cell.ts'
+import type { Engine } from '../engine/engine.ts'
+import { Refusal, unprocessable } from '../refusal.ts'
+import { Tensor } from '../tensor.ts'
+import type { Feedback, Policy } from './feedback/policy.ts'
+import { checkAnswerSize } from './limits.ts'
+import { expandState, outlineSequence, outlineStep, type Outline, type SequenceRequest, type StepRequest } from './request.ts'
+import { createScheduler } from './scheduler.ts'
+import type { Work } from './work.ts'
+
+/** A cell, its policy, its rows. */
+export interface Model {
+  readonly name: string
+  readonly sizes: CellSizes
+  readonly policy: { readonly name: string, readonly policy: Policy }
+  readonly engine: Pick<Engine, 'name' | 'backend'>
+  readonly parameters: number
+  /** One step of the bare cell. @throws Refusal */
+  step (request: StepRequest): Promise<StepAnswer>
+  /** Many steps with the policy's feedback between them. @throws Refusal */
+  sequence (request: SequenceRequest): Promise<SequenceAnswer>
+}
+
+/** `[B][Ho]`, or `[Ho]` where the request's `x` has no batch dimension. */
+export interface StepAnswer {
+  readonly h_out: Tensor
+  readonly c_out: Tensor
+}
+
+export interface SequenceAnswer extends StepAnswer {
+  /** `[B][T][Ho]`, or `[B][Ho]` of the last steps. */
+  readonly output: Tensor
+  /** `[B][Hi]`: what the policy would feed to the next step; left out where only the client knows. */
+  readonly h_next?: Tensor
+  /** `[B][T][N]`, where the request asked for attention weights. */
+  readonly weights?: Tensor
+}
+
+export interface ModelParts {
+  readonly name: string
+  readonly cell: Cell
+  readonly policy: Model['policy']
+  readonly engine: Engine
+  /** The largest B x T of a request. */
+  readonly maxSteps: number
+}
+
+/** The feedback of the bare cell. */
+const NO_FEEDBACK: Feedback = { knows: () => false, next: () => {} }
+
+export function createModel ({ name, cell, policy, engine, maxSteps }: ModelParts): Model {
+  const { sizes } = cell
+  const { I, Hi, Ho } = sizes
+  const scheduler = createScheduler(engine.load(cell), sizes)
+
+  /** Lays out the work of a request; the policy feeds its first step, but where the request does. */
+  function layOut (request: StepRequest, outline: Outline, feedback: Feedback, output: Float32Array | undefined): Work {
+    const { rows, steps, lengths, xStep } = outline
+    const work: Work = {
+      rows,
+      steps,
+      lengths,
+      x: request.x.data,
+      xRow: xStep === 0 ? I : steps * I,
+      xStep,
+      hIn: expandState(request.h_in, 'h_in', rows, Hi),
+      h: new Float32Array(rows * Ho),
+      c: expandState(request.c_in, 'c_in', rows, Ho),
+      output,
+      feedback
+    }
+    if (request.h_in === undefined && feedback.knows(0)) {
+      for (let row = 0; row < rows; row++) feedback.next(row, 0, work.h, row * Ho, work.hIn, row * Hi)
+    }
+    return work
+  }
+
+  function needsPolicy (steps: number): Refusal {
+    return unprocessable('/x', `${steps} steps need a feedback policy to make each h_in (Hi = ${Hi}) of the last h_out (Ho = ${Ho}), ` +
+      'and this model has none: send one step at a time, to /step, or give the model a policy in its config.json')
+  }
+
+  return {
+    name,
+    sizes,
+    policy,
+    engine: { name: engine.name, backend: engine.backend },
+    parameters: countParameters(cell),
+
+    step: (request) => naming(name, async () => {
+      const outline = outlineStep(request, sizes)
+      checkRows(outline, maxSteps)
+      const work = layOut(request, outline, NO_FEEDBACK, undefined)
+      await scheduler.run(work)
+      return statesOf(work, outline, Ho)
+    }),
+
+    sequence: (request) => naming(name, async () => {
+      const outline = outlineSequence(request, sizes, maxSteps)
+      const { rows, steps, batched } = outline
+      const last = request.return === 'last'
+      if (!last) checkAnswerSize(rows * steps * Ho, '/x')
+      const feedback = policy.policy.bind(request.context ?? {}, outline)
+      if (steps > 1 && !feedback.knows(1)) throw needsPolicy(steps)
+      const work = layOut(request, outline, feedback, last ? undefined : new Float32Array(rows * steps * Ho))
+      await scheduler.run(work)
+      const states = statesOf(work, outline, Ho)
+      return {
+        output: work.output === undefined ? states.h_out : new Tensor(batched ? [rows, steps, Ho] : [steps, Ho], work.output),
+        ...states,
+        ...(feedback.knows(steps) && { h_next: new Tensor(batched ? [rows, Hi] : [Hi], work.hIn) }),
+        ...(feedback.weights !== undefined && { weights: feedback.weights })
+      }
+    })
+  }
+}
+
+function statesOf ({ rows, h, c }: Work, { batched }: Outline, Ho: number): StepAnswer {
+  const shape = batched ? [rows, Ho] : [Ho]
+  return { h_out: new Tensor(shape, h), c_out: new Tensor(shape, c) }
+}
+
+function checkRows ({ rows }: Outline, maxSteps: number): void {
+  if (rows > maxSteps) throw unprocessable('/x', `${rows} rows are more than the ${maxSteps} steps allowed in one request`)
+}
+
+/** Has every refusal say which model refuses. */
+async function naming<T> (model: string, answer: () => Promise<T>): Promise<T> {
+  try {
+    return await answer()
+  } catch (error) {
+    if (error instanceof Refusal) error.model = model
+    throw error
+  }
+}

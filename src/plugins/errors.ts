@@ -1,0 +1,88 @@
+import type { Socket } from 'node:net'
+import { STATUS_CODES } from 'node:http'
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import { Refusal, type FieldError, type RefusalKind } from '../refusal.ts'
+
+/** RFC 9457 problem details. */
+interface Problem {
+  readonly type: 'about:blank'
+  readonly title: string
+  readonly status: number
+  readonly detail: string
+  readonly model?: string
+  readonly errors?: readonly FieldError[]
+}
+
+export const PROBLEM_JSON = 'application/problem+json'
+
+const STATUS: Readonly<Record<RefusalKind, number>> = { malformed: 400, unknown: 404, unprocessable: 422, failed: 500, unavailable: 503 }
+
+/** Answers every refusal, ours and Fastify's own, as a problem. */
+export default fp(async (app) => {
+  app.setErrorHandler((error: FastifyError | Refusal, request, reply) => {
+    const problem = problemOf(error, request)
+    if (problem.status >= 500) request.log.error(error)
+    else request.log.debug({ problem }, 'refused')
+    return send(reply, problem)
+  })
+
+  app.setNotFoundHandler((request, reply) => {
+    const path = request.url.split('?', 1)[0]
+    const allowed = app.supportedMethods.filter((method) => app.findRoute({ method, url: path }) !== null)
+    if (allowed.length === 0) return send(reply, problem(404, `there is no ${path} here; GET /docs lists what there is`))
+    reply.header('allow', allowed.join(', '))
+    return send(reply, problem(405, `${path} takes ${allowed.join(', ')}, not ${request.method}`))
+  })
+}, { name: 'errors', fastify: '5.x' })
+
+function send (reply: FastifyReply, problem: Problem): FastifyReply {
+  if (problem.status === 503) reply.header('retry-after', '1')
+  return reply.code(problem.status).header('content-type', PROBLEM_JSON).send(problem)
+}
+
+/** What Fastify refuses before a route is found. */
+export function answerFrameworkError (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+  send(reply, problemOf(error, request))
+}
+
+/** What Node.js refuses before there is a request: the answer is written to the socket as it is. */
+export function answerClientError (error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy()
+    return
+  }
+  const [status, detail] = CLIENT_ERRORS.get(error.code) ?? [400, 'this is not HTTP/1.1']
+  const body = JSON.stringify(problem(status, detail))
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: ${PROBLEM_JSON}\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`)
+}
+
+const CLIENT_ERRORS: ReadonlyMap<string | undefined, readonly [number, string]> = new Map([
+  ['HPE_HEADER_OVERFLOW', [431, 'the headers are too large']],
+  ['ERR_HTTP_REQUEST_TIMEOUT', [408, 'the request did not arrive in time']]
+])
+
+function problemOf (error: FastifyError | Refusal, request: FastifyRequest): Problem {
+  if (error instanceof Refusal) {
+    const { kind, model, errors, message } = error
+    return {
+      ...problem(STATUS[kind], model === undefined ? message : `model ${model}: ${message}`),
+      ...(model !== undefined && { model }),
+      ...(errors.some(({ path }) => path !== '') && { errors })
+    }
+  }
+  const status = error.statusCode ?? 500
+  if (status >= 500) return problem(status, 'something went wrong here; the log has more')
+  switch (error.code) {
+    case 'FST_ERR_CTP_BODY_TOO_LARGE':
+      return problem(status, `the body is larger than the ${request.routeOptions.bodyLimit} bytes allowed`)
+    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
+      return problem(status, `expected application/json, got ${request.headers['content-type'] ?? 'no content type'}`)
+    default:
+      return problem(status, error.message)
+  }
+}
+
+function problem (status: number, detail: string): Problem {
+  return { type: 'about:blank', title: STATUS_CODES[status] ?? 'Error', status, detail }
+}

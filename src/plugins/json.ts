@@ -1,0 +1,17 @@
+import fp from 'fastify-plugin'
+import secureJson from 'secure-json-parse'
+import { Refusal } from '../refusal.ts'
+
+/** Reads JSON bodies, and says where one is not JSON. Keys that would reach an object's prototype are refused. */
+export default fp(async (app) => {
+  // Fastify reads text by itself, too; here only JSON is asked for.
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, async (_request: unknown, body: string) => {
+    try {
+      return secureJson.parse(body, null, { protoAction: 'error', constructorAction: 'error' })
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error)
+      throw new Refusal('malformed', { path: '', message: body === '' ? 'the body is empty' : `the body is not JSON: ${reason}` })
+    }
+  })
+}, { name: 'json', fastify: '5.x' })

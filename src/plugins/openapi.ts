@@ -1,0 +1,53 @@
+import swagger from '@fastify/swagger'
+import swaggerUi from '@fastify/swagger-ui'
+import fp from 'fastify-plugin'
+import { publish } from '../schema.ts'
+
+export interface OpenapiOptions {
+  readonly version: string
+}
+
+/** The OpenAPI document, made of the routes' own schemas: `/openapi.json`, and the interactive reference `/docs`. */
+export default fp<OpenapiOptions>(async (app, { version }) => {
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'cellserve',
+        version,
+        description: 'LSTM cells whose input hidden size (Hi) may differ from their output hidden size (Ho).\n\n' +
+          'Sizes: B batch rows, T time steps, I input size, Hi what the cell reads, Ho what it writes. ' +
+          'All numbers are float32. Answers have no batch dimension where the request\'s `x` has none.',
+        license: { name: 'MIT', identifier: 'MIT' }
+      },
+      servers: [{ url: '/', description: 'This server' }],
+      tags: [
+        { name: 'cells', description: 'Step a cell, or run it over a sequence.' },
+        { name: 'models', description: 'What is served.' },
+        { name: 'operations', description: 'Health, metrics and this document.' }
+      ]
+    },
+    transformObject: (document) => 'openapiObject' in document ? nameSchemas(document.openapiObject) : document.swaggerObject
+  })
+  await app.register(swaggerUi, { routePrefix: '/docs', uiConfig: { displayRequestDuration: true } })
+
+  app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
+}, { name: 'openapi', fastify: '5.x' })
+
+/**
+ * Turns the validation schemas into published ones, and moves each that has a title to the document's components, so that
+ * generated clients have names for them.
+ */
+function nameSchemas<D extends object> (document: D): D {
+  const schemas: Record<string, unknown> = {}
+  const name = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(name)
+    if (typeof value !== 'object' || value === null) return value
+    const named = Object.fromEntries(Object.entries(value).map(([key, child]) => [key, key.startsWith('example') ? child : name(child)]))
+    if (!('title' in value) || typeof value.title !== 'string' || !('type' in value)) return named
+    schemas[value.title] = named
+    return { $ref: `#/components/schemas/${value.title}` }
+  }
+  const { paths, ...rest }: { paths?: unknown } = publish(document) ?? {}
+  return Object.assign(document, rest, { paths: name(paths) }, { components: { schemas } })
+}

@@ -1,0 +1,61 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import Type, { type Static } from 'typebox'
+import type { Model } from '../model/model.ts'
+import type { Registry } from '../model/registry.ts'
+import { publish } from '../schema.ts'
+import { ModelParams, problems } from './schemas.ts'
+
+const Size = (description: string) => Type.Integer({ minimum: 1, description })
+
+const ModelDescription = Type.Object({
+  name: Type.String(),
+  default: Type.Boolean({ description: 'Whether this model answers where a request names none.' }),
+  sizes: Type.Object({
+    I: Size('Input size.'),
+    Hi: Size('Input hidden size: what the cell reads.'),
+    Ho: Size('Output hidden size: what the cell writes; also the size of the cell state.')
+  }),
+  feedback: Type.Object({
+    policy: Type.String({ description: 'The name of the feedback policy.' }),
+    context: Type.Unknown({ description: 'The JSON schema of the `context` that a sequence brings for it.' })
+  }),
+  engine: Type.Object({ name: Type.String(), backend: Type.String() }),
+  parameters: Type.Integer({ description: 'Number of trained parameters.' }),
+  weight_bytes: Type.Integer({ description: 'Bytes of the weights, as float32.' })
+}, { title: 'Model', description: 'A served model.' })
+
+const ModelList = Type.Object({ models: Type.Array(ModelDescription) }, { title: 'ModelList', description: 'Every served model.' })
+
+/** `GET /models` and `GET /models/{model}`: what is served. */
+const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { registry }) => {
+  const describe = ({ name, sizes, policy, engine, parameters }: Model): Static<typeof ModelDescription> => ({
+    name,
+    default: name === registry.defaultName,
+    sizes,
+    feedback: { policy: policy.name, context: publish(policy.policy.context) },
+    engine,
+    parameters,
+    weight_bytes: parameters * Float32Array.BYTES_PER_ELEMENT
+  })
+
+  app.get('/models', {
+    schema: {
+      operationId: 'listModels',
+      tags: ['models'],
+      summary: 'List the models',
+      response: { 200: ModelList }
+    }
+  }, async () => ({ models: registry.models.map(describe) }))
+
+  app.get('/models/:model', {
+    schema: {
+      operationId: 'getModel',
+      tags: ['models'],
+      summary: 'Describe a model',
+      params: ModelParams,
+      response: { 200: ModelDescription, ...problems(404) }
+    }
+  }, async ({ params }) => describe(registry.get(params.model)))
+}
+
+export default routes

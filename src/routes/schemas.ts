@@ -1,0 +1,38 @@
+import Type, { type TSchema } from 'typebox'
+
+/** RFC 9457 problem details, as the errors plugin answers them. */
+const Problem = Type.Object({
+  type: Type.String({ format: 'uri-reference' }),
+  title: Type.String({ description: 'The status in words.' }),
+  status: Type.Integer({ minimum: 400, maximum: 599 }),
+  detail: Type.String({ description: 'What is wrong: what was expected and what came.' }),
+  model: Type.Optional(Type.String({ description: 'The model that refuses.' })),
+  errors: Type.Optional(Type.Array(Type.Object({
+    path: Type.String({ format: 'json-pointer', description: 'JSON pointer into the request body.' }),
+    message: Type.String()
+  }), { description: 'Each thing that is wrong.' }))
+}, { title: 'Problem', description: 'RFC 9457 problem details.' })
+
+const DESCRIPTIONS = {
+  400: 'Not JSON, or not of the schema.',
+  404: 'No such model.',
+  413: 'The body is too large.',
+  415: 'The body is not application/json.',
+  422: 'Well-formed, but wrong for this model or in itself.',
+  500: 'The model\'s own feedback module failed.',
+  503: 'Overloaded or draining; try again.'
+} as const
+
+/** The problems that an operation may answer, by status. */
+export function problems<S extends keyof typeof DESCRIPTIONS> (...statuses: readonly S[]): Record<S, TSchema>
+export function problems (...statuses: ReadonlyArray<keyof typeof DESCRIPTIONS>): object {
+  return Object.fromEntries(statuses.map((status) => [status, {
+    description: DESCRIPTIONS[status],
+    content: { 'application/problem+json': { schema: Problem } }
+  }]))
+}
+
+/** The path of an operation that names its model. */
+export const ModelParams = Type.Object({
+  model: Type.String({ description: 'The model\'s name, as in GET /models.', examples: ['custom-lstm'] })
+})

@@ -1,0 +1,41 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import Type from 'typebox'
+import type { Registry } from '../model/registry.ts'
+import { TensorSchema } from '../schema.ts'
+import { ModelParams, problems } from './schemas.ts'
+
+const StepRequest = Type.Object({
+  x: TensorSchema({ ranks: [1, 2, 3] }, { description: 'The input: [I], [B][I], or [B][1][I] as in PyTorch.' }),
+  h_in: Type.Optional(TensorSchema({ ranks: [1, 2] }, { description: 'What the cell reads: [Hi] for all rows, or [B][Hi]. Zeros where left out.' })),
+  c_in: Type.Optional(TensorSchema({ ranks: [1, 2] }, { description: 'The cell state: [Ho] for all rows, or [B][Ho]. Zeros where left out.' }))
+}, {
+  additionalProperties: false,
+  title: 'StepRequest',
+  description: 'One step of the bare cell.',
+  examples: [{ x: [[0.5, -0.25]], h_in: [[0.1, 0.2, 0.3, 0.1, 0.2, 0.3]], c_in: [[0.1, 0.2, 0.3]] }]
+})
+
+const StepAnswer = Type.Object({
+  h_out: TensorSchema({ ranks: [1, 2] }, { description: 'The output hidden state: [B][Ho], or [Ho] where x is [I].' }),
+  c_out: TensorSchema({ ranks: [1, 2] }, { description: 'The cell state: [B][Ho], or [Ho] where x is [I].' })
+}, { title: 'StepAnswer', description: 'The states after the step.' })
+
+/** `POST /step`: one step of the bare cell. */
+const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { registry }) => {
+  const schema = {
+    tags: ['cells'],
+    description: 'One step of the bare cell. The client owns the feedback: it makes the next h_in.',
+    body: StepRequest,
+    response: { 200: StepAnswer, ...problems(400, 404, 413, 415, 422, 503) }
+  }
+
+  app.post('/step', {
+    schema: { ...schema, operationId: 'step', summary: 'Step the default model' }
+  }, async ({ body }) => await registry.get().step(body))
+
+  app.post('/models/:model/step', {
+    schema: { ...schema, operationId: 'stepModel', summary: 'Step a model', params: ModelParams }
+  }, async ({ body, params }) => await registry.get(params.model).step(body))
+}
+
+export default routes

@@ -1,0 +1,47 @@
+/** Every dtype of the safetensors format, with its width in bits. */
+export const DTYPE_BITS: Readonly<Record<string, number>> = Object.fromEntries(Object.entries({
+  4: ['F4'],
+  6: ['F6_E2M3', 'F6_E3M2'],
+  8: ['BOOL', 'U8', 'I8', 'F8_E5M2', 'F8_E4M3', 'F8_E8M0'],
+  16: ['U16', 'I16', 'F16', 'BF16'],
+  32: ['U32', 'I32', 'F32'],
+  64: ['U64', 'I64', 'F64', 'C64']
+}).flatMap(([bits, dtypes]) => dtypes.map((dtype) => [dtype, Number(bits)])))
+
+type Decode = (view: DataView, out: Float32Array) => void
+
+/** How the floating-point dtypes become float32. F64 rounds to nearest; the others are exact. */
+const DECODE: Readonly<Record<string, Decode>> = {
+  F32: (view, out) => { for (let i = 0; i < out.length; i++) out[i] = view.getFloat32(i * 4, true) },
+  F64: (view, out) => { for (let i = 0; i < out.length; i++) out[i] = view.getFloat64(i * 8, true) },
+  F16: (view, out) => { for (let i = 0; i < out.length; i++) out[i] = halfToFloat(view.getUint16(i * 2, true)) },
+  BF16: (view, out) => {
+    // A bfloat16 is the upper half of a float32.
+    const bits = new Uint32Array(out.buffer, out.byteOffset, out.length)
+    for (let i = 0; i < out.length; i++) bits[i] = view.getUint16(i * 2, true) << 16
+  }
+}
+
+export const FLOAT_DTYPES = Object.keys(DECODE)
+
+/** IEEE 754 binary16 to its value. */
+function halfToFloat (bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1
+  const exponent = (bits >> 10) & 0x1f
+  const fraction = bits & 0x3ff
+  if (exponent === 0) return sign * fraction * 2 ** -24
+  if (exponent === 0x1f) return fraction === 0 ? sign * Infinity : NaN
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15)
+}
+
+/**
+ * Decodes little-endian elements to float32.
+ *
+ * @returns undefined where the dtype is no floating-point one.
+ */
+export function decodeFloats (dtype: string, bytes: Uint8Array): Float32Array | undefined {
+  if (!Object.hasOwn(DECODE, dtype)) return undefined
+  const out = new Float32Array(bytes.byteLength * 8 / DTYPE_BITS[dtype])
+  DECODE[dtype](new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), out)
+  return out
+}

@@ -1,0 +1,126 @@
+import { DTYPE_BITS } from './dtypes.ts'
+
+/** A tensor as it lies in a safetensors file. */
+export interface StoredTensor {
+  readonly dtype: string
+  readonly shape: readonly number[]
+  /** A view into the file's bytes: little-endian, row-major. */
+  readonly bytes: Uint8Array
+}
+
+/** A file that breaks the format; the message says how, and names the tensor where it is one tensor's fault. */
+export class SafetensorsError extends Error {
+  override readonly name = 'SafetensorsError'
+}
+
+const PREFIX = 8
+const MAX_HEADER = 100_000_000
+
+/**
+ * Reads a safetensors file: eight bytes of header length, a JSON header, the tensors' bytes.
+ *
+ * Nothing is copied. The rules are those of the format's specification (huggingface/safetensors, README, "Format"), and
+ * a file that breaks one is refused: the length of the header is bounded and in the file; the header is UTF-8, starts
+ * with `{` and has no duplicate keys; every tensor's size is its shape times its dtype; the tensors' bytes lie in the
+ * file, without overlap or gap.
+ *
+ * @throws SafetensorsError
+ */
+export function parseSafetensors (file: Uint8Array): Map<string, StoredTensor> {
+  if (file.byteLength < PREFIX) fail(`has ${file.byteLength} bytes, fewer than the ${PREFIX} of the header's length`)
+  const declared = new DataView(file.buffer, file.byteOffset, PREFIX).getBigUint64(0, true)
+  if (declared > MAX_HEADER) fail(`declares a header of ${declared} bytes, more than the ${MAX_HEADER} allowed`)
+  const end = PREFIX + Number(declared)
+  if (end > file.byteLength) fail(`declares a header of ${declared} bytes, but has only ${file.byteLength - PREFIX} after its length`)
+
+  const header = parseHeader(file.subarray(PREFIX, end))
+  const data = file.subarray(end)
+  const tensors = new Map<string, StoredTensor>()
+  const ranges: Array<{ name: string, begin: number, end: number }> = []
+  for (const [name, entry] of Object.entries(header)) {
+    if (name === '__metadata__') {
+      checkMetadata(entry)
+      continue
+    }
+    const { dtype, shape, begin, end } = parseEntry(name, entry, data.byteLength)
+    ranges.push({ name, begin, end })
+    tensors.set(name, { dtype, shape, bytes: data.subarray(begin, end) })
+  }
+  checkLayout(ranges, data.byteLength)
+  return tensors
+}
+
+function parseHeader (bytes: Uint8Array): object {
+  // The format forbids what JSON would let pass here: white space before the header.
+  if (bytes[0] !== 0x7b) fail('has a header that does not start with {')
+  let text: string
+  try {
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+  } catch {
+    fail('has a header that is not UTF-8')
+  }
+  let header: unknown
+  try {
+    header = JSON.parse(text)
+  } catch (error) {
+    fail(`has a header that is not JSON: ${error instanceof Error ? error.message : String(error)}`)
+  }
+  if (!isObject(header)) fail('has a header that is not a JSON object')
+  // JSON.parse keeps the last of two equal keys. In valid JSON a string before a colon is a key, so counting finds them.
+  const strings = text.match(/"(?:[^"\\]|\\.)*"(?:\s*:)?/g) ?? []
+  if (strings.filter((string) => string.endsWith(':')).length !== countKeys(header)) fail('has a header with duplicate keys')
+  return header
+}
+
+function countKeys (value: unknown): number {
+  if (!isObject(value)) return 0
+  const children = Object.values(value)
+  return children.reduce<number>((sum, child) => sum + countKeys(child), Array.isArray(value) ? 0 : children.length)
+}
+
+function checkMetadata (entry: unknown): void {
+  if (!isObject(entry) || Array.isArray(entry) || Object.values(entry).some((value) => typeof value !== 'string')) {
+    fail('has __metadata__ that is not an object of strings')
+  }
+}
+
+function parseEntry (name: string, entry: unknown, available: number): { dtype: string, shape: number[], begin: number, end: number } {
+  const where = `tensor ${JSON.stringify(name)}`
+  if (!isObject(entry)) fail(`${where}: its header entry is not an object`)
+  const { dtype, shape, data_offsets: offsets, ...unknown }: Record<string, unknown> = { ...entry }
+  const [stranger] = Object.keys(unknown)
+  if (stranger !== undefined) fail(`${where}: unknown field ${JSON.stringify(stranger)}`)
+  if (typeof dtype !== 'string' || !Object.hasOwn(DTYPE_BITS, dtype)) fail(`${where}: unknown dtype ${JSON.stringify(dtype)}`)
+  if (!isSizes(shape)) fail(`${where}: its shape is not an array of sizes: ${JSON.stringify(shape)}`)
+  if (!isSizes(offsets) || offsets.length !== 2) fail(`${where}: its data_offsets are not two offsets: ${JSON.stringify(offsets)}`)
+  const [begin, end] = offsets
+  if (begin > end || end > available) fail(`${where}: its data_offsets [${begin}, ${end}] are not in the file's ${available} bytes of data`)
+  const bits = shape.reduce((product, size) => product * size, DTYPE_BITS[dtype])
+  if (!Number.isSafeInteger(bits) || bits !== (end - begin) * 8) {
+    fail(`${where}: ${dtype} of shape [${shape.join(', ')}] takes ${bits / 8} bytes, its data_offsets [${begin}, ${end}] hold ${end - begin}`)
+  }
+  return { dtype, shape, begin, end }
+}
+
+function checkLayout (ranges: Array<{ name: string, begin: number, end: number }>, available: number): void {
+  ranges.sort((a, b) => a.begin - b.begin || a.end - b.end)
+  let at = 0
+  for (const { name, begin, end } of ranges) {
+    if (begin < at) fail(`tensor ${JSON.stringify(name)}: overlaps another tensor at byte ${begin} of the data`)
+    if (begin > at) fail(`has a gap before tensor ${JSON.stringify(name)}: bytes ${at} to ${begin} of the data belong to no tensor`)
+    at = end
+  }
+  if (at !== available) fail(`has ${available - at} bytes after its last tensor`)
+}
+
+function isObject (value: unknown): value is object {
+  return typeof value === 'object' && value !== null
+}
+
+function isSizes (value: unknown): value is number[] {
+  return Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0)
+}
+
+function fail (message: string): never {
+  throw new SafetensorsError(message)
+}
