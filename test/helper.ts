@@ -21,13 +21,13 @@ export interface TestAppOptions extends Partial<Pick<AppOptions, 'bodyLimit' | '
   readonly maxSteps?: number
 }
 
-/** The app as `main.ts` builds it, on the demo models; it is closed after the test. */
+/** The app as `main.ts` builds it, on the demo models, listening on a free port; it is closed after the test. */
 export async function buildTestApp (t: Pick<TestContext, 'after'>, options: TestAppOptions = {}) {
   const { models = 'models', defaultModel = 'custom-lstm', maxSteps = 65536, bodyLimit = 2 ** 24, logger } = options
   const engine = await testEngine()
   const registry = createRegistry(await loadModels(models, engine, maxSteps), defaultModel ?? undefined)
   const app = await buildApp({ registry, engine, bodyLimit, ...(logger !== undefined && { logger }) })
   t.after(() => app.close())
-  await app.ready()
+  await app.listen({ host: '127.0.0.1', port: 0 })
   return app
 }

@@ -29,7 +29,11 @@ const SequenceRequest = Type.Object({
   additionalProperties: false,
   title: 'SequenceRequest',
   description: 'T steps, the feedback by the model\'s policy.',
-  examples: [{ x: [[[0.5, -0.25], [0.1, 0.2], [-0.3, 0.4]]] }]
+  examples: [
+    { x: [[0.5, -0.25], [0.1, 0.2], [-0.3, 0.4]] },
+    { x: [[[0.5, -0.25], [0.1, 0.2], [-0.3, 0.4]], [[1, 2]]], return: 'last' },
+    { x: [0.5, -0.25], steps: 3, h_in: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6], c_in: [0.1, 0.2, 0.3] }
+  ]
 })
 
 const SequenceAnswer = Type.Object({

@@ -16,13 +16,19 @@ export const POLICIES: readonly PolicyKind[] = [none, identity, repeat, concat, 
 /** The schemas of the contexts that a request may bring. */
 export const CONTEXTS: readonly TSchema[] = POLICIES.flatMap(({ context }) => context === undefined || context === NoContext ? [] : [context])
 
+/** The `feedback` of a `config.json`: a policy's name, and its options. */
+export interface PolicyOptions {
+  readonly policy: string
+  readonly [option: string]: unknown
+}
+
 /**
  * Makes a model's policy of the `feedback` of its `config.json`; without one it is `identity` where `Hi = Ho`, else
  * `none`.
  *
  * @throws Error which says what does not fit.
  */
-export async function createPolicy (options: { readonly policy: string } | undefined, model: PolicySetting): Promise<{ name: string, policy: Policy }> {
+export async function createPolicy (options: PolicyOptions | undefined, model: PolicySetting): Promise<{ name: string, policy: Policy }> {
   const { Hi, Ho } = model.sizes
   const chosen = options ?? { policy: Hi === Ho ? identity.name : none.name }
   const kind = POLICIES.find(({ name }) => name === chosen.policy)

@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import supertest from 'supertest'
+import { buildTestApp, testEngine } from '../helper.ts'
+
+test('GET /models lists every model with sizes, policy, engine and weights', async (t) => {
+  const request = supertest((await buildTestApp(t)).server)
+  const { body } = await request.get('/models').expect(200)
+  const { name: engine, backend } = await testEngine()
+  assert.deepEqual(body.models.map((model: { name: string }) => model.name), ['custom-lstm', 'matching-networks', 'symmetric'])
+  const { feedback, ...first } = body.models[0]
+  assert.deepEqual(first, {
+    name: 'custom-lstm',
+    default: true,
+    sizes: { I: 2, Hi: 6, Ho: 3 },
+    engine: { name: engine, backend },
+    parameters: 12 * 2 + 12 * 6 + 12 + 12,
+    weight_bytes: 4 * 120
+  })
+  assert.equal(feedback.policy, 'repeat')
+})
+
+test('GET /models/{model} publishes the JSON schema of the context', async (t) => {
+  const request = supertest((await buildTestApp(t)).server)
+  const { body } = await request.get('/models/matching-networks').expect(200)
+  assert.equal(body.feedback.policy, 'attention')
+  assert.deepEqual(body.feedback.context.required, ['support'])
+  assert.equal(body.feedback.context.properties.support.anyOf.length, 2)
+  assert.ok(!('tensor' in body.feedback.context.properties.support), 'only what JSON Schema knows')
+})
+
+test('an unknown model is a 404 that lists those that there are', async (t) => {
+  const request = supertest((await buildTestApp(t)).server)
+  const { body } = await request.get('/models/nobody').expect(404).expect('content-type', /^application\/problem\+json/)
+  assert.match(body.detail, /no model "nobody"; the models are custom-lstm, matching-networks, symmetric/)
+})

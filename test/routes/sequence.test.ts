@@ -1,0 +1,138 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import supertest from 'supertest'
+import { buildTestApp } from '../helper.ts'
+
+const ROW = [[0.5, -0.25], [0.1, 0.2], [-0.3, 0.4], [1, 1]]
+const ATT = '/models/matching-networks/sequence'
+const SUPPORT = [[1, 0, 0, 0], [0, 1, 0, 0], [0.5, -0.5, 0.25, 1]]
+
+test('a sequence is its steps, the feedback being the policy\'s', async (t) => {
+  const request = supertest((await buildTestApp(t)).server)
+  const { body } = await request.post('/sequence').send({ x: [ROW] }).expect(200)
+  let h = [0, 0, 0]
+  let c = [0, 0, 0]
+  for (const [i, x] of ROW.entries()) {
+    const step = await request.post('/step').send({ x, h_in: [...h, ...h], c_in: c }).expect(200)
+    h = step.body.h_out
+    c = step.body.c_out
+    assert.deepEqual(body.output[0][i], h)
+  }
+  assert.deepEqual(body.h_out, [h])
+  assert.deepEqual(body.c_out, [c])
+  assert.deepEqual(body.h_next, [[...h, ...h]])
+})
+
+test('h_next and c_out go on where the sequence stopped, by sequence or by step', async (t) => {
+  const request = supertest((await buildTestApp(t)).server)
+  const { body: whole } = await request.post('/sequence').send({ x: ROW }).expect(200)
+  const { body: first } = await request.post('/sequence').send({ x: ROW.slice(0, 2) }).expect(200)
+  const { body: second } = await request.post('/sequence').send({ x: ROW.slice(2), h_in: first.h_next, c_in: first.c_out }).expect(200)
+  assert.deepEqual([...first.output, ...second.output], whole.output)
+  assert.deepEqual(second.h_next, whole.h_next)
+  const { body: step } = await request.post('/step').send({ x: ROW[2], h_in: first.h_next, c_in: first.c_out }).expect(200)
+  assert.deepEqual(step.h_out, whole.output[2])
+})
+
+test('without a batch dimension in x there is none in the answer', async (t) => {
+  const request = supertest((await buildTestApp(t)).server)
+  const { body: rows } = await request.post('/sequence').send({ x: [ROW] }).expect(200)
+  const { body: flat } = await request.post('/sequence').send({ x: ROW }).expect(200)
+  assert.deepEqual({ output: [flat.output], h_out: [flat.h_out], c_out: [flat.c_out], h_next: [flat.h_next] }, rows)
+})
+
+test('lengths and ragged rows say the same, and leave zeros past a row\'s end', async (t) => {
+  const request = supertest((await buildTestApp(t)).server)
+  const { body: whole } = await request.post('/sequence').send({ x: [ROW] }).expect(200)
+  const { body: short } = await request.post('/sequence').send({ x: [ROW.slice(0, 2)] }).expect(200)
+  const { body: ragged } = await request.post('/sequence').send({ x: [ROW.slice(0, 2), ROW] }).expect(200)
+  const { body: padded } = await request.post('/sequence').send({ x: [[...ROW.slice(0, 2), [9, 9], [9, 9]], ROW], lengths: [2, 4] }).expect(200)
+  assert.deepEqual(padded, ragged)
+  assert.deepEqual(ragged.output, [[...short.output[0], [0, 0, 0], [0, 0, 0]], whole.output[0]])
+  assert.deepEqual(ragged.h_out, [short.h_out[0], whole.h_out[0]])
+  assert.deepEqual(ragged.c_out, [short.c_out[0], whole.c_out[0]])
+  assert.deepEqual(ragged.h_next, [short.h_next[0], whole.h_next[0]])
+})
+
+test('return last answers each row\'s last output alone', async (t) => {
+  const request = supertest((await buildTestApp(t)).server)
+  const { body: all } = await request.post('/sequence').send({ x: [ROW.slice(0, 1), ROW], return: 'all' }).expect(200)
+  const { body: last } = await request.post('/sequence').send({ x: [ROW.slice(0, 1), ROW], return: 'last' }).expect(200)
+  assert.deepEqual(last, { ...all, output: [all.output[0][0], all.output[1][3]] })
+})
+
+test('steps feeds the same x', async (t) => {
+  const request = supertest((await buildTestApp(t)).server)
+  const { body: spelled } = await request.post('/sequence').send({ x: [[ROW[0], ROW[0], ROW[0]], [ROW[1], ROW[1], ROW[1]]] }).expect(200)
+  const { body: rows } = await request.post('/sequence').send({ x: [ROW[0], ROW[1]], steps: 3 }).expect(200)
+  const { body: flat } = await request.post('/sequence').send({ x: ROW[0], steps: 3 }).expect(200)
+  assert.deepEqual(rows, spelled)
+  assert.deepEqual(flat.output, spelled.output[0])
+})
+
+test('attention reads the support, and answers its weights on demand', async (t) => {
+  const request = supertest((await buildTestApp(t)).server)
+  const x = [[0.5, -0.25, 1, 0], [0.1, 0.2, -1, 2]]
+  const { body: plain } = await request.post(ATT).send({ x, steps: 4, context: { support: SUPPORT } }).expect(200)
+  const { body: weighed } = await request.post(ATT).send({ x, steps: 4, context: { support: [SUPPORT, SUPPORT], weights: true } }).expect(200)
+  assert.ok(!('weights' in plain))
+  const { weights, ...rest } = weighed
+  assert.deepEqual(rest, plain)
+  assert.deepEqual([weights.length, weights[0].length, weights[0][0].length], [2, 4, 3])
+  for (const row of weights.flat()) assert.ok(Math.abs(row.reduce((a: number, b: number) => a + b) - 1) < 1e-6)
+  // h is zero before the first step, so every score is, and the read is the mean.
+  for (const a of weights[0][0]) assert.ok(Math.abs(a - 1 / 3) < 1e-7)
+  assert.deepEqual(plain.h_next[0].slice(0, 4), plain.h_out[0])
+})
+
+test('a given h_in is read as it is, so its step has no attention weights', async (t) => {
+  const request = supertest((await buildTestApp(t)).server)
+  const body = { x: [0.5, -0.25, 1, 0], steps: 2, h_in: [1, 2, 3, 4, 5, 6, 7, 8], context: { support: SUPPORT, weights: true } }
+  const answer = await request.post(ATT).send(body).expect(200)
+  assert.deepEqual(answer.body.weights[0], [0, 0, 0])
+  assert.notDeepEqual(answer.body.weights[1], [0, 0, 0])
+})
+
+const WRONG: ReadonlyArray<[name: string, url: string, body: object, status: number, path: string, message: RegExp]> = [
+  ['a single vector without steps', '/sequence', { x: [1, 2] }, 400, '/x', /say how often in steps/],
+  ['steps beside a T axis', '/sequence', { x: [ROW], steps: 2 }, 422, '/steps', /x must be \[B\]\[I\] or \[I\]/],
+  ['steps of 0', '/sequence', { x: [1, 2], steps: 0 }, 400, '/steps', />= 1, got 0/],
+  ['steps of a billion', '/sequence', { x: [1, 2], steps: 1e9 }, 422, '/steps', /1000000000 steps, more than the 65536 allowed/],
+  ['half a step', '/sequence', { x: [1, 2], steps: 1.5 }, 400, '/steps', /integer, got 1.5/],
+  ['a length past T', '/sequence', { x: [ROW, ROW], lengths: [4, 5] }, 422, '/lengths/1', /expected 1 to 4 \(T\), got 5/],
+  ['a length of 0', '/sequence', { x: [ROW, ROW], lengths: [0, 4] }, 422, '/lengths/0', /expected 1 to 4 \(T\), got 0/],
+  ['too few lengths', '/sequence', { x: [ROW, ROW], lengths: [4] }, 422, '/lengths', /expected 2 lengths, one a row, got 1/],
+  ['lengths beside ragged rows', '/sequence', { x: [ROW, ROW.slice(1)], lengths: [4, 3] }, 422, '/lengths', /ragged/],
+  ['a row of another width', '/sequence', { x: [ROW, [[1, 2], [3]]] }, 422, '/x/1/1', /ragged/],
+  ['an unknown return', '/sequence', { x: [ROW], return: 'first' }, 400, '/return', /one of all, last, got the string "first"/],
+  ['a context that the policy does not know', '/sequence', { x: [ROW], context: { vectors: [1] } }, 400, '/context/vectors', /not a known field/],
+  ['a context that is no object', '/sequence', { x: [ROW], context: 7 }, 400, '/context', /must be object, got 7/],
+  ['no support', ATT, { x: [1, 2, 3, 4], steps: 1 }, 400, '/context/support', /is required/],
+  ['a support of another width', ATT, { x: [1, 2, 3, 4], steps: 1, context: { support: [[1, 2]] } }, 422, '/context/support', /expected vectors of 4 numbers \(Ho\), got 2/],
+  ['a support for another batch', ATT, { x: [1, 2, 3, 4], steps: 1, context: { support: [SUPPORT, SUPPORT] } }, 422, '/context/support', /each of the 1 rows, got 2/],
+  ['a support that is no tensor', ATT, { x: [1, 2, 3, 4], steps: 1, context: { support: [[1, null]] } }, 400, '/context/support/0/1', /expected a number/]
+]
+
+for (const [name, url, body, status, path, message] of WRONG) {
+  test(`${name} is a ${status} that names the field`, async (t) => {
+    const request = supertest((await buildTestApp(t)).server)
+    const answer = await request.post(url).send(body).expect(status).expect('content-type', /^application\/problem\+json/)
+    assert.equal(answer.body.errors[0].path, path)
+    assert.match(answer.body.errors[0].message, message)
+  })
+}
+
+test('an overflow in a long batch names its row and step', async (t) => {
+  const request = supertest((await buildTestApp(t)).server)
+  const huge = [3e38, -3e38, 3e38, -3e38]
+  const support = [[3e38, 3e38, 3e38, 3e38], [3e38, 3e38, -3e38, -3e38]]
+  const quiet = [0, 0, 0, 0]
+  const { body } = await request.post(ATT).send({ x: [[quiet, quiet, quiet], [quiet, huge, huge]], context: { support } }).expect(422)
+  assert.match(body.detail, /row [01], step \d: the arithmetic overflows float32/)
+})
+
+test('a request of more steps than allowed is refused before it is computed', async (t) => {
+  const request = supertest((await buildTestApp(t, { maxSteps: 7 })).server)
+  await request.post('/sequence').send({ x: [ROW, ROW.slice(0, 3)] }).expect(422)
+  await request.post('/sequence').send({ x: [ROW] }).expect(200)
+})
