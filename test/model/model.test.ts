@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Cell } from '../../src/cell.ts'
 import { createPolicy } from '../../src/model/feedback/policies.ts'
 import { createModel, type Model } from '../../src/model/model.ts'
 import { Tensor } from '../../src/tensor.ts'
 import { testEngine } from '../helper.ts'
 import { randomArray, randomCell, randomNumbers, referenceStep } from '../reference.ts'
 
-async function buildModel (I: number, Hi: number, Ho: number): Promise<Model> {
-  const cell = randomCell(I, Hi, Ho)
+async function buildModel (cell: Cell): Promise<Model> {
   const policy = await createPolicy(undefined, { sizes: cell.sizes, folder: undefined, tensor: () => { throw new Error('no tensors') } })
   return createModel({ name: 'test', cell, policy, engine: await testEngine(), maxSteps: 1000 })
 }
@@ -18,14 +18,15 @@ function tensor (shape: number[], random: () => number): Tensor {
 
 for (const [I, Hi, Ho] of [[1, 1, 1], [3, 1, 97], [97, 211, 3], [211, 97, 1], [16, 32, 16]]) {
   test(`a step of I = ${I}, Hi = ${Hi}, Ho = ${Ho} is the equations'`, async () => {
-    const model = await buildModel(I, Hi, Ho)
+    const cell = randomCell(I, Hi, Ho)
+    const model = await buildModel(cell)
     const random = randomNumbers(7)
     for (const B of [1, 3, 97]) {
       const request = { x: tensor([B, I], random), h_in: tensor([B, Hi], random), c_in: tensor([B, Ho], random) }
       const { h_out: h, c_out: c } = await model.step(request)
       const row = (t: Tensor, b: number, width: number) => t.data.subarray(b * width, (b + 1) * width)
       for (let b = 0; b < B; b++) {
-        const expected = referenceStep(randomCell(I, Hi, Ho), row(request.x, b, I), row(request.h_in, b, Hi), row(request.c_in, b, Ho))
+        const expected = referenceStep(cell, row(request.x, b, I), row(request.h_in, b, Hi), row(request.c_in, b, Ho))
         for (let j = 0; j < Ho; j++) {
           assert.ok(Math.abs(h.data[b * Ho + j] - expected.h[j]) < 1e-5)
           assert.ok(Math.abs(c.data[b * Ho + j] - expected.c[j]) < 1e-5)
@@ -36,7 +37,7 @@ for (const [I, Hi, Ho] of [[1, 1, 1], [3, 1, 97], [97, 211, 3], [211, 97, 1], [1
 }
 
 test('a sequence without a policy takes one step alone, and says why and what to do', async () => {
-  const model = await buildModel(2, 6, 3)
+  const model = await buildModel(randomCell(2, 6, 3))
   const random = randomNumbers(3)
   const one = await model.sequence({ x: tensor([2, 1, 2], random), h_in: tensor([6], random) })
   assert.deepEqual(one.output.shape, [2, 1, 3])
@@ -49,13 +50,13 @@ test('a sequence without a policy takes one step alone, and says why and what to
 })
 
 test('an answer too large to be written is refused before it is computed', async () => {
-  const model = await buildModel(1, 1, 1)
+  const model = await buildModel(randomCell(1, 1, 1))
   const big = new Tensor([1000, 1], new Float32Array(1000))
   await assert.rejects(model.sequence({ x: big, steps: 2 }), /2000 steps, more than the 1000 allowed/)
 })
 
 test('requests that run together do not touch each other\'s results', async () => {
-  const model = await buildModel(3, 5, 5)
+  const model = await buildModel(randomCell(3, 5, 5))
   const random = randomNumbers(11)
   const requests = Array.from({ length: 40 }, (_, i) => ({ x: tensor([1 + i % 3, 1 + i % 7, 3], random), c_in: tensor([5], random) }))
   const together = await Promise.all(requests.map(async (request) => await model.sequence(request)))
@@ -66,13 +67,14 @@ test('requests that run together do not touch each other\'s results', async () =
 })
 
 test('a row that overflows fails its own request alone', async () => {
-  const model = await buildModel(3, 5, 5)
-  const random = randomNumbers(5)
-  const good = { x: tensor([2, 4, 3], random) }
-  const bad = { x: new Tensor([1, 2, 3], Float32Array.of(0, 0, 0, 3e38, -3e38, 3e38)), h_in: new Tensor([5], Float32Array.of(3e38, 3e38, -3e38, -3e38, 3e38)) }
+  const cell = { ...randomCell(3, 5, 5), weightIh: new Float32Array(60).fill(4), weightHh: new Float32Array(100).fill(-4) }
+  const model = await buildModel(cell)
+  const good = { x: tensor([2, 4, 3], randomNumbers(5)) }
+  const bad = { x: new Tensor([1, 2, 3], new Float32Array(6).fill(3e38)), h_in: new Tensor([5], new Float32Array(5).fill(3e38)) }
   const expected = await model.sequence(good)
   const [first, failure, second] = await Promise.allSettled([model.sequence(good), model.sequence(bad), model.sequence(good)])
   assert.equal(failure.status, 'rejected')
+  assert.match(String(failure.reason), /row 0, step 0: the arithmetic overflows/)
   for (const result of [first, second]) {
     assert.ok(result.status === 'fulfilled')
     assert.ok(result.value.output.data.every((value, i) => Math.abs(value - expected.output.data[i]) < 1e-6))

@@ -10,10 +10,9 @@ test('a server that takes work is alive and ready', async (t) => {
 })
 
 test('a server that is closing answers what it has begun, refuses new work with a 503, and is alive still', async (t) => {
-  const app = await buildTestApp(t)
   let release = () => {}
   const held = new Promise<void>((resolve) => { release = resolve })
-  app.addHook('preClose', async () => { await held })
+  const app = await buildTestApp(t, { prepare: (app) => app.addHook('preClose', async () => { await held }) })
   const closing = app.close()
   await new Promise((resolve) => setImmediate(resolve))
   const request = supertest(app.server)

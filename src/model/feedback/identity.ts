@@ -1,5 +1,5 @@
 import { linearFeedback } from './linear.ts'
-import { NoContext, optionsOf } from './options.ts'
+import { NoContext, optionsOf, policyWithoutContext } from './options.ts'
 import type { PolicyKind } from './policy.ts'
 
 const readOptions = optionsOf('identity', {})
@@ -12,6 +12,6 @@ export const identity: PolicyKind = {
   create (options, { sizes: { Hi, Ho } }) {
     readOptions(options)
     if (Hi !== Ho) throw new Error(`policy identity needs Hi = Ho, this cell has Hi = ${Hi} and Ho = ${Ho}`)
-    return { context: NoContext, bind: (_context, { steps }) => linearFeedback({ repeat: 1 }, Ho, steps) }
+    return policyWithoutContext(({ steps }) => linearFeedback({ repeat: 1 }, Ho, steps))
   }
 }

@@ -1,4 +1,4 @@
-import { NoContext, optionsOf } from './options.ts'
+import { NoContext, optionsOf, policyWithoutContext } from './options.ts'
 import type { PolicyKind } from './policy.ts'
 
 const readOptions = optionsOf('none', {})
@@ -10,6 +10,6 @@ export const none: PolicyKind = {
   context: NoContext,
   create (options) {
     readOptions(options)
-    return { context: NoContext, bind: () => ({ knows: () => false, next: () => {} }) }
+    return policyWithoutContext(() => ({ knows: () => false, next: () => {} }))
   }
 }

@@ -1,6 +1,6 @@
 import Type from 'typebox'
 import { linearFeedback } from './linear.ts'
-import { NoContext, optionsOf } from './options.ts'
+import { NoContext, optionsOf, policyWithoutContext } from './options.ts'
 import type { PolicyKind } from './policy.ts'
 
 const readOptions = optionsOf('projection', {
@@ -24,9 +24,6 @@ export const projection: PolicyKind = {
     }
     const weight = read(names.weight, [Hi, Ho])
     const bias = names.bias === undefined ? new Float32Array(Hi) : read(names.bias, [Hi])
-    return {
-      context: NoContext,
-      bind: (_context, { steps }) => linearFeedback({ repeat: 0, projection: { weight, bias } }, Ho, steps)
-    }
+    return policyWithoutContext(({ steps }) => linearFeedback({ repeat: 0, projection: { weight, bias } }, Ho, steps))
   }
 }

@@ -1,5 +1,5 @@
 import { linearFeedback } from './linear.ts'
-import { NoContext, optionsOf } from './options.ts'
+import { NoContext, optionsOf, policyWithoutContext } from './options.ts'
 import type { PolicyKind } from './policy.ts'
 
 const readOptions = optionsOf('repeat', {})
@@ -12,6 +12,6 @@ export const repeat: PolicyKind = {
   create (options, { sizes: { Hi, Ho } }) {
     readOptions(options)
     if (Hi % Ho !== 0) throw new Error(`policy repeat needs Hi to be a multiple of Ho, this cell has Hi = ${Hi} and Ho = ${Ho}`)
-    return { context: NoContext, bind: (_context, { steps }) => linearFeedback({ repeat: Hi / Ho }, Ho, steps) }
+    return policyWithoutContext(({ steps }) => linearFeedback({ repeat: Hi / Ho }, Ho, steps))
   }
 }

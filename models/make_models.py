@@ -1,0 +1,36 @@
+"""Makes the demo models in this folder from PyTorch, always the same: `python models/make_models.py`."""
+
+import json
+import sys
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "scripts"))
+from custom_lstm import CustomLSTM  # noqa: E402
+
+
+def save(name, tensors, feedback):
+    folder = HERE / name
+    folder.mkdir(exist_ok=True)
+    save_file({key: value.contiguous() for key, value in tensors.items()}, folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps({"feedback": feedback}, indent=2) + "\n")
+
+
+torch.manual_seed(1606)
+
+# The cell that PyTorch's own LSTMCell cannot be: it reads 6 and writes 3.
+save("custom-lstm", CustomLSTM(2, 6, 3).state_dict(), {"policy": "repeat"})
+
+save("symmetric", CustomLSTM(2, 4, 4).state_dict(), {"policy": "identity"})
+
+# Matching Networks' attLSTM: the query's embedding at every step, fed back [h, r]. Named as torch.nn.LSTMCell names them.
+att = CustomLSTM(4, 8, 4)
+save("matching-networks", {
+    "lstm.weight_ih": att.input_linear.weight.detach(),
+    "lstm.weight_hh": att.hidden_linear.weight.detach(),
+    "lstm.bias_ih": att.input_linear.bias.detach(),
+    "lstm.bias_hh": att.hidden_linear.bias.detach(),
+}, {"policy": "attention", "combine": "concat", "residual": True})
