@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import supertest from 'supertest'
 import { buildTestApp } from '../helper.ts'
+import { overflowingModels } from '../models.ts'
 
 const ROW = [[0.5, -0.25], [0.1, 0.2], [-0.3, 0.4], [1, 1]]
 const ATT = '/models/matching-networks/sequence'
@@ -123,12 +124,11 @@ for (const [name, url, body, status, path, message] of WRONG) {
 }
 
 test('an overflow in a long batch names its row and step', async (t) => {
-  const request = supertest((await buildTestApp(t)).server)
-  const huge = [3e38, -3e38, 3e38, -3e38]
-  const support = [[3e38, 3e38, 3e38, 3e38], [3e38, 3e38, -3e38, -3e38]]
-  const quiet = [0, 0, 0, 0]
-  const { body } = await request.post(ATT).send({ x: [[quiet, quiet, quiet], [quiet, huge, huge]], context: { support } }).expect(422)
-  assert.match(body.detail, /row [01], step \d: the arithmetic overflows float32/)
+  const request = supertest((await buildTestApp(t, { models: await overflowingModels(t), defaultModel: null })).server)
+  const quiet = [0, 0]
+  const { body } = await request.post('/sequence').send({ x: [[quiet, quiet, quiet], [quiet, [3e38, -3e38], quiet]] }).expect(422)
+  assert.match(body.detail, /model overflowing: .*row 1, step 1: the arithmetic overflows float32/)
+  await request.post('/sequence').send({ x: [[quiet, quiet, quiet]] }).expect(200)
 })
 
 test('a request of more steps than allowed is refused before it is computed', async (t) => {

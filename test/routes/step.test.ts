@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import supertest from 'supertest'
 import { buildTestApp } from '../helper.ts'
+import { overflowingModels } from '../models.ts'
 
 const X = [[0.5, -0.25], [1, 2], [-3, 0.125]]
 const H = [[0.1, 0.2, 0.3, 0.4, 0.5, 0.6], [-1, 0, 1, -1, 0, 1], [0, 0, 0, 0, 0, 9]]
@@ -80,18 +81,10 @@ for (const [name, body, path, message] of WRONG) {
 }
 
 test('inputs that overflow to NaN are a 422 that names row and step, never a NaN or null', async (t) => {
-  const request = supertest((await buildTestApp(t)).server)
-  const large = [3e38, 3e38]
-  const signs = [[1, 1], [1, -1], [-1, 1], [-1, -1]].map((s) => s.map((v) => v * 3e38))
-  const huge = [3e38, -3e38, 3e38, -3e38, 3e38, -3e38]
-  const answers = await Promise.all(signs.map(async (x) => await request.post('/step').send({ x: [[0, 0], x], h_in: [[0, 0, 0, 0, 0, 0], huge] })))
-  assert.ok(answers.some(({ status }) => status === 422), 'one of them overflows')
-  for (const { status, body } of answers) {
-    if (status === 422) assert.match(body.detail, /row 1, step 0: the arithmetic overflows/)
-    else assert.ok(status === 200 && body.h_out.flat().every(Number.isFinite))
-  }
-  assert.ok(large.length === 2)
-  await request.post('/step').send({ x: X }).expect(200)
+  const request = supertest((await buildTestApp(t, { models: await overflowingModels(t), defaultModel: null })).server)
+  const { body } = await request.post('/step').send({ x: [[0, 0], [3e38, 3e38]], h_in: [[0, 0, 0], [3e38, 3e38, 3e38]] }).expect(422)
+  assert.match(body.detail, /row 1, step 0: the arithmetic overflows/)
+  await request.post('/step').send({ x: [[1, 2]] }).expect(200)
 })
 
 function closeTo (actual: number[], expected: number[]): void {

@@ -1,0 +1,26 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import type { TestContext } from 'node:test'
+import { customLstm, f32, writeSafetensors } from './safetensors.ts'
+
+/** A folder of models with these files, by their paths in it; it is removed after the test. */
+export async function writeModels (t: Pick<TestContext, 'after'>, files: Readonly<Record<string, string | Uint8Array>>): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'cellserve-'))
+  t.after(() => rm(folder, { recursive: true }))
+  for (const [path, content] of Object.entries(files)) {
+    await mkdir(dirname(join(folder, path)), { recursive: true })
+    await writeFile(join(folder, path), content)
+  }
+  return folder
+}
+
+/** One model `overflowing`, I = 2, Hi = Ho = 3, whose first gate is `4 x_0 + 4 x_1` and so on: infinity less infinity, for large x. */
+export async function overflowingModels (t: Pick<TestContext, 'after'>): Promise<string> {
+  return await writeModels(t, {
+    'overflowing.safetensors': writeSafetensors({
+      ...customLstm(2, 3, 3, -4),
+      'input_linear.weight': f32([12, 2], new Array(24).fill(4))
+    })
+  })
+}
