@@ -28,11 +28,11 @@ async function serve (config: Config): Promise<void> {
   const engine = await chooseEngine(config.engine)
   const registry = createRegistry(await loadModels(config.models, engine, config['max-steps']), config['default-model'])
   const app = await buildApp({ registry, engine, bodyLimit: config['body-limit'], logger })
+  await app.listen({ host: config.host, port: config.port })
   closeWithGrace({ delay: GRACE, logger }, async ({ err }) => {
     if (err !== undefined) logger.error(err)
     await app.close()
   })
-  await app.listen({ host: config.host, port: config.port })
   logger.info({
     engine: `${engine.name} (${engine.backend})`,
     models: registry.models.map(({ name }) => name),

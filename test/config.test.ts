@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { ConfigError, helpText, readConfig, Settings } from '../src/config.ts'
+
+function read (args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+  const config = readConfig(args, env)
+  assert.ok(typeof config === 'object')
+  return config
+}
+
+test('without anything set it is the demo, on the loopback interface', () => {
+  const { models, ...rest } = read([])
+  assert.match(models, /models$/)
+  assert.deepEqual(rest, {
+    'default-model': 'custom-lstm', host: '127.0.0.1', port: 8080, engine: 'auto', 'log-level': 'info', 'body-limit': 16777216, 'max-steps': 65536
+  })
+})
+
+test('another models folder has no default model of its own', () => {
+  assert.equal(read(['--models', 'here'])['default-model'], undefined)
+  assert.equal(read(['--models', 'here', '--default-model', 'a'])['default-model'], 'a')
+})
+
+test('a flag goes before its environment variable', () => {
+  const env = { CELLSERVE_PORT: '1', CELLSERVE_BODY_LIMIT: '2048', CELLSERVE_HOST: '' }
+  const { port, host, 'body-limit': bodyLimit } = read(['--port', '2'], env)
+  assert.deepEqual([port, bodyLimit, host], [2, 2048, '127.0.0.1'])
+})
+
+for (const [args, env, message] of [
+  [['--port', '70000'], {}, /^--port: must be <= 65535, got 70000$/],
+  [['--port', 'http'], {}, /^--port: must be integer, got the string "http"$/],
+  [['--port', ''], {}, /^--port: must be integer/],
+  [[], { CELLSERVE_PORT: '-1' }, /^CELLSERVE_PORT: must be >= 0, got -1$/],
+  [['--engine', 'gpu'], {}, /^--engine: expected one of auto, native, tfjs, got the string "gpu"$/],
+  [['--log-level', 'loud'], {}, /^--log-level: expected one of fatal, .*silent, got the string "loud"$/],
+  [['--body-limit', '10'], {}, /^--body-limit: must be >= 1024, got 10$/],
+  [['--max-steps', '0'], {}, /^--max-steps: must be >= 1, got 0$/],
+  [['--models', ''], {}, /^--models: must NOT have fewer than 1 characters/],
+  [['--colour', 'red'], {}, /^Unknown option '--colour'/],
+  [['--port'], {}, /^Option '--port <value>' argument missing/],
+  [['models'], {}, /^Unexpected argument 'models'/]
+] as const) {
+  test(`${[...args, ...Object.entries(env).flat()].join(' ')} stops the start with one line`, () => {
+    assert.throws(() => readConfig(args, env), (error) => {
+      assert.ok(error instanceof ConfigError)
+      assert.match(error.message, message)
+      assert.doesNotMatch(error.message, /\n/)
+      return true
+    })
+  })
+}
+
+test('--help lists every setting with its variable and default', () => {
+  assert.equal(readConfig(['--help'], {}), 'help')
+  assert.equal(readConfig(['-h'], {}), 'help')
+  assert.equal(readConfig(['--version'], {}), 'version')
+  const text = helpText()
+  for (const [name, schema] of Object.entries(Settings.properties)) {
+    const line = text.split('\n').find((each) => each.includes(`--${name} `)) ?? assert.fail(name)
+    assert.ok(line.includes(`CELLSERVE_${name.toUpperCase().replaceAll('-', '_')}`))
+    if ('default' in schema) assert.ok(line.endsWith(`Default: ${String(schema.default)}`))
+  }
+})

@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { createServer } from 'node:net'
+import { once } from 'node:events'
+import { test, type TestContext } from 'node:test'
+import { writeModels } from './models.ts'
+import { customLstm, f32, writeSafetensors } from './safetensors.ts'
+
+interface Running {
+  /** Settles at the first line that matches, with what it captures; fails where the process ends before. */
+  line (pattern: RegExp): Promise<string>
+  stop (): void
+  readonly ended: Promise<{ code: number | null, stdout: string, stderr: string }>
+}
+
+/** The process itself. */
+function run (t: TestContext, ...args: string[]): Running {
+  const child = spawn(process.execPath, ['--import', 'tsx', 'src/main.ts', ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  let stdout = ''
+  let stderr = ''
+  child.stdout.on('data', (chunk) => { stdout += String(chunk) })
+  child.stderr.on('data', (chunk) => { stderr += String(chunk) })
+  const ended = once(child, 'close').then(([code]: Array<number | null>) => ({ code, stdout, stderr }))
+  t.after(async () => {
+    child.kill('SIGKILL')
+    await ended
+  })
+  return {
+    ended,
+    stop: () => { child.kill('SIGTERM') },
+    async line (pattern) {
+      for (;;) {
+        const match = pattern.exec(stdout)
+        if (match !== null) return match[1] ?? match[0]
+        await Promise.race([once(child.stdout, 'data'), ended.then(() => { throw new Error(`ended: ${stdout}${stderr}`) })])
+      }
+    }
+  }
+}
+
+const ADDRESS = /Server listening at (http:\/\/[\d.:]+)/
+
+test('the demo is served, and SIGTERM ends it well', async (t) => {
+  const server = run(t, '--port', '0')
+  const url = await server.line(ADDRESS)
+  const ready: { models: string[], default: string } = JSON.parse(await server.line(/\{.*"msg":"ready"\}/))
+  assert.deepEqual(ready.models, ['custom-lstm', 'matching-networks', 'symmetric'])
+  assert.equal(ready.default, 'custom-lstm')
+  const answer = await fetch(`${url}/step`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"x": [0.5, -0.25]}' })
+  assert.equal(answer.status, 200)
+  await answer.json()
+  server.stop()
+  const { code, stderr } = await server.ended
+  assert.equal(code, 0)
+  assert.equal(stderr, '')
+})
+
+test('the engine is chosen by flag, and the log says which one runs', async (t) => {
+  const server = run(t, '--port', '0', '--engine', 'tfjs', '--log-level', 'info')
+  assert.match(await server.line(/"engine":"([^"]+)"/), /^tfjs \((wasm|tensorflow)\)$/)
+})
+
+async function refusal (t: TestContext, ...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await run(t, '--port', '0', ...args).ended
+  assert.equal(code, 1)
+  assert.equal(stdout, '')
+  assert.match(stderr, /^cellserve: .*\n(cellserve --help.*\n)?$/, 'one line, no stack')
+  return stderr
+}
+
+test('a model file that is wrong stops the start with file, tensor, expected and found', async (t) => {
+  const models = await writeModels(t, {
+    'good.safetensors': writeSafetensors(customLstm(2, 6, 3)),
+    'odd/model.safetensors': writeSafetensors({ ...customLstm(2, 6, 3), 'hidden_linear.bias': f32([3], [1, 2, 3]) })
+  })
+  assert.match(await refusal(t, '--models', models), /odd\/model\.safetensors: tensor hidden_linear\.bias: expected shape \[12\], found \[3\]/)
+})
+
+test('a policy that does not fit its cell stops the start with both', async (t) => {
+  const models = await writeModels(t, {
+    'a/model.safetensors': writeSafetensors(customLstm(2, 5, 3)),
+    'a/config.json': '{"feedback": {"policy": "repeat"}}'
+  })
+  assert.match(await refusal(t, '--models', models), /a\/config\.json: policy repeat needs Hi to be a multiple of Ho, .*Hi = 5, Ho = 3/)
+})
+
+test('a config.json of another form stops the start', async (t) => {
+  const models = await writeModels(t, {
+    'a/model.safetensors': writeSafetensors(customLstm(2, 6, 3)),
+    'a/config.json': '{"feedbak": {"policy": "repeat"}}'
+  })
+  assert.match(await refusal(t, '--models', models), /a\/config\.json: \/feedbak: is not a known field/)
+})
+
+test('a default model that is not there stops the start', async (t) => {
+  assert.match(await refusal(t, '--default-model', 'nobody'), /default model nobody is not there; the models are custom-lstm/)
+})
+
+test('a wrong flag stops the start and points to the help', async (t) => {
+  assert.match(await refusal(t, '--engine', 'gpu'), /--engine: expected one of auto, native, tfjs.*\n.*--help/)
+})
+
+test('a port in use stops the start', async (t) => {
+  const other = createServer().listen(0, '127.0.0.1')
+  t.after(() => other.close())
+  await once(other, 'listening')
+  const address = other.address()
+  assert.ok(typeof address === 'object' && address !== null)
+  const { code, stderr } = await run(t, '--port', String(address.port), '--log-level', 'silent').ended
+  assert.equal(code, 1)
+  assert.match(stderr, /^cellserve: listen EADDRINUSE: address already in use 127\.0\.0\.1:\d+\n$/)
+})
+
+test('--help and --version answer and end', async (t) => {
+  const help = await run(t, '--help').ended
+  assert.equal(help.code, 0)
+  assert.match(help.stdout, /^Usage: cellserve/)
+  const version = await run(t, '--version').ended
+  assert.match(version.stdout, /^\d+\.\d+\.\d+\n$/)
+})

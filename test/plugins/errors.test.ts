@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { test } from 'node:test'
+import supertest from 'supertest'
+import { buildTestApp } from '../helper.ts'
+import { writeModels } from '../models.ts'
+import { customLstm, writeSafetensors } from '../safetensors.ts'
+
+interface Bad {
+  readonly name: string
+  readonly url?: string
+  readonly type?: string
+  readonly body: string
+  readonly status: number
+  readonly detail: RegExp
+}
+
+const deep = (depth: number): string => '['.repeat(depth) + '1' + ']'.repeat(depth)
+
+const BAD: readonly Bad[] = [
+  { name: 'a body that is not JSON', body: '{"x": [1, }', status: 400, detail: /the body is not JSON: Unexpected token '?\}/ },
+  { name: 'a truncated body', body: '{"x": [1', status: 400, detail: /the body is not JSON/ },
+  { name: 'no body', body: '', status: 400, detail: /the body is empty/ },
+  { name: 'NaN', body: '{"x": [NaN, 1]}', status: 400, detail: /the body is not JSON/ },
+  { name: 'null', body: 'null', status: 400, detail: /must be object, got null/ },
+  { name: 'a list', body: '[]', status: 400, detail: /must be object, got an array/ },
+  { name: 'a form', type: 'application/x-www-form-urlencoded', body: 'x=1', status: 415, detail: /expected application\/json, got application\/x-www-form-urlencoded/ },
+  { name: 'text', type: 'text/plain', body: '{"x": [1, 2]}', status: 415, detail: /got text\/plain/ },
+  { name: 'a broken content type', type: 'json', body: '{"x": [1, 2]}', status: 415, detail: /got json/ },
+  { name: '30 MB', body: JSON.stringify({ x: '1'.repeat(30_000_000) }), status: 413, detail: /larger than the 16777216 bytes allowed/ },
+  { name: 'a key that reaches for the prototype', body: '{"x": [1, 2], "__proto__": {"h_in": 1}}', status: 400, detail: /forbidden prototype property/ },
+  { name: 'a key that reaches for the constructor', body: '{"x": [1, 2], "constructor": {"prototype": 1}}', status: 400, detail: /forbidden prototype property|constructor: is not a known field/ },
+  { name: 'nesting 100 deep', body: `{"x": ${deep(100)}}`, status: 400, detail: /\/x: .*nested more than 3 deep/ },
+  { name: 'nesting 100,000 deep', body: `{"x": ${deep(100_000)}}`, status: 400, detail: /nested more than 3 deep|not JSON/ },
+  { name: 'an unknown field', body: '{"x": [1, 2], "y": 1}', status: 400, detail: /\/y: is not a known field/ },
+  { name: 'a null in a tensor', body: '{"x": [1, null]}', status: 400, detail: /\/x\/1: expected a number, got null/ },
+  { name: 'a string in a tensor', body: '{"x": [1, "2"]}', status: 400, detail: /\/x\/1: expected a number, got the string "2"/ },
+  { name: '1e39', body: '{"x": [1, 1e39]}', status: 422, detail: /\/x\/1: 1e\+39 is not finite as a float32/ },
+  { name: 'an unknown model', url: '/models/nobody/step', body: '{"x": [1, 2]}', status: 404, detail: /no model "nobody"; the models are/ },
+  { name: 'a model of a long name', url: `/models/${'n'.repeat(250)}/step`, body: '{"x": [1, 2]}', status: 404, detail: /no model/ },
+  { name: 'a name past all bounds', url: `/models/${'n'.repeat(3000)}/step`, body: '{"x": [1, 2]}', status: 414, detail: /./ },
+  { name: 'a URL that does not decode', url: '/models/%zz/step', body: '{"x": [1, 2]}', status: 400, detail: /%zz/ },
+  { name: 'a path that is not there', url: '/stepp', body: '{"x": [1, 2]}', status: 404, detail: /there is no \/stepp here/ }
+]
+
+test('whatever is wrong is a problem that says what, and the next good request is served', async (t) => {
+  const request = supertest((await buildTestApp(t)).server)
+  for (const { name, url = '/step', type = 'application/json', body, status, detail } of BAD) {
+    await t.test(name, async () => {
+      const answer = await request.post(url).set('content-type', type).send(body)
+      assert.equal(answer.status, status, answer.text)
+      assert.match(answer.headers['content-type'], /^application\/problem\+json/)
+      assert.equal(answer.body.status, status)
+      assert.equal(answer.body.type, 'about:blank')
+      assert.ok(answer.body.title.length > 0)
+      assert.match(answer.body.detail, detail)
+      await request.post('/step').send({ x: [1, 2] }).expect(200)
+    })
+  }
+})
+
+test('another method is a 405 that says which there are', async (t) => {
+  const request = supertest((await buildTestApp(t)).server)
+  const { body, headers } = await request.get('/step').expect(405).expect('content-type', /^application\/problem\+json/)
+  assert.equal(headers.allow, 'POST')
+  assert.equal(body.detail, '/step takes POST, not GET')
+  await request.delete('/models').expect(405)
+})
+
+test('a feedback module that fails is a 500 that names it, and batch-mates are served', async (t) => {
+  const models = await writeModels(t, {
+    'm/model.safetensors': writeSafetensors(customLstm(1, 2, 1)),
+    'm/config.json': '{"feedback": {"policy": "module"}}',
+    'm/feedback.mjs': `
+      export const context = { type: 'object', properties: { fail: { type: 'boolean' } } }
+      export function feedback ({ h, context, t }) { if (context.fail && t === 2) throw new Error('secret'); return [h[0], 1] }`
+  })
+  const request = supertest((await buildTestApp(t, { models, defaultModel: 'm' })).server)
+  const send = (fail: boolean) => request.post('/sequence').send({ x: [[[1], [2], [3]]], context: { fail } })
+  const [good, bad, other] = await Promise.all([send(false), send(true), send(false)])
+  assert.equal(bad.status, 500)
+  assert.match(bad.body.detail, /model m: the model's feedback\.mjs threw an error, for step 2/)
+  assert.doesNotMatch(bad.text, /secret/)
+  assert.equal(good.status, 200)
+  assert.deepEqual(other.body, good.body)
+})
+
+function portOf (app: Awaited<ReturnType<typeof buildTestApp>>): number {
+  const address = app.server.address()
+  assert.ok(typeof address === 'object' && address !== null)
+  return address.port
+}
+
+async function raw (port: number, text: string): Promise<string> {
+  const socket = connect(port, '127.0.0.1')
+  let answer = ''
+  socket.on('data', (chunk) => { answer += String(chunk) })
+  socket.on('error', () => {})
+  socket.write(text)
+  await once(socket, 'close')
+  return answer
+}
+
+test('what is not HTTP is answered with a problem as well', async (t) => {
+  const app = await buildTestApp(t)
+  const port = portOf(app)
+  const garbage = await raw(port, 'nonsense\r\n\r\n')
+  assert.match(garbage, /^HTTP\/1\.1 400 Bad Request\r\ncontent-type: application\/problem\+json/)
+  const large = await raw(port, `GET /models HTTP/1.1\r\nhost: x\r\nx-large: ${'y'.repeat(20_000)}\r\n\r\n`)
+  assert.match(large, /^HTTP\/1\.1 431 .*\r\ncontent-type: application\/problem\+json/)
+  assert.equal(JSON.parse(large.slice(large.indexOf('\r\n\r\n'))).status, 431)
+  await supertest(app.server).post('/step').send({ x: [1, 2] }).expect(200)
+})
+
+test('a client that leaves in the middle of its body harms nobody', async (t) => {
+  const app = await buildTestApp(t)
+  const port = portOf(app)
+  for (let i = 0; i < 20; i++) {
+    const socket = connect(port, '127.0.0.1')
+    await once(socket, 'connect')
+    socket.write('POST /step HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"x": [1')
+    socket.destroy()
+  }
+  await supertest(app.server).post('/step').send({ x: [1, 2] }).expect(200)
+})
