@@ -13,6 +13,7 @@ export const Settings = Type.Object({
   engine: Type.Enum(['auto', 'native', 'tfjs'], {
     default: 'auto', description: 'What computes: auto, native or tfjs'
   }),
+  threads: Type.Optional(Type.Integer({ minimum: 1, maximum: 1024, description: 'Compute threads of the native engine. Default: the cores it may use' })),
   'log-level': Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
     default: 'info', description: 'fatal, error, warn, info, debug, trace or silent'
   }),

@@ -25,7 +25,7 @@ try {
 
 async function serve (config: Config): Promise<void> {
   const logger = createLogger(config['log-level'])
-  const engine = await chooseEngine(config.engine)
+  const engine = await chooseEngine(config.engine, config.threads)
   const registry = createRegistry(await loadModels(config.models, engine, config['max-steps']), config['default-model'])
   const app = await buildApp({ registry, engine, bodyLimit: config['body-limit'], logger })
   await app.listen({ host: config.host, port: config.port })

@@ -2,6 +2,7 @@ import { countParameters, type Cell, type CellSizes } from '../cell.ts'
 import type { Engine } from '../engine/engine.ts'
 import { Refusal, unprocessable } from '../refusal.ts'
 import { Tensor } from '../tensor.ts'
+import { createBatch } from './batch.ts'
 import type { Feedback, Policy } from './feedback/policy.ts'
 import { checkAnswerSize } from './limits.ts'
 import { expandState, outlineSequence, outlineStep, type Outline, type SequenceRequest, type StepRequest } from './request.ts'
@@ -51,7 +52,7 @@ const NO_FEEDBACK: Feedback = { knows: () => false, next: () => {} }
 export function createModel ({ name, cell, policy, engine, maxSteps }: ModelParts): Model {
   const { sizes } = cell
   const { I, Hi, Ho } = sizes
-  const scheduler = createScheduler(engine.load(cell), sizes)
+  const scheduler = createScheduler(createBatch(engine.load(cell), sizes))
 
   /** Lays out the work of a request; the policy feeds its first step, but where the request does. */
   function layOut (request: StepRequest, outline: Outline, feedback: Feedback, output: Float32Array | undefined): Work {

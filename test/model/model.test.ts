@@ -56,13 +56,15 @@ test('an answer too large to be written is refused before it is computed', async
 })
 
 test('requests that run together do not touch each other\'s results', async () => {
+  // The native engine promises the very bits; TensorFlow.js sums in an order that depends on the batch.
+  const tolerance = (await testEngine()).name === 'native' ? 0 : 1e-6
   const model = await buildModel(randomCell(3, 5, 5))
   const random = randomNumbers(11)
   const requests = Array.from({ length: 40 }, (_, i) => ({ x: tensor([1 + i % 3, 1 + i % 7, 3], random), c_in: tensor([5], random) }))
   const together = await Promise.all(requests.map(async (request) => await model.sequence(request)))
   for (const [i, request] of requests.entries()) {
     const alone = await model.sequence(request)
-    for (const [j, value] of alone.output.data.entries()) assert.ok(Math.abs(value - together[i].output.data[j]) < 1e-6)
+    for (const [j, value] of alone.output.data.entries()) assert.ok(Math.abs(value - together[i].output.data[j]) <= tolerance)
   }
 })
 

@@ -1,0 +1,71 @@
+// The arguments of a call from JavaScript, checked: whatever they are, nothing outside of their buffers is touched.
+#pragma once
+
+#include <node_api.h>
+
+#include <cstddef>
+#include <initializer_list>
+#include <string>
+
+namespace cellserve {
+
+static_assert(sizeof(size_t) == 8, "sizes are checked in 64 bits");
+
+// Becomes a JavaScript error of the class that it names.
+struct Refusal {
+  enum Kind { kError, kType, kRange } kind;
+  std::string message;
+};
+
+// A JavaScript exception is pending already.
+struct Pending {};
+
+// @throws Pending or Refusal where a call of Node-API failed.
+void check(napi_env, napi_status);
+
+napi_value errorOf(napi_env, const Refusal&);
+
+// Runs the body of a callback; what it throws becomes a JavaScript exception.
+napi_value guarded(napi_env, napi_value (*body)(napi_env, napi_callback_info), napi_callback_info);
+
+// A Float32Array's memory, good until JavaScript runs again.
+struct Floats {
+  const char* name;
+  napi_value array;
+  float* data;
+  size_t length;
+};
+
+// @throws Refusal where it is no Float32Array, or has fewer elements than needed; a detached one has none.
+Floats floatsOf(napi_env, napi_value, const char* name, size_t needed);
+
+// The number of elements of a tensor.
+// @throws Refusal where that is more than any array has.
+size_t elements(const char* name, std::initializer_list<size_t> shape);
+
+// @throws Refusal where the first so many elements of the two share memory.
+void checkApart(const Floats&, size_t, const Floats&, size_t);
+
+class Arguments {
+ public:
+  static constexpr size_t kMost = 13;
+
+  Arguments(napi_env, napi_callback_info);
+
+  // An integer from `least` up, and below 2^31.
+  size_t integer(size_t index, const char* name, size_t least) const;
+  // A number from 0 up, infinity included.
+  double number(size_t index, const char* name) const;
+  bool boolean(size_t index, const char* name) const;
+  std::string string(size_t index, const char* name) const;
+  Floats floats(size_t index, const char* name, size_t needed) const;
+  bool given(size_t index) const;  // not undefined
+
+  void* data;  // of the function that was called
+
+ private:
+  napi_env env_;
+  napi_value values_[kMost];
+};
+
+}  // namespace cellserve

@@ -1,0 +1,11 @@
+// As wide and as blocked as AVX-512, on a CPU that has it not: a stand-in that lets tests show that neither matters to
+// the bits.
+#define CELLSERVE_NAME "avx2x16"
+#define CELLSERVE_KERNEL kAvx2x16
+#define CELLSERVE_LANES 16
+#define CELLSERVE_ROWS 6
+#include "kernel.h"
+
+namespace {
+bool supported() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+}  // namespace

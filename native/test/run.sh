@@ -1,0 +1,47 @@
+#!/bin/sh
+# Builds and runs the kernel's own tests: under AddressSanitizer and UndefinedBehaviorSanitizer, under ThreadSanitizer, and
+# as it is shipped, when the activations are swept more finely.
+#
+#     native/test/run.sh [stride]     1 sweeps every float
+set -eu
+cd "$(dirname "$0")/.."
+out=../build/test
+mkdir -p "$out"
+cxx=${CXX:-c++}
+
+build () { # name, flags
+  name=$1
+  shift
+  flags="-std=c++17 -Wall -Wextra -Wno-psabi -ffp-contract=off -pthread $*"
+  rm -f "$out/$name"-*.o  # a compiler that fails in the background shows when they are linked
+  objects=
+  for file in kernels weights sequence threads kernel_portable kernel_avx2 kernel_avx2x16 kernel_avx512 kernel_neon test/kernel_test; do
+    isa=
+    case "$(uname -m) $file" in
+      x86_64\ kernel_avx512) isa='-mavx512f -mavx2 -mfma' ;;
+      x86_64\ kernel_avx2*) isa='-mavx2 -mfma' ;;
+      *\ kernel_avx*) continue ;;
+      arm64\ kernel_neon|aarch64\ kernel_neon) ;;
+      *\ kernel_neon) continue ;;
+    esac
+    object=$out/$name-$(basename $file).o
+    # shellcheck disable=SC2086
+    "$cxx" $flags $isa -c $file.cc -o "$object" &
+    objects="$objects $object"
+  done
+  wait
+  # shellcheck disable=SC2086
+  "$cxx" $flags $objects -o "$out/$name"
+}
+
+echo 'AddressSanitizer and UndefinedBehaviorSanitizer'
+build address -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
+"$out/address" 400009
+
+echo 'ThreadSanitizer'
+build thread -O1 -g -fsanitize=thread
+"$out/thread" 400009
+
+echo 'As shipped'
+build plain -O3
+"$out/plain" "${1:-1009}"
