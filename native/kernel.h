@@ -131,7 +131,7 @@ void compute(size_t rows, const Block& block) {
   compute<P, R>(block);
 }
 
-// Many rows. The panel is read once for each block of rows, so it goes through the L1 cache in slices of 16 KiB: every
+// Many rows. Each block of rows reads the panel again, so it goes by in slices of 128 KiB that stay in the L2 cache: every
 // block takes a slice before the next comes up, and puts its sums down in between.
 void computeMany(const Weights& weights, const Pass& pass, size_t panel) {
   constexpr size_t kSlice = 8192 / kLanes;

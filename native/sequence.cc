@@ -5,8 +5,9 @@
 namespace cellserve {
 namespace {
 
-// As many rows as fill the kernel's blocks; more would only need more memory.
-constexpr size_t kChunkRows = 64;
+// Enough for a lone row's steps to fill the kernel's blocks. Batches from there on fill them by themselves, and go through
+// both halves at once.
+constexpr size_t kChunkRows = 24;
 
 }  // namespace
 

@@ -1,4 +1,4 @@
-import Fastify, { type FastifyBaseLogger } from 'fastify'
+import Fastify, { LogController, type FastifyBaseLogger } from 'fastify'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { Registry } from './model/registry.ts'
 import drain from './plugins/drain.ts'
@@ -28,7 +28,7 @@ export async function buildApp ({ registry, engine, bodyLimit, logger }: AppOpti
   const app = Fastify({
     ...(logger !== undefined && { loggerInstance: logger }),
     // Two lines a request are dear under load, and the metrics count them anyway.
-    disableRequestLogging: logger?.level !== 'debug' && logger?.level !== 'trace',
+    logController: new LogController({ disableRequestLogging: logger?.level !== 'debug' && logger?.level !== 'trace' }),
     bodyLimit,
     // A whole request in a minute: slow senders hold no socket for longer.
     requestTimeout: 60_000,
