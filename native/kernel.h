@@ -23,6 +23,9 @@ struct Sums {
   Floats of[P][R][kGates];
 };
 
+// How many terms ahead the weights are fetched. Past a panel's end come those of the next, or nothing: a fetch never faults.
+constexpr size_t kAhead = 10;
+
 // Adds `depth` terms to the sums: `in` holds them for each row, `weights` from the same k on for each panel.
 template <int P, int R>
 INLINE void multiply(Sums<P, R>& sums, const float* const (&weights)[P], const float* in, size_t stride, size_t depth) {
@@ -31,6 +34,7 @@ INLINE void multiply(Sums<P, R>& sums, const float* const (&weights)[P], const f
     for (int r = 0; r < R; r++) term[r] = fill(in[r * stride + k]);
     for (int p = 0; p < P; p++) {
       const float* w = weights[p] + k * kPanelRow;
+      for (size_t line = 0; line < kPanelRow; line += 16) __builtin_prefetch(w + kAhead * kPanelRow + line);
       for (size_t gate = 0; gate < kGates; gate++) {
         const Floats weight = load(w + gate * kLanes);
         for (int r = 0; r < R; r++) sums.of[p][r][gate] = fma(weight, term[r], sums.of[p][r][gate]);

@@ -1,9 +1,12 @@
 /** Writes the OpenAPI document of the service to openapi/openapi.json. */
 import { writeFile } from 'node:fs/promises'
-import { buildApp } from '../src/app.ts'
-import { createRegistry } from '../src/model/registry.ts'
+import { readConfig } from '../src/config.ts'
+import { chooseEngine } from '../src/engine/choose.ts'
+import { createService } from '../src/service.ts'
 
-const app = await buildApp({ registry: createRegistry([]), engine: { name: 'none', backend: 'none' }, bodyLimit: 2 ** 24 })
+const config = readConfig([], {})
+if (typeof config === 'string') throw new Error(config)
+const { app } = await createService(config, await chooseEngine('auto'))
 await app.ready()
 await writeFile(new URL('../openapi/openapi.json', import.meta.url), `${JSON.stringify(app.swagger(), null, 2)}\n`)
 await app.close()

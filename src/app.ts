@@ -1,10 +1,13 @@
 import Fastify, { LogController, type FastifyBaseLogger } from 'fastify'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import type { Metrics } from './metrics.ts'
+import type { Admission } from './model/admission.ts'
 import type { Registry } from './model/registry.ts'
+import callers from './plugins/callers.ts'
 import drain from './plugins/drain.ts'
 import errors, { answerClientError, answerFrameworkError } from './plugins/errors.ts'
 import json from './plugins/json.ts'
-import metrics from './plugins/metrics.ts'
+import metricsRoute from './plugins/metrics.ts'
 import openapi from './plugins/openapi.ts'
 import validation from './plugins/validation.ts'
 import health from './routes/health.ts'
@@ -15,8 +18,10 @@ import { version } from './version.ts'
 
 export interface AppOptions {
   readonly registry: Registry
-  /** The engine that all models use, for the metrics. */
-  readonly engine: { readonly name: string, readonly backend: string }
+  readonly admission: Admission
+  readonly metrics: Metrics
+  /** Seconds in which a request is answered. */
+  readonly requestTimeout: number
   /** The largest body, in bytes. */
   readonly bodyLimit: number
   /** Left out, nothing is logged. */
@@ -24,7 +29,7 @@ export interface AppOptions {
 }
 
 /** The service, ready to listen. */
-export async function buildApp ({ registry, engine, bodyLimit, logger }: AppOptions) {
+export async function buildApp ({ registry, admission, metrics, requestTimeout, bodyLimit, logger }: AppOptions) {
   const app = Fastify({
     ...(logger !== undefined && { loggerInstance: logger }),
     // Two lines a request are dear under load, and the metrics count them anyway.
@@ -44,7 +49,8 @@ export async function buildApp ({ registry, engine, bodyLimit, logger }: AppOpti
   await app.register(validation)
   await app.register(drain)
   await app.register(openapi, { version })
-  await app.register(metrics, { build: { version, engine: engine.name, backend: engine.backend } })
+  await app.register(metricsRoute, { metrics, registry })
+  await app.register(callers, { admission, timeout: requestTimeout })
 
   await app.register(step, { registry })
   await app.register(sequence, { registry })

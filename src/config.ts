@@ -18,7 +18,11 @@ export const Settings = Type.Object({
     default: 'info', description: 'fatal, error, warn, info, debug, trace or silent'
   }),
   'body-limit': Type.Integer({ minimum: 1024, maximum: 2 ** 30, default: 2 ** 24, description: 'Largest request body, in bytes' }),
-  'max-steps': Type.Integer({ minimum: 1, maximum: 2 ** 24, default: 2 ** 16, description: 'Largest B x T of a request' })
+  'max-steps': Type.Integer({ minimum: 1, maximum: 2 ** 24, default: 2 ** 16, description: 'Largest B x T of a request' }),
+  'batch-rows': Type.Integer({ minimum: 1, maximum: 4096, default: 64, description: 'Most rows that are computed together; 1 turns batching off' }),
+  'max-rows': Type.Integer({ minimum: 1, maximum: 2 ** 24, default: 4096, description: 'Most rows in work; past it requests are refused with a 503' }),
+  'max-bytes': Type.Integer({ minimum: 1, maximum: 2 ** 40, default: 2 ** 28, description: 'Most bytes of tensors in work; likewise' }),
+  'request-timeout': Type.Number({ exclusiveMinimum: 0, maximum: 3600, default: 30, description: 'Seconds in which a request is answered, or refused with a 504' })
 })
 
 export type Config = Static<typeof Settings>
@@ -46,7 +50,7 @@ export function readConfig (args: readonly string[], env: NodeJS.ProcessEnv): Co
   for (const [name, schema] of Object.entries(Settings.properties)) {
     const text = flags[name] ?? env[variable(name)]
     // As in most programs, an empty variable is one that is not set.
-    if (typeof text === 'string' && (text !== '' || name in flags)) given[name] = 'type' in schema && schema.type === 'integer' ? toInteger(text) : text
+    if (typeof text === 'string' && (text !== '' || name in flags)) given[name] = 'type' in schema && (schema.type === 'integer' || schema.type === 'number') ? toNumber(text) : text
   }
   try {
     return validate('models' in given ? given : { ...DEMO, ...given }, '')
@@ -67,8 +71,8 @@ function readFlags (args: readonly string[]): Record<string, string | boolean | 
   }
 }
 
-function toInteger (text: string): number | string {
-  return /^-?\d+$/.test(text) ? Number(text) : text
+function toNumber (text: string): number | string {
+  return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text
 }
 
 function variable (name: string): string {

@@ -1,7 +1,6 @@
 import Type from 'typebox'
-import type { Engine } from './engine/engine.ts'
 import { createPolicy } from './model/feedback/policies.ts'
-import { createModel, type Model } from './model/model.ts'
+import { createModel, type Model, type ModelHouse } from './model/model.ts'
 import { compile } from './schema.ts'
 import { ModelsError, readModels, type ModelFile } from './weights/folder.ts'
 
@@ -12,20 +11,19 @@ const readConfig = compile(Type.Object({
 /**
  * The models of a folder, each with its policy, ready on the engine.
  *
- * @param maxSteps the largest B x T of a request.
  * @throws ModelsError at the first file that is wrong; the message names it.
  */
-export async function loadModels (directory: string, engine: Engine, maxSteps: number): Promise<Model[]> {
+export async function loadModels (directory: string, house: ModelHouse): Promise<Model[]> {
   const files = await readModels(directory)
-  return await Promise.all(files.map((file) => loadModel(file, engine, maxSteps)))
+  return await Promise.all(files.map((file) => loadModel(file, house)))
 }
 
-async function loadModel (file: ModelFile, engine: Engine, maxSteps: number): Promise<Model> {
+async function loadModel (file: ModelFile, house: ModelHouse): Promise<Model> {
   const { name, cell, config, folder, tensor } = file
   try {
     const { feedback } = readConfig(config, '')
     const policy = await createPolicy(feedback, { sizes: cell.sizes, folder, tensor })
-    return createModel({ name, cell, policy, engine, maxSteps })
+    return createModel({ name, cell, policy }, house)
   } catch (error) {
     const { I, Hi, Ho } = cell.sizes
     throw new ModelsError(`${folder === undefined ? file.path : `${folder}/config.json`}: ` +

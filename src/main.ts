@@ -1,11 +1,9 @@
 #!/usr/bin/env node
 import closeWithGrace from 'close-with-grace'
 import { pino, type Logger } from 'pino'
-import { buildApp } from './app.ts'
 import { ConfigError, helpText, readConfig, type Config } from './config.ts'
 import { chooseEngine } from './engine/choose.ts'
-import { loadModels } from './load.ts'
-import { createRegistry } from './model/registry.ts'
+import { createService } from './service.ts'
 import { version } from './version.ts'
 
 /** How long accepted requests have to finish once the process is told to stop, in milliseconds. */
@@ -26,8 +24,7 @@ try {
 async function serve (config: Config): Promise<void> {
   const logger = createLogger(config['log-level'])
   const engine = await chooseEngine(config.engine, config.threads)
-  const registry = createRegistry(await loadModels(config.models, engine, config['max-steps']), config['default-model'])
-  const app = await buildApp({ registry, engine, bodyLimit: config['body-limit'], logger })
+  const { app, registry } = await createService(config, engine, logger)
   await app.listen({ host: config.host, port: config.port })
   closeWithGrace({ delay: GRACE, logger }, async ({ err }) => {
     if (err !== undefined) logger.error(err)

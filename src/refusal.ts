@@ -10,6 +10,10 @@ export type RefusalKind =
   | 'failed'
   /** Not now; the same request may be answered later. */
   | 'unavailable'
+  /** Not answered in time. */
+  | 'late'
+  /** The caller has gone. */
+  | 'gone'
 
 /** One thing that is wrong with a request. */
 export interface FieldError {

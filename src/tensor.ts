@@ -32,6 +32,12 @@ function nest (data: Float32Array, shape: readonly number[], axis: number, start
   return Array.from({ length: shape[axis] }, (_, i) => nest(data, shape, axis + 1, start + i * size, start + (i + 1) * size))
 }
 
+/**
+ * The most numbers that a tensor may have. No body is long enough for as many; but rows are padded to the longest, and a
+ * few long ones among many short ones ask for memory by their product.
+ */
+const MAX_NUMBERS = 2 ** 26
+
 export interface TensorForm {
   /** The ranks accepted, ascending. */
   readonly ranks: readonly number[]
@@ -52,7 +58,7 @@ export function readTensor (value: unknown, path: string, form: TensorForm): Ten
   if (shape.length < 3) return fill(value, path, shape)
   const rows: readonly unknown[] = Array.isArray(value) ? value : []
   const lengths = rows.map((row, b) => countEntries(row, `${path}/${b}`))
-  const longest = Math.max(...lengths)
+  const longest = lengths.reduce((a, b) => Math.max(a, b))
   const ragged = lengths.some((length) => length !== longest)
   if (ragged && form.ragged !== true) {
     const b = lengths.findIndex((length) => length !== lengths[0])
@@ -85,7 +91,9 @@ function countEntries (row: unknown, path: string): number {
 }
 
 function fill (value: unknown, path: string, shape: readonly number[], lengths?: readonly number[]): Tensor {
-  const data = new Float32Array(shape.reduce((a, b) => a * b))
+  const numbers = shape.reduce((a, b) => a * b)
+  if (numbers > MAX_NUMBERS) throw unprocessable(path, `its shape, [${shape.join(', ')}] for its longest rows, has ${numbers} numbers, more than the ${MAX_NUMBERS} allowed`)
+  const data = new Float32Array(numbers)
   fillAxis(value, path, shape, 0, data, 0, lengths !== undefined)
   return new Tensor(shape, data, lengths)
 }

@@ -12,7 +12,17 @@ test('without anything set it is the demo, on the loopback interface', () => {
   const { models, ...rest } = read([])
   assert.match(models, /models$/)
   assert.deepEqual(rest, {
-    'default-model': 'custom-lstm', host: '127.0.0.1', port: 8080, engine: 'auto', 'log-level': 'info', 'body-limit': 16777216, 'max-steps': 65536
+    'default-model': 'custom-lstm',
+    host: '127.0.0.1',
+    port: 8080,
+    engine: 'auto',
+    'log-level': 'info',
+    'body-limit': 16777216,
+    'max-steps': 65536,
+    'batch-rows': 64,
+    'max-rows': 4096,
+    'max-bytes': 268435456,
+    'request-timeout': 30
   })
 })
 
@@ -36,6 +46,7 @@ for (const [args, env, message] of [
   [['--log-level', 'loud'], {}, /^--log-level: expected one of fatal, .*silent, got the string "loud"$/],
   [['--body-limit', '10'], {}, /^--body-limit: must be >= 1024, got 10$/],
   [['--max-steps', '0'], {}, /^--max-steps: must be >= 1, got 0$/],
+  [['--request-timeout', '0'], {}, /^--request-timeout: must be > 0, got 0$/],
   [['--models', ''], {}, /^--models: must NOT have fewer than 1 characters/],
   [['--colour', 'red'], {}, /^Unknown option '--colour'/],
   [['--port'], {}, /^Option '--port <value>' argument missing/],

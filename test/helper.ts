@@ -1,37 +1,47 @@
 import type { TestContext } from 'node:test'
-import type { FastifyInstance } from 'fastify'
-import { buildApp, type AppOptions } from '../src/app.ts'
+import { readConfig, type Config } from '../src/config.ts'
 import { chooseEngine } from '../src/engine/choose.ts'
 import type { Engine } from '../src/engine/engine.ts'
-import { loadModels } from '../src/load.ts'
-import { createRegistry } from '../src/model/registry.ts'
+import { createAdmission } from '../src/model/admission.ts'
+import type { ModelHouse } from '../src/model/model.ts'
+import { createService } from '../src/service.ts'
 
-/** The engine that the whole test suite uses: CELLSERVE_ENGINE, as the service reads it. */
 let engine: Promise<Engine> | undefined
 
+/** The engine that the whole test suite uses: CELLSERVE_ENGINE, as the service reads it. */
 export function testEngine (): Promise<Engine> {
-  const name = process.env.CELLSERVE_ENGINE ?? 'auto'
-  if (name !== 'auto' && name !== 'native' && name !== 'tfjs') throw new Error(`CELLSERVE_ENGINE is ${name}`)
-  engine ??= chooseEngine(name)
+  engine ??= chooseEngine(testConfig().engine)
   return engine
 }
 
-export interface TestAppOptions extends Partial<Pick<AppOptions, 'bodyLimit' | 'logger'>> {
-  readonly models?: string
-  readonly defaultModel?: string | null
-  readonly maxSteps?: number
-  /** What has to be done to the app before it listens. */
-  readonly prepare?: (app: FastifyInstance) => void
+/** The settings of the service: the environment's, under these flags. */
+export function testConfig (...flags: readonly string[]): Config {
+  const config = readConfig(flags, process.env)
+  if (typeof config === 'string') throw new Error(config)
+  return config
 }
 
-/** The app as `main.ts` builds it, on the demo models, listening on a free port; it is closed after the test. */
-export async function buildTestApp (t: Pick<TestContext, 'after'>, options: TestAppOptions = {}) {
-  const { models = 'models', defaultModel = 'custom-lstm', maxSteps = 65536, bodyLimit = 2 ** 24, logger, prepare } = options
-  const engine = await testEngine()
-  const registry = createRegistry(await loadModels(models, engine, maxSteps), defaultModel ?? undefined)
-  const app = await buildApp({ registry, engine, bodyLimit, ...(logger !== undefined && { logger }) })
-  t.after(() => app.close())
-  prepare?.(app)
-  await app.listen({ host: '127.0.0.1', port: 0 })
-  return app
+/** What models share, for tests of models without a service. */
+export async function testHouse (over: Partial<ModelHouse> = {}): Promise<ModelHouse> {
+  return {
+    engine: await testEngine(),
+    maxSteps: 10_000,
+    batchRows: 64,
+    admission: createAdmission(1e6, 1e9),
+    meter: { computed: () => {}, began: () => {}, queued: () => {} },
+    ...over
+  }
+}
+
+/** The service as `main.ts` puts it together with these flags, on a free port; it is closed after the test. */
+export async function startService (t: Pick<TestContext, 'after'>, ...flags: readonly string[]) {
+  const service = await createService(testConfig(...flags), await testEngine())
+  t.after(() => service.app.close())
+  await service.app.listen({ host: '127.0.0.1', port: 0 })
+  return service
+}
+
+/** Its app, by default on the demo models. */
+export async function buildTestApp (t: Pick<TestContext, 'after'>, ...flags: readonly string[]) {
+  return (await startService(t, ...flags)).app
 }

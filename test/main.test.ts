@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { once } from 'node:events'
 import { test, type TestContext } from 'node:test'
 import { writeModels } from './models.ts'
@@ -53,6 +53,29 @@ test('the demo is served, and SIGTERM ends it well', async (t) => {
   const { code, stderr } = await server.ended
   assert.equal(code, 0)
   assert.equal(stderr, '')
+})
+
+test('what was asked before SIGTERM is answered after it', async (t) => {
+  const server = run(t, '--port', '0')
+  const port = Number(new URL(await server.line(ADDRESS)).port)
+  await server.line(/"msg":"ready"/)
+  const socket = connect(port, '127.0.0.1')
+  let answer = ''
+  socket.on('data', (chunk) => { answer += String(chunk) })
+  socket.write('POST /step HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 19\r\nexpect: 100-continue\r\n\r\n')
+  await once(socket, 'data')
+  assert.match(answer, /^HTTP\/1\.1 100 /, 'the request is in work')
+  server.stop()
+  // It is draining once new connections are refused.
+  for (let open = true; open;) {
+    const other = connect(port, '127.0.0.1')
+    open = await once(other, 'connect').then(() => true, () => false)
+    other.destroy()
+  }
+  socket.write('{"x": [0.5, -0.25]}')
+  await once(socket, 'close')
+  assert.match(answer, /HTTP\/1\.1 200 OK/)
+  assert.equal((await server.ended).code, 0)
 })
 
 test('the engine is chosen by flag, and the log says which one runs', async (t) => {

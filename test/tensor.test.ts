@@ -34,6 +34,12 @@ test('any tensor comes back from its JSON', () => {
   }))
 })
 
+test('there may be more rows than a function takes arguments', () => {
+  const { shape, data } = readTensor(new Array(300_000).fill([[1]]), '/x', ANY)
+  assert.deepEqual(shape, [300_000, 1, 1])
+  assert.equal(data[299_999], 1)
+})
+
 const deep = (depth: number): unknown => depth === 0 ? 1 : [deep(depth - 1)]
 
 const WRONG: ReadonlyArray<[name: string, value: unknown, form: TensorForm, kind: RefusalKind, path: string, message: RegExp]> = [
@@ -57,8 +63,12 @@ const WRONG: ReadonlyArray<[name: string, value: unknown, form: TensorForm, kind
   ['a ragged matrix', [[1, 2], [3]], ANY, 'unprocessable', '/x/1', /ragged: has 1 numbers where the first has 2/],
   ['ragged rows where they may not be', [[[1]], [[1], [2]]], ANY, 'unprocessable', '/x/1', /ragged: has 2 entries where \/x\/0 has 1/],
   ['ragged vectors', [[[1, 2], [3]]], { ranks: [3], ragged: true }, 'unprocessable', '/x/0/1', /ragged/],
+  ['a long row before short ones', [new Array(20_000).fill(1), ...new Array(20_000).fill([1])], ANY, 'unprocessable', '/x', /\[20001, 20000\] for its longest rows, has 400020000 numbers, more than the 67108864 allowed/],
+  ['a long ragged row among short ones', [...new Array(20_000).fill([[1]]), new Array(20_000).fill([1])], { ranks: [3], ragged: true }, 'unprocessable', '/x', /400020000 numbers, more than/],
+  ['a long vector before short ones', [[new Array(20_000).fill(1), ...new Array(20_000).fill([1])]], ANY, 'unprocessable', '/x', /400020000 numbers, more than/],
   ['1e39', [1e39], ANY, 'unprocessable', '/x/0', /1e\+39 is not finite as a float32/],
   ['the smallest number that rounds to infinity', [3.4028235677973366e38], ANY, 'unprocessable', '/x/0', /not finite/],
+  ['-1e39', [[0], [-1e39]], ANY, 'unprocessable', '/x/1/0', /-1e\+39 is not finite as a float32/],
   ['infinity', JSON.parse('[1e999]'), ANY, 'unprocessable', '/x/0', /Infinity is not finite/]
 ]
 

@@ -11,9 +11,6 @@ export interface Row {
   t: number
 }
 
-/** As many rows as one read of the weights serves well. */
-export const MAX_ROWS = 64
-
 /** The most multiply-adds in one call of the engine: about a millisecond of work, after which others have their turn. */
 const MAX_WORK = 2 ** 24
 /** The most floats of `x`, or of output, in one call of the engine. */
@@ -21,6 +18,8 @@ const MAX_FLOATS = 2 ** 16
 
 /** The buffers in which rows of different requests meet for one call of the engine. */
 export interface Batch {
+  /** The most rows that a call takes. */
+  readonly maxRows: number
   /**
    * How many steps these rows can take in one call: one, but where the engine can do their feedback by itself.
    *
@@ -37,12 +36,12 @@ export interface Batch {
   collect (rows: readonly Row[], i: number, steps: number): void
 }
 
-export function createBatch (stepper: Stepper, { I, Hi, Ho }: CellSizes): Batch {
-  const hIn = new Float32Array(MAX_ROWS * Hi)
-  const c = new Float32Array(MAX_ROWS * Ho)
-  const cOut = new Float32Array(MAX_ROWS * Ho)
-  let x = new Float32Array(MAX_ROWS * I)
-  let output = new Float32Array(MAX_ROWS * Ho)
+export function createBatch (stepper: Stepper, { I, Hi, Ho }: CellSizes, maxRows: number): Batch {
+  const hIn = new Float32Array(maxRows * Hi)
+  const c = new Float32Array(maxRows * Ho)
+  const cOut = new Float32Array(maxRows * Ho)
+  let x = new Float32Array(maxRows * I)
+  let output = new Float32Array(maxRows * Ho)
   let vectors = new Float32Array(0)
   // Where the latest call left the cell states.
   let states = cOut
@@ -74,6 +73,8 @@ export function createBatch (stepper: Stepper, { I, Hi, Ho }: CellSizes): Batch 
   }
 
   return {
+    maxRows,
+
     reach (rows, share) {
       if (stepper.run === undefined) return 1
       let steps = Math.min(MAX_WORK * share / (rows.length * 4 * Ho * (I + Hi)), MAX_FLOATS / (rows.length * Math.max(I, Hi)))

@@ -2,9 +2,12 @@ import { countParameters, type Cell, type CellSizes } from '../cell.ts'
 import type { Engine } from '../engine/engine.ts'
 import { Refusal, unprocessable } from '../refusal.ts'
 import { Tensor } from '../tensor.ts'
+import type { Admission } from './admission.ts'
 import { createBatch } from './batch.ts'
+import { patientCaller, type Caller } from './caller.ts'
 import type { Feedback, Policy } from './feedback/policy.ts'
 import { checkAnswerSize } from './limits.ts'
+import type { Meter } from './meter.ts'
 import { expandState, outlineSequence, outlineStep, type Outline, type SequenceRequest, type StepRequest } from './request.ts'
 import { createScheduler } from './scheduler.ts'
 import type { Work } from './work.ts'
@@ -17,9 +20,9 @@ export interface Model {
   readonly engine: Pick<Engine, 'name' | 'backend'>
   readonly parameters: number
   /** One step of the bare cell. @throws Refusal */
-  step (request: StepRequest): Promise<StepAnswer>
+  step (request: StepRequest, caller?: Caller): Promise<StepAnswer>
   /** Many steps with the policy's feedback between them. @throws Refusal */
-  sequence (request: SequenceRequest): Promise<SequenceAnswer>
+  sequence (request: SequenceRequest, caller?: Caller): Promise<SequenceAnswer>
 }
 
 /** `[B][Ho]`, or `[Ho]` where the request's `x` has no batch dimension. */
@@ -37,22 +40,30 @@ export interface SequenceAnswer extends StepAnswer {
   readonly weights?: Tensor
 }
 
+/** What all models of a process share. */
+export interface ModelHouse {
+  readonly engine: Engine
+  /** The largest B x T of a request. */
+  readonly maxSteps: number
+  /** The most rows in a batch; 1 computes each row alone. */
+  readonly batchRows: number
+  readonly admission: Admission
+  readonly meter: Meter
+}
+
 export interface ModelParts {
   readonly name: string
   readonly cell: Cell
   readonly policy: Model['policy']
-  readonly engine: Engine
-  /** The largest B x T of a request. */
-  readonly maxSteps: number
 }
 
 /** The feedback of the bare cell. */
 const NO_FEEDBACK: Feedback = { knows: () => false, next: () => {} }
 
-export function createModel ({ name, cell, policy, engine, maxSteps }: ModelParts): Model {
+export function createModel ({ name, cell, policy }: ModelParts, { engine, maxSteps, batchRows, admission, meter }: ModelHouse): Model {
   const { sizes } = cell
   const { I, Hi, Ho } = sizes
-  const scheduler = createScheduler(createBatch(engine.load(cell), sizes))
+  const scheduler = createScheduler(createBatch(engine.load(cell), sizes, batchRows), meter)
 
   /** Lays out the work of a request; the policy feeds its first step, but where the request does. */
   function layOut (request: StepRequest, outline: Outline, feedback: Feedback, output: Float32Array | undefined): Work {
@@ -76,6 +87,20 @@ export function createModel ({ name, cell, policy, engine, maxSteps }: ModelPart
     return work
   }
 
+  /** Takes a request through its steps, where there is room for it; `answered` counts the numbers of the answer. */
+  async function compute (request: StepRequest, outline: Outline, feedback: Feedback, answered: number, caller: Caller): Promise<Work> {
+    const { rows } = outline
+    const bytes = Float32Array.BYTES_PER_ELEMENT * (request.x.data.length + rows * (Hi + 2 * Ho) + answered)
+    admission.enter(rows, bytes)
+    try {
+      const work = layOut(request, outline, feedback, answered === 0 ? undefined : new Float32Array(answered))
+      await scheduler.run(work, caller)
+      return work
+    } finally {
+      admission.leave(rows, bytes)
+    }
+  }
+
   function needsPolicy (steps: number): Refusal {
     return unprocessable('/x', `${steps} steps need a feedback policy to make each h_in (Hi = ${Hi}) of the last h_out (Ho = ${Ho}), ` +
       'and this model has none: send one step at a time, to /step, or give the model a policy in its config.json')
@@ -88,23 +113,20 @@ export function createModel ({ name, cell, policy, engine, maxSteps }: ModelPart
     engine: { name: engine.name, backend: engine.backend },
     parameters: countParameters(cell),
 
-    step: (request) => naming(name, async () => {
+    step: (request, caller = patientCaller()) => naming(name, async () => {
       const outline = outlineStep(request, sizes)
       checkRows(outline, maxSteps)
-      const work = layOut(request, outline, NO_FEEDBACK, undefined)
-      await scheduler.run(work)
-      return statesOf(work, outline, Ho)
+      return statesOf(await compute(request, outline, NO_FEEDBACK, 0, caller), outline, Ho)
     }),
 
-    sequence: (request) => naming(name, async () => {
+    sequence: (request, caller = patientCaller()) => naming(name, async () => {
       const outline = outlineSequence(request, sizes, maxSteps)
       const { rows, steps, batched } = outline
       const last = request.return === 'last'
       if (!last) checkAnswerSize(rows * steps * Ho, '/x')
       const feedback = policy.policy.bind(request.context ?? {}, outline)
       if (steps > 1 && !feedback.knows(1)) throw needsPolicy(steps)
-      const work = layOut(request, outline, feedback, last ? undefined : new Float32Array(rows * steps * Ho))
-      await scheduler.run(work)
+      const work = await compute(request, outline, feedback, last ? 0 : rows * steps * Ho, caller)
       const states = statesOf(work, outline, Ho)
       return {
         output: work.output === undefined ? states.h_out : new Tensor(batched ? [rows, steps, Ho] : [steps, Ho], work.output),

@@ -1,5 +1,8 @@
 import { setImmediate } from 'node:timers/promises'
-import { MAX_ROWS, type Batch, type Row } from './batch.ts'
+import { Refusal } from '../refusal.ts'
+import type { Batch, Row } from './batch.ts'
+import type { Caller } from './caller.ts'
+import type { Meter } from './meter.ts'
 import type { Work } from './work.ts'
 
 /** Takes the rows of any number of requests through one cell. */
@@ -7,12 +10,16 @@ export interface Scheduler {
   /**
    * Takes every row of `work` through its steps.
    *
-   * @throws Refusal where the arithmetic overflows or the feedback fails; other work is not touched by that.
+   * @throws Refusal where the arithmetic overflows, the feedback fails, or the caller has gone or waited too long; other
+   *   work is not touched by that.
    */
-  run (work: Work): Promise<void>
+  run (work: Work, caller: Caller): Promise<void>
 }
 
 interface Job {
+  readonly caller: Caller
+  readonly accepted: number
+  begun: boolean
   rowsLeft: number
   failed: boolean
   readonly resolve: () => void
@@ -32,7 +39,7 @@ const TURN = 0.5
  * Cellular batching, after Gao et al., EuroSys 2018: each call of the engine has a batch of its own, of whatever rows are
  * live, so rows join and leave between steps. Rows take turns. While nobody waits, runs of many steps are one call.
  */
-export function createScheduler (batch: Batch): Scheduler {
+export function createScheduler (batch: Batch, meter: Meter): Scheduler {
   const queue: LiveRow[] = []
   let ticking = false
 
@@ -42,8 +49,10 @@ export function createScheduler (batch: Batch): Scheduler {
     await setImmediate()
     let turn = performance.now()
     while (queue.length > 0) {
-      const rows = queue.splice(0, MAX_ROWS).filter(({ job }) => !job.failed)
-      const pending = advance(rows)
+      const now = performance.now()
+      const rows = queue.splice(0, batch.maxRows).filter((row) => isWanted(row, now))
+      meter.queued(queue.length)
+      const pending = rows.length > 0 ? advance(rows, now) : undefined
       if (pending !== undefined) await pending
       if (pending !== undefined || performance.now() - turn > TURN) {
         await setImmediate()
@@ -53,36 +62,47 @@ export function createScheduler (batch: Batch): Scheduler {
     ticking = false
   }
 
-  function advance (rows: readonly LiveRow[]): Promise<void> | undefined {
-    if (rows.length === 0) return undefined
+  /** Rows that nobody waits for leave here, before they are computed. */
+  function isWanted ({ job }: LiveRow, now: number): boolean {
+    if (job.failed) return false
+    if (job.caller.gone) fail(job, new Refusal('gone', { path: '', message: 'the caller has gone' }))
+    else if (now > job.caller.deadline) fail(job, new Refusal('late', { path: '', message: 'the answer was not ready in the time allowed' }))
+    else if (!job.begun) {
+      job.begun = true
+      meter.began((now - job.accepted) / 1000)
+    }
+    return !job.failed
+  }
+
+  function advance (rows: readonly LiveRow[], start: number): Promise<void> | undefined {
     const steps = batch.reach(rows, queue.length > 0 ? SHARE_IN_A_CROWD : 1)
+    const done = (): void => {
+      meter.computed(rows.length, steps, (performance.now() - start) / 1000)
+      rows.forEach((_, i) => collect(rows, i, steps))
+    }
+    const failed = (error: unknown): void => { for (const { job } of rows) fail(job, error) }
     try {
       const pending = batch.advance(rows, steps)
-      if (pending !== undefined) return pending.then(() => collect(rows, steps), (error) => failAll(rows, error))
-      collect(rows, steps)
+      if (pending !== undefined) return pending.then(done).catch(failed)
+      done()
     } catch (error) {
-      failAll(rows, error)
+      failed(error)
     }
     return undefined
   }
 
-  function collect (rows: readonly LiveRow[], steps: number): void {
-    rows.forEach((row, i) => {
-      const { job, work, index } = row
-      if (job.failed) return
-      try {
-        batch.collect(rows, i, steps)
-      } catch (error) {
-        fail(job, error)
-        return
-      }
-      if (row.t < work.lengths[index]) queue.push(row)
-      else if (--job.rowsLeft === 0) job.resolve()
-    })
-  }
-
-  function failAll (rows: readonly LiveRow[], reason: unknown): void {
-    for (const { job } of rows) fail(job, reason)
+  function collect (rows: readonly LiveRow[], i: number, steps: number): void {
+    const row = rows[i]
+    const { job, work, index } = row
+    if (job.failed) return
+    try {
+      batch.collect(rows, i, steps)
+    } catch (error) {
+      fail(job, error)
+      return
+    }
+    if (row.t < work.lengths[index]) queue.push(row)
+    else if (--job.rowsLeft === 0) job.resolve()
   }
 
   function fail (job: Job, reason: unknown): void {
@@ -91,9 +111,9 @@ export function createScheduler (batch: Batch): Scheduler {
   }
 
   return {
-    async run (work) {
+    async run (work, caller) {
       await new Promise<void>((resolve, reject) => {
-        const job: Job = { rowsLeft: work.rows, failed: false, resolve, reject }
+        const job: Job = { caller, accepted: performance.now(), begun: false, rowsLeft: work.rows, failed: false, resolve, reject }
         for (let index = 0; index < work.rows; index++) queue.push({ job, work, index, t: 0 })
         if (!ticking) tick()
       })

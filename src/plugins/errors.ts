@@ -4,6 +4,13 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { Refusal, type FieldError, type RefusalKind } from '../refusal.ts'
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Why the request is refused, where it is: the kind of our refusal, or Fastify's code. */
+    refused: string | undefined
+  }
+}
+
 /** RFC 9457 problem details. */
 interface Problem {
   readonly type: 'about:blank'
@@ -16,13 +23,26 @@ interface Problem {
 
 export const PROBLEM_JSON = 'application/problem+json'
 
-const STATUS: Readonly<Record<RefusalKind, number>> = { malformed: 400, unknown: 404, unprocessable: 422, failed: 500, unavailable: 503 }
+const STATUS: Readonly<Record<RefusalKind, number>> = {
+  malformed: 400,
+  unknown: 404,
+  unprocessable: 422,
+  failed: 500,
+  unavailable: 503,
+  late: 504,
+  // Nobody reads it; the metrics and the log know it by nginx's number.
+  gone: 499
+}
 
 /** Answers every refusal, ours and Fastify's own, as a problem. */
 export default fp(async (app) => {
+  app.decorateRequest('refused')
+
   app.setErrorHandler((error: FastifyError | Refusal, request, reply) => {
+    request.refused = error instanceof Refusal ? error.kind : error.code ?? 'error'
     const problem = problemOf(error, request)
-    if (problem.status >= 500) request.log.error(error)
+    // What the operator has to look into; an overload is for the metrics to show.
+    if (problem.status === 500) request.log.error(error)
     else request.log.debug({ problem }, 'refused')
     return send(reply, problem)
   })
@@ -84,5 +104,5 @@ function problemOf (error: FastifyError | Refusal, request: FastifyRequest): Pro
 }
 
 function problem (status: number, detail: string): Problem {
-  return { type: 'about:blank', title: STATUS_CODES[status] ?? 'Error', status, detail }
+  return { type: 'about:blank', title: STATUS_CODES[status] ?? 'Client Closed Request', status, detail }
 }

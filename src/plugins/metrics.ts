@@ -1,29 +1,20 @@
 import fp from 'fastify-plugin'
-import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import type { Metrics } from '../metrics.ts'
+import type { Registry } from '../model/registry.ts'
 
-export interface MetricsOptions {
-  /** What runs, as labels of `cellserve_build_info`. */
-  readonly build: { readonly version: string, readonly engine: string, readonly backend: string }
-}
-
-/** `GET /metrics`, for Prometheus. */
-export default fp<MetricsOptions>(async (app, { build }) => {
-  const register = new Registry()
-  collectDefaultMetrics({ register, prefix: 'cellserve_' })
-
-  new Gauge({ name: 'cellserve_build_info', help: 'What runs; always 1.', labelNames: ['version', 'engine', 'backend'], registers: [register] })
-    .set(build, 1)
-
-  const seconds = new Histogram({
-    name: 'cellserve_request_duration_seconds',
-    help: 'Time from the head of a request to the end of its answer, by route and status.',
-    labelNames: ['route', 'status'],
-    buckets: [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
-    registers: [register]
-  })
+/** `GET /metrics`, for Prometheus; it counts every answer. */
+export default fp<{ metrics: Metrics, registry: Registry }>(async (app, { metrics, registry }) => {
   app.addHook('onResponse', async (request, reply) => {
-    seconds.observe({ route: request.routeOptions.url ?? 'none', status: reply.statusCode }, reply.elapsedTime / 1000)
+    const route = request.routeOptions.url ?? 'none'
+    metrics.answered({ route, model: modelOf(route, request.params), status: reply.statusCode }, reply.elapsedTime / 1000, request.refused)
   })
+
+  /** Known names alone: whatever else clients make up must not become labels. */
+  function modelOf (route: string, params: unknown): string {
+    const named = typeof params === 'object' && params !== null && 'model' in params ? params.model : registry.defaultName
+    const known = typeof named === 'string' && registry.models.some(({ name }) => name === named)
+    return known && (route.includes(':model') || route === '/step' || route === '/sequence') ? named : 'none'
+  }
 
   app.get('/metrics', {
     schema: {
@@ -33,7 +24,7 @@ export default fp<MetricsOptions>(async (app, { build }) => {
       response: { 200: { description: 'The Prometheus text format.', content: { 'text/plain': { schema: { type: 'string' } } } } }
     }
   }, async (_request, reply) => {
-    reply.header('content-type', register.contentType)
-    return await register.metrics()
+    reply.header('content-type', metrics.register.contentType)
+    return await metrics.register.metrics()
   })
-}, { name: 'metrics', fastify: '5.x' })
+}, { name: 'metrics', fastify: '5.x', dependencies: ['errors'] })

@@ -20,7 +20,8 @@ const DESCRIPTIONS = {
   415: 'The body is not application/json.',
   422: 'Well-formed, but wrong for this model or in itself.',
   500: 'The model\'s own feedback module failed.',
-  503: 'Overloaded or draining; try again.'
+  503: 'Overloaded or draining; try again after the seconds in Retry-After.',
+  504: 'Not answered in the time allowed.'
 } as const
 
 /** The problems that an operation may answer, by status. */

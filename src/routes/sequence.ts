@@ -53,16 +53,16 @@ const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { 
     description: 'T steps. The model\'s policy makes each h_in of the last h_out; it runs before every step, the first included, ' +
       'unless the request gives h_in for that.',
     body: SequenceRequest,
-    response: { 200: SequenceAnswer, ...problems(400, 404, 413, 415, 422, 500, 503) }
+    response: { 200: SequenceAnswer, ...problems(400, 404, 413, 415, 422, 500, 503, 504) }
   }
 
   app.post('/sequence', {
     schema: { ...schema, operationId: 'sequence', summary: 'Run the default model over a sequence' }
-  }, async ({ body }) => await registry.get().sequence(body))
+  }, async ({ body, caller }) => await registry.get().sequence(body, caller))
 
   app.post('/models/:model/sequence', {
     schema: { ...schema, operationId: 'sequenceModel', summary: 'Run a model over a sequence', params: ModelParams }
-  }, async ({ body, params }) => await registry.get(params.model).sequence(body))
+  }, async ({ body, params, caller }) => await registry.get(params.model).sequence(body, caller))
 }
 
 export default routes

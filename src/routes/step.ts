@@ -29,16 +29,16 @@ const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { 
     tags: ['cells'],
     description: 'One step of the bare cell. The client owns the feedback: it makes the next h_in.',
     body: StepRequest,
-    response: { 200: StepAnswer, ...problems(400, 404, 413, 415, 422, 503) }
+    response: { 200: StepAnswer, ...problems(400, 404, 413, 415, 422, 503, 504) }
   }
 
   app.post('/step', {
     schema: { ...schema, operationId: 'step', summary: 'Step the default model' }
-  }, async ({ body }) => await registry.get().step(body))
+  }, async ({ body, caller }) => await registry.get().step(body, caller))
 
   app.post('/models/:model/step', {
     schema: { ...schema, operationId: 'stepModel', summary: 'Step a model', params: ModelParams }
-  }, async ({ body, params }) => await registry.get(params.model).step(body))
+  }, async ({ body, params, caller }) => await registry.get(params.model).step(body, caller))
 }
 
 export default routes

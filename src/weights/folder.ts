@@ -1,4 +1,4 @@
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { lstat, readdir, readFile, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import type { Cell } from '../cell.ts'
 import { findCell, readFloats } from './layouts.ts'
@@ -52,16 +52,15 @@ export async function readModels (directory: string): Promise<ModelFile[]> {
 }
 
 async function readEntry (path: string): Promise<ModelFile | undefined> {
-  const folder = (await stat(path)).isDirectory() ? path : undefined
+  const folder = await isDirectory(path) ? path : undefined
   if (folder === undefined) return path.endsWith(EXTENSION) ? await readModel(basename(path, EXTENSION), path, undefined) : undefined
   const file = join(folder, `model${EXTENSION}`)
   return await exists(file) ? await readModel(basename(folder), file, folder) : undefined
 }
 
 async function readModel (name: string, path: string, folder: string | undefined): Promise<ModelFile> {
-  const bytes = await readFile(path)
   try {
-    const tensors = parseSafetensors(bytes)
+    const tensors = parseSafetensors(await readFile(path))
     return {
       name,
       path,
@@ -84,8 +83,19 @@ async function readConfig (path: string): Promise<unknown> {
   }
 }
 
+async function isDirectory (path: string): Promise<boolean> {
+  return await stat(path).then((found) => found.isDirectory(), () => false)
+}
+
+/** A link counts whatever it points to: what is meant to be there and cannot be read is a fault, not an absence. */
 async function exists (path: string): Promise<boolean> {
-  return await stat(path).then(() => true, () => false)
+  try {
+    await lstat(path)
+    return true
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return false
+    throw new ModelsError(`${path}: cannot be read: ${messageOf(error)}`)
+  }
 }
 
 function messageOf (error: unknown): string {

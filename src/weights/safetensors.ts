@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { DTYPE_BITS } from './dtypes.ts'
 
 /** A tensor as it lies in a safetensors file. */
@@ -33,7 +34,8 @@ export function parseSafetensors (file: Uint8Array): Map<string, StoredTensor> {
   const end = PREFIX + Number(declared)
   if (end > file.byteLength) fail(`declares a header of ${declared} bytes, but has only ${file.byteLength - PREFIX} after its length`)
 
-  const header = parseHeader(file.subarray(PREFIX, end))
+  const text = decodeHeader(file.subarray(PREFIX, end))
+  const header = parseHeader(text)
   const data = file.subarray(end)
   const tensors = new Map<string, StoredTensor>()
   const ranges: Array<{ name: string, begin: number, end: number }> = []
@@ -46,36 +48,42 @@ export function parseSafetensors (file: Uint8Array): Map<string, StoredTensor> {
     ranges.push({ name, begin, end })
     tensors.set(name, { dtype, shape, bytes: data.subarray(begin, end) })
   }
+  // JSON.parse keeps the last of two equal keys.
+  const kept = Object.values(header).reduce((sum, entry) => sum + Object.keys(entry).length, Object.keys(header).length)
+  if (countKeys(text) !== kept) fail('has a header with duplicate keys')
   checkLayout(ranges, data.byteLength)
   return tensors
 }
 
-function parseHeader (bytes: Uint8Array): object {
+function decodeHeader (bytes: Uint8Array): string {
   // The format forbids what JSON would let pass here: white space before the header.
   if (bytes[0] !== 0x7b) fail('has a header that does not start with {')
-  let text: string
   try {
-    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
   } catch {
     fail('has a header that is not UTF-8')
   }
-  let header: unknown
+}
+
+function parseHeader (text: string): object {
   try {
-    header = JSON.parse(text)
+    return JSON.parse(text)
   } catch (error) {
     fail(`has a header that is not JSON: ${error instanceof Error ? error.message : String(error)}`)
   }
-  if (!isObject(header)) fail('has a header that is not a JSON object')
-  // JSON.parse keeps the last of two equal keys. In valid JSON a string before a colon is a key, so counting finds them.
-  const strings = text.match(/"(?:[^"\\]|\\.)*"(?:\s*:)?/g) ?? []
-  if (strings.filter((string) => string.endsWith(':')).length !== countKeys(header)) fail('has a header with duplicate keys')
-  return header
 }
 
-function countKeys (value: unknown): number {
-  if (!isObject(value)) return 0
-  const children = Object.values(value)
-  return children.reduce<number>((sum, child) => sum + countKeys(child), Array.isArray(value) ? 0 : children.length)
+/** In valid JSON every colon outside a string follows a key. A loop, for a header may be too long for a regular expression. */
+function countKeys (json: string): number {
+  let keys = 0
+  let inString = false
+  for (let i = 0; i < json.length; i++) {
+    const character = json[i]
+    if (character === '"') inString = !inString
+    else if (inString && character === '\\') i++
+    else if (!inString && character === ':') keys++
+  }
+  return keys
 }
 
 function checkMetadata (entry: unknown): void {
@@ -90,9 +98,9 @@ function parseEntry (name: string, entry: unknown, available: number): { dtype: 
   const { dtype, shape, data_offsets: offsets, ...unknown }: Record<string, unknown> = { ...entry }
   const [stranger] = Object.keys(unknown)
   if (stranger !== undefined) fail(`${where}: unknown field ${JSON.stringify(stranger)}`)
-  if (typeof dtype !== 'string' || !Object.hasOwn(DTYPE_BITS, dtype)) fail(`${where}: unknown dtype ${JSON.stringify(dtype)}`)
-  if (!isSizes(shape)) fail(`${where}: its shape is not an array of sizes: ${JSON.stringify(shape)}`)
-  if (!isSizes(offsets) || offsets.length !== 2) fail(`${where}: its data_offsets are not two offsets: ${JSON.stringify(offsets)}`)
+  if (typeof dtype !== 'string' || !Object.hasOwn(DTYPE_BITS, dtype)) fail(`${where}: unknown dtype ${show(dtype)}`)
+  if (!isSizes(shape)) fail(`${where}: its shape is not an array of sizes: ${show(shape)}`)
+  if (!isSizes(offsets) || offsets.length !== 2) fail(`${where}: its data_offsets are not two offsets: ${show(offsets)}`)
   const [begin, end] = offsets
   if (begin > end || end > available) fail(`${where}: its data_offsets [${begin}, ${end}] are not in the file's ${available} bytes of data`)
   const bits = shape.reduce((product, size) => product * size, DTYPE_BITS[dtype])
@@ -119,6 +127,11 @@ function isObject (value: unknown): value is object {
 
 function isSizes (value: unknown): value is number[] {
   return Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0)
+}
+
+/** A value for a message: short, and however deep it is nested. */
+function show (value: unknown): string {
+  return inspect(value, { depth: 0, maxArrayLength: 8, maxStringLength: 40, compact: true, breakLength: Infinity })
 }
 
 function fail (message: string): never {

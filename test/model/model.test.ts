@@ -4,12 +4,12 @@ import type { Cell } from '../../src/cell.ts'
 import { createPolicy } from '../../src/model/feedback/policies.ts'
 import { createModel, type Model } from '../../src/model/model.ts'
 import { Tensor } from '../../src/tensor.ts'
-import { testEngine } from '../helper.ts'
+import { testEngine, testHouse } from '../helper.ts'
 import { randomArray, randomCell, randomNumbers, referenceStep } from '../reference.ts'
 
 async function buildModel (cell: Cell): Promise<Model> {
   const policy = await createPolicy(undefined, { sizes: cell.sizes, folder: undefined, tensor: () => { throw new Error('no tensors') } })
-  return createModel({ name: 'test', cell, policy, engine: await testEngine(), maxSteps: 1000 })
+  return createModel({ name: 'test', cell, policy }, await testHouse({ maxSteps: 1000 }))
 }
 
 function tensor (shape: number[], random: () => number): Tensor {

@@ -30,15 +30,22 @@ const BAD: readonly Bad[] = [
   { name: 'a broken content type', type: 'json', body: '{"x": [1, 2]}', status: 415, detail: /got json/ },
   { name: '30 MB', body: JSON.stringify({ x: '1'.repeat(30_000_000) }), status: 413, detail: /larger than the 16777216 bytes allowed/ },
   { name: 'a key that reaches for the prototype', body: '{"x": [1, 2], "__proto__": {"h_in": 1}}', status: 400, detail: /forbidden prototype property/ },
+  { name: 'a prototype key, escaped and deep inside', body: '{"x": [1, 2], "h_in": [{"__pr\\u006fto__": {"x": 1}}]}', status: 400, detail: /forbidden prototype property/ },
   { name: 'a key that reaches for the constructor', body: '{"x": [1, 2], "constructor": {"prototype": 1}}', status: 400, detail: /forbidden prototype property|constructor: is not a known field/ },
   { name: 'nesting 100 deep', body: `{"x": ${deep(100)}}`, status: 400, detail: /\/x: .*nested more than 3 deep/ },
   { name: 'nesting 100,000 deep', body: `{"x": ${deep(100_000)}}`, status: 400, detail: /nested more than 3 deep|not JSON/ },
+  { name: 'objects 100,000 deep', body: `{"x": ${'{"x": '.repeat(100_000)}1${'}'.repeat(100_000)}}`, status: 400, detail: /\/x: expected .*, got an object/ },
+  { name: 'more rows than a function takes arguments', body: JSON.stringify({ x: new Array(200_000).fill([[1, 2]]) }), status: 422, detail: /\/x: 200000 rows are more than/ },
+  { name: 'a long row before short ones', body: JSON.stringify({ x: [new Array(50_000).fill(1), ...new Array(50_000).fill([1])] }), status: 422, detail: /\/x: its shape, \[50001, 50000\] .* more than/ },
+  { name: 'a long sequence before short ones', url: '/sequence', body: JSON.stringify({ x: [new Array(50_000).fill([1, 2]), ...new Array(50_000).fill([[1, 2]])] }), status: 422, detail: /\/x: its shape, \[50001, 50000, 2\] .* more than/ },
   { name: 'an unknown field', body: '{"x": [1, 2], "y": 1}', status: 400, detail: /\/y: is not a known field/ },
   { name: 'a null in a tensor', body: '{"x": [1, null]}', status: 400, detail: /\/x\/1: expected a number, got null/ },
   { name: 'a string in a tensor', body: '{"x": [1, "2"]}', status: 400, detail: /\/x\/1: expected a number, got the string "2"/ },
   { name: '1e39', body: '{"x": [1, 1e39]}', status: 422, detail: /\/x\/1: 1e\+39 is not finite as a float32/ },
   { name: 'an unknown model', url: '/models/nobody/step', body: '{"x": [1, 2]}', status: 404, detail: /no model "nobody"; the models are/ },
   { name: 'a model of a long name', url: `/models/${'n'.repeat(250)}/step`, body: '{"x": [1, 2]}', status: 404, detail: /no model/ },
+  { name: 'a model named as a key of every object', url: '/models/__proto__/step', body: '{"x": [1, 2]}', status: 404, detail: /no model "__proto__"/ },
+  { name: 'a model name of 300 characters', url: `/models/${'n'.repeat(300)}/step`, body: '{"x": [1, 2]}', status: 414, detail: /./ },
   { name: 'a name past all bounds', url: `/models/${'n'.repeat(3000)}/step`, body: '{"x": [1, 2]}', status: 414, detail: /./ },
   { name: 'a URL that does not decode', url: '/models/%zz/step', body: '{"x": [1, 2]}', status: 400, detail: /%zz/ },
   { name: 'a path that is not there', url: '/stepp', body: '{"x": [1, 2]}', status: 404, detail: /there is no \/stepp here/ }
@@ -54,6 +61,7 @@ test('whatever is wrong is a problem that says what, and the next good request i
       assert.equal(answer.body.status, status)
       assert.equal(answer.body.type, 'about:blank')
       assert.ok(answer.body.title.length > 0)
+      for (const { path, message } of answer.body.errors ?? []) assert.ok(answer.body.detail.includes(`${path}: ${message}`))
       assert.match(answer.body.detail, detail)
       await request.post('/step').send({ x: [1, 2] }).expect(200)
     })
@@ -65,7 +73,9 @@ test('another method is a 405 that says which there are', async (t) => {
   const { body, headers } = await request.get('/step').expect(405).expect('content-type', /^application\/problem\+json/)
   assert.equal(headers.allow, 'POST')
   assert.equal(body.detail, '/step takes POST, not GET')
-  await request.delete('/models').expect(405)
+  await request.delete('/models').expect(405).expect('allow', 'GET, HEAD')
+  await request.get('/models/custom-lstm/step?x=1').expect(405).expect('allow', 'POST')
+  await request.put('/models/custom-lstm').send({}).expect(405).expect('allow', 'GET, HEAD')
 })
 
 test('a feedback module that fails is a 500 that names it, and batch-mates are served', async (t) => {
@@ -76,7 +86,7 @@ test('a feedback module that fails is a 500 that names it, and batch-mates are s
       export const context = { type: 'object', properties: { fail: { type: 'boolean' } } }
       export function feedback ({ h, context, t }) { if (context.fail && t === 2) throw new Error('secret'); return [h[0], 1] }`
   })
-  const request = supertest((await buildTestApp(t, { models, defaultModel: 'm' })).server)
+  const request = supertest((await buildTestApp(t, '--models', models)).server)
   const send = (fail: boolean) => request.post('/sequence').send({ x: [[[1], [2], [3]]], context: { fail } })
   const [good, bad, other] = await Promise.all([send(false), send(true), send(false)])
   assert.equal(bad.status, 500)
@@ -110,6 +120,30 @@ test('what is not HTTP is answered with a problem as well', async (t) => {
   const large = await raw(port, `GET /models HTTP/1.1\r\nhost: x\r\nx-large: ${'y'.repeat(20_000)}\r\n\r\n`)
   assert.match(large, /^HTTP\/1\.1 431 .*\r\ncontent-type: application\/problem\+json/)
   assert.equal(JSON.parse(large.slice(large.indexOf('\r\n\r\n'))).status, 431)
+  await supertest(app.server).post('/step').send({ x: [1, 2] }).expect(200)
+})
+
+test('a body without a content type, and one that ends too soon or in the wrong way, are problems', async (t) => {
+  const app = await buildTestApp(t)
+  const port = portOf(app)
+  const json = 'POST /step HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n'
+  for (const [text, status, detail] of [
+    ['POST /step HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 12\r\n\r\n{"x": [1,2]}', 415, /got no content type/],
+    ['POST /step HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n', 400, /must be object/],
+    [`${json}transfer-encoding: chunked\r\n\r\n0\r\n\r\n`, 400, /the body is empty/],
+    [`${json}transfer-encoding: chunked\r\n\r\nzz\r\n`, 400, /not HTTP/],
+    [`${json}content-length: -1\r\n\r\n`, 400, /not HTTP/],
+    // Read by some as one request, by others as two.
+    [`${json}content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n`, 400, /not HTTP/],
+    [`${json}content-length: 20000000\r\n\r\n`, 413, /larger than the 16777216 bytes/]
+  ] as const) {
+    const [head, body] = (await raw(port, text)).split('\r\n\r\n')
+    assert.match(head, new RegExp(`^HTTP/1.1 ${status} `), text)
+    assert.match(head, /content-type: application\/problem\+json/)
+    const problem: { type: string, title: string, status: number, detail: string } = JSON.parse(body)
+    assert.deepEqual([problem.type, problem.status], ['about:blank', status])
+    assert.match(problem.detail, detail)
+  }
   await supertest(app.server).post('/step').send({ x: [1, 2] }).expect(200)
 })
 

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import supertest from 'supertest'
-import { buildTestApp } from '../helper.ts'
+import { createService } from '../../src/service.ts'
+import { buildTestApp, testConfig, testEngine } from '../helper.ts'
 
 test('a server that takes work is alive and ready', async (t) => {
   const request = supertest((await buildTestApp(t)).server)
@@ -10,9 +11,12 @@ test('a server that takes work is alive and ready', async (t) => {
 })
 
 test('a server that is closing answers what it has begun, refuses new work with a 503, and is alive still', async (t) => {
+  const { app } = await createService(testConfig(), await testEngine())
+  t.after(() => app.close())
   let release = () => {}
   const held = new Promise<void>((resolve) => { release = resolve })
-  const app = await buildTestApp(t, { prepare: (app) => app.addHook('preClose', async () => { await held }) })
+  app.addHook('preClose', async () => { await held })
+  await app.listen({ host: '127.0.0.1', port: 0 })
   const closing = app.close()
   await new Promise((resolve) => setImmediate(resolve))
   const request = supertest(app.server)

@@ -124,7 +124,7 @@ for (const [name, url, body, status, path, message] of WRONG) {
 }
 
 test('an overflow in a long batch names its row and step', async (t) => {
-  const request = supertest((await buildTestApp(t, { models: await overflowingModels(t), defaultModel: null })).server)
+  const request = supertest((await buildTestApp(t, '--models', await overflowingModels(t))).server)
   const quiet = [0, 0]
   const { body } = await request.post('/sequence').send({ x: [[quiet, quiet, quiet], [quiet, [3e38, -3e38], quiet]] }).expect(422)
   assert.match(body.detail, /model overflowing: .*row 1, step 1: the arithmetic overflows float32/)
@@ -132,7 +132,7 @@ test('an overflow in a long batch names its row and step', async (t) => {
 })
 
 test('a request of more steps than allowed is refused before it is computed', async (t) => {
-  const request = supertest((await buildTestApp(t, { maxSteps: 7 })).server)
+  const request = supertest((await buildTestApp(t, '--max-steps', '7')).server)
   await request.post('/sequence').send({ x: [ROW, ROW.slice(0, 3)] }).expect(422)
   await request.post('/sequence').send({ x: [ROW] }).expect(200)
 })

@@ -51,7 +51,7 @@ test('a model is named in the path; without a name the default one answers', asy
 })
 
 test('several models and no default: the 404 lists them', async (t) => {
-  const request = supertest((await buildTestApp(t, { defaultModel: null })).server)
+  const request = supertest((await buildTestApp(t, '--models', 'models')).server)
   const { body } = await request.post('/step').send({ x: X }).expect(404)
   assert.match(body.detail, /custom-lstm, matching-networks, symmetric/)
   await request.post('/models/custom-lstm/step').send({ x: X }).expect(200)
@@ -81,7 +81,7 @@ for (const [name, body, path, message] of WRONG) {
 }
 
 test('inputs that overflow to NaN are a 422 that names row and step, never a NaN or null', async (t) => {
-  const request = supertest((await buildTestApp(t, { models: await overflowingModels(t), defaultModel: null })).server)
+  const request = supertest((await buildTestApp(t, '--models', await overflowingModels(t))).server)
   const { body } = await request.post('/step').send({ x: [[0, 0], [3e38, 3e38]], h_in: [[0, 0, 0], [3e38, 3e38, 3e38]] }).expect(422)
   assert.match(body.detail, /row 1, step 0: the arithmetic overflows/)
   await request.post('/step').send({ x: [[1, 2]] }).expect(200)

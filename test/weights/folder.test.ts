@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { mkdir, symlink } from 'node:fs/promises'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { ModelsError, readModels } from '../../src/weights/folder.ts'
 import { writeModels } from '../models.ts'
@@ -40,6 +42,38 @@ for (const [name, files, message] of WRONG) {
     })
   })
 }
+
+test('links are followed, and stray ones that lead nowhere are left alone', async (t) => {
+  const folder = await writeModels(t, { '.versions/1/model.safetensors': CELL })
+  await symlink(join('.versions', '1'), join(folder, 'linked'))
+  await symlink('nowhere', join(folder, 'notes.txt'))
+  assert.deepEqual((await readModels(folder)).map(({ name }) => name), ['linked'])
+})
+
+// Each beside a good model, which alone must not be served in silence.
+const LOST: ReadonlyArray<[name: string, lose: (folder: string) => Promise<unknown>, message: RegExp]> = [
+  ['a model file that is a link to nowhere', (folder) => symlink('nowhere', join(folder, 'b.safetensors')), /b\.safetensors: ENOENT/],
+  ['a folder\'s model that is a link to nowhere', (folder) => symlink('nowhere', join(folder, 'a', 'model.safetensors')), /a\/model\.safetensors: ENOENT/],
+  ['a model file that is a folder', (folder) => mkdir(join(folder, 'a', 'model.safetensors')), /a\/model\.safetensors: EISDIR/],
+  ['a configuration that is a link to nowhere', (folder) => symlink('nowhere', join(folder, 'good', 'config.json')), /good\/config\.json: /]
+]
+
+for (const [name, lose, message] of LOST) {
+  test(`${name} cannot be served`, async (t) => {
+    const folder = await writeModels(t, { 'good/model.safetensors': CELL, 'a/notes.txt': '' })
+    await lose(folder)
+    await assert.rejects(readModels(folder), (error) => {
+      assert.ok(error instanceof ModelsError)
+      assert.match(error.message, message)
+      return true
+    })
+  })
+}
+
+test('a file in the place of the folder cannot be served', async (t) => {
+  const folder = await writeModels(t, { 'a.safetensors': CELL })
+  await assert.rejects(readModels(join(folder, 'a.safetensors')), /a\.safetensors: cannot be read: ENOTDIR/)
+})
 
 test('a folder that is not there cannot be served', async () => {
   await assert.rejects(readModels('no/such/folder'), /no\/such\/folder: cannot be read/)

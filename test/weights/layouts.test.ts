@@ -42,6 +42,21 @@ test('a name that only ends alike is another tensor', () => {
   assert.deepEqual(cell.sizes, { I: 1, Hi: 1, Ho: 1 })
 })
 
+const BITS: ReadonlyArray<[dtype: string, bytes: Uint8Array]> = [
+  ['F32', new Uint8Array(Float32Array.of(1, -2.5, 0.5, 2 ** -24).buffer)],
+  ['F64', new Uint8Array(Float64Array.of(1, -2.5, 0.5, 2 ** -24).buffer)],
+  ['F16', new Uint8Array(Uint16Array.of(0x3c00, 0xc100, 0x3800, 0x0001).buffer)],
+  ['BF16', new Uint8Array(Uint16Array.of(0x3f80, 0xc020, 0x3f00, 0x3380).buffer)]
+]
+
+for (const [dtype, bytes] of BITS) {
+  test(`a cell of ${dtype} is held as float32`, () => {
+    const weights = { dtype, shape: [4, 1], bytes }
+    const cell = cellOf({ weight_ih: weights, weight_hh: weights, bias_ih: { ...weights, shape: [4] } })
+    for (const data of [cell.weightIh, cell.weightHh, cell.biasIh]) assert.deepEqual(data, Float32Array.of(1, -2.5, 0.5, 2 ** -24))
+  })
+}
+
 const good = customLstm(2, 6, 3)
 const WRONG: ReadonlyArray<[name: string, tensors: Record<string, Written>, message: RegExp]> = [
   ['no tensors', {}, /no cell found: expected .*input_linear\.weight.*weight_ih_l0.*found none/],
@@ -55,6 +70,11 @@ const WRONG: ReadonlyArray<[name: string, tensors: Record<string, Written>, mess
   ['a projected LSTM', { weight_ih_l0: numbered([4, 1]), weight_hh_l0: numbered([4, 1]), weight_hr_l0: numbered([1, 1]) }, /weight_hr_l0: .*no projection/],
   ['rows that are not four gates', { ...good, 'input_linear.weight': numbered([13, 2]) }, /input_linear\.weight: expected shape \[4 Ho, I\], found \[13, 2\]/],
   ['a matrix of no columns', { ...good, 'input_linear.weight': numbered([12, 0]) }, /expected shape \[4 Ho, I\], found \[12, 0\]/],
+  ['a matrix of no rows', { ...good, 'input_linear.weight': numbered([0, 2]) }, /expected shape \[4 Ho, I\], found \[0, 2\]/],
+  ['hidden weights of no columns', { ...good, 'hidden_linear.weight': numbered([12, 0]) }, /hidden_linear\.weight: expected shape \[12, Hi\] .*found \[12, 0\]/],
+  ['a matrix of three axes', { ...good, 'hidden_linear.weight': numbered([12, 3, 2]) }, /hidden_linear\.weight: expected a matrix, found shape \[12, 3, 2\]/],
+  ['a second direction of a second layer under a prefix', { 'a.weight_ih_l0': numbered([4, 1]), 'a.weight_hh_l0': numbered([4, 1]), 'a.bias_hh_l12_reverse': numbered([4]) }, /a\.bias_hh_l12_reverse: only one layer/],
+  ['an infinite half', { ...good, 'input_linear.bias': { dtype: 'F16', shape: [12], bytes: new Uint8Array(new Uint16Array(12).fill(0xfc00).buffer) } }, /input_linear\.bias: element 0 is -Infinity/],
   ['a matrix of one axis', { ...good, 'input_linear.weight': numbered([12]) }, /input_linear\.weight: expected a matrix, found shape \[12\]/],
   ['matrices that disagree', { ...good, 'hidden_linear.weight': numbered([16, 6]) }, /hidden_linear\.weight: expected shape \[12, Hi\] beside input_linear\.weight, found \[16, 6\]/],
   ['a bias of another size', { ...good, 'hidden_linear.bias': numbered([3]) }, /hidden_linear\.bias: expected shape \[12\], found \[3\]/],

@@ -36,12 +36,33 @@ test('strings that look like keys are no duplicate keys', () => {
   assert.equal(parseSafetensors(writeSafetensors({ 'k": ': f32([1], [1]) }, metadata)).size, 1)
 })
 
+test('a tensor may be named as a key of every object', () => {
+  const file = writeRaw('{"__proto__":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"constructor":{"dtype":"U8","shape":[],"data_offsets":[1,2]}}', new Uint8Array(2))
+  assert.deepEqual([...parseSafetensors(file).keys()], ['__proto__', 'constructor'])
+})
+
+test('a long string in the metadata is read as any other', () => {
+  assert.equal(parseSafetensors(writeSafetensors({ a: f32([1], [1]) }, { long: 'x"'.repeat(10_000_000) })).size, 1)
+})
+
+test('tensors of no bytes may lie before, between and after the others', () => {
+  const header = JSON.stringify({
+    before: { dtype: 'F32', shape: [0], data_offsets: [0, 0] },
+    a: { dtype: 'U8', shape: [2], data_offsets: [0, 2] },
+    between: { dtype: 'F32', shape: [3, 0], data_offsets: [2, 2] },
+    b: { dtype: 'U8', shape: [1], data_offsets: [2, 3] },
+    after: { dtype: 'F32', shape: [0], data_offsets: [3, 3] }
+  })
+  assert.equal(parseSafetensors(writeRaw(header, new Uint8Array(3))).size, 5)
+})
+
 test('an empty header is a file without tensors', () => {
   assert.equal(parseSafetensors(writeRaw('{}')).size, 0)
 })
 
 const entry = (over: object): string => JSON.stringify({ t: { dtype: 'F32', shape: [1], data_offsets: [0, 4], ...over } })
 const four = new Uint8Array(4)
+const deep = '['.repeat(100_000) + ']'.repeat(100_000)
 
 const BROKEN: ReadonlyArray<[name: string, file: Uint8Array, message: RegExp]> = [
   ['an empty file', new Uint8Array(0), /has 0 bytes, fewer than the 8/],
@@ -58,10 +79,26 @@ const BROKEN: ReadonlyArray<[name: string, file: Uint8Array, message: RegExp]> =
   ['duplicate keys, one escaped', writeRaw('{"__metadata__":{"a":"1","\\u0061":"2"}}'), /duplicate keys/],
   ['metadata that are no strings', writeRaw('{"__metadata__":{"a":1}}'), /__metadata__ that is not an object of strings/],
   ['metadata that are a list', writeRaw('{"__metadata__":[]}'), /__metadata__/],
+  ['metadata that are null', writeRaw('{"__metadata__":null}'), /__metadata__/],
+  ['metadata nested 100,000 deep', writeRaw(`{"__metadata__":{"a":${deep}}}`), /__metadata__ that is not an object of strings/],
+  ['an entry nested 100,000 deep', writeRaw(`{"t":${deep}}`), /tensor "t": unknown field "0"/],
+  ['a dtype nested 100,000 deep', writeRaw(`{"t":{"dtype":${deep},"shape":[1],"data_offsets":[0,4]}}`, four), /unknown dtype \[ \[Array\] \]/],
+  ['a shape nested 100,000 deep', writeRaw(`{"t":{"dtype":"F32","shape":${deep},"data_offsets":[0,4]}}`, four), /its shape is not an array of sizes: \[ \[Array\] \]/],
+  ['offsets nested 100,000 deep', writeRaw(`{"t":{"dtype":"F32","shape":[1],"data_offsets":${deep}}}`, four), /data_offsets are not two offsets: \[ \[Array\] \]/],
+  ['a shape of a million sizes and a wrong one', writeRaw(entry({ shape: [...new Array(1_000_000).fill(1), -1] }), four), /its shape is not .{1,80}$/],
+  ['a missing shape', writeRaw(entry({ shape: undefined }), four), /its shape is not an array of sizes: undefined/],
+  ['missing offsets', writeRaw(entry({ data_offsets: undefined }), four), /data_offsets are not two offsets: undefined/],
+  ['a negative offset', writeRaw(entry({ data_offsets: [-4, 0] }), four), /data_offsets are not two offsets/],
+  ['three offsets', writeRaw(entry({ data_offsets: [0, 4, 4] }), four), /data_offsets are not two offsets/],
+  ['a tensor of no bytes inside another', writeRaw(JSON.stringify({
+    a: { dtype: 'F32', shape: [1], data_offsets: [0, 4] },
+    b: { dtype: 'F32', shape: [0], data_offsets: [2, 2] }
+  }), four), /tensor "b": overlaps another tensor at byte 2/],
+  ['data without a tensor', writeRaw('{}', four), /4 bytes after its last tensor/],
   ['an entry that is no object', writeRaw('{"t":1}'), /tensor "t": its header entry is not an object/],
   ['an unknown field', writeRaw(entry({ colour: 1 }), four), /tensor "t": unknown field "colour"/],
-  ['an unknown dtype', writeRaw(entry({ dtype: 'F31' }), four), /tensor "t": unknown dtype "F31"/],
-  ['a dtype from the prototype', writeRaw(entry({ dtype: 'toString' }), four), /unknown dtype "toString"/],
+  ['an unknown dtype', writeRaw(entry({ dtype: 'F31' }), four), /tensor "t": unknown dtype 'F31'/],
+  ['a dtype from the prototype', writeRaw(entry({ dtype: 'toString' }), four), /unknown dtype 'toString'/],
   ['a missing dtype', writeRaw(entry({ dtype: undefined }), four), /unknown dtype undefined/],
   ['a shape that is no list', writeRaw(entry({ shape: 1 }), four), /its shape is not an array of sizes: 1/],
   ['a negative size', writeRaw(entry({ shape: [-1] }), four), /its shape is not/],
@@ -86,10 +123,46 @@ for (const [name, file, message] of BROKEN) {
     assert.throws(() => parseSafetensors(file), (error) => {
       assert.ok(error instanceof SafetensorsError)
       assert.match(error.message, message)
+      assert.doesNotMatch(error.message, /\n/)
       return true
     })
   })
 }
+
+test('headers just beside the rules are refused, and those within are read', () => {
+  // A chain of tensors, each number of which may be one too many or too few.
+  const off = fc.oneof({ arbitrary: fc.constant(0), weight: 20 }, { arbitrary: fc.constantFrom(-1, 1), weight: 1 })
+  const tensor = fc.record({ dtype: fc.constantFrom('U8', 'F16', 'F4'), shape: fc.array(fc.nat({ max: 3 }), { maxLength: 2 }), begin: off, end: off })
+  const seen = { valid: 0, invalid: 0 }
+  fc.assert(fc.property(fc.array(tensor, { maxLength: 4 }), off, fc.boolean(), (chain, more, backwards) => {
+    let at = 0
+    const placed = chain.map(({ dtype, shape, begin, end }, i) => {
+      const bytes = shape.reduce((a, b) => a * b, 1) * DTYPE_BITS[dtype] / 8
+      const from = at
+      at += Math.ceil(bytes)
+      return { name: `t${i}`, dtype, shape, bytes, begin: from + begin, end: at + end }
+    })
+    const available = Math.max(0, at + more)
+    const covered = new Array(available).fill(0)
+    for (const { begin, end } of placed) for (let i = begin; i < end; i++) covered[i] = (covered[i] ?? 0) + 1
+    const valid = covered.length === available && covered.every((count) => count === 1) &&
+      placed.every(({ begin, end, bytes }) => begin >= 0 && end - begin === bytes && (bytes > 0 || begin === 0 || placed.some((other) => other.bytes > 0 && other.end === begin)))
+    const listed = backwards ? placed.toReversed() : placed
+    const file = writeRaw(JSON.stringify(Object.fromEntries(listed.map(({ name, dtype, shape, begin, end }) => [name, { dtype, shape, data_offsets: [begin, end] }]))), new Uint8Array(available))
+    seen[valid ? 'valid' : 'invalid']++
+    if (!valid) {
+      assert.throws(() => parseSafetensors(file), SafetensorsError)
+      return
+    }
+    const tensors = parseSafetensors(file)
+    assert.equal(tensors.size, placed.length)
+    for (const { name, dtype, shape, begin, end } of placed) {
+      const read = tensors.get(name) ?? assert.fail(name)
+      assert.deepEqual([read.dtype, read.shape, read.bytes.byteOffset, read.bytes.byteLength], [dtype, shape, file.byteLength - available + begin, end - begin])
+    }
+  }), { numRuns: 5000 })
+  assert.ok(seen.valid > 500 && seen.invalid > 500, JSON.stringify(seen))
+})
 
 /** The rules of the format once more, in other words than the reader's. */
 function obeysTheRules (file: Uint8Array): boolean {
