@@ -97,7 +97,7 @@ napi_value step(napi_env env, napi_callback_info info) {
     weights->kernel->pass(*weights, {rows, x.data, hIn.data, nullptr, 0, cIn.data, cOut.data, hOut.data}, 0, weights->panels);
     return nullptr;
   }
-  auto job = std::make_unique<StepJob>(*stepper.engine, weights, stepper.engine->teamFor(*weights));
+  auto job = std::make_unique<StepJob>(*stepper.engine, weights, stepper.engine->teamFor(*weights, multiplyAdds));
   job->pass = {rows, job->copyOf(x, xSize), job->copyOf(hIn, hSize), nullptr, 0, job->copyOf(cIn, size),
                job->output(cOut, size), job->output(hOut, size)};
   return stepper.engine->start(std::move(job));
@@ -170,7 +170,8 @@ napi_value run(napi_env env, napi_callback_info info) {
     SequenceRun(*weights, {steps, rows, x.data, sameX, hIn.data, c.data, output.data, feedback}).work(0, alone);
     return nullptr;
   }
-  auto job = std::make_unique<RunJob>(*stepper.engine, weights, stepper.engine->teamFor(*weights));
+  auto job = std::make_unique<RunJob>(*stepper.engine, weights,
+                                      stepper.engine->teamFor(*weights, multiplyAdds / static_cast<double>(steps)));
   if (vectors.data != nullptr) feedback.vectors = job->copyOf(vectors, vectorsSize);
   if (projection.data != nullptr) {
     feedback.projection = job->copyOf(projection, projectionSize);

@@ -74,7 +74,12 @@ Engine::~Engine() {
   napi_release_threadsafe_function(settled_, napi_tsfn_release);
 }
 
-size_t Engine::teamFor(const Weights& weights) const { return std::min(threads, weights.panels); }
+size_t Engine::teamFor(const Weights& weights, double multiplyAdds) const {
+  // Threads meet after every step. It takes about a microsecond, and far longer where one of them has lost its core to
+  // somebody else, so a step has to be worth it: some ten microseconds.
+  constexpr double kWorthMeeting = 1 << 19;
+  return multiplyAdds < std::min(inlineBelow_, kWorthMeeting) ? 1 : std::min(threads, weights.panels);
+}
 
 napi_value Engine::start(std::unique_ptr<EngineJob> job) {
   napi_value promise;

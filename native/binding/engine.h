@@ -53,7 +53,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
 
   // Whether so many multiply-adds are done at once, on the caller's thread.
   bool isLight(double multiplyAdds) const { return multiplyAdds < inlineBelow_; }
-  size_t teamFor(const Weights&) const;
+  // How many threads share a step of so many multiply-adds.
+  size_t teamFor(const Weights&, double multiplyAdds) const;
   // Returns the promise.
   napi_value start(std::unique_ptr<EngineJob>);
 

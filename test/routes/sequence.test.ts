@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import supertest from 'supertest'
+import { closeTo } from '../close.ts'
 import { buildTestApp } from '../helper.ts'
 import { overflowingModels } from '../models.ts'
 
@@ -68,7 +69,7 @@ test('steps feeds the same x', async (t) => {
   const { body: rows } = await request.post('/sequence').send({ x: [ROW[0], ROW[1]], steps: 3 }).expect(200)
   const { body: flat } = await request.post('/sequence').send({ x: ROW[0], steps: 3 }).expect(200)
   assert.deepEqual(rows, spelled)
-  assert.deepEqual(flat.output, spelled.output[0])
+  for (const [t, h] of flat.output.entries()) closeTo(h, spelled.output[0][t])
 })
 
 test('attention reads the support, and answers its weights on demand', async (t) => {

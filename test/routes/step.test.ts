@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import supertest from 'supertest'
+import { closeTo } from '../close.ts'
 import { buildTestApp } from '../helper.ts'
 import { overflowingModels } from '../models.ts'
 
@@ -86,8 +87,3 @@ test('inputs that overflow to NaN are a 422 that names row and step, never a NaN
   assert.match(body.detail, /row 1, step 0: the arithmetic overflows/)
   await request.post('/step').send({ x: [[1, 2]] }).expect(200)
 })
-
-function closeTo (actual: number[], expected: number[]): void {
-  assert.equal(actual.length, expected.length)
-  for (const [i, value] of actual.entries()) assert.ok(Math.abs(value - expected[i]) <= 1e-6, `${value} at ${i}, expected ${expected[i]}`)
-}

@@ -1,0 +1,66 @@
+import { spawn, spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import type { Shape, Side } from './sides.ts'
+
+const PEERS = ['CustomLSTM', 'LSTMCell', 'LSTM', 'ONNX Runtime']
+const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
+
+/**
+ * PyTorch and ONNX Runtime, in a process of their own: in the interpreter that `CELLSERVE_PYTHON` names, else in a virtual
+ * environment made here. No sides, and a line that says so, where there is no Python.
+ */
+export async function pythonSides (): Promise<{ sides: Side[], versions: Record<string, string>, stop: () => void }> {
+  const interpreter = process.env.CELLSERVE_PYTHON ?? makeEnvironment()
+  const none = { sides: [], versions: {}, stop () {} }
+  if (interpreter === undefined) return none
+
+  const child = spawn(interpreter, [path('peers.py')], { stdio: ['pipe', 'pipe', 'inherit'] })
+  child.on('error', () => {}) // then there are no lines
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+  const answer = async (): Promise<Record<string, unknown> | undefined> => {
+    const { value, done } = await lines.next()
+    if (done === true) return undefined
+    const parsed: unknown = JSON.parse(value)
+    return typeof parsed === 'object' && parsed !== null ? { ...parsed } : undefined
+  }
+  const versions = await answer()
+  if (versions === undefined) {
+    console.log('The Python peers are left out: they do not start')
+    return none
+  }
+  const sides = PEERS.map((name): Side => ({
+    name,
+    async measure (shape: Shape, ms: number) {
+      child.stdin.write(JSON.stringify({ peer: name, ...shape, ms }) + '\n')
+      const us = (await answer())?.us
+      return typeof us === 'number' ? us : undefined
+    }
+  }))
+  return {
+    sides,
+    versions: Object.fromEntries(Object.entries(versions).map(([name, version]) => [name, String(version)])),
+    stop: () => child.stdin.end()
+  }
+}
+
+function makeEnvironment (): string | undefined {
+  const folder = path('../.venv')
+  const interpreter = `${folder}/bin/python`
+  if (existsSync(`${folder}/complete`)) return interpreter
+  console.log('Making a virtual environment for the Python peers (once, some minutes)')
+  const requirements = ['torch', 'onnxruntime', 'onnx', 'numpy']
+  const steps: Array<[string, string[]]> = [
+    ['python3', ['-m', 'venv', folder]],
+    [interpreter, ['-m', 'pip', 'install', '--quiet', '--retries', '1', ...requirements]],
+    ['touch', [`${folder}/complete`]]
+  ]
+  for (const [command, args] of steps) {
+    const { status, error } = spawnSync(command, args, { stdio: 'inherit' })
+    if (status === 0) continue
+    console.log(`The Python peers are left out: ${command} ${args.join(' ')}: ${error?.message ?? `exit ${status}`}`)
+    return undefined
+  }
+  return interpreter
+}

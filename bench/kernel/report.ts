@@ -1,0 +1,62 @@
+import type { Limits } from './limits.ts'
+import type { Shape } from './sides.ts'
+
+/** A shape's rounds: microseconds a step of each side, and what the machine could do at that moment. */
+export interface Measured {
+  readonly shape: Shape
+  readonly us: ReadonlyArray<Readonly<Record<string, number>>>
+  readonly bounds: ReadonlyArray<{ readonly one: Limits, readonly all: Limits }>
+}
+
+/** The measurements as Markdown: times, ratios, and how far the machine's limits are. */
+export function report (measured: readonly Measured[], machine: Readonly<Record<string, string>>): string {
+  const parts = ['# Kernel benchmark', 'Made by `npm run bench:kernel`. ' +
+    Object.entries(machine).map(([name, value]) => `${name}: ${value}`).join('; ') + '.']
+  for (const steps of [1, 64]) {
+    const here = measured.filter(({ shape }) => shape.steps === steps)
+    const names = [...new Set(here.flatMap(({ us }) => us.flatMap((row) => Object.keys(row))))]
+    const all = names.find((name) => name.startsWith('native,'))
+    parts.push(`## T = ${steps}: microseconds a step`,
+      table(['B, I/Hi/Ho', ...names], here.map((m) => [title(m.shape), ...names.map((name) => time(median(column(m, name))))])))
+
+    const rivals = names.filter((name) => !name.startsWith('native'))
+    const ratios = here.map((m) => [title(m.shape), ...rivals.map((name) => times(ratio(m, name, 'native')))])
+    if (rivals.length > 0) parts.push(`## T = ${steps}: how many times faster is native, on one thread`, table(['B, I/Hi/Ho', ...rivals], ratios))
+
+    if (here.some(({ bounds }) => bounds.length > 0)) {
+      parts.push(`## T = ${steps}: beside the limits of the machine`, table(
+        ['B, I/Hi/Ho', 'time / reading the weights once', 'of the peak of multiply-adds', 'all threads against one', 'peak: all against one', 'reading: all against one'],
+        here.map((m) => [title(m.shape),
+          times(against(m, (us, { one }) => us / (weightBytes(m.shape) / one.readGBs / 1e3))),
+          percent(against(m, (us, { one }) => operations(m.shape) / us / 1e3 / one.gflops)),
+          all === undefined ? '' : times(ratio(m, 'native', all)),
+          times(median(m.bounds.map(({ one, all }) => all.gflops / one.gflops))),
+          times(median(m.bounds.map(({ one, all }) => all.readGBs / one.readGBs)))])))
+    }
+  }
+  return parts.join('\n\n') + '\n'
+}
+
+const weightBytes = ({ I, Hi, Ho }: Shape): number => 4 * 4 * Ho * (I + Hi + 1)
+const operations = ({ rows, I, Hi, Ho }: Shape): number => 2 * rows * 4 * Ho * (I + Hi)
+const title = ({ rows, I, Hi, Ho }: Shape): string => I === Hi && Hi === Ho ? `${rows}, ${Ho}` : `${rows}, ${I}/${Hi}/${Ho}`
+
+const column = ({ us }: Measured, name: string): number[] => us.map((row) => row[name])
+const ratio = (m: Measured, of: string, to: string): number => median(m.us.map((row) => row[of] / row[to]))
+const against = (m: Measured, figure: (us: number, bound: Measured['bounds'][number]) => number): number =>
+  median(m.bounds.map((bound, round) => figure(m.us[round].native, bound)))
+
+function median (values: readonly number[]): number {
+  const sorted = values.filter(Number.isFinite).sort((a, b) => a - b)
+  return sorted[Math.floor(sorted.length / 2)] ?? NaN
+}
+
+const digits = (value: number): string => value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0)
+const time = (value: number): string => Number.isNaN(value) ? '' : digits(value)
+const times = (value: number): string => Number.isNaN(value) ? '' : `${digits(value)}x`
+const percent = (value: number): string => Number.isNaN(value) ? '' : `${(value * 100).toFixed(0)} %`
+
+function table (head: readonly string[], rows: ReadonlyArray<readonly string[]>): string {
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`
+  return [line(head), line(head.map((_, i) => i === 0 ? '---' : '---:')), ...rows.map(line)].join('\n')
+}

@@ -1,0 +1,65 @@
+/**
+ * The kernel beside its peers, all in one run:
+ *
+ *     npm run bench:kernel                 every shape, five rounds; writes bench/results/kernel.md and kernel.json
+ *     npm run bench:kernel -- --quick      three short rounds, nothing written
+ *
+ * Sides take turns within a round, so what disturbs the machine disturbs all of them; figures are medians over the rounds,
+ * and ratios are medians of the ratios within a round.
+ */
+import { writeFileSync } from 'node:fs'
+import { cpus } from 'node:os'
+import { usableCores } from '../../src/engine/cores.ts'
+import { createNativeEngine } from '../../src/engine/native.ts'
+import { createLimits, type Limits } from './limits.ts'
+import { pythonSides } from './python.ts'
+import { report, type Measured } from './report.ts'
+import { engineSides, type Shape } from './sides.ts'
+
+const SQUARE = [[1, 64], [1, 256], [1, 512], [1, 1024], [8, 64], [8, 256], [32, 256], [32, 512], [64, 1024]]
+const quick = process.argv.includes('--quick')
+const rounds = quick ? 3 : 5
+const ms = quick ? 30 : 120
+
+const shapes = [1, 64].flatMap((steps): Shape[] => [
+  ...SQUARE.map(([rows, size]) => ({ rows, I: size, Hi: size, Ho: size, steps })),
+  { rows: 8, I: 64, Hi: 128, Ho: 64, steps }
+])
+const python = await pythonSides()
+const sides = [...await engineSides(), ...python.sides]
+const limits = createLimits()
+const cores = usableCores()
+
+const measured: Measured[] = []
+for (const shape of shapes) {
+  const weightBytes = 4 * 4 * shape.Ho * (shape.I + shape.Hi + 1)
+  const us: Array<Record<string, number>> = []
+  const bounds: Array<{ one: Limits, all: Limits }> = []
+  for (let round = 0; round < rounds; round++) {
+    const row: Record<string, number> = {}
+    if (limits !== undefined) bounds.push({ one: limits(weightBytes), all: limits(weightBytes, cores) })
+    for (const side of sides) {
+      const time = await side.measure(shape, ms)
+      if (time !== undefined) row[side.name] = time
+    }
+    us.push(row)
+  }
+  measured.push({ shape, us, bounds })
+  console.log(`${JSON.stringify(shape)} ${JSON.stringify(us[0])}`)
+}
+python.stop()
+
+const machine = {
+  CPU: cpus()[0]?.model ?? 'unknown',
+  cores: String(cores),
+  'instruction set': createNativeEngine({ threads: 1 }).backend.replace(/,.*/, ''),
+  'Node.js': process.versions.node,
+  ...python.versions
+}
+const text = report(measured, machine)
+console.log(`\n${text}`)
+if (!quick) {
+  const at = (name: string): URL => new URL(`../results/${name}`, import.meta.url)
+  writeFileSync(at('kernel.md'), text)
+  writeFileSync(at('kernel.json'), JSON.stringify({ machine, measured }, null, 1) + '\n')
+}

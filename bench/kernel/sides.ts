@@ -1,0 +1,89 @@
+import type { Cell } from '../../src/cell.ts'
+import type { Engine } from '../../src/engine/engine.ts'
+import { usableCores } from '../../src/engine/cores.ts'
+import { createNativeEngine } from '../../src/engine/native.ts'
+
+/** What is measured: so many steps of so many rows of such a cell. */
+export interface Shape {
+  readonly rows: number
+  readonly I: number
+  readonly Hi: number
+  readonly Ho: number
+  readonly steps: number
+}
+
+/** One who takes part. */
+export interface Side {
+  readonly name: string
+  /** Microseconds a step, measured for about so many milliseconds; undefined where it does not do this shape. */
+  measure (shape: Shape, ms: number): Promise<number | undefined>
+}
+
+/** Our engines, as the service calls them. */
+export async function engineSides (): Promise<Side[]> {
+  const cores = usableCores()
+  const sides = [engineSide('native', createNativeEngine({ threads: 1, inlineBelow: Infinity }), true)]
+  if (cores > 1) sides.push(engineSide(`native, ${cores} threads`, createNativeEngine({ threads: cores, inlineBelow: 0 }), true))
+  process.env.TF_NUM_INTRAOP_THREADS = process.env.TF_NUM_INTEROP_THREADS = '1'
+  for (const [backend, name] of [['tensorflow', 'tfjs-node'], ['wasm', 'tfjs wasm']] as const) {
+    try {
+      const { createTfjsEngine } = await import('../../src/engine/tfjs.ts')
+      sides.push(engineSide(name, await createTfjsEngine(backend), false))
+    } catch (error) {
+      console.log(`${name} is left out: ${error instanceof Error ? error.message : String(error)}`)
+    }
+  }
+  return sides
+}
+
+function engineSide (name: string, engine: Engine, sequences: boolean): Side {
+  const calls = new Map<string, () => unknown>()
+  return {
+    name,
+    async measure (shape, ms) {
+      if (shape.steps > 1 && !sequences) return undefined
+      const key = JSON.stringify(shape)
+      const call = calls.get(key) ?? createCall(engine, shape)
+      calls.set(key, call)
+      return await stretches(call, ms) / shape.steps
+    }
+  }
+}
+
+const random = (length: number, scale = 1): Float32Array => Float32Array.from({ length }, () => (Math.random() * 2 - 1) * scale)
+
+function createCall (engine: Engine, { rows, I, Hi, Ho, steps }: Shape): () => unknown {
+  const scale = 1 / Math.sqrt(Ho)
+  const cell: Cell = {
+    sizes: { I, Hi, Ho },
+    weightIh: random(4 * Ho * I, scale),
+    weightHh: random(4 * Ho * Hi, scale),
+    biasIh: random(4 * Ho, scale),
+    biasHh: random(4 * Ho, scale)
+  }
+  const stepper = engine.load(cell)
+  const hIn = random(rows * Hi)
+  const x = random(steps * rows * I)
+  if (steps > 1) {
+    const run = { steps, rows, x, sameX: false, hIn, c: random(rows * Ho), output: random(steps * rows * Ho), feedback: { repeat: Hi / Ho } }
+    return () => stepper.run?.(run)
+  }
+  const batch = { rows, x, hIn, cIn: random(rows * Ho), hOut: random(rows * Ho), cOut: random(rows * Ho) }
+  return () => stepper.step(batch)
+}
+
+/** Microseconds a call: the best of three stretches, as the Python peers measure theirs. */
+async function stretches (call: () => unknown, ms: number): Promise<number> {
+  const timed = async (times: number): Promise<number> => {
+    const start = performance.now()
+    for (let n = 0; n < times; n++) {
+      const pending = call()
+      if (pending !== undefined) await pending
+    }
+    return (performance.now() - start) * 1000 / times
+  }
+  const first = await timed(1)
+  if (first > ms * 1000) return Math.min(first, await timed(1))
+  const times = Math.max(1, Math.floor(ms * 1000 / 3 / Math.max(await timed(3), 0.5)))
+  return Math.min(await timed(times), await timed(times), await timed(times))
+}
