@@ -47,6 +47,11 @@ for (const [args, env, message] of [
   [['--body-limit', '10'], {}, /^--body-limit: must be >= 1024, got 10$/],
   [['--max-steps', '0'], {}, /^--max-steps: must be >= 1, got 0$/],
   [['--request-timeout', '0'], {}, /^--request-timeout: must be > 0, got 0$/],
+  [['--threads', '0'], {}, /^--threads: must be >= 1, got 0$/],
+  [['--max-steps=1e3'], {}, /^--max-steps: must be integer, got the string "1e3"$/],
+  [['--host', ''], {}, /^--host: must NOT have fewer than 1 characters/],
+  [['--default-model', ''], {}, /^--default-model: must NOT have fewer than 1 characters/],
+  [['--port', '1'], { CELLSERVE_BODY_LIMIT: 'much' }, /^CELLSERVE_BODY_LIMIT: must be integer, got the string "much"$/],
   [['--models', ''], {}, /^--models: must NOT have fewer than 1 characters/],
   [['--colour', 'red'], {}, /^Unknown option '--colour'/],
   [['--port'], {}, /^Option '--port <value>' argument missing/],
@@ -61,6 +66,17 @@ for (const [args, env, message] of [
     })
   })
 }
+
+test('a wrong variable under a right flag is no fault, and of two flags the last goes', () => {
+  assert.equal(read(['--port', '1', '--port=2'], { CELLSERVE_PORT: 'http' }).port, 2)
+})
+
+test('every setting can be given by its variable', () => {
+  const given = { models: 'here', 'default-model': 'a', host: '::1', port: 0, engine: 'tfjs', threads: 3, 'log-level': 'warn', 'body-limit': 4096, 'max-steps': 7 }
+  const env = Object.fromEntries(Object.entries(given).map(([name, value]) => [`CELLSERVE_${name.toUpperCase().replaceAll('-', '_')}`, String(value)]))
+  const config = read([], env)
+  assert.deepEqual({ ...config, ...given }, config)
+})
 
 test('--help lists every setting with its variable and default', () => {
   assert.equal(readConfig(['--help'], {}), 'help')

@@ -29,7 +29,8 @@ for (const [name, value, path, message] of [
   ['nothing at all', undefined, '', 'must be object, got nothing'],
   ['a value that is not listed', { x: [1], mode: 'odd' }, '/mode', 'expected one of fast, slow, got the string "odd"'],
   ['a tensor\'s fault', { x: [1, 'a'] }, '/x/1', 'expected a number, got the string "a"'],
-  ['a name that needs escapes', { x: [1], 'a/b~c': 0 }, '/a~1b~0c', 'must be >= 1, got 0']
+  ['a name that needs escapes', { x: [1], 'a/b~c': 0 }, '/a~1b~0c', 'must be >= 1, got 0'],
+  ['an unknown name that needs escapes', { x: [1], 'p/q~r/~': 0 }, '/p~1q~0r~1~0', 'is not a known field']
 ] as const) {
   test(`${name} is named by its pointer, and what came`, () => {
     for (const prefix of ['', '/context']) {

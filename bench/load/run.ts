@@ -1,0 +1,151 @@
+/**
+ * cellserve under load, from loopback, beside itself without batching and beside FastAPI with PyTorch, all in one run:
+ *
+ *     npm run bench:load                 three rounds; writes bench/results/load.md
+ *     npm run bench:load -- --quick      one short round, nothing written
+ *
+ * CELLSERVE_PYTHON names a Python with torch, fastapi, uvicorn and orjson; without it that peer is left out.
+ */
+import assert from 'node:assert/strict'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { cpus, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createNativeEngine } from '../../src/engine/native.ts'
+import { loadModels } from '../../src/load.ts'
+import { createAdmission } from '../../src/model/admission.ts'
+import { Tensor } from '../../src/tensor.ts'
+import { f32, writeSafetensors } from '../../test/safetensors.ts'
+import { load, once, post, type Load } from './client.ts'
+import { startCellserve, startPeer, type Server } from './servers.ts'
+
+const quick = process.argv.includes('--quick')
+const ROUNDS = quick ? 1 : 3
+const MS = quick ? 700 : 2500
+const UNITS = [64, 256, 512]
+const CONNECTIONS = [1, 8, 64, 256]
+
+const lines: string[] = []
+const say = (line = ''): void => {
+  console.log(line)
+  lines.push(line)
+}
+const random = (length: number, scale = 1): number[] => Array.from({ length }, () => Math.fround((Math.random() * 2 - 1) * scale))
+const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]
+
+const models = await mkdtemp(join(tmpdir(), 'cellserve-bench-'))
+for (const n of UNITS) {
+  const weights = (...shape: number[]) => f32(shape, random(shape.reduce((a, b) => a * b), 1 / Math.sqrt(n)))
+  await writeFile(join(models, `${n}.safetensors`), writeSafetensors({ weight_ih: weights(4 * n, n), weight_hh: weights(4 * n, n), bias_ih: weights(4 * n), bias_hh: weights(4 * n) }))
+}
+
+const stepsOf = (n: number, count: number): string[] => Array.from({ length: count }, () => {
+  return post(`/models/${n}/step`, { x: [random(n)], h_in: [random(n)], c_in: [random(n)] })
+})
+
+say('# cellserve under load')
+say()
+say(`${cpus()[0].model}, ${cpus().length} cores, shared by client and server; Node.js ${process.versions.node}; ${ROUNDS} rounds, medians. Written by \`npm run bench:load\`.`)
+say()
+await modelInterface()
+await throughput()
+await mixed()
+await overload()
+await rm(models, { recursive: true })
+if (!quick) await writeFile(new URL('../results/load.md', import.meta.url), lines.join('\n') + '\n')
+
+/** 64 concurrent steps at the model's own interface, against one by one. */
+async function modelInterface (): Promise<void> {
+  const house = {
+    engine: createNativeEngine(),
+    maxSteps: 1e6,
+    batchRows: 64,
+    admission: createAdmission(1e6, 1e12),
+    meter: { computed: () => {}, began: () => {}, queued: () => {} }
+  }
+  const model = (await loadModels(models, house)).find(({ name }) => name === '512')
+  assert.ok(model !== undefined)
+  const requests = Array.from({ length: 64 }, () => ({ x: new Tensor([512], Float32Array.from(random(512))), h_in: new Tensor([512], Float32Array.from(random(512))) }))
+  const ratios: number[] = []
+  for (let round = 0; round < 5; round++) {
+    const timed = async (work: () => Promise<void>): Promise<number> => {
+      const start = performance.now()
+      for (let n = 0; n < 5; n++) await work()
+      return performance.now() - start
+    }
+    const alone = await timed(async () => { for (const request of requests) await model.step(request) })
+    const together = await timed(async () => { await Promise.all(requests.map(async (request) => await model.step(request))) })
+    ratios.push(alone / together)
+  }
+  say(`64 concurrent steps of 512 units at the model's own interface: **${median(ratios).toFixed(1)} times** the throughput of one by one.`)
+  say()
+}
+
+async function throughput (): Promise<void> {
+  const servers: Server[] = [await startCellserve('cellserve', models), await startCellserve('batching off', models, '--batch-rows', '1')]
+  const python = process.env.CELLSERVE_PYTHON
+  if (python !== undefined) servers.push(await startPeer(python))
+  else console.log('FastAPI + PyTorch is left out: CELLSERVE_PYTHON is not set')
+
+  say('`POST /step` over JSON, requests a second (p50, p99 in ms):')
+  say()
+  say(`| units | connections | ${servers.map(({ name }) => name).join(' | ')} | against batching off | against FastAPI |`)
+  say(`| ---: | ---: |${' ---: |'.repeat(servers.length + 2)}`)
+  for (const n of UNITS) {
+    const requests = stepsOf(n, 64)
+    for (const server of servers) await load(server.port, 8, requests, 500)
+    for (const connections of CONNECTIONS) {
+      const rounds: Load[][] = []
+      for (let round = 0; round < ROUNDS; round++) {
+        const row: Load[] = []
+        for (const server of servers) row.push(await load(server.port, connections, requests, MS))
+        rounds.push(row)
+      }
+      const cells = servers.map((_, i) => {
+        const of = (pick: (load: Load) => number): number => median(rounds.map((row) => pick(row[i])))
+        return `${of((l) => l.throughput).toFixed(0)} (${of((l) => l.p50).toFixed(2)}, ${of((l) => l.p99).toFixed(2)})`
+      })
+      const against = (i: number): string => rounds[0].length > i ? `${median(rounds.map((row) => row[0].throughput / row[i].throughput)).toFixed(2)}x` : ''
+      say(`| ${n} | ${connections} | ${cells.join(' | ')} | ${against(1)} | ${against(2)} |`)
+    }
+  }
+  say()
+  for (const server of servers) await server.stop()
+}
+
+/** Steps of a small cell while long sequences of another run. */
+async function mixed (): Promise<void> {
+  const server = await startCellserve('cellserve', models)
+  const steps = stepsOf(64, 16)
+  const quiet = await load(server.port, 4, steps, MS)
+  const sequence = post('/models/256/sequence', { x: Array.from({ length: 8 }, () => Array.from({ length: 100 }, () => random(256).map((v) => Number(v.toFixed(3))))), return: 'last' })
+  const long = post('/models/256/sequence', { x: [random(256)], steps: 5000, return: 'last' })
+  const longs = load(server.port, 8, [long], 4 * MS)
+  const middle = load(server.port, 1, [sequence], 3 * MS)
+  await new Promise((resolve) => setTimeout(resolve, MS / 2))
+  const busy = await load(server.port, 4, steps, 2 * MS)
+  await Promise.all([longs, middle])
+  say('`/step` of 64 units on 4 connections while eight sequences of T = 5000 and one of B = 8, T = 100, of 256 units, run all the time: ' +
+    `p50 ${busy.p50.toFixed(2)} ms, p99 **${busy.p99.toFixed(2)} ms** (alone: ${quiet.p50.toFixed(2)}, ${quiet.p99.toFixed(2)}).`)
+  say()
+  await server.stop()
+}
+
+/** Ten times as many rows as the bound allows: every answer is a 200 with the right bits, or a 503. */
+async function overload (): Promise<void> {
+  const server = await startCellserve('cellserve', models, '--max-rows', '40')
+  const requests = stepsOf(256, 64)
+  const expected: string[] = []
+  for (const request of requests) expected.push((await once(server.port, request)).body)
+  await load(server.port, 40, requests, MS)
+  const before = await server.memory()
+  let wrong = 0
+  const result = await load(server.port, 400, requests, quick ? 2000 : 30_000, ({ status, body }, i) => {
+    if (status === 200 ? body !== expected[i] : status !== 503) wrong++
+  })
+  await load(server.port, 40, requests, MS)
+  const after = await server.memory()
+  const counts = [...result.statuses].map(([status, count]) => `${count} of ${status}`).join(', ')
+  say(`Ten times overload for 30 s (400 connections on \`--max-rows 40\`, 256 units): ${counts}; ${wrong} wrong or other; ` +
+    `p99 of the 200s ${result.p99.toFixed(0)} ms; memory ${before.toFixed(0)} MiB before, ${after.toFixed(0)} MiB after.`)
+  await server.stop()
+}

@@ -1,0 +1,58 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+
+/** A server under load, in a process of its own. */
+export interface Server {
+  readonly name: string
+  readonly port: number
+  /** Resident memory, in MiB. */
+  memory (): Promise<number>
+  stop (): Promise<void>
+}
+
+const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
+const PEER = fileURLToPath(new URL('peer.py', import.meta.url))
+
+/** cellserve itself, as `npm start` runs it. */
+export async function startCellserve (name: string, models: string, ...flags: string[]): Promise<Server> {
+  return await start(name, process.execPath, [MAIN, '--models', models, '--port', '0', ...flags], /listening at http:\/\/127\.0\.0\.1:(\d+)/)
+}
+
+/** FastAPI, uvicorn, orjson and torch.nn.LSTMCell: what our users would write instead. */
+export async function startPeer (python: string): Promise<Server> {
+  return await start('FastAPI + PyTorch', python, [PEER], /listening on (\d+)/)
+}
+
+async function start (name: string, command: string, args: string[], ready: RegExp): Promise<Server> {
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  const port = await portOf(child, ready)
+  return {
+    name,
+    port,
+    async memory () {
+      const ps = spawn('ps', ['-o', 'rss=', '-p', String(child.pid)], { stdio: ['ignore', 'pipe', 'inherit'] })
+      let text = ''
+      ps.stdout.on('data', (chunk) => { text += String(chunk) })
+      await once(ps, 'close')
+      return Number(text) / 1024
+    },
+    async stop () {
+      child.kill('SIGTERM')
+      await once(child, 'exit')
+    }
+  }
+}
+
+async function portOf (child: ChildProcess, ready: RegExp): Promise<number> {
+  let text = ''
+  return await new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('exit', () => { reject(new Error(`the server ended: ${text}`)) })
+    child.stdout?.on('data', (chunk) => {
+      text += String(chunk)
+      const port = ready.exec(text)?.[1]
+      if (port !== undefined) resolve(Number(port))
+    })
+  })
+}
