@@ -62,7 +62,7 @@ test('what was asked before SIGTERM is answered after it', async (t) => {
   const socket = connect(port, '127.0.0.1')
   let answer = ''
   socket.on('data', (chunk) => { answer += String(chunk) })
-  socket.write('POST /step HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 19\r\nconnection: close\r\nexpect: 100-continue\r\n\r\n')
+  socket.write('POST /step HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 19\r\nexpect: 100-continue\r\n\r\n')
   await once(socket, 'data')
   assert.match(answer, /^HTTP\/1\.1 100 /, 'the request is in work')
   server.stop()

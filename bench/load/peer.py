@@ -22,7 +22,8 @@ async def step(model: str, request: Request):
     return Response(orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY), media_type="application/json")
 
 
-listener = socket.socket()
+# The protocol is named, for asyncio turns Nagle's algorithm off for sockets of TCP by name alone.
+listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
 listener.bind(("127.0.0.1", 0))
 print(f"listening on {listener.getsockname()[1]}", flush=True)
 uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])

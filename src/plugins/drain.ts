@@ -5,9 +5,10 @@ import { Refusal } from '../refusal.ts'
 export default fp(async (app) => {
   let draining = false
   app.addHook('preClose', async () => { draining = true })
-  app.addHook('onRequest', async (request, reply) => {
+  app.addHook('onRequest', async (request) => {
     if (!draining || request.routeOptions.url === '/health/live') return
-    reply.header('connection', 'close')
     throw new Refusal('unavailable', { path: '', message: 'this server is shutting down; another one may answer' })
   })
+  // A connection that is kept alive past its last answer would hold the process until its grace is over.
+  app.addHook('onSend', async (_request, reply) => { if (draining) reply.header('connection', 'close') })
 }, { name: 'drain', fastify: '5.x', dependencies: ['errors'] })

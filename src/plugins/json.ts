@@ -10,8 +10,12 @@ export default fp(async (app) => {
     try {
       return secureJson.parse(body, null, { protoAction: 'error', constructorAction: 'error' })
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error)
-      throw new Refusal('malformed', { path: '', message: body === '' ? 'the body is empty' : `the body is not JSON: ${reason}` })
+      throw new Refusal('malformed', { path: '', message: body === '' ? 'the body is empty' : whatIsWrong(error) })
     }
   })
 }, { name: 'json', fastify: '5.x' })
+
+function whatIsWrong (error: unknown): string {
+  const reason = error instanceof Error ? error.message : String(error)
+  return reason.includes('forbidden prototype') ? 'a key of the body is __proto__ or constructor, which is not allowed' : `the body is not JSON: ${reason}`
+}

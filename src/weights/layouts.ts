@@ -69,6 +69,10 @@ function readCell (tensors: ReadonlyMap<string, StoredTensor>, names: Layout): C
   if (weightHh.shape[0] !== rows || Hi === 0) {
     throw new LayoutError(`tensor ${names.weightHh}: expected shape [${rows}, Hi] beside ${names.weightIh}, found [${weightHh.shape.join(', ')}]`)
   }
+  if (names.module !== 'CustomLSTM' && (rows === 3 * Hi || (rows === Hi && Hi !== 1))) {
+    throw new LayoutError(`tensor ${names.weightHh}: [${rows}, ${Hi}] under PyTorch's names is ${rows === Hi ? 'an nn.RNN' : 'an nn.GRU'}, not an LSTM ` +
+      'of four gates; if it is one whose Hi differs from its Ho, name it input_linear and hidden_linear')
+  }
   const bias = (name: string): Float32Array => {
     if (!tensors.has(name)) return new Float32Array(rows)
     const { shape, data } = readFloats(tensors, name)

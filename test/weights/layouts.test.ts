@@ -68,6 +68,8 @@ const WRONG: ReadonlyArray<[name: string, tensors: Record<string, Written>, mess
   ['a second layer', { weight_ih_l0: numbered([4, 1]), weight_hh_l0: numbered([4, 1]), weight_ih_l1: numbered([4, 1]) }, /weight_ih_l1: only one layer/],
   ['a second direction', { weight_ih_l0: numbered([4, 1]), weight_hh_l0: numbered([4, 1]), weight_hh_l0_reverse: numbered([4, 1]) }, /weight_hh_l0_reverse: only one layer, one direction/],
   ['a projected LSTM', { weight_ih_l0: numbered([4, 1]), weight_hh_l0: numbered([4, 1]), weight_hr_l0: numbered([1, 1]) }, /weight_hr_l0: .*no projection/],
+  ['a GRU', { weight_ih_l0: numbered([192, 2]), weight_hh_l0: numbered([192, 64]) }, /weight_hh_l0: \[192, 64\] under PyTorch's names is an nn\.GRU, not an LSTM/],
+  ['an RNN', { weight_ih: numbered([64, 2]), weight_hh: numbered([64, 64]) }, /weight_hh: \[64, 64\] .* an nn\.RNN/],
   ['rows that are not four gates', { ...good, 'input_linear.weight': numbered([13, 2]) }, /input_linear\.weight: expected shape \[4 Ho, I\], found \[13, 2\]/],
   ['a matrix of no columns', { ...good, 'input_linear.weight': numbered([12, 0]) }, /expected shape \[4 Ho, I\], found \[12, 0\]/],
   ['a matrix of no rows', { ...good, 'input_linear.weight': numbered([0, 2]) }, /expected shape \[4 Ho, I\], found \[0, 2\]/],
