@@ -8,12 +8,17 @@ export default fp(async (app) => {
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('application/json', { parseAs: 'string' }, async (_request: unknown, body: string) => {
     try {
-      return secureJson.parse(body, null, { protoAction: 'error', constructorAction: 'error' })
+      return isPlain(body) ? JSON.parse(body) : secureJson.parse(body, null, { protoAction: 'error', constructorAction: 'error' })
     } catch (error) {
       throw new Refusal('malformed', { path: '', message: body === '' ? 'the body is empty' : whatIsWrong(error) })
     }
   })
 }, { name: 'json', fastify: '5.x' })
+
+/** Most bodies have nothing that could spell such a key, and to see that is far quicker than to search for one. */
+function isPlain (body: string): boolean {
+  return !body.includes('__proto__') && !body.includes('constructor') && !body.includes('\\u') && !body.startsWith('\ufeff')
+}
 
 function whatIsWrong (error: unknown): string {
   const reason = error instanceof Error ? error.message : String(error)
