@@ -37,3 +37,11 @@ export function problems (...statuses: ReadonlyArray<keyof typeof DESCRIPTIONS>)
 export const ModelParams = Type.Object({
   model: Type.String({ description: 'The model\'s name, as in GET /models.', examples: ['custom-lstm'] })
 })
+
+/** The headers of an operation that brings work; the callers plugin reads them. */
+export const WorkHeaders = Type.Object({
+  'x-request-timeout': Type.Optional(Type.Unknown({
+    documented: { type: 'number', exclusiveMinimum: 0 },
+    description: 'Seconds in which the request is to be answered, where that is less than the server allows; past them the answer is a 504.'
+  }))
+})

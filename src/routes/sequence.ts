@@ -3,7 +3,7 @@ import Type from 'typebox'
 import { CONTEXTS } from '../model/feedback/policies.ts'
 import type { Registry } from '../model/registry.ts'
 import { TensorSchema } from '../schema.ts'
-import { ModelParams, problems } from './schemas.ts'
+import { ModelParams, problems, WorkHeaders } from './schemas.ts'
 
 const SequenceRequest = Type.Object({
   x: TensorSchema({ ranks: [1, 2, 3], ragged: true }, {
@@ -50,6 +50,7 @@ const SequenceAnswer = Type.Object({
 const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { registry }) => {
   const schema = {
     tags: ['cells'],
+    headers: WorkHeaders,
     description: 'T steps. The model\'s policy makes each h_in of the last h_out; it runs before every step, the first included, ' +
       'unless the request gives h_in for that.',
     body: SequenceRequest,

@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import Type from 'typebox'
 import type { Registry } from '../model/registry.ts'
 import { TensorSchema } from '../schema.ts'
-import { ModelParams, problems } from './schemas.ts'
+import { ModelParams, problems, WorkHeaders } from './schemas.ts'
 
 const StepRequest = Type.Object({
   x: TensorSchema({ ranks: [1, 2, 3] }, { description: 'The input: [I], [B][I], or [B][1][I] as in PyTorch.' }),
@@ -27,6 +27,7 @@ const StepAnswer = Type.Object({
 const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { registry }) => {
   const schema = {
     tags: ['cells'],
+    headers: WorkHeaders,
     description: 'One step of the bare cell. The client owns the feedback: it makes the next h_in.',
     body: StepRequest,
     response: { 200: StepAnswer, ...problems(400, 404, 413, 415, 422, 503, 504) }
