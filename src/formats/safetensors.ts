@@ -1,5 +1,6 @@
 import { inspect } from 'node:util'
-import { DTYPE_BITS } from './dtypes.ts'
+import type { Tensor } from '../tensor.ts'
+import { DTYPE_BITS, encodeFloats } from './dtypes.ts'
 
 /** A tensor as it lies in a safetensors file. */
 export interface StoredTensor {
@@ -53,6 +54,28 @@ export function parseSafetensors (file: Uint8Array): Map<string, StoredTensor> {
   if (countKeys(text) !== kept) fail('has a header with duplicate keys')
   checkLayout(ranges, data.byteLength)
   return tensors
+}
+
+/** Writes float32 tensors as a safetensors file, in the order given. */
+export function writeSafetensors (tensors: ReadonlyArray<readonly [name: string, tensor: Tensor]>): Buffer {
+  let at = 0
+  const entries = tensors.map(([name, { shape, data }]) => {
+    const begin = at
+    at += data.byteLength
+    return `${JSON.stringify(name)}:{"dtype":"F32","shape":[${shape.join(',')}],"data_offsets":[${begin},${at}]}`
+  })
+  const text = `{${entries.join(',')}}`
+  // Spaces after the header, so that the data start at a multiple of eight bytes.
+  const length = Math.ceil(Buffer.byteLength(text) / PREFIX) * PREFIX
+  const file = Buffer.allocUnsafe(PREFIX + length + at)
+  file.writeBigUInt64LE(BigInt(length))
+  file.fill(' ', PREFIX + file.write(text, PREFIX), PREFIX + length)
+  let begin = PREFIX + length
+  for (const [, { data }] of tensors) {
+    file.set(encodeFloats(data), begin)
+    begin += data.byteLength
+  }
+  return file
 }
 
 function decodeHeader (bytes: Uint8Array): string {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { findAddon } from '../../src/addon.ts'
-import { writeDecimal } from '../../src/wire/decimal.ts'
+import { writeDecimal } from '../../src/formats/decimal.ts'
 import { createRandom, withoutAddon } from '../native/cells.ts'
 
 const KNOWN: ReadonlyArray<[number, string]> = [

@@ -6,7 +6,7 @@ import { findAddon } from '../../src/addon.ts'
 import { Refusal } from '../../src/refusal.ts'
 import { compile, TensorSchema } from '../../src/schema.ts'
 import { MAX_NUMBERS, Tensor } from '../../src/tensor.ts'
-import { createJson, readJson, type Json } from '../../src/wire/json.ts'
+import { createJson, readJson, type Json } from '../../src/formats/json.ts'
 import { withoutAddon } from '../native/cells.ts'
 
 const addon = findAddon()

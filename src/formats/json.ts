@@ -4,6 +4,10 @@ import { Refusal } from '../refusal.ts'
 import { MAX_NUMBERS, Tensor } from '../tensor.ts'
 import { writeDecimal } from './decimal.ts'
 
+export const JSON_TYPE = 'application/json'
+/** A JSON document a line. */
+export const NDJSON = 'application/x-ndjson'
+
 /**
  * JSON as requests and answers have it. Numbers of tensors are float32: a decimal is read as `JSON.parse` reads it, then
  * rounded to float32; one is written with the fewest digits that read back as the same float32.
