@@ -41,7 +41,11 @@ const STATUS: Readonly<Record<RefusalKind, number>> = {
 export default fp(async (app) => {
   app.decorateRequest('refused')
 
-  app.setErrorHandler((error: Failure, request, reply) => send(reply, refuse(error, request)))
+  app.setErrorHandler((error: Failure, request, reply) => {
+    // Fastify closes the connection where a parser fails, for more of the body may come; ours fail when all of it is there.
+    if (error instanceof Refusal) reply.removeHeader('connection')
+    return send(reply, refuse(error, request))
+  })
 
   app.setNotFoundHandler((request, reply) => {
     const path = request.url.split('?', 1)[0]

@@ -68,6 +68,14 @@ test('whatever is wrong is a problem that says what, and the next good request i
   }
 })
 
+test('a body that is refused costs no connection', async (t) => {
+  const app = await buildTestApp(t)
+  for (const [type, body] of [['application/json', '{"x": [['], ['application/vnd.safetensors', 'nothing'], ['application/json', '{"x": 7}']]) {
+    const { statusCode, headers } = await app.inject({ method: 'POST', url: '/step', headers: { 'content-type': type }, body })
+    assert.deepEqual([statusCode, headers.connection], [400, undefined])
+  }
+})
+
 test('another method is a 405 that says which there are', async (t) => {
   const request = supertest((await buildTestApp(t)).server)
   const { body, headers } = await request.get('/step').expect(405).expect('content-type', /^application\/problem\+json/)
