@@ -7,6 +7,9 @@ import { parseSafetensors, SafetensorsError, writeSafetensors, type StoredTensor
 /** The media type of a safetensors document. */
 export const SAFETENSORS = 'application/vnd.safetensors'
 
+/** A request has a handful of tensors; to parse a header of megabytes takes a second. */
+const MAX_HEADER = 2 ** 14
+
 /**
  * Makes a reader of requests that are safetensors documents. A field is named by its own name: `vectors` is
  * `context/vectors`. Tensors may be F32, F16, BF16 or F64, lists of integers I32 or I64.
@@ -36,7 +39,7 @@ export function writeBinary (answer: object): Buffer {
 
 function parse (body: Buffer): Map<string, StoredTensor> {
   try {
-    return parseSafetensors(body)
+    return parseSafetensors(body, MAX_HEADER)
   } catch (error) {
     if (error instanceof SafetensorsError) throw new Refusal('malformed', { path: '', message: `the body is not a safetensors document: it ${error.message}` })
     throw error

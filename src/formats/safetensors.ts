@@ -26,19 +26,20 @@ const MAX_HEADER = 100_000_000
  * with `{` and has no duplicate keys; every tensor's size is its shape times its dtype; the tensors' bytes lie in the
  * file, without overlap or gap.
  *
+ * @param maxHeader the longest header, in bytes; by default the format's own bound.
  * @throws SafetensorsError
  */
-export function parseSafetensors (file: Uint8Array): Map<string, StoredTensor> {
+export function parseSafetensors (file: Uint8Array, maxHeader = MAX_HEADER): Map<string, StoredTensor> {
   if (file.byteLength < PREFIX) fail(`has ${file.byteLength} bytes, fewer than the ${PREFIX} of the header's length`)
   const declared = new DataView(file.buffer, file.byteOffset, PREFIX).getBigUint64(0, true)
-  if (declared > MAX_HEADER) fail(`declares a header of ${declared} bytes, more than the ${MAX_HEADER} allowed`)
+  if (declared > maxHeader) fail(`declares a header of ${declared} bytes, more than the ${maxHeader} allowed`)
   const end = PREFIX + Number(declared)
   if (end > file.byteLength) fail(`declares a header of ${declared} bytes, but has only ${file.byteLength - PREFIX} after its length`)
 
-  const data = file.subarray(end)
   const tensors = new Map<string, StoredTensor>()
-  for (const { name, dtype, shape, begin, end: last } of layoutOf(file.subarray(PREFIX, end), data.byteLength)) {
-    tensors.set(name, { dtype, shape, bytes: data.subarray(begin, last) })
+  for (const { name, dtype, shape, begin, end: last } of layoutOf(file.subarray(PREFIX, end), file.byteLength - end)) {
+    // Views of the plain kind: those of a Buffer are Buffers, which are dear to make.
+    tensors.set(name, { dtype, shape, bytes: new Uint8Array(file.buffer, file.byteOffset + end + begin, last - begin) })
   }
   return tensors
 }
