@@ -196,6 +196,18 @@ export interface components {
             c_out: number[] | number[][];
         };
         /**
+         * FieldError
+         * @description What is wrong with one field.
+         */
+        FieldError: {
+            /**
+             * Format: json-pointer
+             * @description JSON pointer into the request body.
+             */
+            path: string;
+            message: string;
+        };
+        /**
          * Problem
          * @description RFC 9457 problem details.
          */
@@ -210,14 +222,7 @@ export interface components {
             /** @description The model that refuses. */
             model?: string;
             /** @description Each thing that is wrong. */
-            errors?: {
-                /**
-                 * Format: json-pointer
-                 * @description JSON pointer into the request body.
-                 */
-                path: string;
-                message: string;
-            }[];
+            errors?: components["schemas"]["FieldError"][];
         };
         /**
          * ConcatContext
@@ -277,6 +282,18 @@ export interface components {
             weights?: number[][] | number[][][];
         };
         /**
+         * Sizes
+         * @description The sizes of the cell.
+         */
+        Sizes: {
+            /** @description Input size. */
+            I: number;
+            /** @description Input hidden size: what the cell reads. */
+            Hi: number;
+            /** @description Output hidden size: what the cell writes; also the size of the cell state. */
+            Ho: number;
+        };
+        /**
          * Model
          * @description A served model.
          */
@@ -284,14 +301,7 @@ export interface components {
             name: string;
             /** @description Whether this model answers where a request names none. */
             default: boolean;
-            sizes: {
-                /** @description Input size. */
-                I: number;
-                /** @description Input hidden size: what the cell reads. */
-                Hi: number;
-                /** @description Output hidden size: what the cell writes; also the size of the cell state. */
-                Ho: number;
-            };
+            sizes: components["schemas"]["Sizes"];
             feedback: {
                 /** @description The name of the feedback policy. */
                 policy: string;
@@ -331,11 +341,13 @@ export interface components {
 }
 export type StepRequest = components['schemas']['StepRequest'];
 export type StepAnswer = components['schemas']['StepAnswer'];
+export type FieldError = components['schemas']['FieldError'];
 export type Problem = components['schemas']['Problem'];
 export type ConcatContext = components['schemas']['ConcatContext'];
 export type AttentionContext = components['schemas']['AttentionContext'];
 export type SequenceRequest = components['schemas']['SequenceRequest'];
 export type SequenceAnswer = components['schemas']['SequenceAnswer'];
+export type Sizes = components['schemas']['Sizes'];
 export type Model = components['schemas']['Model'];
 export type ModelList = components['schemas']['ModelList'];
 export type Health = components['schemas']['Health'];
