@@ -8,21 +8,9 @@ import { createInterface } from 'node:readline'
 import { describe, before, after, test, type TestContext } from 'node:test'
 import { promisify } from 'node:util'
 import { takes } from './outside.ts'
+import { programs } from './recipes.ts'
 
 const run = promisify(execFile)
-
-/** As somebody else's program would use the client; it prints what the service says. */
-const CONSUMER = `
-import { createClient, type Problem, type StepRequest } from 'cellserve/client'
-
-const client = createClient({ baseUrl: process.argv[2] ?? '' })
-const body: StepRequest = { x: [0.5, -0.25] }
-const { data } = await client.POST('/step', { body })
-const h: number[] | number[][] | undefined = data?.h_out
-const { error } = await client.POST('/step', { body: { x: [1, 2, 3] } })
-const problem: Problem | undefined = error
-console.log(JSON.stringify([h?.length, problem?.status]))
-`
 
 describe('the package, packed and installed in an empty folder', takes('npm\'s registry'), () => {
   let folder = ''
@@ -67,15 +55,17 @@ describe('the package, packed and installed in an empty folder', takes('npm\'s r
   })
 
   for (const [module, moduleResolution] of [['nodenext', 'nodenext'], ['esnext', 'bundler']]) {
-    test(`a program that imports cellserve/client compiles with moduleResolution ${moduleResolution}, and runs`, async (t) => {
-      await writeFile(join(folder, 'consumer.ts'), CONSUMER)
+    test(`the program of docs/clients.md compiles with moduleResolution ${moduleResolution}, and runs`, async (t) => {
+      const [{ code, printed }, ...others] = programs('ts', await serve(t))
+      assert.equal(others.length, 0)
+      await writeFile(join(folder, 'consumer.ts'), code)
       await writeFile(join(folder, 'tsconfig.json'), JSON.stringify({
         compilerOptions: { target: 'es2022', module, moduleResolution, strict: true, exactOptionalPropertyTypes: true, types: ['node'], typeRoots: [resolve('node_modules/@types')] },
         files: ['consumer.ts']
       }))
       await run(process.execPath, [resolve('node_modules/typescript/bin/tsc'), '-p', folder]).catch(({ stdout }) => assert.fail(stdout))
-      const { stdout } = await run(process.execPath, ['consumer.js', await serve(t)], { cwd: folder })
-      assert.equal(stdout, '[3,422]\n')
+      const { stdout } = await run(process.execPath, ['consumer.js'], { cwd: folder })
+      assert.equal(stdout, printed)
     })
   }
 })
