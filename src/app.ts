@@ -4,19 +4,20 @@ import type { Metrics } from './metrics.ts'
 import type { Admission } from './model/admission.ts'
 import type { Registry } from './model/registry.ts'
 import answers from './plugins/answers.ts'
+import bodies from './plugins/bodies.ts'
 import callers from './plugins/callers.ts'
 import drain from './plugins/drain.ts'
 import errors, { answerClientError, answerFrameworkError } from './plugins/errors.ts'
-import jsonBodies from './plugins/json.ts'
 import metricsRoute from './plugins/metrics.ts'
 import openapi from './plugins/openapi.ts'
+import streams from './plugins/streams.ts'
 import validation from './plugins/validation.ts'
 import health from './routes/health.ts'
 import models from './routes/models.ts'
 import sequence from './routes/sequence.ts'
 import step from './routes/step.ts'
 import { version } from './version.ts'
-import type { Json } from './wire/json.ts'
+import type { Json } from './formats/json.ts'
 
 export interface AppOptions {
   readonly registry: Registry
@@ -48,13 +49,14 @@ export async function buildApp ({ registry, admission, metrics, json, requestTim
   }).withTypeProvider<TypeBoxTypeProvider>()
 
   await app.register(errors)
-  await app.register(jsonBodies, { json })
+  await app.register(bodies, { json })
   await app.register(validation)
   await app.register(answers, { json })
   await app.register(drain)
   await app.register(openapi, { version })
   await app.register(metricsRoute, { metrics, registry })
   await app.register(callers, { admission, timeout: requestTimeout })
+  await app.register(streams, { json })
 
   await app.register(step, { registry })
   await app.register(sequence, { registry })

@@ -1,10 +1,13 @@
-import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js'
+import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js'
 import type { DataValidationCxt } from 'ajv/dist/types/index.js'
 import Type, { type Static, type TSchema, type TSchemaOptions, type TUnsafe } from 'typebox'
 import { Refusal, type FieldError } from './refusal.ts'
 import { checkForm, describe, readTensor, Tensor, type TensorForm } from './tensor.ts'
 
 const ajv = new Ajv2020({ verbose: true, allErrors: false, strictTypes: false, useDefaults: true })
+
+/** For what comes as text, such as a query string: `3` is a number there. */
+const textAjv = new Ajv2020({ verbose: true, allErrors: false, strictTypes: false, coerceTypes: true })
 
 ajv.addKeyword({
   keyword: 'tensor',
@@ -45,7 +48,7 @@ export function publish (schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(publish)
   if (typeof schema !== 'object' || schema === null) return schema
   const { tensor, documented, ...rest }: Record<string, unknown> = { ...schema }
-  return Object.fromEntries(Object.entries({ ...rest, ...(typeof documented === 'object' ? documented : {}) })
+  return Object.fromEntries(Object.entries({ ...rest, ...Object(documented) })
     .map(([key, value]) => [key, KEEP.has(key) ? value : publish(value)]))
 }
 // Instances, not schemas: an example may well have a field named `tensor`.
@@ -60,7 +63,15 @@ export type Validate<T> = (value: unknown, path: string) => T
  * @throws Error where the schema itself is none.
  */
 export function compile<S extends TSchema> (schema: S): Validate<Static<S>> {
-  const validate = ajv.compile<Static<S>>(schema)
+  return refusing(ajv.compile<Static<S>>(schema))
+}
+
+/** The same for an object whose values are text: they are turned into what the schema asks for, in place. */
+export function compileText<S extends TSchema> (schema: S): Validate<Static<S>> {
+  return refusing(textAjv.compile<Static<S>>(schema))
+}
+
+function refusing<T> (validate: ValidateFunction<T>): Validate<T> {
   return (value, path) => {
     let errors: ErrorObject[] | null | undefined
     try {

@@ -8,7 +8,7 @@ import { createMetrics } from './metrics.ts'
 import { createAdmission } from './model/admission.ts'
 import { createRegistry } from './model/registry.ts'
 import { version } from './version.ts'
-import { createJson } from './wire/json.ts'
+import { createJson } from './formats/json.ts'
 
 /**
  * Puts the parts of the service together: models on an engine, and the app that answers for them.

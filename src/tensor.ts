@@ -54,6 +54,34 @@ export function readTensor (value: unknown, path: string, form: TensorForm): Ten
   return fill(value, path, [shape[0], longest, shape[2]], ragged)
 }
 
+/**
+ * A tensor that came flat.
+ *
+ * @throws Refusal where it has no dimensions or more than 3, is empty, or holds a number outside float32's range.
+ */
+export function finiteTensor (shape: readonly number[], data: Float32Array, path: string): Tensor {
+  if (shape.length < 1 || shape.length > 3) throw malformed(path, `expected 1 to 3 dimensions, got ${shape.length}`)
+  if (data.length === 0) throw unprocessable(path, `is empty: its shape is [${shape.join(', ')}]`)
+  if (!allFinite(data, 0, data.length)) {
+    const at = data.findIndex((value) => !Number.isFinite(value))
+    throw unprocessable(`${path}/${indicesOf(at, shape).join('/')}`, `${data[at]} is not finite as a float32`)
+  }
+  return new Tensor(shape, data)
+}
+
+/** Whether `length` numbers from `at` on are all finite. */
+export function allFinite (values: Float32Array, at: number, length: number): boolean {
+  // A product with zero is zero, but for infinities and NaN; the sum keeps those.
+  let sum = 0
+  for (let i = 0; i < length; i++) sum += values[at + i] * 0
+  return sum === 0
+}
+
+/** Where the `at`th number of a row-major tensor stands. */
+function indicesOf (at: number, shape: readonly number[]): number[] {
+  return shape.map((size, axis) => Math.floor(at / shape.slice(axis + 1).reduce((a, b) => a * b, 1)) % size)
+}
+
 /** @throws Refusal where a tensor that came flat is of another form. */
 export function checkForm ({ rank, lengths }: Tensor, path: string, form: TensorForm): void {
   checkRank(rank, path, form)

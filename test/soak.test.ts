@@ -23,7 +23,7 @@ const numbers = (...shape: number[]): unknown => {
 
 const HEAD = 'POST /step HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n'
 
-function goodRequest (): string {
+function goodRequest (): Buffer {
   const B = 1 + below(8)
   switch (below(4)) {
     case 0: return post('/step', { x: numbers(B, 2), h_in: numbers(6) })
@@ -41,7 +41,7 @@ test(`${SECONDS} seconds of all sorts of requests at once: every answer is the o
   // TensorFlow.js sums in an order that depends on the batch; then only the status is the same.
   const exact = (await testEngine()).name === 'native'
 
-  const good: Array<{ request: string, body: string }> = []
+  const good: Array<{ request: Buffer, body: string }> = []
   for (let i = 0; i < 60; i++) {
     const request = goodRequest()
     const { status, body } = await once(port, request)
@@ -61,12 +61,12 @@ test(`${SECONDS} seconds of all sorts of requests at once: every answer is the o
       if (exact) assert.equal(answer.body, body)
       count('answered')
     } else if (kind === 7) {
-      const { status } = await once(port, `${HEAD}content-length: 9\r\n\r\n{"x": [1,`)
+      const { status } = await once(port, Buffer.from(`${HEAD}content-length: 9\r\n\r\n{"x": [1,`))
       assert.equal(status, 400)
       count('malformed')
     } else if (kind === 8) {
       const { request } = good[below(good.length)]
-      const { status } = await once(port, request.replace('host:', 'x-request-timeout: 0.0001\r\nhost:'))
+      const { status } = await once(port, Buffer.from(request.toString().replace('host:', 'x-request-timeout: 0.0001\r\nhost:')))
       assert.ok(status === 200 || status === 504, String(status))
       count('impatient')
     } else {

@@ -32,7 +32,7 @@ class Connection {
     this.socket.on('close', () => this.fail?.(new Error('the server closed the connection')))
   }
 
-  async send (request: string): Promise<Answer> {
+  async send (request: Buffer): Promise<Answer> {
     return await new Promise((resolve, reject) => {
       this.settle = resolve
       this.fail = reject
@@ -62,9 +62,13 @@ class Connection {
 }
 
 /** An HTTP request of JSON, as it goes over the wire. */
-export function post (path: string, body: unknown): string {
-  const json = JSON.stringify(body)
-  return `POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${json.length}\r\n\r\n${json}`
+export function post (path: string, body: unknown): Buffer {
+  return postBytes(path, 'application/json', Buffer.from(JSON.stringify(body)))
+}
+
+/** An HTTP request, as it goes over the wire. */
+export function postBytes (path: string, type: string, body: Uint8Array): Buffer {
+  return Buffer.concat([Buffer.from(`POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: ${type}\r\ncontent-length: ${body.byteLength}\r\n\r\n`), body])
 }
 
 /**
@@ -73,7 +77,7 @@ export function post (path: string, body: unknown): string {
  * @param requests are sent in turn.
  * @param check is called with every answer, and the index of its request.
  */
-export async function load (port: number, connections: number, requests: readonly string[], ms: number, check?: (answer: Answer, i: number) => void): Promise<Load> {
+export async function load (port: number, connections: number, requests: readonly Buffer[], ms: number, check?: (answer: Answer, i: number) => void): Promise<Load> {
   const times: number[] = []
   const statuses = new Map<number, number>()
   const end = performance.now() + ms
@@ -97,7 +101,7 @@ export async function load (port: number, connections: number, requests: readonl
 }
 
 /** One request on a connection of its own. */
-export async function once (port: number, request: string): Promise<Answer> {
+export async function once (port: number, request: Buffer): Promise<Answer> {
   const connection = new Connection(port)
   const answer = await connection.send(request)
   connection.close()

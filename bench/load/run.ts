@@ -38,7 +38,7 @@ for (const n of UNITS) {
   await writeFile(join(models, `${n}.safetensors`), writeSafetensors({ weight_ih: weights(4 * n, n), weight_hh: weights(4 * n, n), bias_ih: weights(4 * n), bias_hh: weights(4 * n) }))
 }
 
-const stepsOf = (n: number, count: number): string[] => Array.from({ length: count }, () => {
+const stepsOf = (n: number, count: number): Buffer[] => Array.from({ length: count }, () => {
   return post(`/models/${n}/step`, { x: [random(n)], h_in: [random(n)], c_in: [random(n)] })
 })
 
@@ -81,7 +81,7 @@ async function modelInterface (): Promise<void> {
 }
 
 async function throughput (): Promise<void> {
-  const servers: Server[] = [await startCellserve('cellserve', models), await startCellserve('batching off', models, '--batch-rows', '1')]
+  const servers: Server[] = [await startCellserve('cellserve', models), await startCellserve('batching off', models, ['--batch-rows', '1'])]
   const python = process.env.CELLSERVE_PYTHON
   if (python !== undefined) servers.push(await startPeer(python))
   else console.log('FastAPI + PyTorch is left out: CELLSERVE_PYTHON is not set')
@@ -132,7 +132,7 @@ async function mixed (): Promise<void> {
 
 /** Ten times as many rows as the bound allows: every answer is a 200 with the right bits, or a 503. */
 async function overload (): Promise<void> {
-  const server = await startCellserve('cellserve', models, '--max-rows', '40')
+  const server = await startCellserve('cellserve', models, ['--max-rows', '40'])
   const requests = stepsOf(256, 64)
   const expected: string[] = []
   for (const request of requests) expected.push((await once(server.port, request)).body)

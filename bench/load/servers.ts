@@ -13,18 +13,30 @@ export interface Server {
 
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
 const PEER = fileURLToPath(new URL('peer.py', import.meta.url))
+const ECHO = fileURLToPath(new URL('../wire/echo.ts', import.meta.url))
+
+/** The core that a server is to have for itself, where it is pinned to one. */
+export interface Place {
+  readonly core?: number
+}
 
 /** cellserve itself, as `npm start` runs it. */
-export async function startCellserve (name: string, models: string, ...flags: string[]): Promise<Server> {
-  return await start(name, process.execPath, [MAIN, '--models', models, '--port', '0', ...flags], /listening at http:\/\/127\.0\.0\.1:(\d+)/)
+export async function startCellserve (name: string, models: string, flags: readonly string[] = [], place: Place = {}): Promise<Server> {
+  return await start(name, process.execPath, [MAIN, '--models', models, '--port', '0', ...flags], /listening at http:\/\/127\.0\.0\.1:(\d+)/, place)
 }
 
 /** FastAPI, uvicorn, orjson and torch.nn.LSTMCell: what our users would write instead. */
-export async function startPeer (python: string): Promise<Server> {
-  return await start('FastAPI + PyTorch', python, [PEER], /listening on (\d+)/)
+export async function startPeer (python: string, place: Place = {}): Promise<Server> {
+  return await start('FastAPI + PyTorch', python, [PEER], /listening on (\d+)/, place)
 }
 
-async function start (name: string, command: string, args: string[], ready: RegExp): Promise<Server> {
+/** Fastify with nothing to do. */
+export async function startEcho (place: Place = {}): Promise<Server> {
+  return await start('bare Fastify', process.execPath, ['--import', 'tsx', ECHO], /listening on (\d+)/, place)
+}
+
+async function start (name: string, program: string, options: string[], ready: RegExp, { core }: Place): Promise<Server> {
+  const [command, ...args] = [...(core === undefined ? [] : ['taskset', '-c', String(core)]), program, ...options]
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   const port = await portOf(child, ready)
   return {

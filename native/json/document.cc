@@ -8,6 +8,9 @@
 namespace cellserve {
 namespace {
 
+// A value nested deeper may be deeper than a document is allowed to be.
+constexpr size_t kMaxDepth = 32;
+
 class Reader {
  public:
   Reader(const char* text, size_t length, const std::vector<Field>& fields, size_t mostNumbers, Document& out)
@@ -78,7 +81,7 @@ class Reader {
         }
         if (at_ >= end_) return false;
       } else if (c == '[' || c == '{') {
-        depth++;
+        if (++depth > kMaxDepth) return false;
       } else if (c == ']' || c == '}') {
         if (depth == 0) break;
         depth--;

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Builds and runs the kernel's own tests: under AddressSanitizer and UndefinedBehaviorSanitizer, under ThreadSanitizer, and
-# as it is shipped, when the activations are swept more finely.
+# Builds and runs the tests of the kernel and of the JSON reader: under AddressSanitizer and UndefinedBehaviorSanitizer, under ThreadSanitizer, and
+# as it is shipped, when the floats are swept more finely.
 #
 #     native/test/run.sh [stride]     1 sweeps every float
 set -eu
@@ -32,11 +32,14 @@ build () { # name, flags
   wait
   # shellcheck disable=SC2086
   "$cxx" $flags $objects -o "$out/$name"
+  # shellcheck disable=SC2086
+  "$cxx" $flags json/*.cc test/json_test.cc -o "$out/$name-json"
 }
 
 echo 'AddressSanitizer and UndefinedBehaviorSanitizer'
 build address -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
 "$out/address" 400009
+"$out/address-json" 400009
 
 echo 'ThreadSanitizer'
 build thread -O1 -g -fsanitize=thread
@@ -45,3 +48,4 @@ build thread -O1 -g -fsanitize=thread
 echo 'As shipped'
 build plain -O3
 "$out/plain" "${1:-1009}"
+"$out/plain-json" "${1:-1009}"

@@ -186,6 +186,26 @@ export interface components {
             c_in?: number[] | number[][];
         };
         /**
+         * SafetensorsDocument
+         * Format: binary
+         * @description The tensors of the JSON form, by the same names, as a safetensors document; those of a context are named without it: `vectors`, `support`.
+         *     A request's may be F32, F16, BF16 or F64, and `lengths` I32 or I64; its other options are in the query string. An answer's are F32.
+         *     The answer is of the request's form, unless the `accept` header asks for another. From Python:
+         *
+         *     ```python
+         *     import numpy as np
+         *     import requests
+         *     from safetensors.numpy import load, save
+         *
+         *     x = np.array([[0.5, -0.25], [1, 2]], np.float32)
+         *     answer = requests.post("http://localhost:8080/step", data=save({"x": x}),
+         *                            headers={"content-type": "application/vnd.safetensors"})
+         *     answer.raise_for_status()
+         *     print(load(answer.content)["h_out"])
+         *     ```
+         */
+        SafetensorsDocument: string;
+        /**
          * StepAnswer
          * @description The states after the step.
          */
@@ -282,6 +302,41 @@ export interface components {
             weights?: number[][] | number[][][];
         };
         /**
+         * SequenceStep
+         * @description A step; none with `return: "last"`.
+         */
+        SequenceStep: {
+            t: number;
+            /** @description h_out of step t: [B][Ho], or [Ho] without a batch dimension. */
+            output: number[] | number[][];
+            /** @description The attention weights of step t, where the context asks for them: [B][N]. */
+            weights?: number[] | number[][];
+        };
+        /**
+         * SequenceStates
+         * @description The last line: the states to go on from.
+         */
+        SequenceStates: {
+            /** @description Each row's hidden state after its own last step: [B][Ho]. */
+            h_out: number[] | number[][];
+            /** @description Each row's cell state after its own last step: [B][Ho]. */
+            c_out: number[] | number[][];
+            /** @description What the policy would feed to the next step: [B][Hi]. Pass it as h_in to go on. Left out where only the client knows it. */
+            h_next?: number[] | number[][];
+        };
+        /**
+         * SequenceFailure
+         * @description The last line, where the request fails after the first.
+         */
+        SequenceFailure: {
+            error: components["schemas"]["Problem"];
+        };
+        /**
+         * SequenceLine
+         * @description A line of an answer that is sent as it is computed.
+         */
+        SequenceLine: components["schemas"]["SequenceStep"] | components["schemas"]["SequenceStates"] | components["schemas"]["SequenceFailure"];
+        /**
          * Sizes
          * @description The sizes of the cell.
          */
@@ -340,6 +395,7 @@ export interface components {
     pathItems: never;
 }
 export type StepRequest = components['schemas']['StepRequest'];
+export type SafetensorsDocument = components['schemas']['SafetensorsDocument'];
 export type StepAnswer = components['schemas']['StepAnswer'];
 export type FieldError = components['schemas']['FieldError'];
 export type Problem = components['schemas']['Problem'];
@@ -347,6 +403,10 @@ export type ConcatContext = components['schemas']['ConcatContext'];
 export type AttentionContext = components['schemas']['AttentionContext'];
 export type SequenceRequest = components['schemas']['SequenceRequest'];
 export type SequenceAnswer = components['schemas']['SequenceAnswer'];
+export type SequenceStep = components['schemas']['SequenceStep'];
+export type SequenceStates = components['schemas']['SequenceStates'];
+export type SequenceFailure = components['schemas']['SequenceFailure'];
+export type SequenceLine = components['schemas']['SequenceLine'];
 export type Sizes = components['schemas']['Sizes'];
 export type Model = components['schemas']['Model'];
 export type ModelList = components['schemas']['ModelList'];
@@ -387,6 +447,7 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["StepRequest"];
+                "application/vnd.safetensors": components["schemas"]["SafetensorsDocument"];
             };
         };
         responses: {
@@ -397,9 +458,10 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["StepAnswer"];
+                    "application/vnd.safetensors": components["schemas"]["SafetensorsDocument"];
                 };
             };
-            /** @description Not JSON, or not of the schema. */
+            /** @description Neither JSON nor safetensors, or not of the schema. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -426,7 +488,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is not application/json. */
+            /** @description The body is neither application/json nor application/vnd.safetensors. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -484,6 +546,7 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["StepRequest"];
+                "application/vnd.safetensors": components["schemas"]["SafetensorsDocument"];
             };
         };
         responses: {
@@ -494,9 +557,10 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["StepAnswer"];
+                    "application/vnd.safetensors": components["schemas"]["SafetensorsDocument"];
                 };
             };
-            /** @description Not JSON, or not of the schema. */
+            /** @description Neither JSON nor safetensors, or not of the schema. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -523,7 +587,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is not application/json. */
+            /** @description The body is neither application/json nor application/vnd.safetensors. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -563,7 +627,14 @@ export interface operations {
     };
     sequence: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `steps` of the request, where the body cannot have it. */
+                steps?: number;
+                /** @description `return` of the request, where the body cannot have it. */
+                return?: "all" | "last";
+                /** @description `weights` of the request's context, where the body cannot have it. */
+                weights?: boolean;
+            };
             header?: {
                 /** @description Seconds in which the request is to be answered, where that is less than the server allows; past them the answer is a 504. */
                 "x-request-timeout"?: number;
@@ -575,6 +646,7 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["SequenceRequest"];
+                "application/vnd.safetensors": components["schemas"]["SafetensorsDocument"];
             };
         };
         responses: {
@@ -585,9 +657,11 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SequenceAnswer"];
+                    "application/vnd.safetensors": components["schemas"]["SafetensorsDocument"];
+                    "application/x-ndjson": components["schemas"]["SequenceLine"];
                 };
             };
-            /** @description Not JSON, or not of the schema. */
+            /** @description Neither JSON nor safetensors, or not of the schema. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -614,7 +688,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is not application/json. */
+            /** @description The body is neither application/json nor application/vnd.safetensors. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -663,7 +737,14 @@ export interface operations {
     };
     sequenceModel: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `steps` of the request, where the body cannot have it. */
+                steps?: number;
+                /** @description `return` of the request, where the body cannot have it. */
+                return?: "all" | "last";
+                /** @description `weights` of the request's context, where the body cannot have it. */
+                weights?: boolean;
+            };
             header?: {
                 /** @description Seconds in which the request is to be answered, where that is less than the server allows; past them the answer is a 504. */
                 "x-request-timeout"?: number;
@@ -681,6 +762,7 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["SequenceRequest"];
+                "application/vnd.safetensors": components["schemas"]["SafetensorsDocument"];
             };
         };
         responses: {
@@ -691,9 +773,11 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SequenceAnswer"];
+                    "application/vnd.safetensors": components["schemas"]["SafetensorsDocument"];
+                    "application/x-ndjson": components["schemas"]["SequenceLine"];
                 };
             };
-            /** @description Not JSON, or not of the schema. */
+            /** @description Neither JSON nor safetensors, or not of the schema. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -720,7 +804,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is not application/json. */
+            /** @description The body is neither application/json nor application/vnd.safetensors. */
             415: {
                 headers: {
                     [name: string]: unknown;

@@ -1,6 +1,7 @@
 import type { CellSizes } from '../cell.ts'
 import type { LinearFeedback, Stepper } from '../engine/engine.ts'
 import { unprocessable } from '../refusal.ts'
+import { allFinite } from '../tensor.ts'
 import type { Work } from './work.ts'
 
 /** One live row of a request. */
@@ -80,7 +81,7 @@ export function createBatch (stepper: Stepper, { I, Hi, Ho }: CellSizes, maxRows
       let steps = Math.min(MAX_WORK * share / (rows.length * 4 * Ho * (I + Hi)), MAX_FLOATS / (rows.length * Math.max(I, Hi)))
       for (const { work, index, t } of rows) {
         if (work.feedback.linear === undefined) return 1
-        steps = Math.min(steps, work.lengths[index] - t)
+        steps = Math.min(steps, Math.min(work.lengths[index], work.pace?.limit ?? Infinity) - t)
       }
       return Math.max(1, Math.floor(steps))
     },
@@ -103,14 +104,14 @@ export function createBatch (stepper: Stepper, { I, Hi, Ho }: CellSizes, maxRows
       for (let s = 0; s < steps; s++, row.t++) {
         copy(output, (s * n + i) * Ho, work.h, at, Ho)
         work.feedback.adjust?.(x, (s * n + i) * I, work.h, at)
-        if (!isFinite(work.h, at, Ho)) throw overflow(index, row.t)
-        if (work.output !== undefined) copy(work.h, at, work.output, (index * work.steps + row.t) * Ho, Ho)
+        if (!allFinite(work.h, at, Ho)) throw overflow(index, row.t)
+        if (work.output !== undefined) copy(work.h, at, work.output, (index * work.outputSteps + row.t % work.outputSteps) * Ho, Ho)
       }
       copy(states, i * Ho, work.c, at, Ho)
       if (!work.feedback.knows(row.t)) return
       work.feedback.next(index, row.t, work.h, at, work.hIn, index * Hi)
       // Between the steps it need not be checked: what the next step makes of it is.
-      if (row.t === work.lengths[index] && !isFinite(work.hIn, index * Hi, Hi)) throw overflow(index, row.t - 1)
+      if (row.t === work.lengths[index] && !allFinite(work.hIn, index * Hi, Hi)) throw overflow(index, row.t - 1)
     }
   }
 }
@@ -125,11 +126,4 @@ function atLeast (buffer: Float32Array<ArrayBuffer>, length: number): Float32Arr
 
 function copy (from: Float32Array, fromAt: number, to: Float32Array, toAt: number, length: number): void {
   for (let i = 0; i < length; i++) to[toAt + i] = from[fromAt + i]
-}
-
-function isFinite (values: Float32Array, at: number, length: number): boolean {
-  // A product with zero is zero, but for infinities and NaN; the sum keeps those.
-  let sum = 0
-  for (let i = 0; i < length; i++) sum += values[at + i] * 0
-  return sum === 0
 }

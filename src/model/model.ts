@@ -8,8 +8,10 @@ import { patientCaller, type Caller } from './caller.ts'
 import type { Feedback, Policy } from './feedback/policy.ts'
 import { checkAnswerSize } from './limits.ts'
 import type { Meter } from './meter.ts'
+import { createPace, type Pace } from './pace.ts'
 import { expandState, outlineSequence, outlineStep, type Outline, type SequenceRequest, type StepRequest } from './request.ts'
 import { createScheduler } from './scheduler.ts'
+import { readSteps, streamRoom, type SequenceStep } from './stream.ts'
 import type { Work } from './work.ts'
 
 /** A cell, its policy, its rows. */
@@ -23,6 +25,12 @@ export interface Model {
   step (request: StepRequest, caller?: Caller): Promise<StepAnswer>
   /** Many steps with the policy's feedback between them. @throws Refusal */
   sequence (request: SequenceRequest, caller?: Caller): Promise<SequenceAnswer>
+  /**
+   * The same, told while it is computed: the steps, some at a time, then the states. It goes no faster than it is read.
+   *
+   * @throws Refusal, the first time that it is asked or later.
+   */
+  stream (request: SequenceRequest, caller?: Caller): AsyncGenerator<ReadonlyArray<SequenceStep | SequenceStates>, void>
 }
 
 /** `[B][Ho]`, or `[Ho]` where the request's `x` has no batch dimension. */
@@ -31,11 +39,15 @@ export interface StepAnswer {
   readonly c_out: Tensor
 }
 
-export interface SequenceAnswer extends StepAnswer {
-  /** `[B][T][Ho]`, or `[B][Ho]` of the last steps. */
-  readonly output: Tensor
+/** Where a sequence has come to. */
+export interface SequenceStates extends StepAnswer {
   /** `[B][Hi]`: what the policy would feed to the next step; left out where only the client knows. */
   readonly h_next?: Tensor
+}
+
+export interface SequenceAnswer extends SequenceStates {
+  /** `[B][T][Ho]`, or `[B][Ho]` of the last steps. */
+  readonly output: Tensor
   /** `[B][T][N]`, where the request asked for attention weights. */
   readonly weights?: Tensor
 }
@@ -57,6 +69,14 @@ export interface ModelParts {
   readonly policy: Model['policy']
 }
 
+/** What becomes of a request's steps. */
+interface Plan {
+  readonly feedback: Feedback
+  /** How many steps of output are kept; 0 where none is asked for. */
+  readonly outputSteps: number
+  readonly pace?: Pace | undefined
+}
+
 /** The feedback of the bare cell. */
 const NO_FEEDBACK: Feedback = { knows: () => false, next: () => {} }
 
@@ -66,8 +86,7 @@ export function createModel ({ name, cell, policy }: ModelParts, { engine, maxSt
   const scheduler = createScheduler(createBatch(engine.load(cell), sizes, batchRows), meter)
 
   /** Lays out the work of a request; the policy feeds its first step, but where the request does. */
-  function layOut (request: StepRequest, outline: Outline, feedback: Feedback, output: Float32Array | undefined): Work {
-    const { rows, steps, lengths, xStep } = outline
+  function layOut (request: StepRequest, { rows, steps, lengths, xStep }: Outline, { feedback, outputSteps, pace }: Plan): Work {
     const work: Work = {
       rows,
       steps,
@@ -78,7 +97,9 @@ export function createModel ({ name, cell, policy }: ModelParts, { engine, maxSt
       hIn: expandState(request.h_in, 'h_in', rows, Hi),
       h: new Float32Array(rows * Ho),
       c: expandState(request.c_in, 'c_in', rows, Ho),
-      output,
+      output: outputSteps === 0 ? undefined : new Float32Array(rows * outputSteps * Ho),
+      outputSteps,
+      pace,
       feedback
     }
     if (request.h_in === undefined && feedback.knows(0)) {
@@ -87,18 +108,30 @@ export function createModel ({ name, cell, policy }: ModelParts, { engine, maxSt
     return work
   }
 
-  /** Takes a request through its steps, where there is room for it; `answered` counts the numbers of the answer. */
-  async function compute (request: StepRequest, outline: Outline, feedback: Feedback, answered: number, caller: Caller): Promise<Work> {
+  /** Starts on a request, where there is room for it. */
+  function start (request: StepRequest, outline: Outline, plan: Plan, caller: Caller): { work: Work, done: Promise<void> } {
     const { rows } = outline
-    const bytes = Float32Array.BYTES_PER_ELEMENT * (request.x.data.length + rows * (Hi + 2 * Ho) + answered)
+    const bytes = Float32Array.BYTES_PER_ELEMENT * (request.x.data.length + rows * (Hi + (2 + plan.outputSteps) * Ho))
     admission.enter(rows, bytes)
     try {
-      const work = layOut(request, outline, feedback, answered === 0 ? undefined : new Float32Array(answered))
-      await scheduler.run(work, caller)
-      return work
-    } finally {
+      const work = layOut(request, outline, plan)
+      return { work, done: scheduler.run(work, caller).finally(() => admission.leave(rows, bytes)) }
+    } catch (error) {
       admission.leave(rows, bytes)
+      throw error
     }
+  }
+
+  async function compute (request: StepRequest, outline: Outline, plan: Plan, caller: Caller): Promise<Work> {
+    const { work, done } = start(request, outline, plan, caller)
+    await done
+    return work
+  }
+
+  function bind ({ context = {} }: SequenceRequest, outline: Outline): Feedback {
+    const feedback = policy.policy.bind(context, outline)
+    if (outline.steps > 1 && !feedback.knows(1)) throw needsPolicy(outline.steps)
+    return feedback
   }
 
   function needsPolicy (steps: number): Refusal {
@@ -116,31 +149,44 @@ export function createModel ({ name, cell, policy }: ModelParts, { engine, maxSt
     step: (request, caller = patientCaller()) => naming(name, async () => {
       const outline = outlineStep(request, sizes)
       checkRows(outline, maxSteps)
-      return statesOf(await compute(request, outline, NO_FEEDBACK, 0, caller), outline, Ho)
+      return statesOf(await compute(request, outline, { feedback: NO_FEEDBACK, outputSteps: 0 }, caller), outline, sizes)
     }),
 
     sequence: (request, caller = patientCaller()) => naming(name, async () => {
       const outline = outlineSequence(request, sizes, maxSteps)
       const { rows, steps, batched } = outline
-      const last = request.return === 'last'
-      if (!last) checkAnswerSize(rows * steps * Ho, '/x')
-      const feedback = policy.policy.bind(request.context ?? {}, outline)
-      if (steps > 1 && !feedback.knows(1)) throw needsPolicy(steps)
-      const work = await compute(request, outline, feedback, last ? 0 : rows * steps * Ho, caller)
-      const states = statesOf(work, outline, Ho)
+      const outputSteps = request.return === 'last' ? 0 : steps
+      checkAnswerSize(rows * outputSteps * Ho, '/x')
+      const feedback = bind(request, outline)
+      const work = await compute(request, outline, { feedback, outputSteps }, caller)
+      const states = statesOf(work, outline, sizes)
       return {
         output: work.output === undefined ? states.h_out : new Tensor(batched ? [rows, steps, Ho] : [steps, Ho], work.output),
         ...states,
-        ...(feedback.knows(steps) && { h_next: new Tensor(batched ? [rows, Hi] : [Hi], work.hIn) }),
         ...(feedback.weights !== undefined && { weights: feedback.weights })
       }
+    }),
+
+    stream: (request, caller = patientCaller()) => namingStream(name, async function * () {
+      const outline = outlineSequence(request, sizes, maxSteps)
+      const feedback = bind(request, outline)
+      const room = request.return === 'last' ? 0 : streamRoom(outline, Ho)
+      const pace = room === 0 ? undefined : createPace(outline, room)
+      const { work, done } = start(request, outline, { feedback, outputSteps: room, pace }, caller)
+      if (pace !== undefined) yield * readSteps(work, pace, done, outline, caller)
+      await done
+      yield [statesOf(work, outline, sizes)]
     })
   }
 }
 
-function statesOf ({ rows, h, c }: Work, { batched }: Outline, Ho: number): StepAnswer {
+function statesOf ({ rows, steps, h, c, hIn, feedback }: Work, { batched }: Outline, { Hi, Ho }: CellSizes): SequenceStates {
   const shape = batched ? [rows, Ho] : [Ho]
-  return { h_out: new Tensor(shape, h), c_out: new Tensor(shape, c) }
+  return {
+    h_out: new Tensor(shape, h),
+    c_out: new Tensor(shape, c),
+    ...(feedback.knows(steps) && { h_next: new Tensor(batched ? [rows, Hi] : [Hi], hIn) })
+  }
 }
 
 function checkRows ({ rows }: Outline, maxSteps: number): void {
@@ -152,7 +198,19 @@ async function naming<T> (model: string, answer: () => Promise<T>): Promise<T> {
   try {
     return await answer()
   } catch (error) {
-    if (error instanceof Refusal) error.model = model
-    throw error
+    throw named(error, model)
   }
+}
+
+async function * namingStream<T> (model: string, answer: () => AsyncGenerator<T, void>): AsyncGenerator<T, void> {
+  try {
+    yield * answer()
+  } catch (error) {
+    throw named(error, model)
+  }
+}
+
+function named (error: unknown, model: string): unknown {
+  if (error instanceof Refusal) error.model = model
+  return error
 }

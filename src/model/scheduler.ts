@@ -99,10 +99,21 @@ export function createScheduler (batch: Batch, meter: Meter): Scheduler {
       batch.collect(rows, i, steps)
     } catch (error) {
       fail(job, error)
-      return
     }
-    if (row.t < work.lengths[index]) queue.push(row)
-    else if (--job.rowsLeft === 0) job.resolve()
+    work.pace?.reached(index, row.t)
+    if (job.failed) return
+    if (row.t === work.lengths[index]) {
+      if (--job.rowsLeft === 0) job.resolve()
+    } else if (work.pace !== undefined && row.t >= work.pace.limit) {
+      work.pace.park(() => enter(row))
+    } else {
+      queue.push(row)
+    }
+  }
+
+  function enter (row: LiveRow): void {
+    queue.push(row)
+    if (!ticking) tick()
   }
 
   function fail (job: Job, reason: unknown): void {
@@ -114,8 +125,7 @@ export function createScheduler (batch: Batch, meter: Meter): Scheduler {
     async run (work, caller) {
       await new Promise<void>((resolve, reject) => {
         const job: Job = { caller, accepted: performance.now(), begun: false, rowsLeft: work.rows, failed: false, resolve, reject }
-        for (let index = 0; index < work.rows; index++) queue.push({ job, work, index, t: 0 })
-        if (!ticking) tick()
+        for (let index = 0; index < work.rows; index++) enter({ job, work, index, t: 0 })
       })
     }
   }

@@ -1,4 +1,5 @@
 import type { Feedback } from './feedback/policy.ts'
+import type { Pace } from './pace.ts'
 
 /**
  * What one request asks of a cell, and how far it has come. The scheduler alone writes to it until it is done. All
@@ -22,7 +23,10 @@ export interface Work {
   readonly h: Float32Array
   /** `[B, Ho]`: each row's cell state after its latest step. */
   readonly c: Float32Array
-  /** `[B, T, Ho]`: `h` after every step, where it is asked for; zeros past a row's length. */
+  /** `[B, S, Ho]`: `h` after every step, that after step `t` at `t` modulo S, where it is asked for. */
   readonly output: Float32Array | undefined
+  /** S: T, or fewer where a reader takes them away at its own pace. */
+  readonly outputSteps: number
+  readonly pace?: Pace | undefined
   readonly feedback: Feedback
 }

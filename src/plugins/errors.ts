@@ -12,7 +12,7 @@ declare module 'fastify' {
 }
 
 /** RFC 9457 problem details. */
-interface Problem {
+export interface Problem {
   readonly type: 'about:blank'
   readonly title: string
   readonly status: number
@@ -20,6 +20,9 @@ interface Problem {
   readonly model?: string
   readonly errors?: readonly FieldError[]
 }
+
+/** A `Refusal`, an error of Fastify's, or any other. */
+type Failure = Error & { readonly code?: string | undefined, readonly statusCode?: number | undefined }
 
 export const PROBLEM_JSON = 'application/problem+json'
 
@@ -38,14 +41,7 @@ const STATUS: Readonly<Record<RefusalKind, number>> = {
 export default fp(async (app) => {
   app.decorateRequest('refused')
 
-  app.setErrorHandler((error: FastifyError | Refusal, request, reply) => {
-    request.refused = error instanceof Refusal ? error.kind : error.code ?? 'error'
-    const problem = problemOf(error, request)
-    // What the operator has to look into; an overload is for the metrics to show.
-    if (problem.status === 500) request.log.error(error)
-    else request.log.debug({ problem }, 'refused')
-    return send(reply, problem)
-  })
+  app.setErrorHandler((error: Failure, request, reply) => send(reply, refuse(error, request)))
 
   app.setNotFoundHandler((request, reply) => {
     const path = request.url.split('?', 1)[0]
@@ -55,6 +51,16 @@ export default fp(async (app) => {
     return send(reply, problem(405, `${path} takes ${allowed.join(', ')}, not ${request.method}`))
   })
 }, { name: 'errors', fastify: '5.x' })
+
+/** What a request is told that fails of this error; its refusal is counted and logged. */
+export function refuse (error: Failure, request: FastifyRequest): Problem {
+  request.refused = error instanceof Refusal ? error.kind : error.code ?? 'error'
+  const problem = problemOf(error, request)
+  // What the operator has to look into; an overload is for the metrics to show.
+  if (problem.status === 500) request.log.error(error)
+  else request.log.debug({ problem }, 'refused')
+  return problem
+}
 
 function send (reply: FastifyReply, problem: Problem): FastifyReply {
   if (problem.status === 503) reply.header('retry-after', '1')
@@ -82,7 +88,7 @@ const CLIENT_ERRORS: ReadonlyMap<string | undefined, readonly [number, string]> 
   ['ERR_HTTP_REQUEST_TIMEOUT', [408, 'the request did not arrive in time']]
 ])
 
-function problemOf (error: FastifyError | Refusal, request: FastifyRequest): Problem {
+function problemOf (error: Failure, request: FastifyRequest): Problem {
   if (error instanceof Refusal) {
     const { kind, model, errors, message } = error
     return {
@@ -97,7 +103,7 @@ function problemOf (error: FastifyError | Refusal, request: FastifyRequest): Pro
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
       return problem(status, `the body is larger than the ${request.routeOptions.bodyLimit} bytes allowed`)
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
-      return problem(status, `expected application/json, got ${request.headers['content-type'] ?? 'no content type'}`)
+      return problem(status, `expected application/json or application/vnd.safetensors, got ${request.headers['content-type'] ?? 'no content type'}`)
     default:
       return problem(status, error.message)
   }

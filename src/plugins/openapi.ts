@@ -1,6 +1,7 @@
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import fp from 'fastify-plugin'
+import { SAFETENSORS } from '../formats/binary.ts'
 import { publish } from '../schema.ts'
 
 export interface OpenapiOptions {
@@ -17,7 +18,8 @@ export default fp<OpenapiOptions>(async (app, { version }) => {
         version,
         description: 'LSTM cells whose input hidden size (Hi) may differ from their output hidden size (Ho).\n\n' +
           'Sizes: B batch rows, T time steps, I input size, Hi what the cell reads, Ho what it writes. ' +
-          'All numbers are float32. Answers have no batch dimension where the request\'s `x` has none.',
+          'All numbers are float32: a decimal is read to the nearest double, and that to the nearest float32; answers have the ' +
+          'fewest digits that read back as the same float32. Answers have no batch dimension where the request\'s `x` has none.',
         license: { name: 'MIT', identifier: 'MIT' }
       },
       servers: [{ url: '/', description: 'This server' }],
@@ -34,6 +36,28 @@ export default fp<OpenapiOptions>(async (app, { version }) => {
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
 }, { name: 'openapi', fastify: '5.x' })
 
+/** The schemas say what the fields are; in a safetensors document they are tensors by the same names. */
+const SAFETENSORS_DOCUMENT = {
+  type: 'string',
+  format: 'binary',
+  title: 'SafetensorsDocument',
+  description: `The tensors of the JSON form, by the same names, as a safetensors document; those of a context are named without it: \`vectors\`, \`support\`.
+A request's may be F32, F16, BF16 or F64, and \`lengths\` I32 or I64; its other options are in the query string. An answer's are F32.
+The answer is of the request's form, unless the \`accept\` header asks for another. From Python:
+
+\`\`\`python
+import numpy as np
+import requests
+from safetensors.numpy import load, save
+
+x = np.array([[0.5, -0.25], [1, 2]], np.float32)
+answer = requests.post("http://localhost:8080/step", data=save({"x": x}),
+                       headers={"content-type": "application/vnd.safetensors"})
+answer.raise_for_status()
+print(load(answer.content)["h_out"])
+\`\`\``
+}
+
 /**
  * Turns the validation schemas into published ones, and moves each that has a title to the document's components, so that
  * generated clients have names for them.
@@ -43,8 +67,11 @@ function nameSchemas<D extends object> (document: D): D {
   const name = (value: unknown): unknown => {
     if (Array.isArray(value)) return value.map(name)
     if (typeof value !== 'object' || value === null) return value
-    const named = Object.fromEntries(Object.entries(value).map(([key, child]) => [key, key.startsWith('example') ? child : name(child)]))
-    if (!('title' in value) || typeof value.title !== 'string' || !('type' in value)) return named
+    const named = Object.fromEntries(Object.entries(value).map(([key, child]) => {
+      if (key === SAFETENSORS) return [key, name({ schema: SAFETENSORS_DOCUMENT })]
+      return [key, key.startsWith('example') ? child : name(child)]
+    }))
+    if (!('title' in value) || typeof value.title !== 'string') return named
     schemas[value.title] = named
     return { $ref: `#/components/schemas/${value.title}` }
   }

@@ -1,11 +1,11 @@
 import fp from 'fastify-plugin'
 import { Refusal } from '../refusal.ts'
-import { compile } from '../schema.ts'
+import { compile, compileText } from '../schema.ts'
 
 /** Validates requests by our own compiler, which flattens tensors on its way, and writes answers as plain JSON. */
 export default fp(async (app) => {
-  app.setValidatorCompiler(({ schema }) => {
-    const validate = compile(schema)
+  app.setValidatorCompiler(({ schema, httpPart }) => {
+    const validate = httpPart === 'querystring' ? compileQuery(schema) : compile(schema)
     return (value: unknown) => {
       try {
         return { value: validate(value, '') }
@@ -18,3 +18,16 @@ export default fp(async (app) => {
   // Nothing of an answer comes from outside, and tests hold every answer against its schema.
   app.setSerializerCompiler(() => (value) => JSON.stringify(value))
 }, { name: 'validation', fastify: '5.x' })
+
+/** Its parameters are text; and a pointer into the body would mislead. */
+function compileQuery (schema: Parameters<typeof compileText>[0]): (query: unknown) => unknown {
+  const validate = compileText(schema)
+  return (query) => {
+    try {
+      return validate(query, '')
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error
+      throw new Refusal(error.kind, error.errors.map(({ path, message }) => ({ path: '', message: `${path.slice(1)} in the query string: ${message}` })))
+    }
+  }
+}

@@ -1,7 +1,9 @@
 import Type, { type TSchema } from 'typebox'
+import { SAFETENSORS } from '../formats/binary.ts'
+import { JSON_TYPE } from '../formats/json.ts'
 
 /** RFC 9457 problem details, as the errors plugin answers them. */
-const Problem = Type.Object({
+export const Problem = Type.Object({
   type: Type.String({ format: 'uri-reference' }),
   title: Type.String({ description: 'The status in words.' }),
   status: Type.Integer({ minimum: 400, maximum: 599 }),
@@ -14,10 +16,10 @@ const Problem = Type.Object({
 }, { title: 'Problem', description: 'RFC 9457 problem details.' })
 
 const DESCRIPTIONS = {
-  400: 'Not JSON, or not of the schema.',
+  400: 'Neither JSON nor safetensors, or not of the schema.',
   404: 'No such model.',
   413: 'The body is too large.',
-  415: 'The body is not application/json.',
+  415: 'The body is neither application/json nor application/vnd.safetensors.',
   422: 'Well-formed, but wrong for this model or in itself.',
   500: 'The model\'s own feedback module failed.',
   503: 'Overloaded or draining; try again after the seconds in Retry-After.',
@@ -31,6 +33,14 @@ export function problems (...statuses: ReadonlyArray<keyof typeof DESCRIPTIONS>)
     description: DESCRIPTIONS[status],
     content: { 'application/problem+json': { schema: Problem } }
   }]))
+}
+
+/** The forms of a body that brings work. */
+export const BODIES = [JSON_TYPE, SAFETENSORS]
+
+/** The answer of an operation that computes, in the forms that it has. */
+export function answers (schema: TSchema, description: string, more: Readonly<Record<string, { schema: TSchema }>> = {}): { description: string, content: Record<string, { schema: TSchema }> } {
+  return { description, content: { [JSON_TYPE]: { schema }, [SAFETENSORS]: { schema }, ...more } }
 }
 
 /** The path of an operation that names its model. */

@@ -1,12 +1,18 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import Type from 'typebox'
+import type { FastifyReply } from 'fastify'
+import Type, { type Static } from 'typebox'
+import type { Fields } from '../formats/fields.ts'
+import { NDJSON } from '../formats/json.ts'
+import type { Caller } from '../model/caller.ts'
 import { CONTEXTS } from '../model/feedback/policies.ts'
 import type { Model } from '../model/model.ts'
 import type { Registry } from '../model/registry.ts'
+import type { SequenceRequest } from '../model/request.ts'
+import { Refusal } from '../refusal.ts'
 import { compile, tensorFields, TensorSchema } from '../schema.ts'
-import { ModelParams, problems, WorkHeaders } from './schemas.ts'
+import { answers, BODIES, ModelParams, Problem, problems, WorkHeaders } from './schemas.ts'
 
-const SequenceRequest = Type.Object({
+const SequenceBody = Type.Object({
   x: TensorSchema({ ranks: [1, 2, 3], ragged: true }, {
     description: 'The inputs: [B][T][I], whose rows may be ragged, or [T][I]. With `steps`, what every step reads: [B][I] or [I].'
   }),
@@ -47,35 +53,71 @@ const SequenceAnswer = Type.Object({
   weights: Type.Optional(TensorSchema({ ranks: [2, 3] }, { description: 'The attention weights of every step, where the context asks for them: [B][T][N].' }))
 }, { title: 'SequenceAnswer', description: 'The outputs, and the states to go on from.' })
 
+const SequenceOptions = Type.Object({
+  steps: Type.Optional(Type.Integer({ minimum: 1, description: '`steps` of the request, where the body cannot have it.' })),
+  return: Type.Optional(Type.Enum(['all', 'last'], { description: '`return` of the request, where the body cannot have it.' })),
+  weights: Type.Optional(Type.Boolean({ description: '`weights` of the request\'s context, where the body cannot have it.' }))
+}, { additionalProperties: false })
+
+const SequenceLine = Type.Union([
+  Type.Object({
+    t: Type.Integer({ minimum: 0 }),
+    output: TensorSchema({ ranks: [1, 2] }, { description: 'h_out of step t: [B][Ho], or [Ho] without a batch dimension.' }),
+    weights: Type.Optional(TensorSchema({ ranks: [1, 2] }, { description: 'The attention weights of step t, where the context asks for them: [B][N].' }))
+  }, { title: 'SequenceStep', description: 'A step; none with `return: "last"`.' }),
+  Type.Pick(SequenceAnswer, ['h_out', 'c_out', 'h_next'], { title: 'SequenceStates', description: 'The last line: the states to go on from.' }),
+  Type.Object({ error: Problem }, { title: 'SequenceFailure', description: 'The last line, where the request fails after the first.' })
+], { title: 'SequenceLine', description: 'A line of an answer that is sent as it is computed.' })
+
 const readParams = compile(Type.Partial(ModelParams))
 
-/** The fields of a request that are tensors, those of the model's context among them. */
-function fieldsOf ({ policy }: Model): string[] {
-  return [...tensorFields(SequenceRequest), ...tensorFields(policy.policy.context).map((name) => `context/${name}`)]
+/** Those of the model's context are among them. */
+function fieldsOf ({ policy }: Model): Fields {
+  return {
+    tensors: [...tensorFields(SequenceBody), ...tensorFields(policy.policy.context).map((name) => `context/${name}`)],
+    integers: ['lengths']
+  }
 }
 
 /** `POST /sequence`: many steps, the server doing the feedback. */
 const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { registry }) => {
   const fields = new Map(registry.models.map((model) => [model, fieldsOf(model)]))
-  const config = { tensors: (params: unknown) => fields.get(registry.get(readParams(params, '').model)) ?? [] }
+  const config = { forms: [NDJSON], fields: (params: unknown) => fields.get(registry.get(readParams(params, '').model)) }
   const schema = {
     tags: ['cells'],
     headers: WorkHeaders,
     description: 'T steps. The model\'s policy makes each h_in of the last h_out; it runs before every step, the first included, ' +
       'unless the request gives h_in for that.',
-    body: SequenceRequest,
-    response: { 200: SequenceAnswer, ...problems(400, 404, 413, 415, 422, 500, 503, 504) }
+    consumes: BODIES,
+    querystring: SequenceOptions,
+    body: SequenceBody,
+    response: { 200: answers(SequenceAnswer, 'The outputs, and the states to go on from.', { [NDJSON]: { schema: SequenceLine } }), ...problems(400, 404, 413, 415, 422, 500, 503, 504) }
   }
 
   app.post('/sequence', {
     config,
     schema: { ...schema, operationId: 'sequence', summary: 'Run the default model over a sequence' }
-  }, async ({ body, caller }, reply) => reply.answer(await registry.get().sequence(body, caller)))
+  }, async ({ body, query, caller }, reply) => await answer(registry.get(), withOptions(body, query), caller, reply))
 
   app.post('/models/:model/sequence', {
     config,
     schema: { ...schema, operationId: 'sequenceModel', summary: 'Run a model over a sequence', params: ModelParams }
-  }, async ({ body, params, caller }, reply) => reply.answer(await registry.get(params.model).sequence(body, caller)))
+  }, async ({ body, query, params, caller }, reply) => await answer(registry.get(params.model), withOptions(body, query), caller, reply))
+}
+
+async function answer (model: Model, request: SequenceRequest, caller: Caller, reply: FastifyReply): Promise<FastifyReply> {
+  if (reply.form === NDJSON) return await reply.stream(model.stream(request, caller))
+  return reply.answer(await model.sequence(request, caller))
+}
+
+/** A request and the options of its query string, each of which may be in one of the two. */
+function withOptions (request: SequenceRequest, { weights, ...options }: Static<typeof SequenceOptions>): SequenceRequest {
+  const twice = Object.keys(options).find((name) => Object.hasOwn(request, name))
+  if (twice !== undefined) throw new Refusal('malformed', { path: `/${twice}`, message: 'is in the query string, too' })
+  const { context } = request
+  if (weights === undefined) return { ...request, ...options }
+  if (Object.hasOwn(Object(context), 'weights')) throw new Refusal('malformed', { path: '/context/weights', message: 'is in the query string, too' })
+  return { ...request, ...options, context: { ...Object(context), weights } }
 }
 
 export default routes

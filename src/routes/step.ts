@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import Type from 'typebox'
 import type { Registry } from '../model/registry.ts'
 import { tensorFields, TensorSchema } from '../schema.ts'
-import { ModelParams, problems, WorkHeaders } from './schemas.ts'
+import { answers, BODIES, ModelParams, problems, WorkHeaders } from './schemas.ts'
 
 const StepRequest = Type.Object({
   x: TensorSchema({ ranks: [1, 2, 3] }, { description: 'The input: [I], [B][I], or [B][1][I] as in PyTorch.' }),
@@ -25,14 +25,15 @@ const StepAnswer = Type.Object({
 
 /** `POST /step`: one step of the bare cell. */
 const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { registry }) => {
-  const fields = tensorFields(StepRequest)
-  const config = { tensors: () => fields }
+  const fields = { tensors: tensorFields(StepRequest) }
+  const config = { fields: () => fields }
   const schema = {
     tags: ['cells'],
     headers: WorkHeaders,
     description: 'One step of the bare cell. The client owns the feedback: it makes the next h_in.',
+    consumes: BODIES,
     body: StepRequest,
-    response: { 200: StepAnswer, ...problems(400, 404, 413, 415, 422, 503, 504) }
+    response: { 200: answers(StepAnswer, 'The states after the step.'), ...problems(400, 404, 413, 415, 422, 503, 504) }
   }
 
   app.post('/step', {

@@ -1,6 +1,6 @@
 import { createCell, type Cell } from '../cell.ts'
-import { decodeFloats, FLOAT_DTYPES } from './dtypes.ts'
-import type { StoredTensor } from './safetensors.ts'
+import { decodeFloats, FLOAT_DTYPES } from '../formats/dtypes.ts'
+import type { StoredTensor } from '../formats/safetensors.ts'
 
 /** Where a known module keeps the four tensors of a cell. */
 interface Layout {

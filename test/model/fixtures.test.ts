@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { loadModels } from '../../src/load.ts'
 import { Tensor } from '../../src/tensor.ts'
 import { readFloats } from '../../src/weights/layouts.ts'
-import { parseSafetensors, type StoredTensor } from '../../src/weights/safetensors.ts'
+import { parseSafetensors, type StoredTensor } from '../../src/formats/safetensors.ts'
 import { testHouse } from '../helper.ts'
 
 /** Absolute; what is measured is said in the README. */

@@ -3,39 +3,8 @@ import { setImmediate } from 'node:timers/promises'
 import { test } from 'node:test'
 import { createAdmission } from '../../src/model/admission.ts'
 import { patientCaller } from '../../src/model/caller.ts'
-import { createPolicy } from '../../src/model/feedback/policies.ts'
-import { createModel, type ModelHouse } from '../../src/model/model.ts'
 import { Tensor } from '../../src/tensor.ts'
-import { testEngine, testHouse } from '../helper.ts'
-import { randomArray, randomCell, randomNumbers } from '../reference.ts'
-
-interface Call {
-  readonly rows: number
-  readonly steps: number
-}
-
-/** A model of the identity policy, and the calls of the engine that it makes. */
-async function buildModel (size = 5, over: Partial<ModelHouse> = {}) {
-  const calls: Call[] = []
-  const admission = createAdmission(100_000, 1e9)
-  const house = await testHouse({
-    admission,
-    maxSteps: 1e6,
-    meter: { computed: (rows, steps) => { calls.push({ rows, steps }) }, began: () => {}, queued: () => {} },
-    ...over
-  })
-  const cell = randomCell(3, size, size)
-  const policy = await createPolicy(undefined, { sizes: cell.sizes, folder: undefined, tensor: () => { throw new Error('none') } })
-  return { model: createModel({ name: 'test', cell, policy }, house), calls, admission: house.admission }
-}
-
-const stepsOf = (calls: readonly Call[]): number => calls.reduce((sum, { rows, steps }) => sum + rows * steps, 0)
-
-function tensor (...shape: number[]): Tensor {
-  return new Tensor(shape, randomArray(shape.reduce((a, b) => a * b), randomNumbers(shape.length)))
-}
-
-const isNative = async (): Promise<boolean> => (await testEngine()).name === 'native'
+import { buildModel, isNative, stepsOf, tensor } from './small.ts'
 
 test('requests that come together are computed together', async () => {
   const { model, calls } = await buildModel()

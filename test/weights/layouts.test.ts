@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { findCell, LayoutError } from '../../src/weights/layouts.ts'
-import { parseSafetensors } from '../../src/weights/safetensors.ts'
+import { parseSafetensors } from '../../src/formats/safetensors.ts'
 import { customLstm, f32, writeSafetensors, type Written } from '../safetensors.ts'
 
 const cellOf = (tensors: Record<string, Written>) => findCell(parseSafetensors(writeSafetensors(tensors)))

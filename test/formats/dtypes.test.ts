@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { decodeFloats } from '../../src/weights/dtypes.ts'
+import { decodeFloats } from '../../src/formats/dtypes.ts'
 
 function bytesOf (array: Uint16Array | Float32Array | Float64Array): Uint8Array {
   return new Uint8Array(array.buffer)

@@ -1,5 +1,6 @@
 import { inspect } from 'node:util'
-import { DTYPE_BITS } from './dtypes.ts'
+import type { Tensor } from '../tensor.ts'
+import { DTYPE_BITS, encodeFloats } from './dtypes.ts'
 
 /** A tensor as it lies in a safetensors file. */
 export interface StoredTensor {
@@ -34,25 +35,74 @@ export function parseSafetensors (file: Uint8Array): Map<string, StoredTensor> {
   const end = PREFIX + Number(declared)
   if (end > file.byteLength) fail(`declares a header of ${declared} bytes, but has only ${file.byteLength - PREFIX} after its length`)
 
-  const text = decodeHeader(file.subarray(PREFIX, end))
-  const header = parseHeader(text)
   const data = file.subarray(end)
   const tensors = new Map<string, StoredTensor>()
-  const ranges: Array<{ name: string, begin: number, end: number }> = []
+  for (const { name, dtype, shape, begin, end: last } of layoutOf(file.subarray(PREFIX, end), data.byteLength)) {
+    tensors.set(name, { dtype, shape, bytes: data.subarray(begin, last) })
+  }
+  return tensors
+}
+
+/** Where a tensor lies in a file's data. */
+interface Place {
+  readonly name: string
+  readonly dtype: string
+  readonly shape: readonly number[]
+  readonly begin: number
+  readonly end: number
+}
+
+/** Requests come with the same few headers again and again; these have been found right. */
+const known = new Map<string, readonly Place[]>()
+const MAX_KNOWN = 256
+const MAX_KNOWN_BYTES = 1024
+
+function layoutOf (header: Uint8Array, available: number): readonly Place[] {
+  if (header.byteLength > MAX_KNOWN_BYTES) return parseLayout(header, available)
+  const key = `${available} ${Buffer.from(header.buffer, header.byteOffset, header.byteLength).toString('latin1')}`
+  const before = known.get(key)
+  if (before !== undefined) return before
+  const layout = parseLayout(header, available)
+  if (known.size >= MAX_KNOWN) known.clear()
+  known.set(key, layout)
+  return layout
+}
+
+function parseLayout (bytes: Uint8Array, available: number): readonly Place[] {
+  const text = decodeHeader(bytes)
+  const header = parseHeader(text)
+  const places: Place[] = []
   for (const [name, entry] of Object.entries(header)) {
-    if (name === '__metadata__') {
-      checkMetadata(entry)
-      continue
-    }
-    const { dtype, shape, begin, end } = parseEntry(name, entry, data.byteLength)
-    ranges.push({ name, begin, end })
-    tensors.set(name, { dtype, shape, bytes: data.subarray(begin, end) })
+    if (name === '__metadata__') checkMetadata(entry)
+    else places.push(parseEntry(name, entry, available))
   }
   // JSON.parse keeps the last of two equal keys.
   const kept = Object.values(header).reduce((sum, entry) => sum + Object.keys(entry).length, Object.keys(header).length)
   if (countKeys(text) !== kept) fail('has a header with duplicate keys')
-  checkLayout(ranges, data.byteLength)
-  return tensors
+  checkGaps(places, available)
+  return places
+}
+
+/** Writes float32 tensors as a safetensors file, in the order given. */
+export function writeSafetensors (tensors: ReadonlyArray<readonly [name: string, tensor: Tensor]>): Buffer {
+  let at = 0
+  const entries = tensors.map(([name, { shape, data }]) => {
+    const begin = at
+    at += data.byteLength
+    return `${JSON.stringify(name)}:{"dtype":"F32","shape":[${shape.join(',')}],"data_offsets":[${begin},${at}]}`
+  })
+  const text = `{${entries.join(',')}}`
+  // Spaces after the header, so that the data start at a multiple of eight bytes.
+  const length = Math.ceil(Buffer.byteLength(text) / PREFIX) * PREFIX
+  const file = Buffer.allocUnsafe(PREFIX + length + at)
+  file.writeBigUInt64LE(BigInt(length))
+  file.fill(' ', PREFIX + file.write(text, PREFIX), PREFIX + length)
+  let begin = PREFIX + length
+  for (const [, { data }] of tensors) {
+    file.set(encodeFloats(data), begin)
+    begin += data.byteLength
+  }
+  return file
 }
 
 function decodeHeader (bytes: Uint8Array): string {
@@ -92,7 +142,7 @@ function checkMetadata (entry: unknown): void {
   }
 }
 
-function parseEntry (name: string, entry: unknown, available: number): { dtype: string, shape: number[], begin: number, end: number } {
+function parseEntry (name: string, entry: unknown, available: number): Place {
   const where = `tensor ${JSON.stringify(name)}`
   if (!isObject(entry)) fail(`${where}: its header entry is not an object`)
   const { dtype, shape, data_offsets: offsets, ...unknown }: Record<string, unknown> = { ...entry }
@@ -107,13 +157,12 @@ function parseEntry (name: string, entry: unknown, available: number): { dtype: 
   if (!Number.isSafeInteger(bits) || bits !== (end - begin) * 8) {
     fail(`${where}: ${dtype} of shape [${shape.join(', ')}] takes ${bits / 8} bytes, its data_offsets [${begin}, ${end}] hold ${end - begin}`)
   }
-  return { dtype, shape, begin, end }
+  return { name, dtype, shape, begin, end }
 }
 
-function checkLayout (ranges: Array<{ name: string, begin: number, end: number }>, available: number): void {
-  ranges.sort((a, b) => a.begin - b.begin || a.end - b.end)
+function checkGaps (places: readonly Place[], available: number): void {
   let at = 0
-  for (const { name, begin, end } of ranges) {
+  for (const { name, begin, end } of [...places].sort((a, b) => a.begin - b.begin || a.end - b.end)) {
     if (begin < at) fail(`tensor ${JSON.stringify(name)}: overlaps another tensor at byte ${begin} of the data`)
     if (begin > at) fail(`has a gap before tensor ${JSON.stringify(name)}: bytes ${at} to ${begin} of the data belong to no tensor`)
     at = end

@@ -4,6 +4,10 @@ import { Refusal } from '../refusal.ts'
 import { MAX_NUMBERS, Tensor } from '../tensor.ts'
 import { writeDecimal } from './decimal.ts'
 
+export const JSON_TYPE = 'application/json'
+/** A JSON document a line. */
+export const NDJSON = 'application/x-ndjson'
+
 /**
  * JSON as requests and answers have it. Numbers of tensors are float32: a decimal is read as `JSON.parse` reads it, then
  * rounded to float32; one is written with the fewest digits that read back as the same float32.
@@ -24,18 +28,22 @@ export function createJson (addon: Addon | undefined): Json {
   return {
     reader: (fields) => addon === undefined ? readJson : createNativeReader(addon, fields),
     write (answer) {
-      const fields = Object.entries(answer).map(([name, value]) => `${JSON.stringify(name)}:${value instanceof Tensor ? write(value) : JSON.stringify(value)}`)
+      const fields = Object.entries(answer).filter(([, value]) => value !== undefined).map(([name, value]) => `${JSON.stringify(name)}:${value instanceof Tensor ? write(value) : JSON.stringify(value)}`)
       return `{${fields.join(',')}}`
     }
   }
 }
 
+/** How deep a document may be nested; to parse what is nested a million deep takes a second. */
+const MAX_DEPTH = 64
+
 /**
  * Reads a JSON document. Keys that would reach an object's prototype are refused.
  *
- * @throws Refusal where it is none; the message says where.
+ * @throws Refusal where it is none, or nested too deep; the message says where.
  */
 export function readJson (body: Buffer): unknown {
+  if (isDeep(body)) throw new Refusal('malformed', { path: '', message: `the body is nested more than ${MAX_DEPTH} deep` })
   const text = body.toString()
   try {
     return parse(text)
@@ -79,6 +87,21 @@ function put (document: unknown, path: readonly string[], tensor: Tensor): void 
 function parse (text: string): unknown {
   return isPlain(text) ? JSON.parse(text) : secureJson.parse(text, null, { protoAction: 'error', constructorAction: 'error' })
 }
+
+function isDeep (body: Buffer): boolean {
+  let depth = 0
+  let inString = false
+  for (let i = 0; i < body.length; i++) {
+    const character = body[i]
+    if (character === QUOTE) inString = !inString
+    else if (inString) i += Number(character === BACKSLASH)
+    else if ((character | 0x20) === 0x7b && ++depth > MAX_DEPTH) return true
+    else if ((character | 0x20) === 0x7d) depth--
+  }
+  return false
+}
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
 
 /** Most bodies have nothing that could spell such a key, and to see that is far quicker than to search for one. */
 function isPlain (text: string): boolean {

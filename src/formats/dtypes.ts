@@ -24,6 +24,8 @@ const DECODE: Readonly<Record<string, Decode>> = {
 
 export const FLOAT_DTYPES = Object.keys(DECODE)
 
+const LITTLE_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1
+
 /** IEEE 754 binary16 to its value. */
 function halfToFloat (bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1
@@ -35,13 +37,36 @@ function halfToFloat (bits: number): number {
 }
 
 /**
- * Decodes little-endian elements to float32.
+ * Decodes little-endian elements to float32. The result is a view of the same memory where that has it so already.
  *
  * @returns undefined where the dtype is no floating-point one.
  */
 export function decodeFloats (dtype: string, bytes: Uint8Array): Float32Array | undefined {
   if (!Object.hasOwn(DECODE, dtype)) return undefined
+  if (dtype === 'F32' && LITTLE_ENDIAN && bytes.byteOffset % 4 === 0) return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4)
   const out = new Float32Array(bytes.byteLength * 8 / DTYPE_BITS[dtype])
   DECODE[dtype](new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), out)
   return out
+}
+
+export const INTEGER_DTYPES: readonly string[] = ['I32', 'I64']
+
+/**
+ * Decodes little-endian integers. Beyond 2^53 they are rounded.
+ *
+ * @returns undefined where the dtype is neither I32 nor I64.
+ */
+export function decodeIntegers (dtype: string, bytes: Uint8Array): number[] | undefined {
+  if (!INTEGER_DTYPES.includes(dtype)) return undefined
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const width = DTYPE_BITS[dtype] / 8
+  return Array.from({ length: bytes.byteLength / width }, (_, i) => width === 4 ? view.getInt32(i * 4, true) : Number(view.getBigInt64(i * 8, true)))
+}
+
+/** The bytes of an F32 tensor: a view of the same memory where that has them so already. */
+export function encodeFloats (data: Float32Array): Uint8Array {
+  if (LITTLE_ENDIAN) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+  const view = new DataView(new ArrayBuffer(data.byteLength))
+  data.forEach((value, i) => view.setFloat32(i * 4, value, true))
+  return new Uint8Array(view.buffer)
 }

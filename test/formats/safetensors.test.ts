@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { DTYPE_BITS } from '../../src/weights/dtypes.ts'
-import { parseSafetensors, SafetensorsError } from '../../src/weights/safetensors.ts'
+import { DTYPE_BITS } from '../../src/formats/dtypes.ts'
+import { parseSafetensors, SafetensorsError } from '../../src/formats/safetensors.ts'
 import { f32, writeRaw, writeSafetensors, type Written } from '../safetensors.ts'
 
 test('tensors come back as they were written', () => {

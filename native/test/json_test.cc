@@ -1,0 +1,132 @@
+// Tests of the JSON reader and writer without Node.js, for the sanitizers: every text is on the heap and as long as it is.
+//
+//     json_test [stride]      writes and reads every stride-th float; 1 is all of them
+#include <charconv>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "../json/decimal.h"
+#include "../json/document.h"
+
+using namespace cellserve;
+
+static int failures = 0;
+
+#define EXPECT(condition, ...)                                   \
+  if (!(condition)) {                                            \
+    std::printf("FAILED %s:%d: ", __FILE__, __LINE__);           \
+    std::printf(__VA_ARGS__);                                    \
+    std::printf("\n");                                           \
+    if (++failures > 20) std::exit(1);                           \
+  }
+
+static std::mt19937 generator(7);
+
+// The digits that count: no point, exponent, or zeros at the ends.
+static std::string digitsOf(const std::string& text) {
+  std::string digits;
+  for (const char c : text) {
+    if (c == 'e') break;
+    if (c >= '0' && c <= '9' && !(digits.empty() && c == '0')) digits += c;
+  }
+  while (!digits.empty() && digits.back() == '0') digits.pop_back();
+  return digits;
+}
+
+static void testFloats(uint32_t stride) {
+  for (uint64_t bits = 0; bits < 0x7f800000; bits += stride) {
+    const auto word = static_cast<uint32_t>(bits);
+    float value, back;
+    std::memcpy(&value, &word, 4);
+    std::vector<char> text(kMaxDecimal);
+    text.resize(static_cast<size_t>(writeDecimal(text.data(), value) - text.data()));
+    text.shrink_to_fit();
+    const char* const end = text.data() + text.size();
+    const std::string written(text.data(), text.size());
+    std::from_chars(text.data(), end, back);
+    EXPECT(back == value, "%s is not %.9g", written.c_str(), value);
+
+    char shortest[64];
+    const auto to = std::to_chars(shortest, shortest + sizeof shortest, value, std::chars_format::scientific);
+    EXPECT(digitsOf(written) == digitsOf({shortest, to.ptr}), "%s has other digits than %.9e", written.c_str(), value);
+
+    const char* const read = readDecimal(text.data(), end, back);
+    EXPECT(read == nullptr || (read == end && back == value), "%s is read as %.9g", written.c_str(), back);
+    // Above 2^24 the shortest may be right between two floats; and next to the ends of the normal ones none is certain.
+    EXPECT(read != nullptr || value > 0x1p24f || word < 0x00800010 || word > 0x7f7ffff0, "%s is not read", written.c_str());
+  }
+}
+
+// Decimals of up to 64 bits against the C++ library's nearest double, rounded to float.
+static void testDecimals() {
+  size_t certain = 0;
+  constexpr size_t kCount = 300000;
+  for (size_t n = 0; n < kCount; n++) {
+    const uint64_t digits = (uint64_t{generator()} << 32 | generator()) >> (generator() % 64);
+    char buffer[64];
+    const int exponent = static_cast<int>(generator() % 100) - 60;
+    const int length = std::snprintf(buffer, sizeof buffer, "%s%llu%se%d", generator() % 2 ? "-" : "", static_cast<unsigned long long>(digits),
+                                     generator() % 2 ? ".5" : "", exponent);
+    const std::vector<char> text(buffer, buffer + length);
+    const char* const end = text.data() + text.size();
+    float value;
+    const char* const read = readDecimal(text.data(), end, value);
+    if (read == nullptr) continue;
+    certain++;
+    double nearest;
+    std::from_chars(text.data(), end, nearest);
+    const auto expected = static_cast<float>(nearest);
+    EXPECT(read == end && std::memcmp(&value, &expected, 4) == 0, "%.*s is read as %.9g", length, buffer, value);
+  }
+  EXPECT(certain > kCount / 2, "only %zu decimals are certain", certain);
+}
+
+static bool read(const std::string& given, Document& document) {
+  static const std::vector<Field> fields = {{"", "x"}, {"", "h_in"}, {"context", "vectors"}};
+  const std::vector<char> text(given.begin(), given.end());
+  if (!readDocument(text.data(), text.size(), fields, 1 << 20, document)) return false;
+  for (const Nested& tensor : document.tensors) {
+    std::vector<float> placed(tensor.size);
+    tensor.place(document.numbers.get(), placed.data());
+  }
+  return true;
+}
+
+static void testDocuments() {
+  const std::string whole =
+      "{\"x\": [[[1, -2.5e3], [3,4]], [[0.123456789012345678, 6]]],\"steps\":3 , \"note\": {\"a\": \"\\\"]\", \"b\": [1, {}]},"
+      "\"context\":{ \"vectors\" : [1,2 ,3], \"weights\": true}, \"h_in\":[[1e-5],[2]]}";
+  Document document;
+  EXPECT(read(whole, document), "the document is not read");
+  EXPECT(document.rest == "{\"x\": 0,\"steps\":3 , \"note\": {\"a\": \"\\\"]\", \"b\": [1, {}]},\"context\":{ \"vectors\" : 0, \"weights\": true}, \"h_in\":0}",
+         "the rest is %s", document.rest.c_str());
+  EXPECT(document.tensors.size() == 3 && document.tensors[0].size == 8 && document.tensors[0].lengths.size() == 2, "the tensors are others");
+
+  for (size_t length = 0; length < whole.size(); length++) EXPECT(!read(whole.substr(0, length), document), "%zu bytes are a document", length);
+  const std::string alphabet = "[]{}\",:.-+eE019 \\x\n\xff";
+  for (int n = 0; n < 300000; n++) {
+    std::string text = whole;
+    for (uint32_t edits = 1 + generator() % 3; edits > 0; edits--) {
+      const size_t at = generator() % text.size();
+      const char c = alphabet[generator() % alphabet.size()];
+      if (generator() % 2) text[at] = c;
+      else if (generator() % 2) text.insert(at, 1 + generator() % 20, c);
+      else text.erase(at, 1 + generator() % 4);
+    }
+    read(text, document);
+  }
+  EXPECT(read(whole, document), "the document is not read again");
+}
+
+int main(int argc, char** argv) {
+  testFloats(argc > 1 ? static_cast<uint32_t>(std::atoi(argv[1])) : 1009);
+  testDecimals();
+  testDocuments();
+  std::printf(failures == 0 ? "ok\n" : "%d failures\n", failures);
+  return failures == 0 ? 0 : 1;
+}

@@ -1,0 +1,60 @@
+import { Refusal } from '../refusal.ts'
+import { finiteTensor, Tensor } from '../tensor.ts'
+import { decodeFloats, decodeIntegers, FLOAT_DTYPES, INTEGER_DTYPES } from './dtypes.ts'
+import type { Fields } from './fields.ts'
+import { parseSafetensors, SafetensorsError, writeSafetensors, type StoredTensor } from './safetensors.ts'
+
+/** The media type of a safetensors document. */
+export const SAFETENSORS = 'application/vnd.safetensors'
+
+/**
+ * Makes a reader of requests that are safetensors documents. A field is named by its own name: `vectors` is
+ * `context/vectors`. Tensors may be F32, F16, BF16 or F64, lists of integers I32 or I64.
+ *
+ * @returns the reader, which throws a Refusal where the document breaks the format, or holds what the request does not take.
+ */
+export function createBinaryReader ({ tensors, integers = [] }: Fields): (body: Buffer) => object {
+  const paths = new Map([...tensors, ...integers].map((field) => [field.slice(field.indexOf('/') + 1), field]))
+  return (body) => {
+    const document: Record<string, unknown> = {}
+    for (const [name, stored] of parse(body)) {
+      const field = paths.get(name)
+      if (field === undefined) throw new Refusal('malformed', { path: pointer(name), message: `is not a known field; this takes ${[...paths.keys()].join(', ')}` })
+      const value = integers.includes(field) ? readIntegers(stored, `/${field}`) : readFloats(stored, `/${field}`)
+      const group = field.slice(0, -name.length - 1)
+      if (group === '') document[field] = value
+      else document[group] = { ...Object(document[group]), [name]: value }
+    }
+    return document
+  }
+}
+
+/** The tensors of an answer as a safetensors document, F32. */
+export function writeBinary (answer: object): Buffer {
+  return writeSafetensors(Object.entries(answer).filter((entry): entry is [string, Tensor] => entry[1] instanceof Tensor))
+}
+
+function parse (body: Buffer): Map<string, StoredTensor> {
+  try {
+    return parseSafetensors(body)
+  } catch (error) {
+    if (error instanceof SafetensorsError) throw new Refusal('malformed', { path: '', message: `the body is not a safetensors document: it ${error.message}` })
+    throw error
+  }
+}
+
+function readFloats ({ dtype, shape, bytes }: StoredTensor, path: string): Tensor {
+  const data = decodeFloats(dtype, bytes)
+  if (data === undefined) throw new Refusal('malformed', { path, message: `expected ${FLOAT_DTYPES.join(', ')}, got ${dtype}` })
+  return finiteTensor(shape, data, path)
+}
+
+function readIntegers ({ dtype, shape, bytes }: StoredTensor, path: string): number[] {
+  const integers = shape.length === 1 ? decodeIntegers(dtype, bytes) : undefined
+  if (integers === undefined) throw new Refusal('malformed', { path, message: `expected a list of ${INTEGER_DTYPES.join(' or ')}, got ${dtype} of shape [${shape.slice(0, 8).join(', ')}]` })
+  return integers
+}
+
+function pointer (name: string): string {
+  return `/${name.slice(0, 80).replaceAll('~', '~0').replaceAll('/', '~1')}`
+}

@@ -1,0 +1,6 @@
+/** Where the numbers of a request are: names as `x`, or `context/vectors` for a field of a field. */
+export interface Fields {
+  readonly tensors: readonly string[]
+  /** Lists of integers. */
+  readonly integers?: readonly string[]
+}

@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict'
+import { setTimeout } from 'node:timers/promises'
+import { test } from 'node:test'
+import { patientCaller } from '../../src/model/caller.ts'
+import type { Model, SequenceStates } from '../../src/model/model.ts'
+import type { SequenceStep } from '../../src/model/stream.ts'
+import { Tensor } from '../../src/tensor.ts'
+import { buildModel, isNative, stepsOf, tensor } from './small.ts'
+
+/** All that a stream tells: its steps and, where it comes so far, the states. */
+async function readAll (stream: ReturnType<Model['stream']>): Promise<{ steps: SequenceStep[], states: SequenceStates | undefined }> {
+  const steps: SequenceStep[] = []
+  let states: SequenceStates | undefined
+  for await (const lines of stream) {
+    for (const line of lines) {
+      if ('t' in line) steps.push(line)
+      else states = line
+    }
+  }
+  return { steps, states }
+}
+
+/** Step `t` of each row of `[B, T, W]`. */
+const stepOf = ({ shape: [B, T, W], data }: Tensor, t: number): Tensor =>
+  new Tensor([B, W], Float32Array.from({ length: B * W }, (_, i) => data[(Math.floor(i / W) * T + t) * W + i % W]))
+
+test('a stream tells the steps and the states of the sequence, bit for bit', async () => {
+  const { model, admission } = await buildModel(97)
+  // More steps than wait for a reader at once; the last ones are nobody's.
+  const request = { x: tensor(3, 500, 3), lengths: [490, 7, 1], h_in: tensor(97) }
+  const { output, ...states } = await model.sequence(request)
+  const told = await readAll(model.stream(request))
+  assert.deepEqual(told.steps.map(({ t }) => t), Array.from({ length: 500 }, (_, t) => t))
+  if (await isNative()) {
+    for (const { t, output: step } of told.steps) assert.deepEqual(step, stepOf(output, t))
+    assert.deepEqual(told.states, states)
+  }
+  assert.deepEqual([admission.rows, admission.bytes], [0, 0])
+})
+
+test('without a batch dimension there is none in the lines; the last step alone is the states', async () => {
+  const { model } = await buildModel()
+  const { steps, states } = await readAll(model.stream({ x: tensor(4, 3) }))
+  assert.deepEqual(steps.map(({ output }) => output.shape), [[5], [5], [5], [5]])
+  assert.deepEqual([states?.h_out.data, states?.h_next?.shape], [steps[3].output.data, [5]])
+  const last = await readAll(model.stream({ x: tensor(4, 3), return: 'last' }))
+  assert.deepEqual(last, { steps: [], states })
+})
+
+test('rows wait for a slow reader, others do not, and nothing is lost', async () => {
+  const { model, calls, admission } = await buildModel(97)
+  const x = tensor(2, 3000, 3)
+  const stream = model.stream({ x })
+  const first = await stream.next()
+  await setTimeout(50)
+  const computed = stepsOf(calls)
+  assert.ok(computed < 1500, `${computed} steps were computed while nobody read`)
+  assert.equal(admission.rows, 2)
+  await Promise.all(Array.from({ length: 10 }, async () => await model.step({ x: tensor(3) })))
+  assert.equal(stepsOf(calls), computed + 10)
+
+  const { steps, states } = await readAll(stream)
+  assert.ok(Array.isArray(first.value))
+  const all = [...first.value, ...steps]
+  assert.deepEqual(all.map((line) => 't' in line && line.t), Array.from({ length: 3000 }, (_, t) => t))
+  const whole = await model.sequence({ x })
+  if (await isNative()) {
+    for (const line of all) if ('t' in line) assert.deepEqual(line.output, stepOf(whole.output, line.t))
+    assert.deepEqual(states?.c_out, whole.c_out)
+  }
+})
+
+test('a reader who leaves takes the rows out, parked or not', async () => {
+  const { model, calls, admission } = await buildModel(97)
+  for (const pause of [0, 50]) {
+    const caller = patientCaller()
+    const stream = model.stream({ x: tensor(2, 20_000, 3) }, caller)
+    await stream.next()
+    await setTimeout(pause)
+    await stream.return()
+    await setTimeout(10)
+    assert.deepEqual([caller.gone, admission.rows, admission.bytes], [true, 0, 0])
+  }
+  assert.ok(stepsOf(calls) < 8000, `${stepsOf(calls)} steps`)
+})
+
+test('one that is late is refused once what was computed has been read', async () => {
+  const { model, admission } = await buildModel(97)
+  const caller = { deadline: performance.now() + 200, gone: false }
+  const stream = model.stream({ x: tensor(2, 20_000, 3) }, caller)
+  await stream.next()
+  await setTimeout(300)
+  assert.deepEqual([admission.rows, admission.bytes], [0, 0])
+  const { value } = await stream.next()
+  assert.ok(Array.isArray(value) && value.length > 100)
+  await assert.rejects(readAll(stream), { name: 'Refusal', kind: 'late', model: 'test' })
+})
+
+test('steps before one that overflows are told', async () => {
+  const { model, admission } = await buildModel()
+  const x = new Float32Array(3000)
+  // All eight signs, for one of them to add up to more than a float32 can be.
+  for (let i = 0; i < 24; i++) x[300 + i] = (Math.floor(i / 3) >> (i % 3)) % 2 === 0 ? 3.4e38 : -3.4e38
+  const stream = model.stream({ x: new Tensor([1000, 3], x) })
+  const told: number[] = []
+  let step = NaN
+  await assert.rejects(async () => {
+    for await (const lines of stream) told.push(...lines.map((line) => 't' in line ? line.t : -1))
+  }, ({ message }: Error) => {
+    step = Number(/row 0, step (\d+): the arithmetic overflows/.exec(message)?.[1])
+    return true
+  })
+  assert.deepEqual(told, Array.from({ length: step }, (_, t) => t))
+  assert.ok(step >= 100)
+  assert.deepEqual([admission.rows, admission.bytes], [0, 0])
+})
