@@ -8,12 +8,13 @@ import { test, type TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createClient } from '../src/client/client.ts'
 import { takes } from './outside.ts'
-import { ADDRESS, run, start } from './process.ts'
+import { ADDRESS, run, start, type Running } from './process.ts'
 
 const CHAINS = 8
 
 interface Balancer {
   readonly url: string
+  readonly running: Running
   /** How many requests it has sent again. */
   retries (): Promise<number>
 }
@@ -41,8 +42,8 @@ async function haproxy (t: TestContext, ports: readonly number[]): Promise<Balan
   const file = await configure(t, 'haproxy.cfg', [
     ['bind :8080', `bind 127.0.0.1:${port}`], ['bind 127.0.0.1:8404', `bind 127.0.0.1:${metrics}`], ...replicaAddresses(ports)
   ])
-  start(t, 'haproxy', ['-db', '-f', file])
   return {
+    running: start(t, 'haproxy', ['-db', '-f', file]),
     url: `http://127.0.0.1:${port}`,
     async retries () {
       const text = await (await fetch(`http://127.0.0.1:${metrics}/metrics`)).text()
@@ -55,8 +56,8 @@ async function nginx (t: TestContext, ports: readonly number[]): Promise<Balance
   const port = await freePort()
   const file = await configure(t, 'nginx.conf', [['listen 8080', `listen 127.0.0.1:${port}`], ['/dev/stdout', 'access.log'], ...replicaAddresses(ports)])
   const folder = join(file, '..')
-  start(t, 'nginx', ['-p', folder, '-c', file, '-e', 'stderr', '-g', 'daemon off; master_process off; pid nginx.pid;'])
   return {
+    running: start(t, 'nginx', ['-p', folder, '-c', file, '-e', 'stderr', '-g', 'daemon off; master_process off; pid nginx.pid;']),
     url: `http://127.0.0.1:${port}`,
     // A request's upstreams stand one after another.
     retries: async () => (await readFile(join(folder, 'access.log'), 'utf8')).match(/upstreams=\[[^\]]*,/g)?.length ?? 0
@@ -96,23 +97,29 @@ for (const balancer of [haproxy, nginx]) {
     const ports = [await freePort(), await freePort(), await freePort()]
     const replicas = ports.map(serve)
     await Promise.all(replicas.map((replica) => replica.line(ADDRESS)))
-    const { url, retries } = await balancer(t, ports)
-    const ready = async (at: string) => (await fetch(`${at}/health/ready`).catch(() => undefined))?.status === 200
-    while (!await ready(url)) await sleep(50)
+    const { url, running, retries } = await balancer(t, ports)
+    while ((await fetch(`${url}/health/ready`).catch(() => undefined))?.status !== 200) {
+      const ended = await Promise.race([running.ended, sleep(50)])
+      assert.ok(ended === undefined, `${balancer.name} ended: ${ended?.stderr}`)
+    }
 
     let killing = true
     const chains = Promise.all(Array.from({ length: CHAINS }, (_, seed) => chain(url, seed, () => killing)))
-    // A chain that fails must end the test, not the killing.
-    await Promise.race([chains, (async () => {
+    async function replaceSome (): Promise<void> {
       for (const [i, signal] of ([[0, 'SIGKILL'], [1, 'SIGTERM'], [2, 'SIGKILL'], [0, 'SIGKILL']] as const)) {
         await sleep(200)
         replicas[i].stop(signal)
         await replicas[i].ended
+        if (!killing) return
         replicas[i] = serve(ports[i])
         await replicas[i].line(ADDRESS)
       }
-    })()])
-    killing = false
+    }
+    try {
+      await Promise.race([chains, replaceSome()])
+    } finally {
+      killing = false
+    }
     const done = await chains
 
     t.diagnostic(`${done.flat().length} steps, ${await retries()} requests sent again by ${balancer.name}`)

@@ -2,7 +2,8 @@ import createFetchClient, { type Client, type ClientOptions } from 'openapi-fetc
 import type { paths } from './openapi.ts'
 
 export type {
-  AttentionContext, ConcatContext, FieldError, Model, ModelList, Problem, SequenceAnswer, SequenceRequest, Sizes, StepAnswer, StepRequest
+  AttentionContext, ConcatContext, FieldError, Model, ModelList, Problem, SequenceAnswer, SequenceLine, SequenceRequest, Sizes,
+  StepAnswer, StepRequest
 } from './openapi.ts'
 
 export interface CellserveOptions extends ClientOptions {

@@ -6,7 +6,7 @@ import { test, type TestContext } from 'node:test'
 import { promisify } from 'node:util'
 import { createContext, runInContext } from 'node:vm'
 import { build } from 'esbuild'
-import { createClient, type Problem } from '../../src/client/client.ts'
+import { createClient, type Problem, type SequenceLine } from '../../src/client/client.ts'
 import { closeTo } from '../close.ts'
 import { buildTestApp } from '../helper.ts'
 
@@ -36,6 +36,15 @@ test('a sequence is its steps, each fed what the last one wrote', async (t) => {
   }
   assert.ok(sequence !== undefined)
   closeTo(output, sequence.output.flat(2))
+})
+
+test('a sequence is told step by step', async (t) => {
+  const client = createClient({ baseUrl: await served(t) })
+  const { data: stream } = await client.POST('/sequence', {
+    body: { x: [[0.5, -0.25], [0.1, 0.2]] }, headers: { accept: 'application/x-ndjson' }, parseAs: 'stream'
+  })
+  const lines: SequenceLine[] = (await new Response(stream).text()).trim().split('\n').map((line) => JSON.parse(line))
+  assert.deepEqual(lines.map((line) => 't' in line ? line.t : Object.keys(line)), [0, 1, ['h_out', 'c_out', 'h_next']])
 })
 
 test('the models are listed, and one is described', async (t) => {
