@@ -1,3 +1,5 @@
 import neostandard, { resolveIgnoresFromGitignore } from 'neostandard'
 
-export default neostandard({ ts: true, ignores: resolveIgnoresFromGitignore() })
+const generated = 'src/client/openapi.ts'
+
+export default neostandard({ ts: true, ignores: [...resolveIgnoresFromGitignore(), generated] })

@@ -1,44 +1,10 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { connect, createServer } from 'node:net'
 import { once } from 'node:events'
 import { test, type TestContext } from 'node:test'
 import { writeModels } from './models.ts'
+import { ADDRESS, run } from './process.ts'
 import { customLstm, f32, writeSafetensors } from './safetensors.ts'
-
-interface Running {
-  /** Settles at the first line that matches, with what it captures; fails where the process ends before. */
-  line (pattern: RegExp): Promise<string>
-  stop (): void
-  readonly ended: Promise<{ code: number | null, stdout: string, stderr: string }>
-}
-
-/** The process itself. */
-function run (t: TestContext, ...args: string[]): Running {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'src/main.ts', ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
-  let stdout = ''
-  let stderr = ''
-  child.stdout.on('data', (chunk) => { stdout += String(chunk) })
-  child.stderr.on('data', (chunk) => { stderr += String(chunk) })
-  const ended = once(child, 'close').then(([code]: Array<number | null>) => ({ code, stdout, stderr }))
-  t.after(async () => {
-    child.kill('SIGKILL')
-    await ended
-  })
-  return {
-    ended,
-    stop: () => { child.kill('SIGTERM') },
-    async line (pattern) {
-      for (;;) {
-        const match = pattern.exec(stdout)
-        if (match !== null) return match[1] ?? match[0]
-        await Promise.race([once(child.stdout, 'data'), ended.then(() => { throw new Error(`ended: ${stdout}${stderr}`) })])
-      }
-    }
-  }
-}
-
-const ADDRESS = /Server listening at (http:\/\/[\d.:]+)/
 
 test('the demo is served, and SIGTERM ends it well', async (t) => {
   const server = run(t, '--port', '0')

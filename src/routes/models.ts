@@ -14,7 +14,7 @@ const ModelDescription = Type.Object({
     I: Size('Input size.'),
     Hi: Size('Input hidden size: what the cell reads.'),
     Ho: Size('Output hidden size: what the cell writes; also the size of the cell state.')
-  }),
+  }, { title: 'Sizes', description: 'The sizes of the cell.' }),
   feedback: Type.Object({
     policy: Type.String({ description: 'The name of the feedback policy.' }),
     context: Type.Unknown({ description: 'The JSON schema of the `context` that a sequence brings for it.' })

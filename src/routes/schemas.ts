@@ -12,7 +12,7 @@ export const Problem = Type.Object({
   errors: Type.Optional(Type.Array(Type.Object({
     path: Type.String({ format: 'json-pointer', description: 'JSON pointer into the request body.' }),
     message: Type.String()
-  }), { description: 'Each thing that is wrong.' }))
+  }, { title: 'FieldError', description: 'What is wrong with one field.' }), { description: 'Each thing that is wrong.' }))
 }, { title: 'Problem', description: 'RFC 9457 problem details.' })
 
 const DESCRIPTIONS = {

@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { once } from 'node:events'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test, type TestContext } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createClient } from '../src/client/client.ts'
+import { takes } from './outside.ts'
+import { ADDRESS, run, start, type Running } from './process.ts'
+
+const CHAINS = 8
+
+interface Balancer {
+  readonly url: string
+  readonly running: Running
+  /** How many requests it has sent again. */
+  retries (): Promise<number>
+}
+
+/** The committed configuration, but for its addresses: `[from, to]`. */
+async function configure (t: TestContext, file: string, addresses: ReadonlyArray<readonly [string, string]>): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'cellserve-balancer-'))
+  t.after(() => rm(folder, { recursive: true, force: true }))
+  let text = await readFile(join('docker/load-balancer', file), 'utf8')
+  for (const [from, to] of addresses) {
+    assert.ok(text.includes(from), from)
+    text = text.replace(from, to)
+  }
+  await writeFile(join(folder, file), text)
+  return join(folder, file)
+}
+
+/** As the configurations name the replicas. */
+function replicaAddresses (ports: readonly number[]): Array<readonly [string, string]> {
+  return ports.map((port, i) => [` cellserve-${i + 1}:8080`, ` 127.0.0.1:${port}`])
+}
+
+async function haproxy (t: TestContext, ports: readonly number[]): Promise<Balancer> {
+  const [port, metrics] = [await freePort(), await freePort()]
+  const file = await configure(t, 'haproxy.cfg', [
+    ['bind :8080', `bind 127.0.0.1:${port}`], ['bind 127.0.0.1:8404', `bind 127.0.0.1:${metrics}`], ...replicaAddresses(ports)
+  ])
+  return {
+    running: start(t, 'haproxy', ['-db', '-f', file]),
+    url: `http://127.0.0.1:${port}`,
+    async retries () {
+      const text = await (await fetch(`http://127.0.0.1:${metrics}/metrics`)).text()
+      return Number(/^haproxy_backend_retry_warnings_total\{proxy="cellserve"\} (\d+)/m.exec(text)?.[1])
+    }
+  }
+}
+
+async function nginx (t: TestContext, ports: readonly number[]): Promise<Balancer> {
+  const port = await freePort()
+  const file = await configure(t, 'nginx.conf', [['listen 8080', `listen 127.0.0.1:${port}`], ['/dev/stdout', 'access.log'], ...replicaAddresses(ports)])
+  const folder = join(file, '..')
+  return {
+    running: start(t, 'nginx', ['-p', folder, '-c', file, '-e', 'stderr', '-g', 'daemon off; master_process off; pid nginx.pid;']),
+    url: `http://127.0.0.1:${port}`,
+    // A request's upstreams stand one after another.
+    retries: async () => (await readFile(join(folder, 'access.log'), 'utf8')).match(/upstreams=\[[^\]]*,/g)?.length ?? 0
+  }
+}
+
+async function freePort (): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  assert.ok(typeof address === 'object' && address !== null)
+  server.close()
+  await once(server, 'close')
+  return address.port
+}
+
+/** A chain's steps, until told to stop; the client itself makes each h_in of its own h and never tries twice. */
+async function chain (baseUrl: string, seed: number, goesOn: (steps: number) => boolean): Promise<number[][]> {
+  const client = createClient({ baseUrl })
+  const states: number[][] = []
+  let h = [0, 0, 0]
+  let c = [0, 0, 0]
+  for (let t = 0; goesOn(t); t++) {
+    const x = [Math.sin(seed + t), Math.cos(seed * t)]
+    const { data, error } = await client.POST('/step', { body: { x, h_in: [...h, ...h.map((value) => value * value)], c_in: c } })
+    assert.ok(data !== undefined, `chain ${seed}, step ${t}: ${JSON.stringify(error)}`)
+    h = data.h_out.flat()
+    c = data.c_out.flat()
+    states.push([...h, ...c])
+  }
+  return states
+}
+
+for (const balancer of [haproxy, nginx]) {
+  test(`behind ${balancer.name}, chains of steps lose nothing while replicas are killed`, { ...takes('HAProxy and nginx'), timeout: 60_000 }, async (t) => {
+    const serve = (port: number) => run(t, '--port', String(port), '--engine', 'native', '--threads', '1')
+    const ports = [await freePort(), await freePort(), await freePort()]
+    const replicas = ports.map(serve)
+    await Promise.all(replicas.map((replica) => replica.line(ADDRESS)))
+    const { url, running, retries } = await balancer(t, ports)
+    while ((await fetch(`${url}/health/ready`).catch(() => undefined))?.status !== 200) {
+      const ended = await Promise.race([running.ended, sleep(50)])
+      assert.ok(ended === undefined, `${balancer.name} ended: ${ended?.stderr}`)
+    }
+
+    let killing = true
+    const chains = Promise.all(Array.from({ length: CHAINS }, (_, seed) => chain(url, seed, () => killing)))
+    async function replaceSome (): Promise<void> {
+      for (const [i, signal] of ([[0, 'SIGKILL'], [1, 'SIGTERM'], [2, 'SIGKILL'], [0, 'SIGKILL']] as const)) {
+        await sleep(200)
+        replicas[i].stop(signal)
+        await replicas[i].ended
+        if (!killing) return
+        replicas[i] = serve(ports[i])
+        await replicas[i].line(ADDRESS)
+      }
+    }
+    try {
+      await Promise.race([chains, replaceSome()])
+    } finally {
+      killing = false
+    }
+    const done = await chains
+
+    t.diagnostic(`${done.flat().length} steps, ${await retries()} requests sent again by ${balancer.name}`)
+    assert.ok(await retries() > 0)
+    const alone = `http://127.0.0.1:${ports[0]}`
+    assert.deepEqual(await Promise.all(done.map((states, seed) => chain(alone, seed, (t) => t < states.length))), done)
+  })
+}

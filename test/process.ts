@@ -1,0 +1,43 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import type { TestContext } from 'node:test'
+
+export interface Running {
+  /** Settles at the first line that matches, with what it captures; fails where the process ends before. */
+  line (pattern: RegExp): Promise<string>
+  stop (signal?: NodeJS.Signals): void
+  readonly ended: Promise<{ code: number | null, stdout: string, stderr: string }>
+}
+
+/** A process that ends with its test. */
+export function start (t: Pick<TestContext, 'after'>, command: string, args: readonly string[]): Running {
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+  let stdout = ''
+  let stderr = ''
+  child.stdout.on('data', (chunk) => { stdout += String(chunk) })
+  child.stderr.on('data', (chunk) => { stderr += String(chunk) })
+  const ended = once(child, 'close').then(([code]: Array<number | null>) => ({ code, stdout, stderr }))
+  t.after(async () => {
+    child.kill('SIGKILL')
+    await ended
+  })
+  return {
+    ended,
+    stop: (signal = 'SIGTERM') => { child.kill(signal) },
+    async line (pattern) {
+      for (;;) {
+        const match = pattern.exec(stdout)
+        if (match !== null) return match[1] ?? match[0]
+        await Promise.race([once(child.stdout, 'data'), ended.then(() => { throw new Error(`ended: ${stdout}${stderr}`) })])
+      }
+    }
+  }
+}
+
+/** The service, as a process. */
+export function run (t: Pick<TestContext, 'after'>, ...args: string[]): Running {
+  return start(t, process.execPath, ['--import', 'tsx', 'src/main.ts', ...args])
+}
+
+/** The line in which the service says where it listens. */
+export const ADDRESS = /Server listening at (http:\/\/[\d.:]+)/
