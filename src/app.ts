@@ -1,46 +1,65 @@
 import Fastify, { LogController, type FastifyBaseLogger } from 'fastify'
+import cors from '@fastify/cors'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import type { Config } from './config.ts'
+import type { Json } from './formats/json.ts'
 import type { Metrics } from './metrics.ts'
 import type { Admission } from './model/admission.ts'
 import type { Registry } from './model/registry.ts'
 import answers from './plugins/answers.ts'
 import bodies from './plugins/bodies.ts'
 import callers from './plugins/callers.ts'
+import connections, { answerClientError } from './plugins/connections.ts'
 import drain from './plugins/drain.ts'
-import errors, { answerClientError, answerFrameworkError } from './plugins/errors.ts'
-import metricsRoute from './plugins/metrics.ts'
+import errors, { answerFrameworkError } from './plugins/errors.ts'
+import headers from './plugins/headers.ts'
+import identity, { requestId, requestLogger } from './plugins/identity.ts'
+import keyring from './plugins/keys.ts'
+import limit from './plugins/limit.ts'
+import counting from './plugins/metrics.ts'
 import openapi from './plugins/openapi.ts'
 import streams from './plugins/streams.ts'
+import tracing from './plugins/tracing.ts'
 import validation from './plugins/validation.ts'
 import health from './routes/health.ts'
+import metricsRoute from './routes/metrics.ts'
 import models from './routes/models.ts'
 import sequence from './routes/sequence.ts'
 import step from './routes/step.ts'
 import { version } from './version.ts'
-import type { Json } from './formats/json.ts'
 
 export interface AppOptions {
+  readonly config: Config
   readonly registry: Registry
   readonly admission: Admission
   readonly metrics: Metrics
   readonly json: Json
-  /** Seconds in which a request is answered. */
-  readonly requestTimeout: number
-  /** The largest body, in bytes. */
-  readonly bodyLimit: number
+  /** Those who send one of these are served; all where there are none. */
+  readonly keys: readonly string[]
   /** Left out, nothing is logged. */
   readonly logger?: FastifyBaseLogger
 }
 
 /** The service, ready to listen. */
-export async function buildApp ({ registry, admission, metrics, json, requestTimeout, bodyLimit, logger }: AppOptions) {
+export async function buildApp ({ config, registry, admission, metrics, json, keys, logger }: AppOptions) {
   const app = Fastify({
     ...(logger !== undefined && { loggerInstance: logger }),
     // Two lines a request are dear under load, and the metrics count them anyway.
     logController: new LogController({ disableRequestLogging: logger?.level !== 'debug' && logger?.level !== 'trace' }),
-    bodyLimit,
-    // A whole request in a minute: slow senders hold no socket for longer.
-    requestTimeout: 60_000,
+    childLoggerFactory: requestLogger,
+    genReqId: requestId,
+    bodyLimit: config['body-limit'],
+    keepAliveTimeout: 1000 * config['keep-alive-timeout'],
+    requestTimeout: 1000 * config['body-timeout'],
+    http: {
+      headersTimeout: 1000 * config['header-timeout'],
+      // How often those two are looked at; by default twice a minute.
+      connectionsCheckingInterval: 1000,
+      maxHeaderSize: config['max-header-bytes'],
+      // The connections plugin says it in words.
+      requireHostHeader: false
+    },
+    ...(config['trust-proxy'] !== undefined && { trustProxy: config['trust-proxy'] }),
     routerOptions: { maxParamLength: 255 },
     // The drain plugin answers in our own words.
     return503OnClosing: false,
@@ -49,18 +68,35 @@ export async function buildApp ({ registry, admission, metrics, json, requestTim
   }).withTypeProvider<TypeBoxTypeProvider>()
 
   await app.register(errors)
+  await app.register(connections, { maxConnections: config['max-connections'] })
+  await app.register(identity, { accessLog: config['access-log'] })
+  await app.register(tracing, { version })
+  await app.register(headers)
+  if (config['cors-origin'] !== undefined) await app.register(cors, { origin: config['cors-origin'], methods: ['GET', 'POST'] })
+  await app.register(counting, { metrics, registry })
+  await app.register(drain)
+  await app.register(keyring, { keys })
+  await app.register(limit, { perSecond: config['rate-limit'], byKey: keys.length > 0 })
   await app.register(bodies, { json })
   await app.register(validation)
   await app.register(answers, { json })
-  await app.register(drain)
   await app.register(openapi, { version })
-  await app.register(metricsRoute, { metrics, registry })
-  await app.register(callers, { admission, timeout: requestTimeout })
+  await app.register(callers, { admission, timeout: config['request-timeout'] })
   await app.register(streams, { json })
 
   await app.register(step, { registry })
   await app.register(sequence, { registry })
   await app.register(models, { registry })
   await app.register(health)
+  if (config['metrics-port'] === undefined) await app.register(metricsRoute, { metrics })
+  return app
+}
+
+/** `/metrics` alone, for a port of its own. */
+export async function buildMetricsApp (metrics: Metrics) {
+  const app = Fastify({ frameworkErrors: answerFrameworkError, clientErrorHandler: answerClientError })
+  await app.register(errors)
+  await app.register(headers)
+  await app.register(metricsRoute, { metrics })
   return app
 }

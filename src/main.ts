@@ -1,8 +1,10 @@
 #!/usr/bin/env node
 import closeWithGrace from 'close-with-grace'
 import { pino, type Logger } from 'pino'
+import { buildMetricsApp } from './app.ts'
 import { ConfigError, helpText, readConfig, type Config } from './config.ts'
 import { chooseEngine } from './engine/choose.ts'
+import type { Metrics } from './metrics.ts'
 import { createService } from './service.ts'
 import { version } from './version.ts'
 
@@ -15,7 +17,7 @@ try {
   else if (config === 'version') process.stdout.write(`${version}\n`)
   else await serve(config)
 } catch (error) {
-  // The operator's mistake is a line, ours a stack.
+  // Whatever keeps the service from starting is a line for the operator.
   process.stderr.write(`cellserve: ${error instanceof Error ? error.message : String(error)}\n`)
   if (error instanceof ConfigError) process.stderr.write('cellserve --help lists what can be set\n')
   process.exitCode = 1
@@ -24,17 +26,28 @@ try {
 async function serve (config: Config): Promise<void> {
   const logger = createLogger(config['log-level'])
   const engine = await chooseEngine(config.engine, config.threads)
-  const { app, registry } = await createService(config, engine, logger)
+  const { app, metrics, registry } = await createService(config, engine, logger)
   await app.listen({ host: config.host, port: config.port })
+  const monitor = await listenForMetrics(config, metrics)
   closeWithGrace({ delay: GRACE, logger }, async ({ err }) => {
     if (err !== undefined) logger.error(err)
     await app.close()
+    await monitor?.close()
   })
   logger.info({
     engine: `${engine.name} (${engine.backend})`,
     models: registry.models.map(({ name }) => name),
-    default: registry.defaultName
+    default: registry.defaultName,
+    ...(monitor !== undefined && { metrics: monitor.listeningOrigin })
   }, 'ready')
+}
+
+/** Serves the metrics on a port of their own, where they have one. */
+async function listenForMetrics ({ host, 'metrics-port': port }: Config, metrics: Metrics) {
+  if (port === undefined) return undefined
+  const app = await buildMetricsApp(metrics)
+  await app.listen({ host, port })
+  return app
 }
 
 /** JSON lines, but for people at a terminal. */

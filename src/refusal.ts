@@ -14,6 +14,10 @@ export type RefusalKind =
   | 'late'
   /** The caller has gone. */
   | 'gone'
+  /** None who may ask. */
+  | 'unauthorized'
+  /** One who asks too often. */
+  | 'limited'
 
 /** One thing that is wrong with a request. */
 export interface FieldError {

@@ -88,9 +88,16 @@ function refusing<T> (validate: ValidateFunction<T>): Validate<T> {
   }
 }
 
+/** A name in a JSON pointer; a long one, which no field has, is cut. */
+export function pointerPart (name: string): string {
+  const part = name.length > MAX_NAME ? `${name.slice(0, MAX_NAME)}...` : name
+  return part.replaceAll('~', '~0').replaceAll('/', '~1')
+}
+const MAX_NAME = 80
+
 function fieldError ({ keyword, instancePath, params, message = 'is invalid', data }: ErrorObject, path: string): FieldError {
   const at = path + instancePath
-  const child = (name: string): string => `${at}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`
+  const child = (name: string): string => `${at}/${pointerPart(name)}`
   switch (keyword) {
     case 'required': return { path: child(params.missingProperty), message: 'is required' }
     case 'additionalProperties': return { path: child(params.additionalProperty), message: 'is not a known field' }

@@ -3,6 +3,7 @@ import { findAddon } from './addon.ts'
 import { buildApp } from './app.ts'
 import type { Config } from './config.ts'
 import type { Engine } from './engine/engine.ts'
+import { readKeys } from './keys.ts'
 import { loadModels } from './load.ts'
 import { createMetrics } from './metrics.ts'
 import { createAdmission } from './model/admission.ts'
@@ -27,12 +28,12 @@ export async function createService (config: Config, engine: Engine, logger?: Fa
   })
   const registry = createRegistry(models, config['default-model'])
   const app = await buildApp({
+    config,
     registry,
     admission,
     metrics,
     json: createJson(findAddon()),
-    requestTimeout: config['request-timeout'],
-    bodyLimit: config['body-limit'],
+    keys: await readKeys(config),
     ...(logger !== undefined && { logger })
   })
   return { app, registry, admission, metrics }

@@ -22,6 +22,12 @@ test('without anything set it is the demo, on the loopback interface', () => {
     'batch-rows': 64,
     'max-rows': 4096,
     'max-bytes': 268435456,
+    'max-connections': 4096,
+    'max-header-bytes': 16384,
+    'header-timeout': 10,
+    'body-timeout': 60,
+    'keep-alive-timeout': 72,
+    'access-log': false,
     'request-timeout': 30
   })
 })
@@ -37,7 +43,20 @@ test('a flag goes before its environment variable', () => {
   assert.deepEqual([port, bodyLimit, host], [2, 2048, '127.0.0.1'])
 })
 
+test('a list is a flag given more than once, or a variable with commas', () => {
+  assert.deepEqual(read(['--api-key', 'first-key', '--api-key', 'second,key'])['api-key'], ['first-key', 'second,key'])
+  assert.deepEqual(read([], { CELLSERVE_CORS_ORIGIN: 'https://a.example,https://b.example' })['cors-origin'], ['https://a.example', 'https://b.example'])
+})
+
+test('a switch is a flag without a value, or a variable that says true', () => {
+  assert.equal(read(['--access-log'])['access-log'], true)
+  assert.equal(read([], { CELLSERVE_ACCESS_LOG: 'true' })['access-log'], true)
+  assert.equal(read([], { CELLSERVE_ACCESS_LOG: 'false' })['access-log'], false)
+})
+
 for (const [args, env, message] of [
+  [['--cors-origin', ''], {}, /^--cors-origin: must NOT have fewer than 1 characters/],
+  [[], { CELLSERVE_ACCESS_LOG: '1' }, /^CELLSERVE_ACCESS_LOG: must be boolean, got the string "1"$/],
   [['--port', '70000'], {}, /^--port: must be <= 65535, got 70000$/],
   [['--port', 'http'], {}, /^--port: must be integer, got the string "http"$/],
   [['--port', ''], {}, /^--port: must be integer/],

@@ -21,16 +21,16 @@ test('the demo is served, and SIGTERM ends it well', async (t) => {
   assert.equal(stderr, '')
 })
 
-test('what was asked before SIGTERM is answered after it', async (t) => {
+/** A service that drains, but for a request whose body has still to come. */
+async function draining (t: TestContext) {
   const server = run(t, '--port', '0')
   const port = Number(new URL(await server.line(ADDRESS)).port)
   await server.line(/"msg":"ready"/)
   const socket = connect(port, '127.0.0.1')
-  let answer = ''
-  socket.on('data', (chunk) => { answer += String(chunk) })
+  socket.on('error', () => {})
   socket.write('POST /step HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 19\r\nexpect: 100-continue\r\n\r\n')
-  await once(socket, 'data')
-  assert.match(answer, /^HTTP\/1\.1 100 /, 'the request is in work')
+  const [first] = await once(socket, 'data')
+  assert.match(String(first), /^HTTP\/1\.1 100 /, 'the request is in work')
   server.stop()
   // It is draining once new connections are refused.
   for (let open = true; open;) {
@@ -38,9 +38,40 @@ test('what was asked before SIGTERM is answered after it', async (t) => {
     open = await once(other, 'connect').then(() => true, () => false)
     other.destroy()
   }
+  return { server, socket }
+}
+
+test('what was asked before SIGTERM is answered after it', async (t) => {
+  const { server, socket } = await draining(t)
+  let answer = ''
+  socket.on('data', (chunk) => { answer += String(chunk) })
   socket.write('{"x": [0.5, -0.25]}')
   await once(socket, 'close')
-  assert.match(answer, /HTTP\/1\.1 200 OK/)
+  assert.match(answer, /^HTTP\/1\.1 200 OK/)
+  assert.equal((await server.ended).code, 0)
+})
+
+test('a second signal ends it at once, whatever is in work', async (t) => {
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    const { server } = await draining(t)
+    server.stop(signal)
+    const { code, stdout } = await server.ended
+    assert.equal(code, 1)
+    assert.match(stdout, new RegExp(`second ${signal}, exiting`))
+    assert.doesNotMatch(stdout, /killed by timeout/)
+  }
+})
+
+test('the metrics may have a port of their own, where they take no key', async (t) => {
+  const server = run(t, '--port', '0', '--metrics-port', '0', '--api-key', 'correct-horse')
+  const url = await server.line(ADDRESS)
+  const metrics = await server.line(/"metrics":"([^"]+)"/)
+  const key = { headers: { 'x-api-key': 'correct-horse' } }
+  assert.equal((await fetch(`${url}/models`, key)).status, 200)
+  assert.equal((await fetch(`${url}/metrics`, key)).status, 404)
+  assert.match(await (await fetch(`${metrics}/metrics`)).text(), /^cellserve_request_duration_seconds_count\{route="\/models",model="none",status="200"\} 1$/m)
+  assert.equal((await fetch(`${metrics}/models`)).status, 404)
+  server.stop()
   assert.equal((await server.ended).code, 0)
 })
 

@@ -1,4 +1,5 @@
 import { Refusal } from '../refusal.ts'
+import { pointerPart } from '../schema.ts'
 import { finiteTensor, Tensor } from '../tensor.ts'
 import { decodeFloats, decodeIntegers, FLOAT_DTYPES, INTEGER_DTYPES } from './dtypes.ts'
 import type { Fields } from './fields.ts'
@@ -22,7 +23,7 @@ export function createBinaryReader ({ tensors, integers = [] }: Fields): (body: 
     const document: Record<string, unknown> = {}
     for (const [name, stored] of parse(body)) {
       const field = paths.get(name)
-      if (field === undefined) throw new Refusal('malformed', { path: pointer(name), message: `is not a known field; this takes ${[...paths.keys()].join(', ')}` })
+      if (field === undefined) throw new Refusal('malformed', { path: `/${pointerPart(name)}`, message: `is not a known field; this takes ${[...paths.keys()].join(', ')}` })
       const value = integers.includes(field) ? readIntegers(stored, `/${field}`) : readFloats(stored, `/${field}`)
       const group = field.slice(0, -name.length - 1)
       if (group === '') document[field] = value
@@ -56,8 +57,4 @@ function readIntegers ({ dtype, shape, bytes }: StoredTensor, path: string): num
   const integers = shape.length === 1 ? decodeIntegers(dtype, bytes) : undefined
   if (integers === undefined) throw new Refusal('malformed', { path, message: `expected a list of ${INTEGER_DTYPES.join(' or ')}, got ${dtype} of shape [${shape.slice(0, 8).join(', ')}]` })
   return integers
-}
-
-function pointer (name: string): string {
-  return `/${name.slice(0, 80).replaceAll('~', '~0').replaceAll('/', '~1')}`
 }

@@ -1,4 +1,3 @@
-import type { Socket } from 'node:net'
 import { STATUS_CODES } from 'node:http'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
@@ -34,7 +33,9 @@ const STATUS: Readonly<Record<RefusalKind, number>> = {
   unavailable: 503,
   late: 504,
   // Nobody reads it; the metrics and the log know it by nginx's number.
-  gone: 499
+  gone: 499,
+  unauthorized: 401,
+  limited: 429
 }
 
 /** Answers every refusal, ours and Fastify's own, as a problem. */
@@ -76,22 +77,6 @@ export function answerFrameworkError (error: FastifyError, request: FastifyReque
   send(reply, problemOf(error, request))
 }
 
-/** What Node.js refuses before there is a request: the answer is written to the socket as it is. */
-export function answerClientError (error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
-    socket.destroy()
-    return
-  }
-  const [status, detail] = CLIENT_ERRORS.get(error.code) ?? [400, 'this is not HTTP/1.1']
-  const body = JSON.stringify(problem(status, detail))
-  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: ${PROBLEM_JSON}\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`)
-}
-
-const CLIENT_ERRORS: ReadonlyMap<string | undefined, readonly [number, string]> = new Map([
-  ['HPE_HEADER_OVERFLOW', [431, 'the headers are too large']],
-  ['ERR_HTTP_REQUEST_TIMEOUT', [408, 'the request did not arrive in time']]
-])
-
 function problemOf (error: Failure, request: FastifyRequest): Problem {
   if (error instanceof Refusal) {
     const { kind, model, errors, message } = error
@@ -113,6 +98,6 @@ function problemOf (error: Failure, request: FastifyRequest): Problem {
   }
 }
 
-function problem (status: number, detail: string): Problem {
+export function problem (status: number, detail: string): Problem {
   return { type: 'about:blank', title: STATUS_CODES[status] ?? 'Client Closed Request', status, detail }
 }

@@ -2,7 +2,7 @@ import fp from 'fastify-plugin'
 import type { Metrics } from '../metrics.ts'
 import type { Registry } from '../model/registry.ts'
 
-/** `GET /metrics`, for Prometheus; it counts every answer. */
+/** Counts every answer. */
 export default fp<{ metrics: Metrics, registry: Registry }>(async (app, { metrics, registry }) => {
   app.addHook('onResponse', async (request, reply) => {
     const route = request.routeOptions.url ?? 'none'
@@ -15,16 +15,4 @@ export default fp<{ metrics: Metrics, registry: Registry }>(async (app, { metric
     const known = typeof named === 'string' && registry.models.some(({ name }) => name === named)
     return known && (route.includes(':model') || route === '/step' || route === '/sequence') ? named : 'none'
   }
-
-  app.get('/metrics', {
-    schema: {
-      operationId: 'metrics',
-      tags: ['operations'],
-      summary: 'Metrics for Prometheus',
-      response: { 200: { description: 'The Prometheus text format.', content: { 'text/plain': { schema: { type: 'string' } } } } }
-    }
-  }, async (_request, reply) => {
-    reply.header('content-type', metrics.register.contentType)
-    return await metrics.register.metrics()
-  })
 }, { name: 'metrics', fastify: '5.x', dependencies: ['errors'] })

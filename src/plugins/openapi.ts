@@ -22,6 +22,13 @@ export default fp<OpenapiOptions>(async (app, { version }) => {
           'fewest digits that read back as the same float32. Answers have no batch dimension where the request\'s `x` has none.',
         license: { name: 'MIT', identifier: 'MIT' }
       },
+      components: {
+        securitySchemes: {
+          bearer: { type: 'http', scheme: 'bearer', description: 'An API key, where the service asks for one.' },
+          apiKey: { type: 'apiKey', in: 'header', name: 'x-api-key', description: 'The same in a header of its own.' }
+        }
+      },
+      security: [{}, { bearer: [] }, { apiKey: [] }],
       servers: [{ url: '/', description: 'This server' }],
       tags: [
         { name: 'cells', description: 'Step a cell, or run it over a sequence.' },
@@ -31,7 +38,7 @@ export default fp<OpenapiOptions>(async (app, { version }) => {
     },
     transformObject: (document) => 'openapiObject' in document ? nameSchemas(document.openapiObject) : document.swaggerObject
   })
-  await app.register(swaggerUi, { routePrefix: '/docs', uiConfig: { displayRequestDuration: true } })
+  await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: true, uiConfig: { displayRequestDuration: true } })
 
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
 }, { name: 'openapi', fastify: '5.x' })
@@ -75,6 +82,6 @@ function nameSchemas<D extends object> (document: D): D {
     schemas[value.title] = named
     return { $ref: `#/components/schemas/${value.title}` }
   }
-  const { paths, ...rest }: { paths?: unknown } = publish(document) ?? {}
-  return Object.assign(document, rest, { paths: name(paths) }, { components: { schemas } })
+  const { paths, components, ...rest }: { paths?: unknown, components?: object } = publish(document) ?? {}
+  return Object.assign(document, rest, { paths: name(paths) }, { components: { ...components, schemas } })
 }

@@ -43,7 +43,7 @@ const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { 
       operationId: 'listModels',
       tags: ['models'],
       summary: 'List the models',
-      response: { 200: ModelList }
+      response: { 200: ModelList, ...problems(401, 429, 503) }
     }
   }, async () => ({ models: registry.models.map(describe) }))
 
@@ -53,7 +53,7 @@ const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { 
       tags: ['models'],
       summary: 'Describe a model',
       params: ModelParams,
-      response: { 200: ModelDescription, ...problems(404) }
+      response: { 200: ModelDescription, ...problems(401, 404, 429, 503) }
     }
   }, async ({ params }) => describe(registry.get(params.model)))
 }

@@ -17,10 +17,12 @@ export const Problem = Type.Object({
 
 const DESCRIPTIONS = {
   400: 'Neither JSON nor safetensors, or not of the schema.',
+  401: 'The service asks for an API key, and this is none of its keys.',
   404: 'No such model.',
   413: 'The body is too large.',
   415: 'The body is neither application/json nor application/vnd.safetensors.',
   422: 'Well-formed, but wrong for this model or in itself.',
+  429: 'More requests in a second than a client may send; try again after the seconds in Retry-After.',
   500: 'The model\'s own feedback module failed.',
   503: 'Overloaded or draining; try again after the seconds in Retry-After.',
   504: 'Not answered in the time allowed.'

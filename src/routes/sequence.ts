@@ -91,7 +91,7 @@ const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { 
     consumes: BODIES,
     querystring: SequenceOptions,
     body: SequenceBody,
-    response: { 200: answers(SequenceAnswer, 'The outputs, and the states to go on from.', { [NDJSON]: { schema: SequenceLine } }), ...problems(400, 404, 413, 415, 422, 500, 503, 504) }
+    response: { 200: answers(SequenceAnswer, 'The outputs, and the states to go on from.', { [NDJSON]: { schema: SequenceLine } }), ...problems(400, 401, 404, 413, 415, 422, 429, 500, 503, 504) }
   }
 
   app.post('/sequence', {

@@ -33,7 +33,7 @@ const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { 
     description: 'One step of the bare cell. The client owns the feedback: it makes the next h_in.',
     consumes: BODIES,
     body: StepRequest,
-    response: { 200: answers(StepAnswer, 'The states after the step.'), ...problems(400, 404, 413, 415, 422, 503, 504) }
+    response: { 200: answers(StepAnswer, 'The states after the step.'), ...problems(400, 401, 404, 413, 415, 422, 429, 503, 504) }
   }
 
   app.post('/step', {

@@ -77,7 +77,7 @@ const WRONG: ReadonlyArray<[name: string, body: Buffer, kind: string, path: stri
   ['a document cut short', bodyOf({ x: f32([2], [1, 2]) }).subarray(0, -1), 'malformed', '', /tensor "x": its data_offsets/],
   ['an unknown name', bodyOf({ y: f32([1], [1]) }), 'malformed', '/y', /is not a known field; this takes x, h_in, vectors, support, lengths/],
   ['a name of a prototype', bodyOf({ ['__proto__']: f32([1], [1]) }), 'malformed', '/__proto__', /is not a known field/],
-  ['a long name', bodyOf({ ['~/'.repeat(3000)]: f32([1], [1]) }), 'malformed', `/${'~0~1'.repeat(40)}`, /is not a known field/],
+  ['a long name', bodyOf({ ['~/'.repeat(3000)]: f32([1], [1]) }), 'malformed', `/${'~0~1'.repeat(40)}...`, /is not a known field/],
   ['integers for floats', bodyOf({ x: i32([2], 1, 2) }), 'malformed', '/x', /expected F32, F64, F16, BF16, got I32/],
   ['floats for integers', bodyOf({ lengths: f32([2], [1, 2]) }), 'malformed', '/lengths', /expected a list of I32 or I64, got F32 of shape \[2\]/],
   ['a matrix of integers', bodyOf({ lengths: i32([1, 2], 1, 2) }), 'malformed', '/lengths', /got I32 of shape \[1, 2\]/],

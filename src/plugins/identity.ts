@@ -1,0 +1,29 @@
+import { randomUUID } from 'node:crypto'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
+import type { FastifyBaseLogger } from 'fastify'
+import fp from 'fastify-plugin'
+
+/** An id that is safe in a log and in a header. */
+const ID = /^[\w.:+/=@-]{1,128}$/
+/** W3C trace context: version, trace id, parent id, flags. */
+const TRACEPARENT = /^[\da-f]{2}-(?!0{32})([\da-f]{32})-(?!0{16})[\da-f]{16}-[\da-f]{2}(?:-|$)/
+
+/** The id of a request: its own `x-request-id`, or a new one. */
+export function requestId ({ headers: { 'x-request-id': given } }: { headers: IncomingHttpHeaders }): string {
+  return typeof given === 'string' && ID.test(given) ? given : randomUUID()
+}
+
+/** A request's logger, which knows the trace that its `traceparent` names. */
+export function requestLogger (logger: FastifyBaseLogger, bindings: object, options: object, { headers: { traceparent } }: IncomingMessage): FastifyBaseLogger {
+  const trace = typeof traceparent === 'string' ? TRACEPARENT.exec(traceparent)?.[1] : undefined
+  return logger.child(trace === undefined ? bindings : { ...bindings, traceId: trace }, options)
+}
+
+/** Tells every client the id of its request, and logs its answer where that is wanted. */
+export default fp<{ accessLog: boolean }>(async (app, { accessLog }) => {
+  app.addHook('onRequest', async ({ id }, reply) => { reply.header('x-request-id', id) })
+  if (!accessLog) return
+  app.addHook('onResponse', async ({ log, method, url }, { statusCode, elapsedTime }) => {
+    log.info({ method, path: url.split('?', 1)[0].slice(0, 256), status: statusCode, milliseconds: Math.round(elapsedTime * 1000) / 1000 }, 'answered')
+  })
+}, { name: 'identity', fastify: '5.x' })

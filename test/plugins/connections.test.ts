@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { setTimeout } from 'node:timers/promises'
+import { test } from 'node:test'
+import supertest from 'supertest'
+import { buildTestApp } from '../helper.ts'
+
+/** A connection, and what has come on it so far. */
+function open (origin: string): { socket: Socket, text: () => string, closed: Promise<unknown> } {
+  const { hostname, port } = new URL(origin)
+  const socket = connect(Number(port), hostname)
+  let text = ''
+  socket.on('data', (chunk) => { text += String(chunk) })
+  socket.on('error', () => {})
+  return { socket, text: () => text, closed: once(socket, 'close') }
+}
+
+async function answerTo (origin: string, request: string): Promise<string> {
+  const { socket, text, closed } = open(origin)
+  socket.write(request)
+  await closed
+  return text()
+}
+
+const BODY = '{"x": [1, 2]}'
+const POST = `POST /step HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${BODY.length}\r\n`
+
+test('what Node.js would refuse in silence is a problem', async (t) => {
+  const origin = (await buildTestApp(t)).listeningOrigin
+  for (const [request, status, detail] of [
+    ['GET /models HTTP/1.1\r\nconnection: close\r\n\r\n', 400, /needs the header host/],
+    [`${POST}expect: the-unexpected\r\nconnection: close\r\n\r\n${BODY}`, 417, /expected 100-continue .*, got "the-unexpected"/]
+  ] as const) {
+    const [head, body] = (await answerTo(origin, request)).split('\r\n\r\n')
+    assert.match(head, new RegExp(`^HTTP/1.1 ${status} .*content-type: application/problem\\+json`, 's'))
+    assert.match(JSON.parse(body).detail, detail)
+  }
+  assert.match(await answerTo(origin, `${POST}expect: 100-continue\r\nconnection: close\r\n\r\n${BODY}`), /^HTTP\/1.1 100 Continue\r\n\r\nHTTP\/1.1 200 OK/)
+  assert.match(await answerTo(origin, 'GET /health/live HTTP/1.0\r\n\r\n'), /^HTTP\/1.1 200 OK/)
+})
+
+test('nonsense after a good request takes nothing from its answer', async (t) => {
+  const origin = (await buildTestApp(t)).listeningOrigin
+  const answers = (await answerTo(origin, `${POST}\r\n${BODY}nonsense\r\n\r\n`)).split('HTTP/1.1 ').slice(1)
+  assert.equal(answers.length, 2)
+  assert.match(answers[0], /^200 OK.*"h_out":\[/s)
+  assert.match(answers[1], /^400 Bad Request.*this is not HTTP/s)
+})
+
+test('those who send a header or a body drop by drop are let go, and others are served', async (t) => {
+  const app = await buildTestApp(t, '--header-timeout', '1', '--body-timeout', '2')
+  const start = performance.now()
+  const slow = [
+    // What comes at once, and then a character at a time.
+    'POST /step HTTP/1.1\r\nhost: x\r\nx-drip: ',
+    'POST /step HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 5000\r\n\r\n'
+  ].map(async (begin) => {
+    const { socket, text, closed } = open(app.listeningOrigin)
+    socket.write(begin)
+    const timer = setInterval(() => { socket.write(' ') }, 50)
+    await closed
+    clearInterval(timer)
+    return text()
+  })
+  await setTimeout(200)
+  await supertest(app.server).post('/step').send({ x: [1, 2] }).expect(200)
+  for (const answer of await Promise.all(slow)) assert.match(answer, /^HTTP\/1.1 408 Request Timeout\r\ncontent-type: application\/problem\+json/)
+  assert.ok(performance.now() - start < 15_000)
+})
+
+test('more connections than the bound are closed, those before them are served', async (t) => {
+  const app = await buildTestApp(t, '--max-connections', '2')
+  const first = open(app.listeningOrigin)
+  const second = open(app.listeningOrigin)
+  await Promise.all([once(first.socket, 'connect'), once(second.socket, 'connect')])
+  const third = open(app.listeningOrigin)
+  await third.closed
+  assert.equal(third.text(), '')
+  second.socket.write(`${POST}connection: close\r\n\r\n${BODY}`)
+  await second.closed
+  assert.match(second.text(), /^HTTP\/1.1 200 OK/)
+  first.socket.destroy()
+})
+
+test('headers past the bound are a problem', async (t) => {
+  const { listeningOrigin } = await buildTestApp(t, '--max-header-bytes', '2048')
+  assert.match(await answerTo(listeningOrigin, `GET /models HTTP/1.1\r\nhost: x\r\nx-large: ${'y'.repeat(2100)}\r\n\r\n`), /^HTTP\/1.1 431 /)
+})
