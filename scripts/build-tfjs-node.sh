@@ -3,14 +3,14 @@
 # library and headers come from the Python wheel tensorflow-cpu.
 #
 # Exits 0 where tfjs-node works, 3 where it can be had neither way (no Linux on x64, no wheel), 1 where the build fails.
-# package.json and package-lock.json stay as they are.
+# package.json, package-lock.json and what else is installed stay as they are.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 package=node_modules/@tensorflow/tfjs-node
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/cellserve
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+trap 'rm -rf "$log" "${download:-}"' EXIT
 
 # Multiplies two matrices on TensorFlow.
 works() {
@@ -19,15 +19,17 @@ works() {
     util.isNullOrUndefined ??= (value) => value == null // gone since Node.js 23
     process.env.TF_CPP_MIN_LOG_LEVEL = '2'
     const tf = require('@tensorflow/tfjs-node')
-    const [product] = tf.matMul([[1, 2]], [[3], [4]]).dataSync()
-    if (tf.getBackend() !== 'tensorflow' || product !== 11) process.exit(1)
-    console.log('tfjs-node ' + tf.version['tfjs-node'] + ' works, on TensorFlow ' + tf.backend().binding.TF_Version)
+    const product = tf.matMul([[1, 2], [3, 4]], [[5, 6], [7, 8]]).dataSync().join()
+    if (tf.getBackend() !== 'tensorflow') throw new Error('the backend is ' + tf.getBackend())
+    if (product !== '19,22,43,50') throw new Error('the product is ' + product)
+    console.log('tfjs-node ' + tf.version['tfjs-node'] + ' $1, on TensorFlow ' + tf.backend().binding.TF_Version)
   " 2>"$log"
 }
 
-loudly() { "$@" >"$log" 2>&1 || { tail -n 40 "$log"; echo "failed: $*"; exit 1; }; }
+fail() { tail -n 40 "$log" >&2; echo "failed: $*" >&2; exit 1; }
+loudly() { "$@" >"$log" 2>&1 || fail "$@"; }
 
-if [ -d "$package" ] && works; then exit 0; fi
+if [ -d "$package" ] && works 'is there and works'; then exit 0; fi
 
 if [ "$(uname -sm)" != 'Linux x86_64' ]; then
   echo 'tfjs-node is built from source on Linux x86_64 alone'
@@ -37,17 +39,21 @@ fi
 mkdir -p "$cache"
 if ! ls "$cache"/tensorflow_cpu-*.whl >/dev/null 2>&1; then
   echo 'getting the wheel tensorflow-cpu'
-  if ! python3 -m pip download --quiet --no-deps --retries 1 --dest "$cache" tensorflow-cpu >"$log" 2>&1; then
+  # Moved to its place when it is whole.
+  download=$(mktemp -d "$cache/download.XXXXXX")
+  if ! python3 -m pip download --quiet --no-deps --only-binary :all: --retries 1 --dest "$download" tensorflow-cpu >"$log" 2>&1; then
     echo 'tfjs-node cannot be built: pip cannot get the wheel tensorflow-cpu'
     exit 3
   fi
+  mv "$download"/tensorflow_cpu-*.whl "$cache"
 fi
 wheel=$(ls "$cache"/tensorflow_cpu-*.whl | tail -n 1)
 
 # It comes with a TensorFlow.js core of just its own version, which must be the one that cellserve uses.
 version=$(node -p "require('./package-lock.json').packages['node_modules/@tensorflow/tfjs-core'].version")
 echo "installing the JavaScript of tfjs-node $version"
-loudly npm install --no-save --save-optional --no-package-lock --ignore-scripts --no-audit --no-fund "@tensorflow/tfjs-node@$version"
+# By the lock: without it npm would choose other versions of packages that are installed already.
+loudly npm install --no-save --save-optional --package-lock --ignore-scripts --no-audit --no-fund "@tensorflow/tfjs-node@$version"
 
 echo "unpacking $(basename "$wheel")"
 rm -rf "$package/deps"
@@ -68,9 +74,13 @@ for name in wheel.namelist():
     with wheel.open(name) as source, target.open("wb") as out:
         shutil.copyfileobj(source, out)
 PYTHON
+# The names that binding.gyp links; the addon then asks for the libraries by their own, in deps/lib.
 ln -s libtensorflow_cc.so.2 "$package/deps/lib/libtensorflow.so"
 ln -s libtensorflow_framework.so.2 "$package/deps/lib/libtensorflow_framework.so"
 
 echo 'building the addon'
+# Node's headers stand beside it in most installations; else npm's config says where, or node-gyp downloads them.
+prefix=$(node -p "path.resolve(process.execPath, '../..')")
+if [ -z "${npm_config_nodedir:-}" ] && [ -f "$prefix/include/node/node_api.h" ]; then export npm_config_nodedir=$prefix; fi
 (cd "$package" && loudly npm run build-addon-from-source)
-works || { cat "$log"; exit 1; }
+works 'is built and works' || fail 'the addon is built, but does not work'
