@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds @tensorflow/tfjs-node from source, for machines where the download of its binary is blocked (npm then leaves the
-# optional dependency out). TensorFlow's C library and headers come from the Python wheel tensorflow-cpu.
+# Builds @tensorflow/tfjs-node from source, for machines where its installer cannot download its binary. TensorFlow's C
+# library and headers come from the Python wheel tensorflow-cpu.
 #
 # Exits 0 where tfjs-node works, 3 where it can be had neither way (no Linux on x64, no wheel), 1 where the build fails.
 # package.json, package-lock.json and what else is installed stay as they are.
@@ -49,10 +49,11 @@ if ! ls "$cache"/tensorflow_cpu-*.whl >/dev/null 2>&1; then
 fi
 wheel=$(ls "$cache"/tensorflow_cpu-*.whl | tail -n 1)
 
-version=$(node -p "require('./package-lock.json').packages['$package'].version")
+# It comes with a TensorFlow.js core of just its own version, which must be the one that cellserve uses.
+version=$(node -p "require('./package-lock.json').packages['node_modules/@tensorflow/tfjs-core'].version")
 echo "installing the JavaScript of tfjs-node $version"
 # By the lock: without it npm would choose other versions of packages that are installed already.
-loudly npm install --no-save --package-lock --ignore-scripts --no-audit --no-fund "@tensorflow/tfjs-node@$version"
+loudly npm install --no-save --save-optional --package-lock --ignore-scripts --no-audit --no-fund "@tensorflow/tfjs-node@$version"
 
 echo "unpacking $(basename "$wheel")"
 rm -rf "$package/deps"

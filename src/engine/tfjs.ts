@@ -34,7 +34,7 @@ async function loadTfjsNode (): Promise<void> {
   if (!('isNullOrUndefined' in util)) Reflect.set(util, 'isNullOrUndefined', (value: unknown) => value == null)
   // TensorFlow's own notes on the CPU's features say nothing to our operators.
   process.env.TF_CPP_MIN_LOG_LEVEL ??= '2'
-  // An optional dependency: its name is no literal, so that the compiler does not ask for it.
+  // An optional peer dependency: its name is no literal, so that the compiler does not ask for it.
   const name: string = '@tensorflow/tfjs-node'
   await import(name)
 }

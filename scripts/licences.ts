@@ -1,0 +1,52 @@
+import { readFile } from 'node:fs/promises'
+
+/** A package that a production install brings. */
+export interface Licensed {
+  readonly name: string
+  readonly version: string
+  /** An SPDX expression, as the package itself says. */
+  readonly licence: string
+}
+
+/** Licences that ask for no more than that their notice is kept. */
+const PERMISSIVE = new Set(['0BSD', 'Apache-2.0', 'BlueOak-1.0.0', 'BSD-2-Clause', 'BSD-3-Clause', 'CC0-1.0', 'ISC', 'MIT', 'MIT-0', 'Unlicense', 'Zlib'])
+
+const ROOT = new URL('../', import.meta.url)
+
+/** The production dependencies that package-lock.json pins, with what their own package.json files say, by name. */
+export async function readLicences (): Promise<Licensed[]> {
+  const { packages }: { packages: Record<string, { dev?: boolean }> } = await readJson('package-lock.json')
+  const paths = Object.entries(packages).filter(([path, { dev }]) => path !== '' && dev !== true).map(([path]) => path)
+  const found = new Map<string, Licensed>()
+  for (const path of paths) {
+    const { name, version, license }: { name: string, version: string, license?: unknown } = await readJson(`${path}/package.json`)
+    found.set(`${name} ${version}`, { name, version, licence: typeof license === 'string' ? license : 'unknown' })
+  }
+  return [...found].sort(([a], [b]) => a < b ? -1 : 1).map(([, licensed]) => licensed)
+}
+
+/** Whether an SPDX expression can be kept by keeping permissive licences alone. */
+export function isPermissive (expression: string): boolean {
+  return expression.replace(/^\((.*)\)$/, '$1').split(' OR ').some((choice) => choice.split(' AND ').every((id) => PERMISSIVE.has(id)))
+}
+
+/** The list as it is committed. */
+export function licencesText (packages: readonly Licensed[]): string {
+  const counts = new Map<string, number>()
+  for (const { licence } of packages) counts.set(licence, (counts.get(licence) ?? 0) + 1)
+  const summary = [...counts].sort(([, a], [, b]) => b - a).map(([licence, count]) => `${count} ${licence}`).join(', ')
+  return [
+    '# Licences of the production dependencies',
+    '',
+    `Written by \`npm run licences\`. ${packages.length} packages: ${summary}.`,
+    '',
+    '| package | version | licence |',
+    '| --- | --- | --- |',
+    ...packages.map(({ name, version, licence }) => `| ${name} | ${version} | ${licence} |`),
+    ''
+  ].join('\n')
+}
+
+async function readJson<T> (path: string): Promise<T> {
+  return JSON.parse(await readFile(new URL(path, ROOT), 'utf8'))
+}
