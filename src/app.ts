@@ -3,10 +3,11 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { Metrics } from './metrics.ts'
 import type { Admission } from './model/admission.ts'
 import type { Registry } from './model/registry.ts'
+import answers from './plugins/answers.ts'
 import callers from './plugins/callers.ts'
 import drain from './plugins/drain.ts'
 import errors, { answerClientError, answerFrameworkError } from './plugins/errors.ts'
-import json from './plugins/json.ts'
+import jsonBodies from './plugins/json.ts'
 import metricsRoute from './plugins/metrics.ts'
 import openapi from './plugins/openapi.ts'
 import validation from './plugins/validation.ts'
@@ -15,11 +16,13 @@ import models from './routes/models.ts'
 import sequence from './routes/sequence.ts'
 import step from './routes/step.ts'
 import { version } from './version.ts'
+import type { Json } from './wire/json.ts'
 
 export interface AppOptions {
   readonly registry: Registry
   readonly admission: Admission
   readonly metrics: Metrics
+  readonly json: Json
   /** Seconds in which a request is answered. */
   readonly requestTimeout: number
   /** The largest body, in bytes. */
@@ -29,7 +32,7 @@ export interface AppOptions {
 }
 
 /** The service, ready to listen. */
-export async function buildApp ({ registry, admission, metrics, requestTimeout, bodyLimit, logger }: AppOptions) {
+export async function buildApp ({ registry, admission, metrics, json, requestTimeout, bodyLimit, logger }: AppOptions) {
   const app = Fastify({
     ...(logger !== undefined && { loggerInstance: logger }),
     // Two lines a request are dear under load, and the metrics count them anyway.
@@ -45,8 +48,9 @@ export async function buildApp ({ registry, admission, metrics, requestTimeout, 
   }).withTypeProvider<TypeBoxTypeProvider>()
 
   await app.register(errors)
-  await app.register(json)
+  await app.register(jsonBodies, { json })
   await app.register(validation)
+  await app.register(answers, { json })
   await app.register(drain)
   await app.register(openapi, { version })
   await app.register(metricsRoute, { metrics, registry })

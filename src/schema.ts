@@ -2,7 +2,7 @@ import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js'
 import type { DataValidationCxt } from 'ajv/dist/types/index.js'
 import Type, { type Static, type TSchema, type TSchemaOptions, type TUnsafe } from 'typebox'
 import { Refusal, type FieldError } from './refusal.ts'
-import { describe, readTensor, Tensor, type TensorForm } from './tensor.ts'
+import { checkForm, describe, readTensor, Tensor, type TensorForm } from './tensor.ts'
 
 const ajv = new Ajv2020({ verbose: true, allErrors: false, strictTypes: false, useDefaults: true })
 
@@ -12,9 +12,9 @@ ajv.addKeyword({
   errors: false,
   // Judging a tensor and flattening it are one walk, so the keyword puts the flat tensor in the nested arrays' place.
   validate (form: TensorForm, value: unknown, _schema: unknown, at?: DataValidationCxt) {
-    if (at !== undefined && !(value instanceof Tensor)) {
-      at.parentData[at.parentDataProperty] = readTensor(value, at.instancePath, form)
-    }
+    if (at === undefined) return true
+    if (value instanceof Tensor) checkForm(value, at.instancePath, form)
+    else at.parentData[at.parentDataProperty] = readTensor(value, at.instancePath, form)
     return true
   }
 })
@@ -33,6 +33,11 @@ export function TensorSchema (form: TensorForm, options: TSchemaOptions): TUnsaf
 function nestedArrays (rank: number): object {
   const items = rank === 1 ? { type: 'number' } : nestedArrays(rank - 1)
   return { type: 'array', items, minItems: 1 }
+}
+
+/** The names of an object schema's properties that are tensors. */
+export function tensorFields ({ properties = {} }: { properties?: object }): string[] {
+  return Object.entries(properties).filter(([, schema]) => typeof schema === 'object' && schema !== null && 'tensor' in schema).map(([name]) => name)
 }
 
 /** The schema as the outside world reads it: plain JSON Schema, without the keywords above. */

@@ -1,4 +1,5 @@
 import type { FastifyBaseLogger } from 'fastify'
+import { findAddon } from './addon.ts'
 import { buildApp } from './app.ts'
 import type { Config } from './config.ts'
 import type { Engine } from './engine/engine.ts'
@@ -7,6 +8,7 @@ import { createMetrics } from './metrics.ts'
 import { createAdmission } from './model/admission.ts'
 import { createRegistry } from './model/registry.ts'
 import { version } from './version.ts'
+import { createJson } from './wire/json.ts'
 
 /**
  * Puts the parts of the service together: models on an engine, and the app that answers for them.
@@ -28,6 +30,7 @@ export async function createService (config: Config, engine: Engine, logger?: Fa
     registry,
     admission,
     metrics,
+    json: createJson(findAddon()),
     requestTimeout: config['request-timeout'],
     bodyLimit: config['body-limit'],
     ...(logger !== undefined && { logger })

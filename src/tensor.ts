@@ -19,24 +19,13 @@ export class Tensor {
   get rank (): number {
     return this.shape.length
   }
-
-  /** Nested arrays of numbers, as JSON has it. */
-  toJSON (): unknown[] {
-    return nest(this.data, this.shape, 0, 0, this.data.length)
-  }
-}
-
-function nest (data: Float32Array, shape: readonly number[], axis: number, start: number, end: number): unknown[] {
-  if (axis === shape.length - 1) return Array.from(data.subarray(start, end))
-  const size = (end - start) / shape[axis]
-  return Array.from({ length: shape[axis] }, (_, i) => nest(data, shape, axis + 1, start + i * size, start + (i + 1) * size))
 }
 
 /**
  * The most numbers that a tensor may have. No body is long enough for as many; but rows are padded to the longest, and a
  * few long ones among many short ones ask for memory by their product.
  */
-const MAX_NUMBERS = 2 ** 26
+export const MAX_NUMBERS = 2 ** 26
 
 export interface TensorForm {
   /** The ranks accepted, ascending. */
@@ -55,16 +44,31 @@ export interface TensorForm {
  */
 export function readTensor (value: unknown, path: string, form: TensorForm): Tensor {
   const shape = measure(value, path, form)
+  checkRank(shape.length, path, form)
   if (shape.length < 3) return fill(value, path, shape)
   const rows: readonly unknown[] = Array.isArray(value) ? value : []
   const lengths = rows.map((row, b) => countEntries(row, `${path}/${b}`))
   const longest = lengths.reduce((a, b) => Math.max(a, b))
-  const ragged = lengths.some((length) => length !== longest)
-  if (ragged && form.ragged !== true) {
-    const b = lengths.findIndex((length) => length !== lengths[0])
-    throw unprocessable(`${path}/${b}`, `ragged: has ${lengths[b]} entries where ${path}/0 has ${lengths[0]}`)
-  }
-  return fill(value, path, [shape[0], longest, shape[2]], ragged ? lengths : undefined)
+  const ragged = lengths.some((length) => length !== longest) ? lengths : undefined
+  checkLengths(ragged, path, form)
+  return fill(value, path, [shape[0], longest, shape[2]], ragged)
+}
+
+/** @throws Refusal where a tensor that came flat is of another form. */
+export function checkForm ({ rank, lengths }: Tensor, path: string, form: TensorForm): void {
+  checkRank(rank, path, form)
+  checkLengths(lengths, path, form)
+}
+
+function checkRank (rank: number, path: string, { ranks }: TensorForm): void {
+  if (ranks.includes(rank)) return
+  throw malformed(path, `expected ${nestOf(ranks)}, got arrays nested ${rank > 3 ? 'more than 3' : rank} deep`)
+}
+
+function checkLengths (lengths: readonly number[] | undefined, path: string, { ragged = false }: TensorForm): void {
+  if (lengths === undefined || ragged) return
+  const b = lengths.findIndex((length) => length !== lengths[0])
+  throw unprocessable(`${path}/${b}`, `ragged: has ${lengths[b]} entries where ${path}/0 has ${lengths[0]}`)
 }
 
 /** The shape, judged by the first entry of each axis. */
@@ -77,10 +81,6 @@ function measure (value: unknown, path: string, { ranks }: TensorForm): number[]
     if (shape.push(first.length) > 3) break
   }
   if (shape.length === 0) throw malformed(path, `expected ${nestOf(ranks)}, got ${describe(value)}`)
-  if (!ranks.includes(shape.length)) {
-    const depth = shape.length > 3 ? 'more than 3' : String(shape.length)
-    throw malformed(path, `expected ${nestOf(ranks)}, got arrays nested ${depth} deep`)
-  }
   return shape
 }
 

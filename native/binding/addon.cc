@@ -6,9 +6,11 @@
 //     step(rows, x, hIn, cIn, hOut, cOut) -> undefined | Promise
 //     run(steps, rows, x, sameX, hIn, c, output, repeat, vectors?, perStep, projectionWeight?, projectionBias?)
 //         -> undefined | Promise
+//     createReader, writeTensor: see json.h
 //
 // The functions are closures: what they work on is theirs, and no JavaScript object can stand in for it.
 #include "engine.h"
+#include "json.h"
 
 namespace cellserve {
 namespace {
@@ -243,12 +245,16 @@ napi_value kernels(napi_env env) {
 
 NAPI_MODULE_INIT() {
   using namespace cellserve;
-  napi_value create;
-  const auto callback = [](napi_env env, napi_callback_info info) { return guarded(env, createEngine, info); };
+  const auto add = [&](const char* name, napi_callback callback) {
+    napi_value function;
+    check(env, napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, nullptr, &function));
+    check(env, napi_set_named_property(env, exports, name, function));
+  };
   try {
     check(env, napi_set_named_property(env, exports, "kernels", kernels(env)));
-    check(env, napi_create_function(env, "createEngine", NAPI_AUTO_LENGTH, callback, nullptr, &create));
-    check(env, napi_set_named_property(env, exports, "createEngine", create));
+    add("createEngine", [](napi_env env, napi_callback_info info) { return guarded(env, createEngine, info); });
+    add("createReader", [](napi_env env, napi_callback_info info) { return guarded(env, createReader, info); });
+    add("writeTensor", [](napi_env env, napi_callback_info info) { return guarded(env, writeTensor, info); });
   } catch (const Pending&) {
   } catch (const Refusal& refusal) {
     napi_throw(env, errorOf(env, refusal));

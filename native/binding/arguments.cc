@@ -14,6 +14,17 @@ std::string described(const char* name, const char* what, double found) {
          (integer ? std::to_string(static_cast<long long>(found)) : std::to_string(found));
 }
 
+std::string stringOf(napi_env env, napi_value value, const char* name) {
+  size_t length;
+  if (napi_get_value_string_utf8(env, value, nullptr, 0, &length) != napi_ok) {
+    throw Refusal{Refusal::kType, std::string(name) + " must be a string"};
+  }
+  std::string text(length + 1, '\0');
+  check(env, napi_get_value_string_utf8(env, value, text.data(), text.size(), &length));
+  text.resize(length);
+  return text;
+}
+
 }  // namespace
 
 void check(napi_env env, napi_status status) {
@@ -116,15 +127,30 @@ bool Arguments::boolean(size_t index, const char* name) const {
   return value;
 }
 
-std::string Arguments::string(size_t index, const char* name) const {
-  size_t length;
-  if (napi_get_value_string_utf8(env_, values_[index], nullptr, 0, &length) != napi_ok) {
-    throw Refusal{Refusal::kType, std::string(name) + " must be a string"};
+std::string Arguments::string(size_t index, const char* name) const { return stringOf(env_, values_[index], name); }
+
+std::vector<std::string> Arguments::strings(size_t index, const char* name) const {
+  uint32_t length;
+  if (napi_get_array_length(env_, values_[index], &length) != napi_ok) {
+    throw Refusal{Refusal::kType, std::string(name) + " must be an array of strings"};
   }
-  std::string value(length + 1, '\0');
-  check(env_, napi_get_value_string_utf8(env_, values_[index], value.data(), value.size(), &length));
-  value.resize(length);
-  return value;
+  std::vector<std::string> strings;
+  napi_value element;
+  for (uint32_t i = 0; i < length; i++) {
+    check(env_, napi_get_element(env_, values_[index], i, &element));
+    strings.push_back(stringOf(env_, element, name));
+  }
+  return strings;
+}
+
+Bytes Arguments::bytes(size_t index, const char* name) const {
+  napi_typedarray_type type;
+  void* data = nullptr;
+  size_t length = 0;
+  if (napi_get_typedarray_info(env_, values_[index], &type, &length, &data, nullptr, nullptr) != napi_ok || type != napi_uint8_array) {
+    throw Refusal{Refusal::kType, std::string(name) + " must be a Uint8Array"};
+  }
+  return {static_cast<const char*>(data), data == nullptr ? 0 : length};
 }
 
 Floats Arguments::floats(size_t index, const char* name, size_t needed) const {

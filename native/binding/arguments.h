@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <initializer_list>
 #include <string>
+#include <vector>
 
 namespace cellserve {
 
@@ -39,6 +40,12 @@ struct Floats {
 // @throws Refusal where it is no Float32Array, or has fewer elements than needed; a detached one has none.
 Floats floatsOf(napi_env, napi_value, const char* name, size_t needed);
 
+// A Uint8Array's memory, likewise.
+struct Bytes {
+  const char* data;
+  size_t length;
+};
+
 // The number of elements of a tensor.
 // @throws Refusal where that is more than any array has.
 size_t elements(const char* name, std::initializer_list<size_t> shape);
@@ -59,6 +66,8 @@ class Arguments {
   bool boolean(size_t index, const char* name) const;
   std::string string(size_t index, const char* name) const;
   Floats floats(size_t index, const char* name, size_t needed) const;
+  Bytes bytes(size_t index, const char* name) const;
+  std::vector<std::string> strings(size_t index, const char* name) const;
   bool given(size_t index) const;  // not undefined
 
   void* data;  // of the function that was called

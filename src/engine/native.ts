@@ -1,4 +1,4 @@
-import { createRequire } from 'node:module'
+import { loadAddon, type Addon, type AddonEngine } from '../addon.ts'
 import { createCell, type Cell } from '../cell.ts'
 import { usableCores } from './cores.ts'
 import type { Batch, Engine, Run, Stepper } from './engine.ts'
@@ -62,58 +62,4 @@ function load (engine: AddonEngine, cell: Cell): Stepper {
     },
     dispose: () => stepper.dispose()
   }
-}
-
-/** What `native/binding/addon.cc` exports. It checks all arguments itself. */
-interface Addon {
-  readonly kernels: readonly [string, ...string[]]
-  createEngine (kernel: string, threads: number, inlineBelow: number): AddonEngine
-}
-
-interface AddonEngine {
-  load (
-    I: number, Hi: number, Ho: number,
-    weightIh: Float32Array, weightHh: Float32Array, biasIh: Float32Array, biasHh: Float32Array
-  ): AddonStepper
-}
-
-interface AddonStepper {
-  step (
-    rows: number, x: Float32Array, hIn: Float32Array, cIn: Float32Array, hOut: Float32Array, cOut: Float32Array
-  ): undefined | Promise<undefined>
-  run (
-    steps: number, rows: number, x: Float32Array, sameX: boolean, hIn: Float32Array, c: Float32Array, output: Float32Array,
-    repeat: number, vectors: Float32Array | undefined, perStep: boolean,
-    projectionWeight: Float32Array | undefined, projectionBias: Float32Array | undefined
-  ): undefined | Promise<undefined>
-  dispose (): undefined
-}
-
-/** Built on this machine, or packed into the package for it; the same path from `src/engine` and `dist/engine`. */
-const PLACES = ['../../build/Release', `../../prebuilds/${process.platform}-${process.arch}`]
-
-function loadAddon (): Addon {
-  const require = createRequire(import.meta.url)
-  const reasons: string[] = []
-  for (const place of PLACES) {
-    try {
-      const addon: unknown = require(`${place}/cellserve.node`)
-      if (isAddon(addon)) return addon
-      reasons.push(`${place} holds another version`)
-    } catch (error) {
-      if (!isNotFound(error)) reasons.push(error instanceof Error ? error.message : String(error))
-    }
-  }
-  throw new Error(`The native engine is not available: ${reasons.join('; ') || 'its addon has not been built. ' +
-    'With a C++ compiler and Python, `npm rebuild cellserve` in an application, or `npm run install` in a clone, builds it'}`)
-}
-
-function isAddon (value: unknown): value is Addon {
-  return typeof value === 'object' && value !== null &&
-    'createEngine' in value && typeof value.createEngine === 'function' &&
-    'kernels' in value && Array.isArray(value.kernels) && value.kernels.length > 0
-}
-
-function isNotFound (error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'MODULE_NOT_FOUND'
 }

@@ -1,26 +1,26 @@
+import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import secureJson from 'secure-json-parse'
-import { Refusal } from '../refusal.ts'
+import { readJson, type Json } from '../wire/json.ts'
 
-/** Reads JSON bodies, and says where one is not JSON. Keys that would reach an object's prototype are refused. */
-export default fp(async (app) => {
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The fields of the body that are tensors, as `x` and `context/vectors`, given the parameters of the path. */
+    tensors?: (params: unknown) => readonly string[]
+  }
+}
+
+/** Reads JSON bodies, and says where one is not JSON. */
+export default fp<{ json: Json }>(async (app, { json }) => {
+  const readers = new Map<readonly string[], (body: Buffer) => unknown>()
+  const readerOf = (fields: readonly string[]): (body: Buffer) => unknown => {
+    const reader = readers.get(fields) ?? json.reader(fields)
+    readers.set(fields, reader)
+    return reader
+  }
   // Fastify reads text by itself, too; here only JSON is asked for.
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser('application/json', { parseAs: 'string' }, async (_request: unknown, body: string) => {
-    try {
-      return isPlain(body) ? JSON.parse(body) : secureJson.parse(body, null, { protoAction: 'error', constructorAction: 'error' })
-    } catch (error) {
-      throw new Refusal('malformed', { path: '', message: body === '' ? 'the body is empty' : whatIsWrong(error) })
-    }
+  app.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, async ({ routeOptions, params }: FastifyRequest, body: Buffer) => {
+    const fields = routeOptions.config.tensors?.(params)
+    return fields === undefined ? readJson(body) : readerOf(fields)(body)
   })
 }, { name: 'json', fastify: '5.x' })
-
-/** Most bodies have nothing that could spell such a key, and to see that is far quicker than to search for one. */
-function isPlain (body: string): boolean {
-  return !body.includes('__proto__') && !body.includes('constructor') && !body.includes('\\u') && !body.startsWith('\ufeff')
-}
-
-function whatIsWrong (error: unknown): string {
-  const reason = error instanceof Error ? error.message : String(error)
-  return reason.includes('forbidden prototype') ? 'a key of the body is __proto__ or constructor, which is not allowed' : `the body is not JSON: ${reason}`
-}

@@ -1,8 +1,9 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import Type from 'typebox'
 import { CONTEXTS } from '../model/feedback/policies.ts'
+import type { Model } from '../model/model.ts'
 import type { Registry } from '../model/registry.ts'
-import { TensorSchema } from '../schema.ts'
+import { compile, tensorFields, TensorSchema } from '../schema.ts'
 import { ModelParams, problems, WorkHeaders } from './schemas.ts'
 
 const SequenceRequest = Type.Object({
@@ -46,8 +47,17 @@ const SequenceAnswer = Type.Object({
   weights: Type.Optional(TensorSchema({ ranks: [2, 3] }, { description: 'The attention weights of every step, where the context asks for them: [B][T][N].' }))
 }, { title: 'SequenceAnswer', description: 'The outputs, and the states to go on from.' })
 
+const readParams = compile(Type.Partial(ModelParams))
+
+/** The fields of a request that are tensors, those of the model's context among them. */
+function fieldsOf ({ policy }: Model): string[] {
+  return [...tensorFields(SequenceRequest), ...tensorFields(policy.policy.context).map((name) => `context/${name}`)]
+}
+
 /** `POST /sequence`: many steps, the server doing the feedback. */
 const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { registry }) => {
+  const fields = new Map(registry.models.map((model) => [model, fieldsOf(model)]))
+  const config = { tensors: (params: unknown) => fields.get(registry.get(readParams(params, '').model)) ?? [] }
   const schema = {
     tags: ['cells'],
     headers: WorkHeaders,
@@ -58,12 +68,14 @@ const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { 
   }
 
   app.post('/sequence', {
+    config,
     schema: { ...schema, operationId: 'sequence', summary: 'Run the default model over a sequence' }
-  }, async ({ body, caller }) => await registry.get().sequence(body, caller))
+  }, async ({ body, caller }, reply) => reply.answer(await registry.get().sequence(body, caller)))
 
   app.post('/models/:model/sequence', {
+    config,
     schema: { ...schema, operationId: 'sequenceModel', summary: 'Run a model over a sequence', params: ModelParams }
-  }, async ({ body, params, caller }) => await registry.get(params.model).sequence(body, caller))
+  }, async ({ body, params, caller }, reply) => reply.answer(await registry.get(params.model).sequence(body, caller)))
 }
 
 export default routes

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import Type from 'typebox'
 import type { Registry } from '../model/registry.ts'
-import { TensorSchema } from '../schema.ts'
+import { tensorFields, TensorSchema } from '../schema.ts'
 import { ModelParams, problems, WorkHeaders } from './schemas.ts'
 
 const StepRequest = Type.Object({
@@ -25,6 +25,8 @@ const StepAnswer = Type.Object({
 
 /** `POST /step`: one step of the bare cell. */
 const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { registry }) => {
+  const fields = tensorFields(StepRequest)
+  const config = { tensors: () => fields }
   const schema = {
     tags: ['cells'],
     headers: WorkHeaders,
@@ -34,12 +36,14 @@ const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { 
   }
 
   app.post('/step', {
+    config,
     schema: { ...schema, operationId: 'step', summary: 'Step the default model' }
-  }, async ({ body, caller }) => await registry.get().step(body, caller))
+  }, async ({ body, caller }, reply) => reply.answer(await registry.get().step(body, caller)))
 
   app.post('/models/:model/step', {
+    config,
     schema: { ...schema, operationId: 'stepModel', summary: 'Step a model', params: ModelParams }
-  }, async ({ body, params, caller }) => await registry.get(params.model).step(body, caller))
+  }, async ({ body, params, caller }, reply) => reply.answer(await registry.get(params.model).step(body, caller)))
 }
 
 export default routes
