@@ -97,9 +97,15 @@ for (const [name, { containers }] of Object.entries({ Deployment: pod, ServingRu
 test('a pod has the time that a drain takes', async () => {
   const [, grace] = /GRACE = ([\d_]+)/.exec(await readFile('src/main.ts', 'utf8')) ?? assert.fail('no GRACE in src/main.ts')
   const drain = Number(grace.replaceAll('_', '')) / 1000
-  const before = pod.containers[0].lifecycle?.preStop?.sleep?.seconds ?? 0
-  assert.ok((pod.terminationGracePeriodSeconds ?? 0) > before + drain)
-  assert.ok((inference.spec.predictor.terminationGracePeriodSeconds ?? 0) > drain)
+  for (const [{ lifecycle }, patience = 0] of [
+    [pod.containers[0], pod.terminationGracePeriodSeconds],
+    [runtime.spec.containers[0], inference.spec.predictor.terminationGracePeriodSeconds]
+  ] as const) {
+    const before = lifecycle?.preStop?.sleep?.seconds ?? assert.fail('no preStop')
+    assert.ok(patience > before + drain, `${patience} > ${before} + ${drain}`)
+  }
+  const { services: { cellserve } }: { services: { cellserve: { stop_grace_period: string } } } = parse(await readFile('docker/compose.yaml', 'utf8'))
+  assert.ok(parseInt(cellserve.stop_grace_period) > drain)
 })
 
 test('replicas are added for a metric that there is, by the batch', async (t) => {
