@@ -12,20 +12,20 @@ sys.path.insert(0, str(HERE.parent / "scripts"))
 from custom_lstm import CustomLSTM  # noqa: E402
 
 
-def save(name, tensors, feedback):
+def save(name, tensors, feedback, **config):
     folder = HERE / name
     folder.mkdir(exist_ok=True)
     # Not save_file: its files are the owner's alone to read, and the container's user is another.
     model = to_safetensors({key: value.contiguous() for key, value in tensors.items()})
     (folder / "model.safetensors").write_bytes(model)
-    (folder / "config.json").write_text(json.dumps({"feedback": feedback}, indent=2) + "\n")
+    (folder / "config.json").write_text(json.dumps({**config, "feedback": feedback}, indent=2) + "\n")
     print(f"{name}: {len(model)} bytes, {feedback['policy']}")
 
 
 torch.manual_seed(1606)
 
 # The cell that PyTorch's own LSTMCell cannot be: it reads 6 and writes 3.
-save("custom-lstm", CustomLSTM(2, 6, 3).state_dict(), {"policy": "repeat"})
+save("custom-lstm", CustomLSTM(2, 6, 3).state_dict(), {"policy": "repeat"}, default=True)
 
 save("symmetric", CustomLSTM(2, 4, 4).state_dict(), {"policy": "identity"})
 

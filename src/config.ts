@@ -7,7 +7,7 @@ import { compile } from './schema.ts'
 /** Every setting: its flag is `--name`, its environment variable `CELLSERVE_NAME` in capitals with underscores. */
 export const Settings = Type.Object({
   models: Type.String({ minLength: 1, description: 'Folder of models: NAME.safetensors or NAME/model.safetensors. Default: the demo models' }),
-  'default-model': Type.Optional(Type.String({ minLength: 1, description: 'The model that answers where a request names none. Default: the only one' })),
+  'default-model': Type.Optional(Type.String({ minLength: 1, description: 'The model that answers where a request names none. Default: the one whose config.json says so, or the only one' })),
   host: Type.String({ minLength: 1, default: '127.0.0.1', description: 'Address to listen on; 0.0.0.0 for all' }),
   port: Type.Integer({ minimum: 0, maximum: 65535, default: 8080, description: 'Port to listen on; 0 for any free one' }),
   engine: Type.Enum(['auto', 'native', 'tfjs'], {
@@ -46,7 +46,7 @@ export class ConfigError extends Error {
 
 const validate = compile(Settings)
 
-const DEMO = { models: fileURLToPath(new URL('../models', import.meta.url)), 'default-model': 'custom-lstm' }
+const DEMO = fileURLToPath(new URL('../models', import.meta.url))
 
 /**
  * Reads the configuration; a flag goes before its environment variable. Without a models folder it is the demo's.
@@ -65,7 +65,7 @@ export function readConfig (args: readonly string[], env: NodeJS.ProcessEnv): Co
     if (text !== undefined && (text !== '' || name in flags)) given[name] = toValue(text, typeOf(schema))
   }
   try {
-    return validate('models' in given ? given : { ...DEMO, ...given }, '')
+    return validate({ models: DEMO, ...given }, '')
   } catch (error) {
     if (!(error instanceof Refusal)) throw error
     const [{ path, message }] = error.errors

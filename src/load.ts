@@ -5,6 +5,7 @@ import { compile } from './schema.ts'
 import { ModelsError, readModels, type ModelFile } from './weights/folder.ts'
 
 const readConfig = compile(Type.Object({
+  default: Type.Optional(Type.Boolean()),
   feedback: Type.Optional(Type.Object({ policy: Type.String() }))
 }, { additionalProperties: false }))
 
@@ -21,9 +22,9 @@ export async function loadModels (directory: string, house: ModelHouse): Promise
 async function loadModel (file: ModelFile, house: ModelHouse): Promise<Model> {
   const { name, cell, config, folder, tensor } = file
   try {
-    const { feedback } = readConfig(config, '')
+    const { feedback, default: isDefault } = readConfig(config, '')
     const policy = await createPolicy(feedback, { sizes: cell.sizes, folder, tensor })
-    return createModel({ name, cell, policy }, house)
+    return createModel({ name, isDefault, cell, policy }, house)
   } catch (error) {
     const { I, Hi, Ho } = cell.sizes
     throw new ModelsError(`${folder === undefined ? file.path : `${folder}/config.json`}: ` +

@@ -12,7 +12,6 @@ test('without anything set it is the demo, on the loopback interface', () => {
   const { models, ...rest } = read([])
   assert.match(models, /models$/)
   assert.deepEqual(rest, {
-    'default-model': 'custom-lstm',
     host: '127.0.0.1',
     port: 8080,
     engine: 'auto',
@@ -30,11 +29,6 @@ test('without anything set it is the demo, on the loopback interface', () => {
     'access-log': false,
     'request-timeout': 30
   })
-})
-
-test('another models folder has no default model of its own', () => {
-  assert.equal(read(['--models', 'here'])['default-model'], undefined)
-  assert.equal(read(['--models', 'here', '--default-model', 'a'])['default-model'], 'a')
 })
 
 test('a flag goes before its environment variable', () => {

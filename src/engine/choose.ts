@@ -1,6 +1,5 @@
 import type { Engine, EngineName } from './engine.ts'
 import { createNativeEngine } from './native.ts'
-import { createTfjsEngine } from './tfjs.ts'
 
 /**
  * Starts the engine of that name; `auto` takes native where its addon loads, else TensorFlow.js.
@@ -9,11 +8,26 @@ import { createTfjsEngine } from './tfjs.ts'
  * @throws Error where it cannot be started; the message says why.
  */
 export async function chooseEngine (name: EngineName | 'auto', threads?: number): Promise<Engine> {
-  if (name === 'tfjs') return await createTfjsEngine()
+  if (name === 'tfjs') return await startTfjs()
   try {
     return createNativeEngine({ threads })
   } catch (error) {
     if (name === 'native') throw error
-    return await createTfjsEngine()
+    return await startTfjs(error)
   }
+}
+
+/** Imported where it is wanted: an installation may leave TensorFlow.js out. `instead` is why the native engine is not there. */
+async function startTfjs (instead?: unknown): Promise<Engine> {
+  try {
+    const { createTfjsEngine } = await import('./tfjs.ts')
+    return await createTfjsEngine()
+  } catch (error) {
+    if (!isNotFound(error)) throw error
+    throw new Error(`${instead instanceof Error ? `${instead.message}; ` : ''}TensorFlow.js is not part of this installation`)
+  }
+}
+
+function isNotFound (error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND'
 }

@@ -17,6 +17,8 @@ import type { Work } from './work.ts'
 /** A cell, its policy, its rows. */
 export interface Model {
   readonly name: string
+  /** Its config.json says that it answers where a request names none. */
+  readonly isDefault: boolean
   readonly sizes: CellSizes
   readonly policy: { readonly name: string, readonly policy: Policy }
   readonly engine: Pick<Engine, 'name' | 'backend'>
@@ -65,6 +67,7 @@ export interface ModelHouse {
 
 export interface ModelParts {
   readonly name: string
+  readonly isDefault?: boolean | undefined
   readonly cell: Cell
   readonly policy: Model['policy']
 }
@@ -80,7 +83,7 @@ interface Plan {
 /** The feedback of the bare cell. */
 const NO_FEEDBACK: Feedback = { knows: () => false, next: () => {} }
 
-export function createModel ({ name, cell, policy }: ModelParts, { engine, maxSteps, batchRows, admission, meter }: ModelHouse): Model {
+export function createModel ({ name, isDefault = false, cell, policy }: ModelParts, { engine, maxSteps, batchRows, admission, meter }: ModelHouse): Model {
   const { sizes } = cell
   const { I, Hi, Ho } = sizes
   const scheduler = createScheduler(createBatch(engine.load(cell), sizes, batchRows), meter)
@@ -141,6 +144,7 @@ export function createModel ({ name, cell, policy }: ModelParts, { engine, maxSt
 
   return {
     name,
+    isDefault,
     sizes,
     policy,
     engine: { name: engine.name, backend: engine.backend },

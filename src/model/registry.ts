@@ -14,12 +14,18 @@ export interface Registry {
   get (name?: string): Model
 }
 
-/** @throws Error where the default model is not among the models. */
+/**
+ * The default model is the one of that name, else the one whose config.json says so, else the only one.
+ *
+ * @throws Error where the named one is not among the models, or several say so.
+ */
 export function createRegistry (models: readonly Model[], defaultName?: string): Registry {
   const byName = new Map(models.map((model) => [model.name, model]))
   const names = [...byName.keys()].join(', ')
   if (defaultName !== undefined && !byName.has(defaultName)) throw new Error(`the default model ${defaultName} is not there; the models are ${names}`)
-  const fallback = defaultName ?? (models.length === 1 ? models[0].name : undefined)
+  const willing = models.length === 1 ? models : models.filter(({ isDefault }) => isDefault)
+  if (defaultName === undefined && willing.length > 1) throw new Error(`several models say that they are the default: ${willing.map(({ name }) => name).join(', ')}`)
+  const fallback = defaultName ?? willing[0]?.name
   return {
     models,
     defaultName: fallback,

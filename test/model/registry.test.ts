@@ -10,6 +10,20 @@ test('the only model is the default one', async () => {
   assert.equal(createRegistry([model]).get(model.name), model)
 })
 
+test('of several, the one whose config.json says so is the default, unless the operator names another', async () => {
+  const models = await loadModels('models', await testHouse())
+  assert.equal(createRegistry(models).defaultName, 'custom-lstm')
+  assert.equal(createRegistry(models, 'symmetric').defaultName, 'symmetric')
+  assert.equal(createRegistry(models.filter(({ isDefault }) => !isDefault)).defaultName, undefined)
+})
+
+test('two that say so stop the start', async () => {
+  const [model, other] = await loadModels('models', await testHouse())
+  const models = [model, { ...other, isDefault: true }]
+  assert.throws(() => createRegistry(models), /several models say that they are the default: custom-lstm, matching-networks/)
+  assert.equal(createRegistry(models, 'custom-lstm').defaultName, 'custom-lstm')
+})
+
 test('a default model that is not there stops the start', async () => {
   const models = await loadModels('models', await testHouse())
   assert.throws(() => createRegistry(models, 'nobody'), /default model nobody is not there; the models are custom-lstm, matching-networks, symmetric/)

@@ -3,7 +3,8 @@ import { test } from 'node:test'
 import supertest from 'supertest'
 import { closeTo } from '../close.ts'
 import { buildTestApp } from '../helper.ts'
-import { overflowingModels } from '../models.ts'
+import { overflowingModels, writeModels } from '../models.ts'
+import { customLstm, writeSafetensors } from '../safetensors.ts'
 
 const X = [[0.5, -0.25], [1, 2], [-3, 0.125]]
 const H = [[0.1, 0.2, 0.3, 0.4, 0.5, 0.6], [-1, 0, 1, -1, 0, 1], [0, 0, 0, 0, 0, 9]]
@@ -52,10 +53,12 @@ test('a model is named in the path; without a name the default one answers', asy
 })
 
 test('several models and no default: the 404 lists them', async (t) => {
-  const request = supertest((await buildTestApp(t, '--models', 'models')).server)
+  const file = writeSafetensors(customLstm(2, 6, 3))
+  const models = await writeModels(t, { 'a.safetensors': file, 'b.safetensors': file })
+  const request = supertest((await buildTestApp(t, '--models', models)).server)
   const { body } = await request.post('/step').send({ x: X }).expect(404)
-  assert.match(body.detail, /custom-lstm, matching-networks, symmetric/)
-  await request.post('/models/custom-lstm/step').send({ x: X }).expect(200)
+  assert.match(body.detail, /the models are a, b/)
+  await request.post('/models/a/step').send({ x: X }).expect(200)
 })
 
 const WRONG: ReadonlyArray<[name: string, body: object, path: string, message: RegExp]> = [

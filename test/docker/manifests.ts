@@ -1,0 +1,88 @@
+import { readFile } from 'node:fs/promises'
+import type { Deployment } from 'kubernetes-types/apps/v1.js'
+import type { HorizontalPodAutoscaler } from 'kubernetes-types/autoscaling/v2.js'
+import type { Container, PodSpec, Service } from 'kubernetes-types/core/v1.js'
+import type { ObjectMeta } from 'kubernetes-types/meta/v1.js'
+import type { NetworkPolicy } from 'kubernetes-types/networking/v1.js'
+import type { PodDisruptionBudget } from 'kubernetes-types/policy/v1.js'
+import ts from 'typescript'
+import { parse } from 'yaml'
+
+/** What each file holds. Kubernetes's types are made from its OpenAPI document. */
+export interface Manifests {
+  'docker/kubernetes/deployment.yaml': Deployment
+  'docker/kubernetes/service.yaml': Service
+  'docker/kubernetes/horizontalpodautoscaler.yaml': HorizontalPodAutoscaler
+  'docker/kubernetes/poddisruptionbudget.yaml': PodDisruptionBudget
+  'docker/kubernetes/networkpolicy.yaml': NetworkPolicy
+  'docker/kserve/servingruntime.yaml': ServingRuntime
+  'docker/kserve/inferenceservice.yaml': InferenceService
+}
+
+/** After KServe's resource definitions, serving.kserve.io_servingruntimes and serving.kserve.io_inferenceservices: what we use of them. */
+interface ServingRuntime {
+  apiVersion: 'serving.kserve.io/v1alpha1'
+  kind: 'ServingRuntime'
+  metadata: ObjectMeta
+  spec: Pick<PodSpec, 'affinity' | 'imagePullSecrets' | 'nodeSelector' | 'tolerations' | 'volumes'> & {
+    annotations?: Record<string, string>
+    labels?: Record<string, string>
+    containers: Container[]
+    disabled?: boolean
+    multiModel?: boolean
+    protocolVersions?: string[]
+    supportedModelFormats?: Array<{ name: string, version?: string, autoSelect?: boolean, priority?: number }>
+  }
+}
+
+interface InferenceService {
+  apiVersion: 'serving.kserve.io/v1beta1'
+  kind: 'InferenceService'
+  metadata: ObjectMeta
+  spec: {
+    predictor: Omit<PodSpec, 'containers'> & {
+      containers?: Container[]
+      minReplicas?: number
+      maxReplicas?: number
+      scaleMetric?: 'cpu' | 'memory' | 'concurrency' | 'rps'
+      scaleTarget?: number
+      timeout?: number
+      model: Omit<Container, 'name'> & {
+        modelFormat: { name: string, version?: string }
+        runtime?: string
+        storageUri?: string
+        protocolVersion?: string
+      }
+    }
+  }
+}
+
+export async function read<Path extends keyof Manifests> (path: Path): Promise<Manifests[Path]> {
+  return parse(await readFile(path, 'utf8'))
+}
+
+/** What the compiler says where each object is written as a literal of its file's type, which makes fields unknown to it errors too. */
+export function typeErrors (objects: { readonly [Path in keyof Manifests]?: unknown }): string[] {
+  const file = 'test/docker/objects.ts'
+  const text = [
+    'import type { Manifests } from \'./manifests.ts\'',
+    `export const objects: Partial<Manifests> = ${JSON.stringify(objects, undefined, 1)}`
+  ].join('\n')
+  const options: ts.CompilerOptions = {
+    module: ts.ModuleKind.NodeNext,
+    target: ts.ScriptTarget.ES2023,
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    skipLibCheck: true,
+    allowImportingTsExtensions: true,
+    noEmit: true,
+    types: ['node']
+  }
+  const host = ts.createCompilerHost(options)
+  const { getSourceFile, fileExists } = host
+  host.fileExists = (name) => name === file || fileExists(name)
+  host.getSourceFile = (name, target, ...rest) => name === file ? ts.createSourceFile(name, text, target) : getSourceFile(name, target, ...rest)
+  const program = ts.createProgram([file], options, host)
+  const source = program.getSourceFile(file)
+  return ts.getPreEmitDiagnostics(program, source).map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'))
+}

@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+import { test, type TestContext } from 'node:test'
+import supertest from 'supertest'
+import { parse } from 'yaml'
+import { startService } from '../helper.ts'
+
+/** What GET /metrics says once a request was answered and one refused. */
+async function readMetrics (t: TestContext): Promise<string> {
+  const { app, admission } = await startService(t, '--max-rows', '1')
+  const request = supertest(app.server)
+  await request.post('/step').send({ x: [1, 2] }).expect(200)
+  admission.enter(1, 1)
+  await request.post('/step').send({ x: [1, 2] }).expect(503)
+  admission.leave(1, 1)
+  return (await request.get('/metrics').expect(200)).text
+}
+
+test('the dashboard asks for metrics that there are', async (t) => {
+  const metrics = await readMetrics(t)
+  const dashboard: { panels: Array<{ targets: Array<{ expr: string }> }> } = JSON.parse(await readFile('docker/grafana/dashboard.json', 'utf8'))
+  const expressions = dashboard.panels.flatMap(({ targets }) => targets.map(({ expr }) => expr))
+  assert.ok(expressions.length > 5)
+  for (const expression of expressions) assertKnown(expression, metrics)
+})
+
+test('the alerts ask for metrics and labels that there are', async (t) => {
+  const metrics = await readMetrics(t)
+  const { groups }: { groups: Array<{ rules: Array<{ alert: string, expr: string }> }> } = parse(await readFile('docker/alerts/cellserve.yml', 'utf8'))
+  const rules = groups.flatMap(({ rules }) => rules)
+  assert.ok(rules.length > 5)
+  for (const { expr } of rules) if (!expr.startsWith('up{')) assertKnown(expr, metrics)
+})
+
+function assertKnown (expression: string, metrics: string): void {
+  const selectors = [...expression.matchAll(/(cellserve_\w+)(?:{([^}]*)})?/g)]
+  assert.ok(selectors.length > 0, expression)
+  for (const [, name, labels = ''] of selectors) {
+    const series = metrics.split('\n').filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `))
+    assert.ok(series.length > 0 || metrics.includes(`# TYPE ${name} `), `${name} in ${expression}`)
+    for (const [, label, value] of labels.matchAll(/(\w+)=~?"([^"]*)"/g)) {
+      assert.ok(series.some((line) => line.includes(`${label}="`)), `${name}: ${label} in ${expression}`)
+      // The value, but for statuses that no request of a test brings about.
+      if (label !== 'status') assert.ok(series.some((line) => new RegExp(`${label}="${value}"`).test(line)), `${name}: ${label} of ${value} in ${expression}`)
+    }
+  }
+}
+
+test('the alerts wait for the job that is scraped, and their file is where Prometheus looks', async () => {
+  const { rule_files: [pattern], scrape_configs: [job] }: { rule_files: string[], scrape_configs: Array<{ job_name: string }> } =
+    parse(await readFile('docker/prometheus.yml', 'utf8'))
+  assert.match(await readFile('docker/alerts/cellserve.yml', 'utf8'), new RegExp(`up{job="${job.job_name}"}`))
+  const { services: { prometheus: { volumes } } }: { services: { prometheus: { volumes: string[] } } } = parse(await readFile('docker/compose.yaml', 'utf8'))
+  assert.ok(volumes.includes(`./alerts/cellserve.yml:${pattern.replace('*', 'cellserve')}:ro`), pattern)
+})
+
+const promtool = spawnSync('promtool', ['--version']).status === 0
+
+for (const args of [
+  ['check', 'config', '--syntax-only', 'docker/prometheus.yml'],
+  ['check', 'rules', 'docker/alerts/cellserve.yml'],
+  ['test', 'rules', 'docker/alerts/cellserve.test.yaml']
+]) {
+  test(`promtool ${args.join(' ')}`, { skip: !promtool && 'promtool is not installed; it is part of Debian\'s package prometheus' }, () => {
+    const { status, stdout, stderr } = spawnSync('promtool', args, { encoding: 'utf8' })
+    assert.equal(status, 0, `${stdout}${stderr}`)
+  })
+}
