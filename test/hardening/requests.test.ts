@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import supertest from 'supertest'
+import { startService } from '../helper.ts'
+import { createConnection } from './connection.ts'
+import { createDice } from './dice.ts'
+import { readDocument } from './document.ts'
+import { createRequests } from './requests.ts'
+
+const REQUESTS = Number(process.env.CELLSERVE_HARDENING_REQUESTS ?? 20_000)
+const SEED = Number(process.env.CELLSERVE_HARDENING_SEED ?? 1)
+
+test(`${REQUESTS} requests, good and not: each is answered as the OpenAPI document says, and none with a 5xx (seed ${SEED})`, async (t) => {
+  const { app, admission } = await startService(t)
+  const known = await supertest(app.server).post('/step').send({ x: [0.5, -0.25] }).expect(200)
+  const document = readDocument((await supertest(app.server).get('/openapi.json').expect(200)).body)
+  const requests = createRequests(createDice(SEED))
+  const statuses = new Map<number, number>()
+  let good = 0
+
+  let left = REQUESTS
+  await Promise.all(Array.from({ length: 8 }, async () => {
+    const connection = createConnection(Number(new URL(app.listeningOrigin).port))
+    while (left-- > 0) {
+      const sent = requests.next()
+      const bodyless = sent.method === 'HEAD'
+      try {
+        const answer = await connection.send(sent.bytes, bodyless)
+        document.check(answer, document.find(sent.method, sent.path), bodyless)
+        if (sent.good) {
+          good++
+          // There is no model of one name, and numbers may be so large that the arithmetic overflows.
+          assert.ok([200, 404, 422].includes(answer.status), `${answer.status} ${answer.body.toString()}`)
+        }
+        statuses.set(answer.status, (statuses.get(answer.status) ?? 0) + 1)
+      } catch (error) {
+        throw new Error(`to ${JSON.stringify(sent.bytes.subarray(0, 2000).toString('latin1'))}`, { cause: error })
+      }
+    }
+    connection.close()
+  }))
+
+  const counted = [...statuses].map(([status, count]) => `${count} of ${status}`).join(', ')
+  t.diagnostic(counted)
+  const share = (status: number): number => (statuses.get(status) ?? 0) / REQUESTS
+  assert.ok(good > 0.3 * REQUESTS)
+  for (const [status, least] of [[200, 0.3], [400, 0.1], [422, 0.01], [404, 0.01], [405, 0.005], [415, 0.005]]) assert.ok(share(status) > least, counted)
+
+  assert.deepEqual([admission.rows, admission.bytes], [0, 0])
+  await supertest(app.server).get('/health/ready').expect(200)
+  const { body } = await supertest(app.server).post('/step').send({ x: [0.5, -0.25] }).expect(200)
+  assert.deepEqual(body, known.body)
+})
