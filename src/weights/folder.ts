@@ -19,9 +19,14 @@ export interface ModelFile {
   readonly tensor: (name: string) => { shape: readonly number[], data: Float32Array }
 }
 
-/** A models folder that cannot be served; the message names the file and what is wrong with it. */
+/** A models folder that cannot be served; the message, a line, names the file and what is wrong with it. */
 export class ModelsError extends Error {
   override readonly name = 'ModelsError'
+
+  constructor (message: string) {
+    // What a parser quotes may have line breaks.
+    super(message.replaceAll('\n', '\\n'))
+  }
 }
 
 const EXTENSION = '.safetensors'

@@ -41,9 +41,9 @@ export function findCell (tensors: ReadonlyMap<string, StoredTensor>): Cell {
   const places = new Map(found.map((place) => [`${place.prefix}${place.layout.weightIh}`, place]))
   if (places.size === 0) {
     const known = LAYOUTS.map(({ module, weightIh, weightHh }) => `${weightIh} and ${weightHh} (${module})`).join(', ')
-    throw new LayoutError(`no cell found: expected tensors named, under any prefix, ${known}; found ${[...tensors.keys()].join(', ') || 'none'}`)
+    throw new LayoutError(`no cell found: expected tensors named, under any prefix, ${known}; found ${listOf([...tensors.keys()])}`)
   }
-  if (places.size > 1) throw new LayoutError(`more than one cell found: ${[...places.keys()].join(', ')}`)
+  if (places.size > 1) throw new LayoutError(`more than one cell found: ${listOf([...places.keys()])}`)
   const [{ layout, prefix }] = places.values()
   return readCell(tensors, {
     module: layout.module,
@@ -53,6 +53,15 @@ export function findCell (tensors: ReadonlyMap<string, StoredTensor>): Cell {
     biasHh: prefix + layout.biasHh
   })
 }
+
+/** Names for a message, however many and long they are. */
+function listOf (names: readonly string[]): string {
+  if (names.length === 0) return 'none'
+  const some = names.slice(0, MAX_NAMES).map((name) => name.length > MAX_NAME ? `${name.slice(0, MAX_NAME)}...` : name).join(', ')
+  return names.length > MAX_NAMES ? `${some} and ${names.length - MAX_NAMES} more` : some
+}
+const MAX_NAMES = 12
+const MAX_NAME = 80
 
 function endsWithName (name: string, suffix: string): boolean {
   return name === suffix || name.endsWith(`.${suffix}`)

@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { loadModels } from '../../src/load.ts'
+import { Refusal } from '../../src/refusal.ts'
+import { ModelsError } from '../../src/weights/folder.ts'
+import { Tensor } from '../../src/tensor.ts'
+import { testHouse } from '../helper.ts'
+import { writeModels } from '../models.ts'
+import { customLstm, f32, writeSafetensors } from '../safetensors.ts'
+import { createDice } from './dice.ts'
+
+const MODEL = { ...customLstm(4, 8, 4), p: f32([8, 4], new Array(32).fill(0.1)), q: f32([8], new Array(8).fill(0.1)) }
+
+const CONFIGS = [
+  {}, { default: true }, { feedback: { policy: 'none' } }, { feedback: { policy: 'repeat' } }, { feedback: { policy: 'concat' } },
+  { feedback: { policy: 'projection', weight: 'p', bias: 'q' } }, { feedback: { policy: 'attention', combine: 'concat', residual: true } }
+].map((config) => JSON.stringify(config))
+
+const PARTS = [
+  '{', '}', '[', ']', '"', ':', ',', 'null', 'true', '1', '-1', '1e999', '"policy"', '"feedback"', '"projection"', '"identity"', '"module"', '"sum"', '"weight"', '"p"',
+  '"none"', '"__proto__"', '"constructor"', '{}', '[]', '\n', '\u0000', '\ufeff', '\\u0041', '"bias":"hidden_linear.bias"', '"combine":"sum"', '"'.padEnd(300, 'x')
+]
+
+/** Every model loads and answers, or the start stops with a line that names the file. */
+async function load (folder: string, file: string): Promise<'served' | 'refused'> {
+  try {
+    for (const model of await loadModels(folder, await testHouse())) {
+      const { I } = model.sizes
+      await model.sequence({ x: new Tensor([2, I], new Float32Array(2 * I)) }).catch((error: unknown) => assert.ok(error instanceof Refusal, String(error)))
+    }
+    return 'served'
+  } catch (error) {
+    assert.ok(error instanceof ModelsError, `${error instanceof Error ? error.stack : String(error)}`)
+    assert.match(error.message, /^[^\n]+$/)
+    assert.ok(error.message.includes(file), error.message)
+    assert.doesNotMatch(error.message, /undefined|is not a function|Cannot read|is not iterable/)
+    assert.ok(error.message.length < 2000, error.message)
+    return 'refused'
+  }
+}
+
+test('3,000 spoilt config.json: each is served, or stops the start with a line that names it', async (t) => {
+  const folder = await writeModels(t, { 'm/model.safetensors': writeSafetensors(MODEL) })
+  const dice = createDice(1)
+  const counts = { served: 0, refused: 0 }
+  for (let n = 0; n < 3000; n++) {
+    let config: string = dice.pick(CONFIGS)
+    for (let edits = dice.below(4); edits > 0; edits--) {
+      const at = dice.below(config.length + 1)
+      config = config.slice(0, at) + (dice.chance(0.6) ? dice.pick(PARTS) : '') + config.slice(at + dice.below(dice.chance(0.8) ? 2 : 12))
+    }
+    await writeFile(join(folder, 'm/config.json'), config)
+    counts[await load(folder, 'm/config.json')]++
+  }
+  assert.ok(counts.served > 500 && counts.refused > 1500, JSON.stringify(counts))
+})
+
+test('3,000 spoilt model files: each is served, or stops the start with a line that names it', async (t) => {
+  const folder = await writeModels(t, {})
+  const dice = createDice(2)
+  const counts = { served: 0, refused: 0 }
+  const good = Buffer.from(writeSafetensors(MODEL))
+  const header = 8 + Number(good.readBigUInt64LE())
+  for (let n = 0; n < 3000; n++) {
+    let file = Buffer.from(good)
+    for (let edits = 1 + dice.below(2); edits > 0; edits--) {
+      // Mostly in the header, and so that it is JSON still.
+      const at = dice.chance(0.9) ? 8 + dice.below(header - 8) : dice.below(file.length)
+      const digit = file[at] >= 0x30 && file[at] <= 0x39
+      if (digit) file[at] = 0x30 + dice.below(10)
+      else if (dice.chance(0.6)) file[at] = dice.pick([...Buffer.from('abcdefgimw_.0"')])
+      else file = file.subarray(0, dice.chance(0.5) ? file.length : at)
+    }
+    await writeFile(join(folder, 'n.safetensors'), file)
+    counts[await load(folder, 'n.safetensors')]++
+  }
+  assert.ok(counts.served > 100 && counts.refused > 1000, JSON.stringify(counts))
+})
+
+test('a file of a hundred thousand tensors that are no cell is refused in a line', async (t) => {
+  const names = Array.from({ length: 100_000 }, (_, i) => [`layer.${i}.weight`, f32([1], [0])] as const)
+  const folder = await writeModels(t, { 'many.safetensors': writeSafetensors(Object.fromEntries(names)) })
+  assert.equal(await load(folder, 'many.safetensors'), 'refused')
+})
