@@ -7,14 +7,13 @@
  * CELLSERVE_PYTHON names a Python with torch, fastapi, uvicorn and orjson; without it that peer is left out.
  */
 import assert from 'node:assert/strict'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { cpus, tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { rm, writeFile } from 'node:fs/promises'
+import { cpus } from 'node:os'
 import { createNativeEngine } from '../../src/engine/native.ts'
 import { loadModels } from '../../src/load.ts'
 import { createAdmission } from '../../src/model/admission.ts'
 import { Tensor } from '../../src/tensor.ts'
-import { f32, writeSafetensors } from '../../test/safetensors.ts'
+import { median, random, writeBenchModels } from '../models.ts'
 import { load, once, post, type Load } from './client.ts'
 import { startCellserve, startPeer, type Server } from './servers.ts'
 
@@ -29,14 +28,8 @@ const say = (line = ''): void => {
   console.log(line)
   lines.push(line)
 }
-const random = (length: number, scale = 1): number[] => Array.from({ length }, () => Math.fround((Math.random() * 2 - 1) * scale))
-const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]
 
-const models = await mkdtemp(join(tmpdir(), 'cellserve-bench-'))
-for (const n of UNITS) {
-  const weights = (...shape: number[]) => f32(shape, random(shape.reduce((a, b) => a * b), 1 / Math.sqrt(n)))
-  await writeFile(join(models, `${n}.safetensors`), writeSafetensors({ weight_ih: weights(4 * n, n), weight_hh: weights(4 * n, n), bias_ih: weights(4 * n), bias_hh: weights(4 * n) }))
-}
+const models = await writeBenchModels(UNITS)
 
 const stepsOf = (n: number, count: number): Buffer[] => Array.from({ length: count }, () => {
   return post(`/models/${n}/step`, { x: [random(n)], h_in: [random(n)], c_in: [random(n)] })

@@ -8,13 +8,13 @@
  * CELLSERVE_PYTHON names a Python with torch, fastapi, uvicorn and orjson; without it that peer is left out.
  */
 import { execFileSync } from 'node:child_process'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { cpus, tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { rm, writeFile } from 'node:fs/promises'
+import { cpus } from 'node:os'
 import { SAFETENSORS } from '../../src/formats/binary.ts'
 import { f32, writeSafetensors } from '../../test/safetensors.ts'
 import { load, post, postBytes } from '../load/client.ts'
 import { startCellserve, startEcho, startPeer, type Server } from '../load/servers.ts'
+import { median, random, writeBenchModels } from '../models.ts'
 
 const quick = process.argv.includes('--quick')
 const ROUNDS = quick ? 1 : 5
@@ -24,14 +24,7 @@ const [CLIENT, SERVER] = [{ core: 1 }, { core: 0 }]
 
 execFileSync('taskset', ['-cp', String(CLIENT.core), String(process.pid)], { stdio: 'ignore' })
 
-const random = (length: number, scale = 1): number[] => Array.from({ length }, () => Math.fround((Math.random() * 2 - 1) * scale))
-const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]
-
-const models = await mkdtemp(join(tmpdir(), 'cellserve-bench-'))
-for (const n of UNITS) {
-  const weights = (...shape: number[]) => f32(shape, random(shape.reduce((a, b) => a * b), 1 / Math.sqrt(n)))
-  await writeFile(join(models, `${n}.safetensors`), writeSafetensors({ weight_ih: weights(4 * n, n), weight_hh: weights(4 * n, n), bias_ih: weights(4 * n), bias_hh: weights(4 * n) }))
-}
+const models = await writeBenchModels(UNITS)
 
 const cellserve = await startCellserve('cellserve', models, [], SERVER)
 const unbatched = await startCellserve('cellserve, batching off', models, ['--batch-rows', '1'], SERVER)

@@ -12,18 +12,9 @@
 
 #include "../json/decimal.h"
 #include "../json/document.h"
+#include "expect.h"
 
 using namespace cellserve;
-
-static int failures = 0;
-
-#define EXPECT(condition, ...)                                   \
-  if (!(condition)) {                                            \
-    std::printf("FAILED %s:%d: ", __FILE__, __LINE__);           \
-    std::printf(__VA_ARGS__);                                    \
-    std::printf("\n");                                           \
-    if (++failures > 20) std::exit(1);                           \
-  }
 
 static std::mt19937 generator(7);
 

@@ -15,19 +15,10 @@
 
 #define CELLSERVE_LANES 4
 #include "../vector.h"
+#include "expect.h"
 
 using namespace cellserve;
 using Buffer = std::vector<float>;
-
-static int failures = 0;
-
-#define EXPECT(condition, ...)                                   \
-  if (!(condition)) {                                            \
-    std::printf("FAILED %s:%d: ", __FILE__, __LINE__);           \
-    std::printf(__VA_ARGS__);                                    \
-    std::printf("\n");                                           \
-    if (++failures > 20) std::exit(1);                           \
-  }
 
 static std::mt19937 generator(7);
 

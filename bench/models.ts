@@ -1,0 +1,23 @@
+import { mkdtemp, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { f32, writeSafetensors } from '../test/safetensors.ts'
+
+/** So many float32 in [-scale, scale). */
+export function random (length: number, scale = 1): number[] {
+  return Array.from({ length }, () => Math.fround((Math.random() * 2 - 1) * scale))
+}
+
+export function median (values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]
+}
+
+/** A folder of LSTMCells with I = Hi = Ho = n for each n of `units`, named after it. */
+export async function writeBenchModels (units: readonly number[]): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'cellserve-bench-'))
+  for (const n of units) {
+    const weights = (...shape: number[]) => f32(shape, random(shape.reduce((a, b) => a * b), 1 / Math.sqrt(n)))
+    await writeFile(join(folder, `${n}.safetensors`), writeSafetensors({ weight_ih: weights(4 * n, n), weight_hh: weights(4 * n, n), bias_ih: weights(4 * n), bias_hh: weights(4 * n) }))
+  }
+  return folder
+}
