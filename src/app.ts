@@ -42,6 +42,7 @@ export interface AppOptions {
 
 /** The service, ready to listen. */
 export async function buildApp ({ config, registry, admission, metrics, json, keys, logger }: AppOptions) {
+  const requestTimeout = 1000 * config['body-timeout']
   const app = Fastify({
     ...(logger !== undefined && { loggerInstance: logger }),
     // Two lines a request are dear under load, and the metrics count them anyway.
@@ -50,9 +51,11 @@ export async function buildApp ({ config, registry, admission, metrics, json, ke
     genReqId: requestId,
     bodyLimit: config['body-limit'],
     keepAliveTimeout: 1000 * config['keep-alive-timeout'],
-    requestTimeout: 1000 * config['body-timeout'],
+    requestTimeout,
     http: {
-      headersTimeout: 1000 * config['header-timeout'],
+      requestTimeout,
+      // A part takes no longer than the whole.
+      headersTimeout: Math.min(1000 * config['header-timeout'], requestTimeout),
       // How often those two are looked at; by default twice a minute.
       connectionsCheckingInterval: 1000,
       maxHeaderSize: config['max-header-bytes'],

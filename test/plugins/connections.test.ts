@@ -83,6 +83,13 @@ test('more connections than the bound are closed, those before them are served',
   first.socket.destroy()
 })
 
+test('a head may be given more time than Node.js gives it, and no more than the whole', async (t) => {
+  const { server: patient } = await buildTestApp(t, '--header-timeout', '900', '--body-timeout', '1800')
+  assert.deepEqual([patient.headersTimeout, patient.requestTimeout], [900_000, 1_800_000])
+  const { server: hasty } = await buildTestApp(t, '--header-timeout', '10', '--body-timeout', '5')
+  assert.deepEqual([hasty.headersTimeout, hasty.requestTimeout], [5000, 5000])
+})
+
 test('headers past the bound are a problem', async (t) => {
   const { listeningOrigin } = await buildTestApp(t, '--max-header-bytes', '2048')
   assert.match(await answerTo(listeningOrigin, `GET /models HTTP/1.1\r\nhost: x\r\nx-large: ${'y'.repeat(2100)}\r\n\r\n`), /^HTTP\/1.1 431 /)
