@@ -41,7 +41,7 @@ test('of the last steps alone there is one line', async (t) => {
 test('a failure before the first line has its status, one after it is the last line', async (t) => {
   const request = supertest((await buildTestApp(t, '--models', await overflowingModels(t))).server)
   const stream = (x: number[][]): supertest.Test => request.post('/sequence').set('accept', NDJSON).buffer(true).send({ x })
-  const huge = [3e38, 3e38]
+  const huge = [3e38, -3e38]
   const early = await stream([huge, huge]).expect(422).expect('content-type', /problem\+json/)
   assert.match(early.body.detail, /row 0, step 0: the arithmetic overflows/)
 
