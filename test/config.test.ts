@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { ConfigError, helpText, readConfig, Settings } from '../src/config.ts'
 
@@ -100,5 +101,13 @@ test('--help lists every setting with its variable and default', () => {
     const line = text.split('\n').find((each) => each.includes(`--${name} `)) ?? assert.fail(name)
     assert.ok(line.includes(`CELLSERVE_${name.toUpperCase().replaceAll('-', '_')}`))
     if ('default' in schema) assert.ok(line.endsWith(`Default: ${String(schema.default)}`))
+  }
+})
+
+test('every setting stands in the help and in the documents', () => {
+  const operating = readFileSync('docs/operating.md', 'utf8')
+  for (const name of Object.keys(Settings.properties)) {
+    assert.ok(helpText().includes(`  --${name} `), name)
+    assert.ok(operating.includes(`\`--${name}\``), name)
   }
 })
