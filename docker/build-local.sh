@@ -43,12 +43,12 @@ fi
 container=
 
 say "base image"
+# shellcheck source=/dev/null
+. /etc/os-release
 if ! buildah inspect --type image base >/dev/null 2>&1; then
-  # shellcheck source=/dev/null
-  suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
   # shellcheck disable=SC2016
-  mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' "Codename: $suite" | head -n 1)
-  debootstrap --variant=minbase "$suite" "$work/base" "$mirror" >"$logs/debootstrap" || { tail "$logs/debootstrap"; exit 1; }
+  mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' "Codename: $VERSION_CODENAME" | head -n 1)
+  debootstrap --variant=minbase "$VERSION_CODENAME" "$work/base" "$mirror" >"$logs/debootstrap" || { tail "$logs/debootstrap"; exit 1; }
   # What Debian's slim images leave out.
   rm -rf "$work/base"/usr/share/{doc,info,locale,man} "$work/base"/var/{cache/apt,log,lib/apt/lists}/* "$work/base"/dev/*
   for package in "node-linux-$(node -p process.arch)@$NODE" npm@11; do
@@ -67,7 +67,7 @@ if ! buildah inspect --type image base >/dev/null 2>&1; then
   container=
   rm -rf "$work/base"
 fi
-echo "Node.js $NODE on $(. /etc/os-release && echo "$PRETTY_NAME")"
+echo "Node.js $NODE on $PRETTY_NAME"
 
 # What this machine is told about apt, npm and certificates, for the length of the build.
 configuration=(--volume /etc/apt:/etc/apt:ro --volume /etc/ssl/certs:/etc/ssl/certs:ro)
