@@ -26,7 +26,7 @@ async function configure (t: TestContext, file: string, addresses: ReadonlyArray
   let text = await readFile(join('docker/load-balancer', file), 'utf8')
   for (const [from, to] of addresses) {
     assert.ok(text.includes(from), from)
-    text = text.replace(from, to)
+    text = text.replaceAll(from, to)
   }
   await writeFile(join(folder, file), text)
   return join(folder, file)
