@@ -27,10 +27,10 @@
         'native/binding/json.cc',
         'native/json/decimal.cc',
         'native/json/document.cc',
-        'native/kernels.cc',
-        'native/sequence.cc',
-        'native/threads.cc',
-        'native/weights.cc'
+        'native/kernel/kernels.cc',
+        'native/program/sequence.cc',
+        'native/program/threads.cc',
+        'native/kernel/weights.cc'
       ],
       'dependencies': ['kernel_portable'],
       'conditions': [
@@ -41,7 +41,7 @@
     {
       'target_name': 'kernel_portable',
       'type': 'static_library',
-      'sources': ['native/kernel_portable.cc']
+      'sources': ['native/kernel/portable.cc']
     }
   ],
   'conditions': [
@@ -50,14 +50,14 @@
         {
           'target_name': 'kernel_avx2',
           'type': 'static_library',
-          'sources': ['native/kernel_avx2.cc', 'native/kernel_avx2x16.cc'],
+          'sources': ['native/kernel/avx2.cc', 'native/kernel/avx2x16.cc'],
           'cflags': ['-mavx2', '-mfma'],
           'xcode_settings': { 'OTHER_CFLAGS': ['-mavx2', '-mfma'] }
         },
         {
           'target_name': 'kernel_avx512',
           'type': 'static_library',
-          'sources': ['native/kernel_avx512.cc'],
+          'sources': ['native/kernel/avx512.cc'],
           'cflags': ['-mavx512f', '-mavx2', '-mfma'],
           'xcode_settings': { 'OTHER_CFLAGS': ['-mavx512f', '-mavx2', '-mfma'] }
         }
@@ -65,7 +65,7 @@
     }],
     ['target_arch == "arm64"', {
       'targets': [
-        { 'target_name': 'kernel_neon', 'type': 'static_library', 'sources': ['native/kernel_neon.cc'] }
+        { 'target_name': 'kernel_neon', 'type': 'static_library', 'sources': ['native/kernel/neon.cc'] }
       ]
     }]
   ]

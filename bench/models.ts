@@ -1,7 +1,7 @@
 import { mkdtemp, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { f32, writeSafetensors } from '../test/safetensors.ts'
+import { f32, writeSafetensors } from '../test/support/safetensors.ts'
 
 /** So many float32 in [-scale, scale). */
 export function random (length: number, scale = 1): number[] {

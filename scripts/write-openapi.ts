@@ -1,6 +1,6 @@
 /** Writes the OpenAPI document of the service to openapi/openapi.json. */
 import { writeFile } from 'node:fs/promises'
-import { readConfig } from '../src/config.ts'
+import { readConfig } from '../src/config/settings.ts'
 import { chooseEngine } from '../src/engine/choose.ts'
 import { createService } from '../src/service.ts'
 

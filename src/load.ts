@@ -1,7 +1,7 @@
 import Type from 'typebox'
-import { createPolicy } from './model/feedback/policies.ts'
-import { createModel, type Model, type ModelHouse } from './model/model.ts'
-import { compile } from './schema.ts'
+import { createPolicy } from './model/policies/policies.ts'
+import { createModel, type Model, type ModelDeps } from './model/model.ts'
+import { compile } from './tensor/schema.ts'
 import { ModelsError, readModels, type ModelFile } from './weights/folder.ts'
 
 const readConfig = compile(Type.Object({
@@ -14,12 +14,12 @@ const readConfig = compile(Type.Object({
  *
  * @throws ModelsError at the first file that is wrong; the message names it.
  */
-export async function loadModels (directory: string, house: ModelHouse): Promise<Model[]> {
+export async function loadModels (directory: string, house: ModelDeps): Promise<Model[]> {
   const files = await readModels(directory)
   return await Promise.all(files.map((file) => loadModel(file, house)))
 }
 
-async function loadModel (file: ModelFile, house: ModelHouse): Promise<Model> {
+async function loadModel (file: ModelFile, house: ModelDeps): Promise<Model> {
   const { name, cell, config, folder, tensor } = file
   try {
     const { feedback, default: isDefault } = readConfig(config, '')

@@ -2,9 +2,9 @@
 import closeWithGrace from 'close-with-grace'
 import { pino, type Logger } from 'pino'
 import { buildMetricsApp } from './app.ts'
-import { ConfigError, helpText, readConfig, type Config } from './config.ts'
+import { ConfigError, helpText, readConfig, type Config } from './config/settings.ts'
 import { chooseEngine } from './engine/choose.ts'
-import type { Metrics } from './metrics.ts'
+import type { Metrics } from './plugins/telemetry/metrics.ts'
 import { createService } from './service.ts'
 import { version } from './version.ts'
 

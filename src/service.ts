@@ -1,15 +1,15 @@
 import type { FastifyBaseLogger } from 'fastify'
-import { findAddon } from './addon.ts'
+import { findAddon } from './engine/addon.ts'
 import { buildApp } from './app.ts'
-import type { Config } from './config.ts'
+import type { Config } from './config/settings.ts'
 import type { Engine } from './engine/engine.ts'
-import { readKeys } from './keys.ts'
+import { readKeys } from './config/keys.ts'
 import { loadModels } from './load.ts'
-import { createMetrics } from './metrics.ts'
-import { createAdmission } from './model/admission.ts'
+import { createMetrics } from './plugins/telemetry/metrics.ts'
+import { createAdmission } from './scheduler/admission.ts'
 import { createRegistry } from './model/registry.ts'
 import { version } from './version.ts'
-import { createJson } from './formats/json.ts'
+import { createJson } from './wire/json.ts'
 
 /**
  * Puts the parts of the service together: models on an engine, and the app that answers for them.

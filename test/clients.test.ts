@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { describe, test, type TestContext } from 'node:test'
 import { promisify } from 'node:util'
-import { buildTestApp } from './helper.ts'
-import { takes } from './outside.ts'
-import { commands, programs } from './recipes.ts'
+import { buildTestApp } from './support/app.ts'
+import { takes } from './support/outside.ts'
+import { commands, programs } from './support/recipes.ts'
 
 const run = promisify(execFile)
 

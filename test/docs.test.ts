@@ -5,8 +5,8 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { describe, test } from 'node:test'
 import { promisify } from 'node:util'
-import { closeTo } from './close.ts'
-import { buildTestApp, testEngine } from './helper.ts'
+import { closeTo } from './support/close.ts'
+import { buildTestApp, testEngine } from './support/app.ts'
 
 const run = promisify(execFile)
 

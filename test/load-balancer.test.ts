@@ -7,8 +7,8 @@ import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createClient } from '../src/client/client.ts'
-import { takes } from './outside.ts'
-import { ADDRESS, run, start, type Running } from './process.ts'
+import { takes } from './support/outside.ts'
+import { ADDRESS, run, start, type Running } from './support/process.ts'
 
 const CHAINS = 8
 

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { connect, createServer } from 'node:net'
 import { once } from 'node:events'
 import { test, type TestContext } from 'node:test'
-import { writeModels } from './models.ts'
-import { ADDRESS, run } from './process.ts'
-import { customLstm, f32, writeSafetensors } from './safetensors.ts'
+import { writeModels } from './support/models.ts'
+import { ADDRESS, run } from './support/process.ts'
+import { customLstm, f32, writeSafetensors } from './support/safetensors.ts'
 
 test('the demo is served, and SIGTERM ends it well', async (t) => {
   const server = run(t, '--port', '0')

@@ -7,8 +7,8 @@ import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { describe, before, after, test, type TestContext } from 'node:test'
 import { promisify } from 'node:util'
-import { takes } from './outside.ts'
-import { programs } from './recipes.ts'
+import { takes } from './support/outside.ts'
+import { programs } from './support/recipes.ts'
 
 const run = promisify(execFile)
 

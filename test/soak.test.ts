@@ -5,8 +5,8 @@ import { setTimeout } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { once, post } from '../bench/load/client.ts'
-import { startService, testEngine } from './helper.ts'
-import { randomNumbers } from './reference.ts'
+import { startService, testEngine } from './support/app.ts'
+import { randomNumbers } from './support/reference.ts'
 
 /** A few seconds in the suite; CELLSERVE_SOAK_SECONDS=300 for a soak. */
 const SECONDS = Number(process.env.CELLSERVE_SOAK_SECONDS ?? 6)

@@ -1,4 +1,4 @@
-import type { Cell } from '../../src/cell.ts'
+import type { Cell } from '../../src/network/cell.ts'
 import type { Engine } from '../../src/engine/engine.ts'
 import { usableCores } from '../../src/engine/cores.ts'
 import { createNativeEngine } from '../../src/engine/native.ts'

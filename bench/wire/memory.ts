@@ -4,8 +4,8 @@
  *     npm run bench:memory               writes bench/results/memory.md
  */
 import { writeFile } from 'node:fs/promises'
-import { SAFETENSORS } from '../../src/formats/binary.ts'
-import { f32, writeSafetensors } from '../../test/safetensors.ts'
+import { SAFETENSORS } from '../../src/wire/safetensors.ts'
+import { f32, writeSafetensors } from '../../test/support/safetensors.ts'
 import { load, post, postBytes } from '../load/client.ts'
 import { startCellserve } from '../load/servers.ts'
 

@@ -5,9 +5,9 @@
 #include <unordered_map>
 #include <vector>
 
-#include "../cell.h"
-#include "../sequence.h"
-#include "../threads.h"
+#include "../kernel/cell.h"
+#include "../program/sequence.h"
+#include "../program/threads.h"
 #include "arguments.h"
 
 namespace cellserve {

@@ -9,12 +9,12 @@
 #include <random>
 #include <vector>
 
-#include "../cell.h"
-#include "../sequence.h"
-#include "../threads.h"
+#include "../kernel/cell.h"
+#include "../program/sequence.h"
+#include "../program/threads.h"
 
 #define CELLSERVE_LANES 4
-#include "../vector.h"
+#include "../kernel/vector.h"
 #include "expect.h"
 
 using namespace cellserve;

@@ -15,14 +15,14 @@ build () { # name, flags
   flags="-std=c++17 -Wall -Wextra -Wno-psabi -ffp-contract=off -pthread $*"
   rm -f "$out/$name"-*.o  # a compiler that fails in the background shows when they are linked
   objects=
-  for file in kernels weights sequence threads kernel_portable kernel_avx2 kernel_avx2x16 kernel_avx512 kernel_neon test/kernel_test; do
+  for file in kernel/kernels kernel/weights program/sequence program/threads kernel/portable kernel/avx2 kernel/avx2x16 kernel/avx512 kernel/neon test/kernel_test; do
     isa=
     case "$(uname -m) $file" in
-      x86_64\ kernel_avx512) isa='-mavx512f -mavx2 -mfma' ;;
-      x86_64\ kernel_avx2*) isa='-mavx2 -mfma' ;;
-      *\ kernel_avx*) continue ;;
-      arm64\ kernel_neon|aarch64\ kernel_neon) ;;
-      *\ kernel_neon) continue ;;
+      x86_64\ kernel/avx512) isa='-mavx512f -mavx2 -mfma' ;;
+      x86_64\ kernel/avx2*) isa='-mavx2 -mfma' ;;
+      *\ kernel/avx*) continue ;;
+      arm64\ kernel/neon|aarch64\ kernel/neon) ;;
+      *\ kernel/neon) continue ;;
     esac
     object=$out/$name-$(basename $file).o
     # shellcheck disable=SC2086

@@ -1,4 +1,4 @@
-import type { Cell } from '../cell.ts'
+import type { Cell } from '../network/cell.ts'
 
 /**
  * What computes cells. An engine takes a cell's weights once and then steps batches of rows; it knows neither models nor

@@ -1,5 +1,5 @@
-import { loadAddon, type Addon, type AddonEngine } from '../addon.ts'
-import { createCell, type Cell } from '../cell.ts'
+import { loadAddon, type Addon, type AddonEngine } from './addon.ts'
+import { createCell, type Cell } from '../network/cell.ts'
 import { usableCores } from './cores.ts'
 import type { Batch, Engine, Run, Stepper } from './engine.ts'
 

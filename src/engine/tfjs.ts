@@ -2,7 +2,7 @@ import { createRequire } from 'node:module'
 import { dirname } from 'node:path'
 import util from 'node:util'
 import * as tf from '@tensorflow/tfjs-core'
-import type { Cell } from '../cell.ts'
+import type { Cell } from '../network/cell.ts'
 import type { Batch, Engine, Stepper } from './engine.ts'
 
 /** TensorFlow's C library through `@tensorflow/tfjs-node`, or WebAssembly. */

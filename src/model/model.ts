@@ -1,18 +1,18 @@
-import { countParameters, type Cell, type CellSizes } from '../cell.ts'
+import { countParameters, type Cell, type CellSizes } from '../network/cell.ts'
 import type { Engine } from '../engine/engine.ts'
-import { Refusal, unprocessable } from '../refusal.ts'
-import { Tensor } from '../tensor.ts'
-import type { Admission } from './admission.ts'
-import { createBatch } from './batch.ts'
-import { patientCaller, type Caller } from './caller.ts'
-import type { Feedback, Policy } from './feedback/policy.ts'
+import { InputError, unprocessable } from '../errors.ts'
+import { Tensor } from '../tensor/tensor.ts'
+import type { Admission } from '../scheduler/admission.ts'
+import { createBatch } from '../scheduler/batch.ts'
+import { patientCaller, type Caller } from '../scheduler/cancellation.ts'
+import type { Feedback, Policy } from './policies/policy.ts'
 import { checkAnswerSize } from './limits.ts'
-import type { Meter } from './meter.ts'
-import { createPace, type Pace } from './pace.ts'
+import type { Meter } from '../scheduler/meter.ts'
+import { createPace, type Pace } from '../scheduler/output-window.ts'
 import { expandState, outlineSequence, outlineStep, type Outline, type SequenceRequest, type StepRequest } from './request.ts'
-import { createScheduler } from './scheduler.ts'
+import { createScheduler } from '../scheduler/scheduler.ts'
 import { readSteps, streamRoom, type SequenceStep } from './stream.ts'
-import type { Work } from './work.ts'
+import type { Work } from '../scheduler/task.ts'
 
 /** A cell, its policy, its rows. */
 export interface Model {
@@ -23,14 +23,14 @@ export interface Model {
   readonly policy: { readonly name: string, readonly policy: Policy }
   readonly engine: Pick<Engine, 'name' | 'backend'>
   readonly parameters: number
-  /** One step of the bare cell. @throws Refusal */
+  /** One step of the bare cell. @throws InputError */
   step (request: StepRequest, caller?: Caller): Promise<StepAnswer>
-  /** Many steps with the policy's feedback between them. @throws Refusal */
+  /** Many steps with the policy's feedback between them. @throws InputError */
   sequence (request: SequenceRequest, caller?: Caller): Promise<SequenceAnswer>
   /**
    * The same, told while it is computed: the steps, some at a time, then the states. It goes no faster than it is read.
    *
-   * @throws Refusal, the first time that it is asked or later.
+   * @throws InputError, the first time that it is asked or later.
    */
   stream (request: SequenceRequest, caller?: Caller): AsyncGenerator<ReadonlyArray<SequenceStep | SequenceStates>, void>
 }
@@ -55,7 +55,7 @@ export interface SequenceAnswer extends SequenceStates {
 }
 
 /** What all models of a process share. */
-export interface ModelHouse {
+export interface ModelDeps {
   readonly engine: Engine
   /** The largest B x T of a request. */
   readonly maxSteps: number
@@ -83,7 +83,7 @@ interface Plan {
 /** The feedback of the bare cell. */
 const NO_FEEDBACK: Feedback = { knows: () => false, next: () => {} }
 
-export function createModel ({ name, isDefault = false, cell, policy }: ModelParts, { engine, maxSteps, batchRows, admission, meter }: ModelHouse): Model {
+export function createModel ({ name, isDefault = false, cell, policy }: ModelParts, { engine, maxSteps, batchRows, admission, meter }: ModelDeps): Model {
   const { sizes } = cell
   const { I, Hi, Ho } = sizes
   const scheduler = createScheduler(createBatch(engine.load(cell), sizes, batchRows), meter)
@@ -137,7 +137,7 @@ export function createModel ({ name, isDefault = false, cell, policy }: ModelPar
     return feedback
   }
 
-  function needsPolicy (steps: number): Refusal {
+  function needsPolicy (steps: number): InputError {
     return unprocessable('/x', `${steps} steps need a feedback policy to make each h_in (Hi = ${Hi}) of the last h_out (Ho = ${Ho}), ` +
       'and this model has none: send one step at a time, to /step, or give the model a policy in its config.json')
   }
@@ -215,6 +215,6 @@ async function * namingStream<T> (model: string, answer: () => AsyncGenerator<T,
 }
 
 function named (error: unknown, model: string): unknown {
-  if (error instanceof Refusal) error.model = model
+  if (error instanceof InputError) error.model = model
   return error
 }

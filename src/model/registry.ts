@@ -1,4 +1,4 @@
-import { Refusal } from '../refusal.ts'
+import { InputError } from '../errors.ts'
 import type { Model } from './model.ts'
 
 /** The models served, by name. */
@@ -9,7 +9,7 @@ export interface Registry {
   /**
    * The model of that name, or the default model.
    *
-   * @throws Refusal where there is none; it lists those that there are.
+   * @throws InputError where there is none; it lists those that there are.
    */
   get (name?: string): Model
 }
@@ -32,7 +32,7 @@ export function createRegistry (models: readonly Model[], defaultName?: string):
     get (name = fallback) {
       const model = name === undefined ? undefined : byName.get(name)
       if (model !== undefined) return model
-      throw new Refusal('unknown', {
+      throw new InputError('unknown', {
         path: '',
         message: name === undefined
           ? `several models are served and none is the default: name one in the path, as in /models/NAME/step; the models are ${names}`

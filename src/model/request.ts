@@ -1,6 +1,6 @@
-import type { CellSizes } from '../cell.ts'
-import { Refusal, unprocessable } from '../refusal.ts'
-import type { Tensor } from '../tensor.ts'
+import type { CellSizes } from '../network/cell.ts'
+import { InputError, unprocessable } from '../errors.ts'
+import type { Tensor } from '../tensor/tensor.ts'
 
 /** One step of the bare cell; the client owns the feedback. */
 export interface StepRequest {
@@ -41,7 +41,7 @@ export interface Outline {
   readonly xStep: number
 }
 
-/** @throws Refusal where `x` does not fit the cell. */
+/** @throws InputError where `x` does not fit the cell. */
 export function outlineStep ({ x }: StepRequest, { I }: CellSizes): Outline {
   const { shape, rank } = x
   checkWidth(x, I)
@@ -52,12 +52,12 @@ export function outlineStep ({ x }: StepRequest, { I }: CellSizes): Outline {
   return { rows, steps: 1, lengths: new Array(rows).fill(1), batched: rank > 1, xStep: 0 }
 }
 
-/** @throws Refusal where `x`, `steps` and `lengths` do not fit the cell or each other. */
+/** @throws InputError where `x`, `steps` and `lengths` do not fit the cell or each other. */
 export function outlineSequence ({ x, steps, lengths }: SequenceRequest, { I }: CellSizes, maxSteps: number): Outline {
   const { shape, rank } = x
   if (steps !== undefined && rank === 3) throw unprocessable('/steps', 'feeds the same x to every step, so x must be [B][I] or [I], got [B][T][I]')
   if (steps === undefined && rank === 1) {
-    throw new Refusal('malformed', { path: '/x', message: 'expected [B][T][I] or [T][I], got a single vector; to feed it more than once, say how often in steps' })
+    throw new InputError('malformed', { path: '/x', message: 'expected [B][T][I] or [T][I], got a single vector; to feed it more than once, say how often in steps' })
   }
   checkWidth(x, I)
   const batched = steps === undefined ? rank === 3 : rank === 2
@@ -83,7 +83,7 @@ function rowLengths (x: Tensor, lengths: readonly number[] | undefined, rows: nu
 /**
  * The state of every row: a copy, `[B, width]`, of what the request gave; zeros where it gave nothing.
  *
- * @throws Refusal where the given does not fit.
+ * @throws InputError where the given does not fit.
  */
 export function expandState (given: Tensor | undefined, field: 'h_in' | 'c_in', rows: number, width: number): Float32Array {
   const state = new Float32Array(rows * width)

@@ -1,8 +1,8 @@
-import { Tensor } from '../tensor.ts'
-import type { Caller } from './caller.ts'
-import type { PacedReader } from './pace.ts'
+import { Tensor } from '../tensor/tensor.ts'
+import type { Caller } from '../scheduler/cancellation.ts'
+import type { PacedReader } from '../scheduler/output-window.ts'
 import type { Outline } from './request.ts'
-import type { Work } from './work.ts'
+import type { Work } from '../scheduler/task.ts'
 
 /** One step of a sequence. */
 export interface SequenceStep {

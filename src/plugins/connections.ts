@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import fp from 'fastify-plugin'
-import { Refusal } from '../refusal.ts'
+import { InputError } from '../errors.ts'
 import { problem, PROBLEM_JSON, type Problem } from './errors.ts'
 
 /** The latest request of a connection. */
@@ -18,7 +18,7 @@ export default fp<{ maxConnections: number }>(async (app, { maxConnections }) =>
   })
 
   app.addHook('onRequest', async ({ raw: { httpVersion, headers } }) => {
-    if (headers.host === undefined && httpVersion === '1.1') throw new Refusal('malformed', { path: '', message: 'a request of HTTP/1.1 needs the header host' })
+    if (headers.host === undefined && httpVersion === '1.1') throw new InputError('malformed', { path: '', message: 'a request of HTTP/1.1 needs the header host' })
   })
 }, { name: 'connections', fastify: '5.x', dependencies: ['errors'] })
 

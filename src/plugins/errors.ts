@@ -1,7 +1,7 @@
 import { STATUS_CODES } from 'node:http'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { Refusal, type FieldError, type RefusalKind } from '../refusal.ts'
+import { InputError, type FieldError, type ErrorKind } from '../errors.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -20,12 +20,12 @@ export interface Problem {
   readonly errors?: readonly FieldError[]
 }
 
-/** A `Refusal`, an error of Fastify's, or any other. */
+/** A `InputError`, an error of Fastify's, or any other. */
 type Failure = Error & { readonly code?: string | undefined, readonly statusCode?: number | undefined }
 
 export const PROBLEM_JSON = 'application/problem+json'
 
-const STATUS: Readonly<Record<RefusalKind, number>> = {
+const STATUS: Readonly<Record<ErrorKind, number>> = {
   malformed: 400,
   unknown: 404,
   unprocessable: 422,
@@ -44,7 +44,7 @@ export default fp(async (app) => {
 
   app.setErrorHandler((error: Failure, request, reply) => {
     // Fastify closes the connection where a parser fails, for more of the body may come; ours fail when all of it is there.
-    if (error instanceof Refusal) reply.removeHeader('connection')
+    if (error instanceof InputError) reply.removeHeader('connection')
     return send(reply, refuse(error, request))
   })
 
@@ -59,7 +59,7 @@ export default fp(async (app) => {
 
 /** What a request is told that fails of this error; its refusal is counted and logged. */
 export function refuse (error: Failure, request: FastifyRequest): Problem {
-  request.refused = error instanceof Refusal ? error.kind : error.code ?? 'error'
+  request.refused = error instanceof InputError ? error.kind : error.code ?? 'error'
   const problem = problemOf(error, request)
   // What the operator has to look into; an overload is for the metrics to show.
   if (problem.status === 500) request.log.error(error)
@@ -78,7 +78,7 @@ export function answerFrameworkError (error: FastifyError, request: FastifyReque
 }
 
 function problemOf (error: Failure, request: FastifyRequest): Problem {
-  if (error instanceof Refusal) {
+  if (error instanceof InputError) {
     const { kind, model, errors, message } = error
     return {
       ...problem(STATUS[kind], model === undefined ? message : `model ${model}: ${message}`),

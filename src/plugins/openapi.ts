@@ -1,8 +1,8 @@
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import fp from 'fastify-plugin'
-import { SAFETENSORS } from '../formats/binary.ts'
-import { publish } from '../schema.ts'
+import { SAFETENSORS } from '../wire/safetensors.ts'
+import { publish } from '../tensor/schema.ts'
 
 export interface OpenapiOptions {
   readonly version: string

@@ -1,6 +1,6 @@
 import fp from 'fastify-plugin'
-import { Refusal } from '../refusal.ts'
-import { compile, compileText } from '../schema.ts'
+import { InputError } from '../errors.ts'
+import { compile, compileText } from '../tensor/schema.ts'
 
 /** Validates requests by our own compiler, which flattens tensors on its way, and writes answers as plain JSON. */
 export default fp(async (app) => {
@@ -10,7 +10,7 @@ export default fp(async (app) => {
       try {
         return { value: validate(value, '') }
       } catch (error) {
-        if (error instanceof Refusal) return { error }
+        if (error instanceof InputError) return { error }
         throw error
       }
     }
@@ -26,8 +26,8 @@ function compileQuery (schema: Parameters<typeof compileText>[0]): (query: unkno
     try {
       return validate(query, '')
     } catch (error) {
-      if (!(error instanceof Refusal)) throw error
-      throw new Refusal(error.kind, error.errors.map(({ path, message }) => ({ path: '', message: `${path.slice(1)} in the query string: ${message}` })))
+      if (!(error instanceof InputError)) throw error
+      throw new InputError(error.kind, error.errors.map(({ path, message }) => ({ path: '', message: `${path.slice(1)} in the query string: ${message}` })))
     }
   }
 }

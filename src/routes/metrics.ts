@@ -1,5 +1,5 @@
 import type { FastifyPluginAsync } from 'fastify'
-import type { Metrics } from '../metrics.ts'
+import type { Metrics } from '../plugins/telemetry/metrics.ts'
 import { problems } from './schemas.ts'
 
 /** `GET /metrics`, for Prometheus. */

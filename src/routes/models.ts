@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import Type, { type Static } from 'typebox'
 import type { Model } from '../model/model.ts'
 import type { Registry } from '../model/registry.ts'
-import { publish } from '../schema.ts'
+import { publish } from '../tensor/schema.ts'
 import { ModelParams, problems } from './schemas.ts'
 
 const Size = (description: string) => Type.Integer({ minimum: 1, description })

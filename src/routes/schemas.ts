@@ -1,6 +1,6 @@
 import Type, { type TSchema } from 'typebox'
-import { SAFETENSORS } from '../formats/binary.ts'
-import { JSON_TYPE } from '../formats/json.ts'
+import { SAFETENSORS } from '../wire/safetensors.ts'
+import { JSON_TYPE } from '../wire/json.ts'
 
 /** RFC 9457 problem details, as the errors plugin answers them. */
 export const Problem = Type.Object({

@@ -1,15 +1,15 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyReply } from 'fastify'
 import Type, { type Static } from 'typebox'
-import type { Fields } from '../formats/fields.ts'
-import { NDJSON } from '../formats/json.ts'
-import type { Caller } from '../model/caller.ts'
-import { CONTEXTS } from '../model/feedback/policies.ts'
+import type { Fields } from '../wire/tensor-paths.ts'
+import { NDJSON } from '../wire/json.ts'
+import type { Caller } from '../scheduler/cancellation.ts'
+import { CONTEXTS } from '../model/policies/policies.ts'
 import type { Model } from '../model/model.ts'
 import type { Registry } from '../model/registry.ts'
 import type { SequenceRequest } from '../model/request.ts'
-import { Refusal } from '../refusal.ts'
-import { compile, tensorFields, TensorSchema } from '../schema.ts'
+import { InputError } from '../errors.ts'
+import { compile, tensorFields, TensorSchema } from '../tensor/schema.ts'
 import { answers, BODIES, ModelParams, Problem, problems, WorkHeaders } from './schemas.ts'
 
 const SequenceBody = Type.Object({
@@ -113,10 +113,10 @@ async function answer (model: Model, request: SequenceRequest, caller: Caller, r
 /** A request and the options of its query string, each of which may be in one of the two. */
 function withOptions (request: SequenceRequest, { weights, ...options }: Static<typeof SequenceOptions>): SequenceRequest {
   const twice = Object.keys(options).find((name) => Object.hasOwn(request, name))
-  if (twice !== undefined) throw new Refusal('malformed', { path: `/${twice}`, message: 'is in the query string, too' })
+  if (twice !== undefined) throw new InputError('malformed', { path: `/${twice}`, message: 'is in the query string, too' })
   const { context } = request
   if (weights === undefined) return { ...request, ...options }
-  if (Object.hasOwn(Object(context), 'weights')) throw new Refusal('malformed', { path: '/context/weights', message: 'is in the query string, too' })
+  if (Object.hasOwn(Object(context), 'weights')) throw new InputError('malformed', { path: '/context/weights', message: 'is in the query string, too' })
   return { ...request, ...options, context: { ...Object(context), weights } }
 }
 

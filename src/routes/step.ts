@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import Type from 'typebox'
 import type { Registry } from '../model/registry.ts'
-import { tensorFields, TensorSchema } from '../schema.ts'
+import { tensorFields, TensorSchema } from '../tensor/schema.ts'
 import { answers, BODIES, ModelParams, problems, WorkHeaders } from './schemas.ts'
 
 const StepRequest = Type.Object({

@@ -1,8 +1,8 @@
 import { lstat, readdir, readFile, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import type { Cell } from '../cell.ts'
+import type { Cell } from '../network/cell.ts'
 import { findCell, readFloats } from './layouts.ts'
-import { parseSafetensors } from '../formats/safetensors.ts'
+import { parseSafetensors } from '../tensor/safetensors.ts'
 
 /** A model as it lies on disk. */
 export interface ModelFile {

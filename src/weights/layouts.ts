@@ -1,6 +1,6 @@
-import { createCell, type Cell } from '../cell.ts'
-import { decodeFloats, FLOAT_DTYPES } from '../formats/dtypes.ts'
-import type { StoredTensor } from '../formats/safetensors.ts'
+import { createCell, type Cell } from '../network/cell.ts'
+import { decodeFloats, FLOAT_DTYPES } from '../tensor/dtypes.ts'
+import type { StoredTensor } from '../tensor/safetensors.ts'
 
 /** Where a known module keeps the four tensors of a cell. */
 interface Layout {

@@ -7,8 +7,8 @@ import { promisify } from 'node:util'
 import { createContext, runInContext } from 'node:vm'
 import { build } from 'esbuild'
 import { createClient, type Problem, type SequenceLine } from '../../src/client/client.ts'
-import { closeTo } from '../close.ts'
-import { buildTestApp } from '../helper.ts'
+import { closeTo } from '../support/close.ts'
+import { buildTestApp } from '../support/app.ts'
 
 async function served (t: TestContext): Promise<string> {
   return (await buildTestApp(t)).listeningOrigin

@@ -3,7 +3,7 @@ import { access, readFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import { Ajv2019 } from 'ajv/dist/2019.js'
 import { parse } from 'yaml'
-import { readConfig } from '../../src/config.ts'
+import { readConfig } from '../../src/config/settings.ts'
 import { imageEnvironment } from './image.ts'
 
 interface Compose {

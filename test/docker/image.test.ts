@@ -3,8 +3,8 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
-import { readConfig } from '../../src/config.ts'
-import { startService } from '../helper.ts'
+import { readConfig } from '../../src/config/settings.ts'
+import { startService } from '../support/app.ts'
 import { imageEnvironment, instructions } from './image.ts'
 
 test('it needs no shell, no name of a user and no name of a signal to run', async () => {

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { test, type TestContext } from 'node:test'
 import supertest from 'supertest'
 import { parse } from 'yaml'
-import { startService } from '../helper.ts'
+import { startService } from '../support/app.ts'
 
 /** What GET /metrics says once a request was answered and one refused. */
 async function readMetrics (t: TestContext): Promise<string> {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
 import { describe, it } from 'node:test'
 import { createNativeEngine } from '../../src/engine/native.ts'
-import { createRandom, randomCell, withoutAddon } from '../native/cells.ts'
+import { createRandom, randomCell, withoutAddon } from '../support/cells.ts'
 
 const sizes = { I: 3, Hi: 4, Ho: 2 }
 const floats = (length: number): Float32Array => new Float32Array(length)

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { Worker } from 'node:worker_threads'
 import { createNativeEngine } from '../../src/engine/native.ts'
 import type { Run } from '../../src/engine/engine.ts'
-import { assertSameBits, createRandom, randomBatch, randomCell, randomFloats, rowsOf, withoutAddon } from '../native/cells.ts'
+import { assertSameBits, createRandom, randomBatch, randomCell, randomFloats, rowsOf, withoutAddon } from '../support/cells.ts'
 
 const sizes = { I: 65, Hi: 66, Ho: 33 }
 const random = createRandom(11)

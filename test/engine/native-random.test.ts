@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { Batch } from '../../src/engine/engine.ts'
 import { createNativeEngine, nativeKernels } from '../../src/engine/native.ts'
-import { createCell } from '../../src/cell.ts'
-import { createRandom, randomBatch, randomCell, referenceStep, withoutAddon } from '../native/cells.ts'
+import { createCell } from '../../src/network/cell.ts'
+import { createRandom, randomBatch, randomCell, referenceStep, withoutAddon } from '../support/cells.ts'
 
 describe('the native kernel', { skip: withoutAddon }, () => {
   it('agrees with double precision for thousands of shapes, and touches nothing past its rows', async () => {

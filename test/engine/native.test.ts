@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { CellSizes } from '../../src/cell.ts'
+import type { CellSizes } from '../../src/network/cell.ts'
 import type { LinearFeedback, Run } from '../../src/engine/engine.ts'
 import { createNativeEngine, nativeKernels } from '../../src/engine/native.ts'
 import {
   assertSameBits, createRandom, randomBatch, randomCell, randomFloats, referenceStep, rowsOf, runBySteps, withoutAddon
-} from '../native/cells.ts'
+} from '../support/cells.ts'
 
 const SIZES: CellSizes[] = [
   { I: 1, Hi: 1, Ho: 1 }, { I: 3, Hi: 1, Ho: 3 }, { I: 5, Hi: 6, Ho: 3 }, { I: 16, Hi: 17, Ho: 16 }, { I: 17, Hi: 34, Ho: 17 },

@@ -3,7 +3,7 @@ import { test, type TestContext } from 'node:test'
 import * as tf from '@tensorflow/tfjs-core'
 import type { Engine } from '../../src/engine/engine.ts'
 import { createTfjsEngine, type TfjsBackend } from '../../src/engine/tfjs.ts'
-import { randomArray, randomCell, randomNumbers, referenceStep } from '../reference.ts'
+import { randomArray, randomCell, randomNumbers, referenceStep } from '../support/reference.ts'
 
 const BACKENDS: readonly TfjsBackend[] = ['wasm', 'tensorflow']
 

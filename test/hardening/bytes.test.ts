@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import supertest from 'supertest'
-import { startService } from '../helper.ts'
+import { startService } from '../support/app.ts'
 import { sendRaw } from './connection.ts'
-import { createDice } from './dice.ts'
+import { createDice } from '../support/dice.ts'
 import { createRequests } from './requests.ts'
 
 const NOISE = ['\r\n', '\r\n\r\n', '\0', ':', ' ', 'HTTP/1.1', 'transfer-encoding: chunked\r\n', 'content-length: 5\r\n', 'content-length: 99999999999999999999\r\n', 'connection: upgrade\r\nupgrade: h2c\r\n', 'ffffffff\r\n', '\u00ff'.repeat(50), 'GET / HTTP/1.1\r\n']

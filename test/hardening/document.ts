@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
-import { parseSafetensors } from '../../src/formats/safetensors.ts'
+import { parseSafetensors } from '../../src/tensor/safetensors.ts'
 import type { Answer } from './connection.ts'
 
 /** An operation of the OpenAPI document. */

@@ -3,13 +3,13 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { loadModels } from '../../src/load.ts'
-import { Refusal } from '../../src/refusal.ts'
+import { InputError } from '../../src/errors.ts'
 import { ModelsError } from '../../src/weights/folder.ts'
-import { Tensor } from '../../src/tensor.ts'
-import { testHouse } from '../helper.ts'
-import { writeModels } from '../models.ts'
-import { customLstm, f32, writeSafetensors } from '../safetensors.ts'
-import { createDice } from './dice.ts'
+import { Tensor } from '../../src/tensor/tensor.ts'
+import { testHouse } from '../support/app.ts'
+import { writeModels } from '../support/models.ts'
+import { customLstm, f32, writeSafetensors } from '../support/safetensors.ts'
+import { createDice } from '../support/dice.ts'
 
 const MODEL = { ...customLstm(4, 8, 4), p: f32([8, 4], new Array(32).fill(0.1)), q: f32([8], new Array(8).fill(0.1)) }
 
@@ -28,7 +28,7 @@ async function load (folder: string, file: string): Promise<'served' | 'refused'
   try {
     for (const model of await loadModels(folder, await testHouse())) {
       const { I } = model.sizes
-      await model.sequence({ x: new Tensor([2, I], new Float32Array(2 * I)) }).catch((error: unknown) => assert.ok(error instanceof Refusal, String(error)))
+      await model.sequence({ x: new Tensor([2, I], new Float32Array(2 * I)) }).catch((error: unknown) => assert.ok(error instanceof InputError, String(error)))
     }
     return 'served'
   } catch (error) {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import supertest from 'supertest'
-import { startService } from '../helper.ts'
+import { startService } from '../support/app.ts'
 import { createConnection } from './connection.ts'
-import { createDice } from './dice.ts'
+import { createDice } from '../support/dice.ts'
 import { readDocument } from './document.ts'
 import { createRequests } from './requests.ts'
 

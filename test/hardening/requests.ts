@@ -1,5 +1,5 @@
-import { writeSafetensors, type Written } from '../safetensors.ts'
-import type { Dice } from './dice.ts'
+import { writeSafetensors, type Written } from '../support/safetensors.ts'
+import type { Dice } from '../support/dice.ts'
 
 /** A request, as it goes over the wire. */
 export interface Sent {

@@ -3,10 +3,10 @@ import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import { loadModels } from '../../src/load.ts'
-import { Tensor } from '../../src/tensor.ts'
+import { Tensor } from '../../src/tensor/tensor.ts'
 import { readFloats } from '../../src/weights/layouts.ts'
-import { parseSafetensors, type StoredTensor } from '../../src/formats/safetensors.ts'
-import { testHouse } from '../helper.ts'
+import { parseSafetensors, type StoredTensor } from '../../src/tensor/safetensors.ts'
+import { testHouse } from '../support/app.ts'
 
 /** Absolute; what is measured is said in the README. */
 const TOLERANCE = 1e-5

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Cell } from '../../src/cell.ts'
-import { createPolicy } from '../../src/model/feedback/policies.ts'
+import type { Cell } from '../../src/network/cell.ts'
+import { createPolicy } from '../../src/model/policies/policies.ts'
 import { createModel, type Model } from '../../src/model/model.ts'
-import { Tensor } from '../../src/tensor.ts'
-import { testEngine, testHouse } from '../helper.ts'
-import { randomArray, randomCell, randomNumbers, referenceStep } from '../reference.ts'
+import { Tensor } from '../../src/tensor/tensor.ts'
+import { testEngine, testHouse } from '../support/app.ts'
+import { randomArray, randomCell, randomNumbers, referenceStep } from '../support/reference.ts'
 
 async function buildModel (cell: Cell): Promise<Model> {
   const policy = await createPolicy(undefined, { sizes: cell.sizes, folder: undefined, tensor: () => { throw new Error('no tensors') } })

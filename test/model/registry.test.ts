@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { loadModels } from '../../src/load.ts'
 import { createRegistry } from '../../src/model/registry.ts'
-import { testHouse } from '../helper.ts'
+import { testHouse } from '../support/app.ts'
 
 test('the only model is the default one', async () => {
   const [model] = await loadModels('models', await testHouse())

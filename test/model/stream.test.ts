@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { setTimeout } from 'node:timers/promises'
 import { test } from 'node:test'
-import { patientCaller } from '../../src/model/caller.ts'
+import { patientCaller } from '../../src/scheduler/cancellation.ts'
 import type { Model, SequenceStates } from '../../src/model/model.ts'
 import type { SequenceStep } from '../../src/model/stream.ts'
-import { Tensor } from '../../src/tensor.ts'
-import { buildModel, isNative, stepsOf, tensor } from './small.ts'
+import { Tensor } from '../../src/tensor/tensor.ts'
+import { buildModel, isNative, stepsOf, tensor } from '../support/small.ts'
 
 /** All that a stream tells: its steps and, where it comes so far, the states. */
 async function readAll (stream: ReturnType<Model['stream']>): Promise<{ steps: SequenceStep[], states: SequenceStates | undefined }> {
@@ -96,7 +96,7 @@ test('one that is late is refused once what was computed has been read', async (
   assert.deepEqual([admission.rows, admission.bytes], [0, 0])
   const { value } = await stream.next()
   assert.ok(Array.isArray(value) && value.length > 100)
-  await assert.rejects(readAll(stream), { name: 'Refusal', kind: 'late', model: 'test' })
+  await assert.rejects(readAll(stream), { name: 'InputError', kind: 'late', model: 'test' })
 })
 
 test('steps before one that overflows are told', async (t) => {

@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
 import { test } from 'node:test'
 import supertest from 'supertest'
-import { buildTestApp } from '../helper.ts'
+import { buildTestApp } from '../support/app.ts'
 
 /** A connection, and what has come on it so far. */
 function open (origin: string): { socket: Socket, text: () => string, closed: Promise<unknown> } {

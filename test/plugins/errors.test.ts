@@ -3,9 +3,9 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { test } from 'node:test'
 import supertest from 'supertest'
-import { buildTestApp } from '../helper.ts'
-import { writeModels } from '../models.ts'
-import { customLstm, writeSafetensors } from '../safetensors.ts'
+import { buildTestApp } from '../support/app.ts'
+import { writeModels } from '../support/models.ts'
+import { customLstm, writeSafetensors } from '../support/safetensors.ts'
 
 interface Bad {
   readonly name: string

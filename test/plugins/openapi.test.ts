@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import supertest from 'supertest'
-import { buildTestApp } from '../helper.ts'
+import { buildTestApp } from '../support/app.ts'
 
 test('the committed document is the one that the program writes', async (t) => {
   const request = supertest((await buildTestApp(t)).server)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import supertest from 'supertest'
 import { createService } from '../../src/service.ts'
-import { buildTestApp, testConfig, testEngine } from '../helper.ts'
+import { buildTestApp, testConfig, testEngine } from '../support/app.ts'
 
 test('a server that takes work is alive and ready', async (t) => {
   const request = supertest((await buildTestApp(t)).server)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import supertest from 'supertest'
-import { buildTestApp, testEngine } from '../helper.ts'
+import { buildTestApp, testEngine } from '../support/app.ts'
 
 test('GET /models lists every model with sizes, policy, engine and weights', async (t) => {
   const request = supertest((await buildTestApp(t)).server)

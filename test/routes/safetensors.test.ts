@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import supertest from 'supertest'
-import { buildTestApp } from '../helper.ts'
-import { f32, writeSafetensors, type Written } from '../safetensors.ts'
+import { buildTestApp } from '../support/app.ts'
+import { f32, writeSafetensors, type Written } from '../support/safetensors.ts'
 
 type Server = Awaited<ReturnType<typeof buildTestApp>>['server']
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import supertest from 'supertest'
-import { closeTo } from '../close.ts'
-import { buildTestApp } from '../helper.ts'
-import { overflowingModels } from '../models.ts'
+import { closeTo } from '../support/close.ts'
+import { buildTestApp } from '../support/app.ts'
+import { overflowingModels } from '../support/models.ts'
 
 const ROW = [[0.5, -0.25], [0.1, 0.2], [-0.3, 0.4], [1, 1]]
 const ATT = '/models/matching-networks/sequence'

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import supertest from 'supertest'
-import { closeTo } from '../close.ts'
-import { buildTestApp } from '../helper.ts'
-import { overflowingModels, writeModels } from '../models.ts'
-import { customLstm, writeSafetensors } from '../safetensors.ts'
+import { closeTo } from '../support/close.ts'
+import { buildTestApp } from '../support/app.ts'
+import { overflowingModels, writeModels } from '../support/models.ts'
+import { customLstm, writeSafetensors } from '../support/safetensors.ts'
 
 const X = [[0.5, -0.25], [1, 2], [-3, 0.125]]
 const H = [[0.1, 0.2, 0.3, 0.4, 0.5, 0.6], [-1, 0, 1, -1, 0, 1], [0, 0, 0, 0, 0, 9]]

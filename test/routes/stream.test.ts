@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { setTimeout } from 'node:timers/promises'
 import { test } from 'node:test'
 import supertest from 'supertest'
-import { buildTestApp, startService, testEngine } from '../helper.ts'
-import { overflowingModels, writeModels } from '../models.ts'
-import { customLstm, writeSafetensors } from '../safetensors.ts'
+import { buildTestApp, startService, testEngine } from '../support/app.ts'
+import { overflowingModels, writeModels } from '../support/models.ts'
+import { customLstm, writeSafetensors } from '../support/safetensors.ts'
 
 const NDJSON = 'application/x-ndjson'
 const X = [[[0.5, -0.25], [0.1, 0.2], [-0.3, 0.4]], [[1, 1]]]

@@ -3,8 +3,8 @@ import { mkdir, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { ModelsError, readModels } from '../../src/weights/folder.ts'
-import { writeModels } from '../models.ts'
-import { customLstm, writeSafetensors } from '../safetensors.ts'
+import { writeModels } from '../support/models.ts'
+import { customLstm, writeSafetensors } from '../support/safetensors.ts'
 
 const CELL = writeSafetensors(customLstm(2, 6, 3))
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { findCell, LayoutError } from '../../src/weights/layouts.ts'
-import { parseSafetensors } from '../../src/formats/safetensors.ts'
-import { customLstm, f32, writeSafetensors, type Written } from '../safetensors.ts'
+import { parseSafetensors } from '../../src/tensor/safetensors.ts'
+import { customLstm, f32, writeSafetensors, type Written } from '../support/safetensors.ts'
 
 const cellOf = (tensors: Record<string, Written>) => findCell(parseSafetensors(writeSafetensors(tensors)))
 const numbered = (shape: number[]): Written => f32(shape, Array.from({ length: shape.reduce((a, b) => a * b) }, (_, i) => i))

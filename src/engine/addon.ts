@@ -1,0 +1,79 @@
+import { createRequire } from 'node:module'
+
+/** What `native/binding/addon.cc` exports. It checks all arguments itself. */
+export interface Addon {
+  /** The instruction sets that this CPU runs, best first. */
+  readonly kernels: readonly [string, ...string[]]
+  createEngine (kernel: string, threads: number, inlineBelow: number): AddonEngine
+  /** Reads the tensors of a JSON document; undefined where the plain reader has to judge it. */
+  createReader (fields: readonly string[], mostNumbers: number): (bytes: Uint8Array) => AddonDocument | undefined
+  /** The JSON of a row-major tensor. */
+  writeTensor (data: Float32Array, ...shape: readonly number[]): string
+}
+
+export interface AddonEngine {
+  load (
+    I: number, Hi: number, Ho: number,
+    weightIh: Float32Array, weightHh: Float32Array, biasIh: Float32Array, biasHh: Float32Array
+  ): AddonStepper
+}
+
+export interface AddonStepper {
+  step (
+    rows: number, x: Float32Array, hIn: Float32Array, cIn: Float32Array, hOut: Float32Array, cOut: Float32Array
+  ): undefined | Promise<undefined>
+  run (
+    steps: number, rows: number, x: Float32Array, sameX: boolean, hIn: Float32Array, c: Float32Array, output: Float32Array,
+    repeat: number, vectors: Float32Array | undefined, perStep: boolean,
+    projectionWeight: Float32Array | undefined, projectionBias: Float32Array | undefined
+  ): undefined | Promise<undefined>
+  dispose (): undefined
+}
+
+export interface AddonDocument {
+  /** The document with a 0 in the place of each tensor. */
+  readonly rest: string
+  /** The numbers of all tensors. */
+  readonly values: Float32Array
+  /** Of each tensor: its field's index, its rank, three sizes, how many row lengths follow, and those. */
+  readonly layout: Uint32Array
+}
+
+/** Built on this machine, or packed into the package for it; the same path from `src` and `dist`. */
+const PLACES = ['../../build/Release', `../../prebuilds/${process.platform}-${process.arch}`]
+
+/** @throws Error where the addon has not been built or does not load; the message says what to do. */
+export function loadAddon (): Addon {
+  const require = createRequire(import.meta.url)
+  const reasons: string[] = []
+  for (const place of PLACES) {
+    try {
+      const addon: unknown = require(`${place}/cellserve.node`)
+      if (isAddon(addon)) return addon
+      reasons.push(`${place} holds another version`)
+    } catch (error) {
+      if (!isNotFound(error)) reasons.push(error instanceof Error ? error.message : String(error))
+    }
+  }
+  throw new Error(`The native engine is not available: ${reasons.join('; ') || 'its addon has not been built. ' +
+    'With a C++ compiler and Python, `npm rebuild cellserve` in an application, or `npm run install` in a clone, builds it'}`)
+}
+
+/** The addon where it loads. */
+export function findAddon (): Addon | undefined {
+  try {
+    return loadAddon()
+  } catch {
+    return undefined
+  }
+}
+
+function isAddon (value: unknown): value is Addon {
+  return typeof value === 'object' && value !== null &&
+    ['createEngine', 'createReader', 'writeTensor'].every((name) => name in value) &&
+    'kernels' in value && Array.isArray(value.kernels) && value.kernels.length > 0
+}
+
+function isNotFound (error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'MODULE_NOT_FOUND'
+}

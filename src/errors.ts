@@ -1,0 +1,49 @@
+/** Why a request is refused; the errors plugin gives each its HTTP status. */
+export type ErrorKind =
+  /** Not of the form that the schema asks for. */
+  | 'malformed'
+  /** Well-formed, but wrong for this model or in itself. */
+  | 'unprocessable'
+  /** No model of that name. */
+  | 'unknown'
+  /** The operator's own code failed on it. */
+  | 'failed'
+  /** Not now; the same request may be answered later. */
+  | 'unavailable'
+  /** Not answered in time. */
+  | 'late'
+  /** The caller has gone. */
+  | 'gone'
+  /** None who may ask. */
+  | 'unauthorized'
+  /** One who asks too often. */
+  | 'limited'
+
+/** One thing that is wrong with a request. */
+export interface FieldError {
+  /** JSON pointer (RFC 6901) into the request's body; empty for the body as a whole. */
+  readonly path: string
+  /** What was expected and what came, in words. */
+  readonly message: string
+}
+
+/** A request that cannot be answered, with what its sender has to know to mend it. */
+export class InputError extends Error {
+  override readonly name = 'InputError'
+  readonly kind: ErrorKind
+  readonly errors: readonly FieldError[]
+  /** The model that refuses, where it came to one. */
+  model?: string
+
+  constructor (kind: ErrorKind, errors: FieldError | readonly FieldError[], options?: ErrorOptions) {
+    const list = 'path' in errors ? [errors] : errors
+    super(list.map(({ path, message }) => path === '' ? message : `${path}: ${message}`).join('; '), options)
+    this.kind = kind
+    this.errors = list
+  }
+}
+
+/** A well-formed request that is wrong at `path`. */
+export function unprocessable (path: string, message: string): InputError {
+  return new InputError('unprocessable', { path, message })
+}

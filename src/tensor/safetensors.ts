@@ -1,0 +1,189 @@
+import { inspect } from 'node:util'
+import type { Tensor } from './tensor.ts'
+import { DTYPE_BITS, encodeFloats } from './dtypes.ts'
+
+/** A tensor as it lies in a safetensors file. */
+export interface StoredTensor {
+  readonly dtype: string
+  readonly shape: readonly number[]
+  /** A view into the file's bytes: little-endian, row-major. */
+  readonly bytes: Uint8Array
+}
+
+/** A file that breaks the format; the message says how, and names the tensor where it is one tensor's fault. */
+export class SafetensorsError extends Error {
+  override readonly name = 'SafetensorsError'
+}
+
+const PREFIX = 8
+const MAX_HEADER = 100_000_000
+
+/**
+ * Reads a safetensors file: eight bytes of header length, a JSON header, the tensors' bytes.
+ *
+ * Nothing is copied. The rules are those of the format's specification (huggingface/safetensors, README, "Format"), and
+ * a file that breaks one is refused: the length of the header is bounded and in the file; the header is UTF-8, starts
+ * with `{` and has no duplicate keys; every tensor's size is its shape times its dtype; the tensors' bytes lie in the
+ * file, without overlap or gap.
+ *
+ * @param maxHeader the longest header, in bytes; by default the format's own bound.
+ * @throws SafetensorsError
+ */
+export function parseSafetensors (file: Uint8Array, maxHeader = MAX_HEADER): Map<string, StoredTensor> {
+  if (file.byteLength < PREFIX) fail(`has ${file.byteLength} bytes, fewer than the ${PREFIX} of the header's length`)
+  const declared = new DataView(file.buffer, file.byteOffset, PREFIX).getBigUint64(0, true)
+  if (declared > maxHeader) fail(`declares a header of ${declared} bytes, more than the ${maxHeader} allowed`)
+  const end = PREFIX + Number(declared)
+  if (end > file.byteLength) fail(`declares a header of ${declared} bytes, but has only ${file.byteLength - PREFIX} after its length`)
+
+  const tensors = new Map<string, StoredTensor>()
+  for (const { name, dtype, shape, begin, end: last } of layoutOf(file.subarray(PREFIX, end), file.byteLength - end)) {
+    // Views of the plain kind: those of a Buffer are Buffers, which are dear to make.
+    tensors.set(name, { dtype, shape, bytes: new Uint8Array(file.buffer, file.byteOffset + end + begin, last - begin) })
+  }
+  return tensors
+}
+
+/** Where a tensor lies in a file's data. */
+interface Place {
+  readonly name: string
+  readonly dtype: string
+  readonly shape: readonly number[]
+  readonly begin: number
+  readonly end: number
+}
+
+/** Requests come with the same few headers again and again; these have been found right. */
+const known = new Map<string, readonly Place[]>()
+const MAX_KNOWN = 256
+const MAX_KNOWN_BYTES = 1024
+
+function layoutOf (header: Uint8Array, available: number): readonly Place[] {
+  if (header.byteLength > MAX_KNOWN_BYTES) return parseLayout(header, available)
+  const key = `${available} ${Buffer.from(header.buffer, header.byteOffset, header.byteLength).toString('latin1')}`
+  const before = known.get(key)
+  if (before !== undefined) return before
+  const layout = parseLayout(header, available)
+  if (known.size >= MAX_KNOWN) known.clear()
+  known.set(key, layout)
+  return layout
+}
+
+function parseLayout (bytes: Uint8Array, available: number): readonly Place[] {
+  const text = decodeHeader(bytes)
+  const header = parseHeader(text)
+  const places: Place[] = []
+  for (const [name, entry] of Object.entries(header)) {
+    if (name === '__metadata__') checkMetadata(entry)
+    else places.push(parseEntry(name, entry, available))
+  }
+  // JSON.parse keeps the last of two equal keys.
+  const kept = Object.values(header).reduce((sum, entry) => sum + Object.keys(entry).length, Object.keys(header).length)
+  if (countKeys(text) !== kept) fail('has a header with duplicate keys')
+  checkGaps(places, available)
+  return places
+}
+
+/** Writes float32 tensors as a safetensors file, in the order given. */
+export function writeSafetensors (tensors: ReadonlyArray<readonly [name: string, tensor: Tensor]>): Buffer {
+  let at = 0
+  const entries = tensors.map(([name, { shape, data }]) => {
+    const begin = at
+    at += data.byteLength
+    return `${JSON.stringify(name)}:{"dtype":"F32","shape":[${shape.join(',')}],"data_offsets":[${begin},${at}]}`
+  })
+  const text = `{${entries.join(',')}}`
+  // Spaces after the header, so that the data start at a multiple of eight bytes.
+  const length = Math.ceil(Buffer.byteLength(text) / PREFIX) * PREFIX
+  const file = Buffer.allocUnsafe(PREFIX + length + at)
+  file.writeBigUInt64LE(BigInt(length))
+  file.fill(' ', PREFIX + file.write(text, PREFIX), PREFIX + length)
+  let begin = PREFIX + length
+  for (const [, { data }] of tensors) {
+    file.set(encodeFloats(data), begin)
+    begin += data.byteLength
+  }
+  return file
+}
+
+function decodeHeader (bytes: Uint8Array): string {
+  // The format forbids what JSON would let pass here: white space before the header.
+  if (bytes[0] !== 0x7b) fail('has a header that does not start with {')
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+  } catch {
+    fail('has a header that is not UTF-8')
+  }
+}
+
+function parseHeader (text: string): object {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    fail(`has a header that is not JSON: ${error instanceof Error ? error.message : String(error)}`)
+  }
+}
+
+/** In valid JSON every colon outside a string follows a key. A loop, for a header may be too long for a regular expression. */
+function countKeys (json: string): number {
+  let keys = 0
+  let inString = false
+  for (let i = 0; i < json.length; i++) {
+    const character = json[i]
+    if (character === '"') inString = !inString
+    else if (inString && character === '\\') i++
+    else if (!inString && character === ':') keys++
+  }
+  return keys
+}
+
+function checkMetadata (entry: unknown): void {
+  if (!isObject(entry) || Array.isArray(entry) || Object.values(entry).some((value) => typeof value !== 'string')) {
+    fail('has __metadata__ that is not an object of strings')
+  }
+}
+
+function parseEntry (name: string, entry: unknown, available: number): Place {
+  const where = `tensor ${JSON.stringify(name)}`
+  if (!isObject(entry)) fail(`${where}: its header entry is not an object`)
+  const { dtype, shape, data_offsets: offsets, ...unknown }: Record<string, unknown> = { ...entry }
+  const [stranger] = Object.keys(unknown)
+  if (stranger !== undefined) fail(`${where}: unknown field ${JSON.stringify(stranger)}`)
+  if (typeof dtype !== 'string' || !Object.hasOwn(DTYPE_BITS, dtype)) fail(`${where}: unknown dtype ${show(dtype)}`)
+  if (!isSizes(shape)) fail(`${where}: its shape is not an array of sizes: ${show(shape)}`)
+  if (!isSizes(offsets) || offsets.length !== 2) fail(`${where}: its data_offsets are not two offsets: ${show(offsets)}`)
+  const [begin, end] = offsets
+  if (begin > end || end > available) fail(`${where}: its data_offsets [${begin}, ${end}] are not in the file's ${available} bytes of data`)
+  const bits = shape.reduce((product, size) => product * size, DTYPE_BITS[dtype])
+  if (!Number.isSafeInteger(bits) || bits !== (end - begin) * 8) {
+    fail(`${where}: ${dtype} of shape [${shape.join(', ')}] takes ${bits / 8} bytes, its data_offsets [${begin}, ${end}] hold ${end - begin}`)
+  }
+  return { name, dtype, shape, begin, end }
+}
+
+function checkGaps (places: readonly Place[], available: number): void {
+  let at = 0
+  for (const { name, begin, end } of [...places].sort((a, b) => a.begin - b.begin || a.end - b.end)) {
+    if (begin < at) fail(`tensor ${JSON.stringify(name)}: overlaps another tensor at byte ${begin} of the data`)
+    if (begin > at) fail(`has a gap before tensor ${JSON.stringify(name)}: bytes ${at} to ${begin} of the data belong to no tensor`)
+    at = end
+  }
+  if (at !== available) fail(`has ${available - at} bytes after its last tensor`)
+}
+
+function isObject (value: unknown): value is object {
+  return typeof value === 'object' && value !== null
+}
+
+function isSizes (value: unknown): value is number[] {
+  return Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0)
+}
+
+/** A value for a message: short, and however deep it is nested. */
+function show (value: unknown): string {
+  return inspect(value, { depth: 0, maxArrayLength: 8, maxStringLength: 40, compact: true, breakLength: Infinity })
+}
+
+function fail (message: string): never {
+  throw new SafetensorsError(message)
+}

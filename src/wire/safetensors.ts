@@ -1,0 +1,60 @@
+import { InputError } from '../errors.ts'
+import { pointerPart } from '../tensor/schema.ts'
+import { finiteTensor, Tensor } from '../tensor/tensor.ts'
+import { decodeFloats, decodeIntegers, FLOAT_DTYPES, INTEGER_DTYPES } from '../tensor/dtypes.ts'
+import type { Fields } from './tensor-paths.ts'
+import { parseSafetensors, SafetensorsError, writeSafetensors, type StoredTensor } from '../tensor/safetensors.ts'
+
+/** The media type of a safetensors document. */
+export const SAFETENSORS = 'application/vnd.safetensors'
+
+/** A request has a handful of tensors; to parse a header of megabytes takes a second. */
+const MAX_HEADER = 2 ** 14
+
+/**
+ * Makes a reader of requests that are safetensors documents. A field is named by its own name: `vectors` is
+ * `context/vectors`. Tensors may be F32, F16, BF16 or F64, lists of integers I32 or I64.
+ *
+ * @returns the reader, which throws a InputError where the document breaks the format, or holds what the request does not take.
+ */
+export function createBinaryReader ({ tensors, integers = [] }: Fields): (body: Buffer) => object {
+  const paths = new Map([...tensors, ...integers].map((field) => [field.slice(field.indexOf('/') + 1), field]))
+  return (body) => {
+    const document: Record<string, unknown> = {}
+    for (const [name, stored] of parse(body)) {
+      const field = paths.get(name)
+      if (field === undefined) throw new InputError('malformed', { path: `/${pointerPart(name)}`, message: `is not a known field; this takes ${[...paths.keys()].join(', ')}` })
+      const value = integers.includes(field) ? readIntegers(stored, `/${field}`) : readFloats(stored, `/${field}`)
+      const group = field.slice(0, -name.length - 1)
+      if (group === '') document[field] = value
+      else document[group] = { ...Object(document[group]), [name]: value }
+    }
+    return document
+  }
+}
+
+/** The tensors of an answer as a safetensors document, F32. */
+export function writeBinary (answer: object): Buffer {
+  return writeSafetensors(Object.entries(answer).filter((entry): entry is [string, Tensor] => entry[1] instanceof Tensor))
+}
+
+function parse (body: Buffer): Map<string, StoredTensor> {
+  try {
+    return parseSafetensors(body, MAX_HEADER)
+  } catch (error) {
+    if (error instanceof SafetensorsError) throw new InputError('malformed', { path: '', message: `the body is not a safetensors document: it ${error.message}` })
+    throw error
+  }
+}
+
+function readFloats ({ dtype, shape, bytes }: StoredTensor, path: string): Tensor {
+  const data = decodeFloats(dtype, bytes)
+  if (data === undefined) throw new InputError('malformed', { path, message: `expected ${FLOAT_DTYPES.join(', ')}, got ${dtype}` })
+  return finiteTensor(shape, data, path)
+}
+
+function readIntegers ({ dtype, shape, bytes }: StoredTensor, path: string): number[] {
+  const integers = shape.length === 1 ? decodeIntegers(dtype, bytes) : undefined
+  if (integers === undefined) throw new InputError('malformed', { path, message: `expected a list of ${INTEGER_DTYPES.join(' or ')}, got ${dtype} of shape [${shape.slice(0, 8).join(', ')}]` })
+  return integers
+}

@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { ConfigError, helpText, readConfig, Settings } from '../../src/config/settings.ts'
+
+function read (args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+  const config = readConfig(args, env)
+  assert.ok(typeof config === 'object')
+  return config
+}
+
+test('without anything set it is the demo, on the loopback interface', () => {
+  const { models, ...rest } = read([])
+  assert.match(models, /models$/)
+  assert.deepEqual(rest, {
+    host: '127.0.0.1',
+    port: 8080,
+    engine: 'auto',
+    'log-level': 'info',
+    'body-limit': 16777216,
+    'max-steps': 65536,
+    'batch-rows': 64,
+    'max-rows': 4096,
+    'max-bytes': 268435456,
+    'max-connections': 4096,
+    'max-header-bytes': 16384,
+    'header-timeout': 10,
+    'body-timeout': 60,
+    'keep-alive-timeout': 72,
+    'access-log': false,
+    'request-timeout': 30
+  })
+})
+
+test('a flag goes before its environment variable', () => {
+  const env = { CELLSERVE_PORT: '1', CELLSERVE_BODY_LIMIT: '2048', CELLSERVE_HOST: '' }
+  const { port, host, 'body-limit': bodyLimit } = read(['--port', '2'], env)
+  assert.deepEqual([port, bodyLimit, host], [2, 2048, '127.0.0.1'])
+})
+
+test('a list is a flag given more than once, or a variable with commas', () => {
+  assert.deepEqual(read(['--api-key', 'first-key', '--api-key', 'second,key'])['api-key'], ['first-key', 'second,key'])
+  assert.deepEqual(read([], { CELLSERVE_CORS_ORIGIN: 'https://a.example,https://b.example' })['cors-origin'], ['https://a.example', 'https://b.example'])
+})
+
+test('a switch is a flag without a value, or a variable that says true', () => {
+  assert.equal(read(['--access-log'])['access-log'], true)
+  assert.equal(read([], { CELLSERVE_ACCESS_LOG: 'true' })['access-log'], true)
+  assert.equal(read([], { CELLSERVE_ACCESS_LOG: 'false' })['access-log'], false)
+})
+
+for (const [args, env, message] of [
+  [['--cors-origin', ''], {}, /^--cors-origin: must NOT have fewer than 1 characters/],
+  [[], { CELLSERVE_ACCESS_LOG: '1' }, /^CELLSERVE_ACCESS_LOG: must be boolean, got the string "1"$/],
+  [['--port', '70000'], {}, /^--port: must be <= 65535, got 70000$/],
+  [['--port', 'http'], {}, /^--port: must be integer, got the string "http"$/],
+  [['--port', ''], {}, /^--port: must be integer/],
+  [[], { CELLSERVE_PORT: '-1' }, /^CELLSERVE_PORT: must be >= 0, got -1$/],
+  [['--engine', 'gpu'], {}, /^--engine: expected one of auto, native, tfjs, got the string "gpu"$/],
+  [['--log-level', 'loud'], {}, /^--log-level: expected one of fatal, .*silent, got the string "loud"$/],
+  [['--body-limit', '10'], {}, /^--body-limit: must be >= 1024, got 10$/],
+  [['--max-steps', '0'], {}, /^--max-steps: must be >= 1, got 0$/],
+  [['--request-timeout', '0'], {}, /^--request-timeout: must be > 0, got 0$/],
+  [['--threads', '0'], {}, /^--threads: must be >= 1, got 0$/],
+  [['--max-steps=1e3'], {}, /^--max-steps: must be integer, got the string "1e3"$/],
+  [['--host', ''], {}, /^--host: must NOT have fewer than 1 characters/],
+  [['--default-model', ''], {}, /^--default-model: must NOT have fewer than 1 characters/],
+  [['--port', '1'], { CELLSERVE_BODY_LIMIT: 'much' }, /^CELLSERVE_BODY_LIMIT: must be integer, got the string "much"$/],
+  [['--models', ''], {}, /^--models: must NOT have fewer than 1 characters/],
+  [['--colour', 'red'], {}, /^Unknown option '--colour'/],
+  [['--port'], {}, /^Option '--port <value>' argument missing/],
+  [['models'], {}, /^Unexpected argument 'models'/]
+] as const) {
+  test(`${[...args, ...Object.entries(env).flat()].join(' ')} stops the start with one line`, () => {
+    assert.throws(() => readConfig(args, env), (error) => {
+      assert.ok(error instanceof ConfigError)
+      assert.match(error.message, message)
+      assert.doesNotMatch(error.message, /\n/)
+      return true
+    })
+  })
+}
+
+test('a wrong variable under a right flag is no fault, and of two flags the last goes', () => {
+  assert.equal(read(['--port', '1', '--port=2'], { CELLSERVE_PORT: 'http' }).port, 2)
+})
+
+test('every setting can be given by its variable', () => {
+  const given = { models: 'here', 'default-model': 'a', host: '::1', port: 0, engine: 'tfjs', threads: 3, 'log-level': 'warn', 'body-limit': 4096, 'max-steps': 7 }
+  const env = Object.fromEntries(Object.entries(given).map(([name, value]) => [`CELLSERVE_${name.toUpperCase().replaceAll('-', '_')}`, String(value)]))
+  const config = read([], env)
+  assert.deepEqual({ ...config, ...given }, config)
+})
+
+test('--help lists every setting with its variable and default', () => {
+  assert.equal(readConfig(['--help'], {}), 'help')
+  assert.equal(readConfig(['-h'], {}), 'help')
+  assert.equal(readConfig(['--version'], {}), 'version')
+  const text = helpText()
+  for (const [name, schema] of Object.entries(Settings.properties)) {
+    const line = text.split('\n').find((each) => each.includes(`--${name} `)) ?? assert.fail(name)
+    assert.ok(line.includes(`CELLSERVE_${name.toUpperCase().replaceAll('-', '_')}`))
+    if ('default' in schema) assert.ok(line.endsWith(`Default: ${String(schema.default)}`))
+  }
+})
+
+test('every setting stands in the help and in the documents', () => {
+  const operating = readFileSync('docs/operating.md', 'utf8')
+  for (const name of Object.keys(Settings.properties)) {
+    assert.ok(helpText().includes(`  --${name} `), name)
+    assert.ok(operating.includes(`\`--${name}\``), name)
+  }
+})

@@ -1,0 +1,29 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import supertest from 'supertest'
+import { buildTestApp } from '../support/app.ts'
+
+async function burst (request: ReturnType<typeof supertest>, headers: Record<string, string>): Promise<Map<number, number>> {
+  const answers = await Promise.all(Array.from({ length: 30 }, async () => await request.post('/step').set(headers).send({ x: [1, 2] })))
+  const refused = answers.find(({ status }) => status === 429)
+  assert.ok(refused !== undefined)
+  assert.match(refused.headers['content-type'] ?? '', /problem\+json/)
+  assert.ok(Number(refused.headers['retry-after']) >= 1)
+  assert.match(refused.body.detail, /more than 5 requests in a second/)
+  return answers.reduce((counts, { status }) => counts.set(status, (counts.get(status) ?? 0) + 1), new Map<number, number>())
+}
+
+test('who asks too often is told when to come back, and health is always answered', async (t) => {
+  const request = supertest((await buildTestApp(t, '--rate-limit', '5')).server)
+  const counts = await burst(request, {})
+  // The thirty may fall into two seconds, or into three on a slow machine.
+  assert.ok((counts.get(200) ?? 0) <= 15 && (counts.get(429) ?? 0) >= 15, JSON.stringify([...counts]))
+  for (let i = 0; i < 10; i++) await request.get('/health/ready').expect(200)
+})
+
+test('clients are told apart by their keys, where there are keys', async (t) => {
+  const request = supertest((await buildTestApp(t, '--rate-limit', '5', '--api-key', 'correct-horse', '--api-key', 'battery-staple')).server)
+  await burst(request, { 'x-api-key': 'correct-horse' })
+  await request.post('/step').set('x-api-key', 'battery-staple').send({ x: [1, 2] }).expect(200)
+  await request.post('/step').set('x-api-key', 'no-such-key').send({ x: [1, 2] }).expect(401)
+})

@@ -1,0 +1,47 @@
+import type { TestContext } from 'node:test'
+import { readConfig, type Config } from '../../src/config/settings.ts'
+import { chooseEngine } from '../../src/engine/choose.ts'
+import type { Engine } from '../../src/engine/engine.ts'
+import { createAdmission } from '../../src/scheduler/admission.ts'
+import type { ModelDeps } from '../../src/model/model.ts'
+import { createService } from '../../src/service.ts'
+
+let engine: Promise<Engine> | undefined
+
+/** The engine that the whole test suite uses: CELLSERVE_ENGINE, as the service reads it. */
+export function testEngine (): Promise<Engine> {
+  engine ??= chooseEngine(testConfig().engine)
+  return engine
+}
+
+/** The settings of the service: the environment's, under these flags. */
+export function testConfig (...flags: readonly string[]): Config {
+  const config = readConfig(flags, process.env)
+  if (typeof config === 'string') throw new Error(config)
+  return config
+}
+
+/** What models share, for tests of models without a service. */
+export async function testHouse (over: Partial<ModelDeps> = {}): Promise<ModelDeps> {
+  return {
+    engine: await testEngine(),
+    maxSteps: 10_000,
+    batchRows: 64,
+    admission: createAdmission(1e6, 1e9),
+    meter: { computed: () => {}, began: () => {}, queued: () => {} },
+    ...over
+  }
+}
+
+/** The service as `main.ts` puts it together with these flags, on a free port; it is closed after the test. */
+export async function startService (t: Pick<TestContext, 'after'>, ...flags: readonly string[]) {
+  const service = await createService(testConfig(...flags), await testEngine())
+  t.after(() => service.app.close())
+  await service.app.listen({ host: '127.0.0.1', port: 0 })
+  return service
+}
+
+/** Its app, by default on the demo models. */
+export async function buildTestApp (t: Pick<TestContext, 'after'>, ...flags: readonly string[]) {
+  return (await startService(t, ...flags)).app
+}
