@@ -4,13 +4,16 @@ import type { Batch } from '../../src/engine/engine.ts'
 import { createNativeEngine, nativeKernels } from '../../src/engine/native.ts'
 import { createCell } from '../../src/network/cell.ts'
 import { createRandom, randomBatch, randomCell, referenceStep, withoutAddon } from '../support/cells.ts'
+import { scaled } from '../support/full.ts'
+
+const SHAPES = scaled(3000)
 
 describe('the native kernel', { skip: withoutAddon }, () => {
-  it('agrees with double precision for thousands of shapes, and touches nothing past its rows', async () => {
+  it(`agrees with double precision for ${SHAPES} shapes, and touches nothing past its rows`, async () => {
     const random = createRandom(20)
     const upTo = (most: number): number => 1 + Math.floor(random() ** 2 * most)
     const engines = nativeKernels().map((isa) => createNativeEngine({ isa, threads: 2, inlineBelow: 8000 }))
-    for (let n = 0; n < 3000; n++) {
+    for (let n = 0; n < SHAPES; n++) {
       const sizes = { I: upTo(70), Hi: upTo(70), Ho: upTo(40) }
       const rows = upTo(20)
       const cell = randomCell(sizes, random)
