@@ -74,5 +74,5 @@ function load (cell: Cell, backend: TfjsBackend): Stepper {
 
 /** TensorFlow.js has one backend at a time for the whole process. Changing to one that has started is done on return. */
 function use (backend: TfjsBackend): void {
-  if (tf.getBackend() !== backend) tf.setBackend(backend)
+  if (tf.getBackend() !== backend) void tf.setBackend(backend)
 }

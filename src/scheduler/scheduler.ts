@@ -113,7 +113,7 @@ export function createScheduler (batch: Batch, meter: Meter): Scheduler {
 
   function enter (row: LiveRow): void {
     queue.push(row)
-    if (!ticking) tick()
+    if (!ticking) void tick()
   }
 
   function fail (job: Job, reason: unknown): void {
