@@ -3,6 +3,7 @@ import { createPolicy } from './model/policies/policies.ts'
 import { createModel, type Model, type ModelDeps } from './model/model.ts'
 import { compile } from './tensor/schema.ts'
 import { ModelsError, readModels, type ModelFile } from './weights/folder.ts'
+import { listOf } from './weights/layouts.ts'
 
 const readConfig = compile(Type.Object({
   default: Type.Optional(Type.Boolean()),
@@ -12,11 +13,16 @@ const readConfig = compile(Type.Object({
 /**
  * The models of a folder, each with its policy, ready on the engine.
  *
+ * @param warn is told, one line each, of files and tensors that someone may believe to be used and that are not.
  * @throws ModelsError at the first file that is wrong; the message names it.
  */
-export async function loadModels (directory: string, house: ModelDeps): Promise<Model[]> {
-  const files = await readModels(directory)
-  return await Promise.all(files.map((file) => loadModel(file, house)))
+export async function loadModels (directory: string, house: ModelDeps, warn: (message: string) => void = () => {}): Promise<Model[]> {
+  const files = await readModels(directory, warn)
+  const models = await Promise.all(files.map((file) => loadModel(file, house)))
+  for (const { name, unusedTensors } of models) {
+    if (unusedTensors.length > 0) warn(`model ${name}: nothing uses the tensors ${listOf(unusedTensors)} of its file`)
+  }
+  return models
 }
 
 async function loadModel (file: ModelFile, house: ModelDeps): Promise<Model> {
@@ -24,7 +30,7 @@ async function loadModel (file: ModelFile, house: ModelDeps): Promise<Model> {
   try {
     const { feedback, default: isDefault } = readConfig(config, '')
     const policy = await createPolicy(feedback, { sizes: cell.sizes, folder, tensor })
-    return createModel({ name, isDefault, cell, policy }, house)
+    return createModel({ name, isDefault, cell, policy, unusedTensors: file.unused() }, house)
   } catch (error) {
     const { I, Hi, Ho } = cell.sizes
     throw new ModelsError(`${folder === undefined ? file.path : `${folder}/config.json`}: ` +

@@ -25,7 +25,7 @@ export async function createService (config: Config, engine: Engine, logger?: Fa
     batchRows: config['batch-rows'],
     admission,
     meter: metrics.meter
-  })
+  }, (message) => logger?.warn(message))
   const registry = createRegistry(models, config['default-model'])
   const app = await buildApp({
     config,

@@ -110,6 +110,21 @@ test('a model file that is wrong stops the start with file, tensor, expected and
   assert.match(await refusal(t, '--models', models), /odd\/model\.safetensors: tensor hidden_linear\.bias: expected shape \[12\], found \[3\]/)
 })
 
+test('what lies beside models, and tensors that nothing uses, are warnings', async (t) => {
+  const models = await writeModels(t, {
+    'a.safetensors': writeSafetensors({ 'emb.weight': f32([1], [0]), ...customLstm(2, 6, 3) }),
+    'b.keras': ''
+  })
+  const server = run(t, '--port', '0', '--models', models, '--log-level', 'warn')
+  const warned = async (pattern: RegExp): Promise<string> => {
+    const { level, msg }: { level: number, msg: string } = JSON.parse(await server.line(pattern))
+    assert.equal(level, 40)
+    return msg
+  }
+  assert.match(await warned(/\{.*keras.*\}/), /^not served: .*b\.keras is a Keras file; docs\/models\.md has the program/)
+  assert.equal(await warned(/\{.*emb.*\}/), 'model a: nothing uses the tensors emb.weight of its file')
+})
+
 test('a policy that does not fit its cell stops the start with both', async (t) => {
   const models = await writeModels(t, {
     'a/model.safetensors': writeSafetensors(customLstm(2, 5, 3)),

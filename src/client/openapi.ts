@@ -357,11 +357,14 @@ export interface components {
             /** @description Whether this model answers where a request names none. */
             default: boolean;
             sizes: components["schemas"]["Sizes"];
+            /** @description The feedback policy, with each of its options. */
             feedback: {
                 /** @description The name of the feedback policy. */
                 policy: string;
                 /** @description The JSON schema of the `context` that a sequence brings for it. */
                 context: unknown;
+            } & {
+                [key: string]: unknown;
             };
             engine: {
                 name: string;
@@ -371,6 +374,8 @@ export interface components {
             parameters: number;
             /** @description Bytes of the weights, as float32. */
             weight_bytes: number;
+            /** @description Tensors in the model's file that nothing uses. */
+            unused_tensors: string[];
         };
         /**
          * ModelList

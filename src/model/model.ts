@@ -5,7 +5,7 @@ import { Tensor } from '../tensor/tensor.ts'
 import type { Admission } from '../scheduler/admission.ts'
 import { createBatch } from '../scheduler/batch.ts'
 import { patientCaller, type Caller } from '../scheduler/cancellation.ts'
-import type { Feedback, Policy } from './policies/policy.ts'
+import type { ChosenPolicy, Feedback } from './policies/policy.ts'
 import { checkAnswerSize } from './limits.ts'
 import type { Meter } from '../scheduler/meter.ts'
 import { createPace, type Pace } from '../scheduler/output-window.ts'
@@ -20,9 +20,11 @@ export interface Model {
   /** Its config.json says that it answers where a request names none. */
   readonly isDefault: boolean
   readonly sizes: CellSizes
-  readonly policy: { readonly name: string, readonly policy: Policy }
+  readonly policy: ChosenPolicy
   readonly engine: Pick<Engine, 'name' | 'backend'>
   readonly parameters: number
+  /** The names of tensors in its file that neither its cell nor its policy uses. */
+  readonly unusedTensors: readonly string[]
   /** One step of the bare cell. @throws InputError */
   step (request: StepRequest, caller?: Caller): Promise<StepAnswer>
   /** Many steps with the policy's feedback between them. @throws InputError */
@@ -69,7 +71,8 @@ export interface ModelParts {
   readonly name: string
   readonly isDefault?: boolean | undefined
   readonly cell: Cell
-  readonly policy: Model['policy']
+  readonly policy: ChosenPolicy
+  readonly unusedTensors?: readonly string[]
 }
 
 /** What becomes of a request's steps. */
@@ -83,7 +86,7 @@ interface Plan {
 /** The feedback of the bare cell. */
 const NO_FEEDBACK: Feedback = { knows: () => false, next: () => {} }
 
-export function createModel ({ name, isDefault = false, cell, policy }: ModelParts, { engine, maxSteps, batchRows, admission, meter }: ModelDeps): Model {
+export function createModel ({ name, isDefault = false, cell, policy, unusedTensors = [] }: ModelParts, { engine, maxSteps, batchRows, admission, meter }: ModelDeps): Model {
   const { sizes } = cell
   const { I, Hi, Ho } = sizes
   const scheduler = createScheduler(createBatch(engine.load(cell), sizes, batchRows), meter)
@@ -149,6 +152,7 @@ export function createModel ({ name, isDefault = false, cell, policy }: ModelPar
     policy,
     engine: { name: engine.name, backend: engine.backend },
     parameters: countParameters(cell),
+    unusedTensors,
 
     step: (request, caller = patientCaller()) => naming(name, async () => {
       const outline = outlineStep(request, sizes)

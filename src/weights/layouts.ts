@@ -25,13 +25,19 @@ export class LayoutError extends Error {
   override readonly name = 'LayoutError'
 }
 
+/** A cell, and the names of its tensors. */
+export interface FoundCell {
+  readonly cell: Cell
+  readonly used: readonly string[]
+}
+
 /**
  * Finds the one cell among a file's tensors, by the names of `LAYOUTS` under any prefix; missing biases are zeros. Sizes
  * are read off the tensors.
  *
  * @throws LayoutError
  */
-export function findCell (tensors: ReadonlyMap<string, StoredTensor>): Cell {
+export function findCell (tensors: ReadonlyMap<string, StoredTensor>): FoundCell {
   const beyond = [...tensors.keys()].find((name) => BEYOND_ONE_LAYER.test(name))
   if (beyond !== undefined) throw new LayoutError(`tensor ${beyond}: only one layer, one direction and no projection can be served`)
 
@@ -45,17 +51,18 @@ export function findCell (tensors: ReadonlyMap<string, StoredTensor>): Cell {
   }
   if (places.size > 1) throw new LayoutError(`more than one cell found: ${listOf([...places.keys()])}`)
   const [{ layout, prefix }] = places.values()
-  return readCell(tensors, {
+  const names: Layout = {
     module: layout.module,
     weightIh: prefix + layout.weightIh,
     weightHh: prefix + layout.weightHh,
     biasIh: prefix + layout.biasIh,
     biasHh: prefix + layout.biasHh
-  })
+  }
+  return { cell: readCell(tensors, names), used: [names.weightIh, names.weightHh, names.biasIh, names.biasHh] }
 }
 
 /** Names for a message, however many and long they are. */
-function listOf (names: readonly string[]): string {
+export function listOf (names: readonly string[]): string {
   if (names.length === 0) return 'none'
   const some = names.slice(0, MAX_NAMES).map((name) => name.length > MAX_NAME ? `${name.slice(0, MAX_NAME)}...` : name).join(', ')
   return names.length > MAX_NAMES ? `${some} and ${names.length - MAX_NAMES} more` : some

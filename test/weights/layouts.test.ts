@@ -4,7 +4,7 @@ import { findCell, LayoutError } from '../../src/weights/layouts.ts'
 import { parseSafetensors } from '../../src/tensor/safetensors.ts'
 import { customLstm, f32, writeSafetensors, type Written } from '../support/safetensors.ts'
 
-const cellOf = (tensors: Record<string, Written>) => findCell(parseSafetensors(writeSafetensors(tensors)))
+const cellOf = (tensors: Record<string, Written>) => findCell(parseSafetensors(writeSafetensors(tensors))).cell
 const numbered = (shape: number[]): Written => f32(shape, Array.from({ length: shape.reduce((a, b) => a * b) }, (_, i) => i))
 
 const NAMES: ReadonlyArray<[module: string, names: readonly [string, string, string, string]]> = [

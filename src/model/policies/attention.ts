@@ -7,8 +7,8 @@ import { optionsOf } from './options.ts'
 import type { PolicyKind, RequestShape } from './policy.ts'
 
 const readOptions = optionsOf('attention', {
-  combine: Type.Optional(Type.Enum(['concat', 'sum'])),
-  residual: Type.Optional(Type.Boolean())
+  combine: Type.Optional(Type.Enum(['concat', 'sum'], { default: 'concat' })),
+  residual: Type.Optional(Type.Boolean({ default: false }))
 })
 
 const AttentionContext = Type.Object({

@@ -6,7 +6,7 @@ import { identity } from './identity.ts'
 import { moduleFile } from './module.ts'
 import { none } from './none.ts'
 import { NoContext } from './options.ts'
-import type { Policy, PolicyKind, PolicySetting } from './policy.ts'
+import type { ChosenPolicy, PolicyKind, PolicySetting } from './policy.ts'
 import { projection } from './projection.ts'
 import { repeat } from './repeat.ts'
 
@@ -28,13 +28,16 @@ export interface PolicyOptions {
  *
  * @throws Error which says what does not fit.
  */
-export async function createPolicy (options: PolicyOptions | undefined, model: PolicySetting): Promise<{ name: string, policy: Policy }> {
+export async function createPolicy (options: PolicyOptions | undefined, model: PolicySetting): Promise<ChosenPolicy> {
   const { Hi, Ho } = model.sizes
-  const chosen = options ?? { policy: Hi === Ho ? identity.name : none.name }
+  const chosen: PolicyOptions = { ...(options ?? { policy: Hi === Ho ? identity.name : none.name }) }
   const kind = POLICIES.find(({ name }) => name === chosen.policy)
   if (kind === undefined) {
     const names = POLICIES.map(({ name }) => name).join(', ')
     throw new InputError('malformed', { path: '/feedback/policy', message: `expected one of ${names}, got ${JSON.stringify(chosen.policy)}` })
   }
-  return { name: kind.name, policy: await kind.create(chosen, model) }
+  // Reading the options adds those that are left out.
+  const policy = await kind.create(chosen, model)
+  const { policy: name, ...rest } = chosen
+  return { name, options: rest, policy }
 }

@@ -41,6 +41,14 @@ export interface Policy {
   bind (context: unknown, shape: RequestShape): Feedback
 }
 
+/** A model's policy, by its name and with its options. */
+export interface ChosenPolicy {
+  readonly name: string
+  /** Its options as `config.json` sets them, or as they are by default. */
+  readonly options: Readonly<Record<string, unknown>>
+  readonly policy: Policy
+}
+
 /** The outline of a request, to which its context must fit. */
 export interface RequestShape {
   /** B */
