@@ -14,17 +14,17 @@ const readConfig = compile(Type.Object({
  *
  * @throws ModelsError at the first file that is wrong; the message names it.
  */
-export async function loadModels (directory: string, house: ModelDeps): Promise<Model[]> {
+export async function loadModels (directory: string, deps: ModelDeps): Promise<Model[]> {
   const files = await readModels(directory)
-  return await Promise.all(files.map((file) => loadModel(file, house)))
+  return await Promise.all(files.map((file) => loadModel(file, deps)))
 }
 
-async function loadModel (file: ModelFile, house: ModelDeps): Promise<Model> {
+async function loadModel (file: ModelFile, deps: ModelDeps): Promise<Model> {
   const { name, cell, config, folder, tensor } = file
   try {
     const { feedback, default: isDefault } = readConfig(config, '')
     const policy = await createPolicy(feedback, { sizes: cell.sizes, folder, tensor })
-    return createModel({ name, isDefault, cell, policy }, house)
+    return createModel({ name, isDefault, cell, policy }, deps)
   } catch (error) {
     const { I, Hi, Ho } = cell.sizes
     throw new ModelsError(`${folder === undefined ? file.path : `${folder}/config.json`}: ` +

@@ -8,6 +8,7 @@ import { loadModels } from './load.ts'
 import { createMetrics } from './plugins/telemetry/metrics.ts'
 import { createAdmission } from './scheduler/admission.ts'
 import { createRegistry } from './model/registry.ts'
+import { createScheduler } from './scheduler/scheduler.ts'
 import { version } from './version.ts'
 import { createJson } from './wire/json.ts'
 
@@ -23,8 +24,9 @@ export async function createService (config: Config, engine: Engine, logger?: Fa
     engine,
     maxSteps: config['max-steps'],
     batchRows: config['batch-rows'],
+    maxWork: config['max-work'],
     admission,
-    meter: metrics.meter
+    scheduler: createScheduler(metrics.events)
   })
   const registry = createRegistry(models, config['default-model'])
   const app = await buildApp({

@@ -1,23 +1,25 @@
-import { countParameters, type Cell, type CellSizes } from '../network/cell.ts'
-import type { Engine } from '../engine/engine.ts'
 import { InputError, unprocessable } from '../errors.ts'
-import { Tensor } from '../tensor/tensor.ts'
+import type { Engine } from '../engine/engine.ts'
+import { countParameters, type Cell, type CellSizes } from '../network/cell.ts'
+import { bareCell, type Network, type Stage } from '../network/network.ts'
+import { States } from '../network/states.ts'
 import type { Admission } from '../scheduler/admission.ts'
-import { createBatch } from '../scheduler/batch.ts'
 import { patientCaller, type Caller } from '../scheduler/cancellation.ts'
-import type { Feedback, Policy } from './policies/policy.ts'
-import { checkAnswerSize } from './limits.ts'
-import type { Meter } from '../scheduler/meter.ts'
-import { createPace, type Pace } from '../scheduler/output-window.ts'
-import { expandState, outlineSequence, outlineStep, type Outline, type SequenceRequest, type StepRequest } from './request.ts'
-import { createScheduler } from '../scheduler/scheduler.ts'
-import { readSteps, streamRoom, type SequenceStep } from './stream.ts'
-import type { Work } from '../scheduler/task.ts'
+import { createOutputWindow } from '../scheduler/output-window.ts'
+import type { Scheduler } from '../scheduler/scheduler.ts'
+import { createStageQueue } from '../scheduler/stage-queue.ts'
+import { Tensor } from '../tensor/tensor.ts'
+import { MAX_ANSWER, type SequenceAnswer, type SequenceStates, type SequenceStep, type StepAnswer } from './answers.ts'
+import { createContextReader, type Context } from './context.ts'
+import type { Policy } from './policies/policy.ts'
+import { outlineSequence, outlineStep, type Outline, type SequenceRequest, type StepRequest } from './request.ts'
+import { readSteps, streamRoom } from './stream.ts'
+import { serveSequence, serveStep, type Served } from './tasks.ts'
 
 /** A cell, its policy, its rows. */
 export interface Model {
   readonly name: string
-  /** Its config.json says that it answers where a request names none. */
+  /** Its config.json says that it answers if a request names none. */
   readonly isDefault: boolean
   readonly sizes: CellSizes
   readonly policy: { readonly name: string, readonly policy: Policy }
@@ -28,41 +30,24 @@ export interface Model {
   /** Many steps with the policy's feedback between them. @throws InputError */
   sequence (request: SequenceRequest, caller?: Caller): Promise<SequenceAnswer>
   /**
-   * The same, told while it is computed: the steps, some at a time, then the states. It goes no faster than it is read.
+   * The same while it is computed: the steps, some at a time, then the states. It goes no faster than it is read.
    *
    * @throws InputError, the first time that it is asked or later.
    */
   stream (request: SequenceRequest, caller?: Caller): AsyncGenerator<ReadonlyArray<SequenceStep | SequenceStates>, void>
 }
 
-/** `[B][Ho]`, or `[Ho]` where the request's `x` has no batch dimension. */
-export interface StepAnswer {
-  readonly h_out: Tensor
-  readonly c_out: Tensor
-}
-
-/** Where a sequence has come to. */
-export interface SequenceStates extends StepAnswer {
-  /** `[B][Hi]`: what the policy would feed to the next step; left out where only the client knows. */
-  readonly h_next?: Tensor
-}
-
-export interface SequenceAnswer extends SequenceStates {
-  /** `[B][T][Ho]`, or `[B][Ho]` of the last steps. */
-  readonly output: Tensor
-  /** `[B][T][N]`, where the request asked for attention weights. */
-  readonly weights?: Tensor
-}
-
 /** What all models of a process share. */
 export interface ModelDeps {
   readonly engine: Engine
+  readonly scheduler: Scheduler
+  readonly admission: Admission
   /** The largest B x T of a request. */
   readonly maxSteps: number
+  /** The most multiply-adds of a request. */
+  readonly maxWork: number
   /** The most rows in a batch; 1 computes each row alone. */
   readonly batchRows: number
-  readonly admission: Admission
-  readonly meter: Meter
 }
 
 export interface ModelParts {
@@ -72,74 +57,72 @@ export interface ModelParts {
   readonly policy: Model['policy']
 }
 
-/** What becomes of a request's steps. */
-interface Plan {
-  readonly feedback: Feedback
-  /** How many steps of output are kept; 0 where none is asked for. */
-  readonly outputSteps: number
-  readonly pace?: Pace | undefined
-}
-
-/** The feedback of the bare cell. */
-const NO_FEEDBACK: Feedback = { knows: () => false, next: () => {} }
-
-export function createModel ({ name, isDefault = false, cell, policy }: ModelParts, { engine, maxSteps, batchRows, admission, meter }: ModelDeps): Model {
+export function createModel ({ name, isDefault = false, cell, policy }: ModelParts, { engine, scheduler, admission, maxSteps, maxWork, batchRows }: ModelDeps): Model {
   const { sizes } = cell
-  const { I, Hi, Ho } = sizes
-  const scheduler = createScheduler(createBatch(engine.load(cell), sizes, batchRows), meter)
+  const { Hi, Ho } = sizes
+  const network = engine.load(networkOf(cell, policy.policy))
+  const options = { name, batchRows, budget: engine.budget }
+  const wired = createStageQueue(network, 0, options)
+  const bare = network.programs.length === 1 ? wired : createStageQueue(network, 1, options)
+  const readContext = createContextReader(policy.policy)
 
-  /** Lays out the work of a request; the policy feeds its first step, but where the request does. */
-  function layOut (request: StepRequest, { rows, steps, lengths, xStep }: Outline, { feedback, outputSteps, pace }: Plan): Work {
-    const work: Work = {
-      rows,
-      steps,
-      lengths,
-      x: request.x.data,
-      xRow: xStep === 0 ? I : steps * I,
-      xStep,
-      hIn: expandState(request.h_in, 'h_in', rows, Hi),
-      h: new Float32Array(rows * Ho),
-      c: expandState(request.c_in, 'c_in', rows, Ho),
-      output: outputSteps === 0 ? undefined : new Float32Array(rows * outputSteps * Ho),
-      outputSteps,
-      pace,
-      feedback
-    }
-    if (request.h_in === undefined && feedback.knows(0)) {
-      for (let row = 0; row < rows; row++) feedback.next(row, 0, work.h, row * Ho, work.hIn, row * Hi)
-    }
-    return work
-  }
-
-  /** Starts on a request, where there is room for it. */
-  function start (request: StepRequest, outline: Outline, plan: Plan, caller: Caller): { work: Work, done: Promise<void> } {
-    const { rows } = outline
-    const bytes = Float32Array.BYTES_PER_ELEMENT * (request.x.data.length + rows * (Hi + (2 + plan.outputSteps) * Ho))
+  /** Runs what `serve` lays out, if there is room for it: nothing is held before it is counted. */
+  async function run (rows: number, bytes: number, serve: () => Served): Promise<Served> {
     admission.enter(rows, bytes)
+    let served: Served | undefined
     try {
-      const work = layOut(request, outline, plan)
-      return { work, done: scheduler.run(work, caller).finally(() => admission.leave(rows, bytes)) }
-    } catch (error) {
+      served = serve()
+      await scheduler.run(served.task)
+      return served
+    } finally {
+      served?.dispose()
       admission.leave(rows, bytes)
-      throw error
     }
   }
 
-  async function compute (request: StepRequest, outline: Outline, plan: Plan, caller: Caller): Promise<Work> {
-    const { work, done } = start(request, outline, plan, caller)
-    await done
-    return work
+  function layOut (request: SequenceRequest, outline: Outline, context: Context, entries: number, caller: Caller, window?: Served['task']['window']): Served {
+    const states = new States(wired.program.state, outline.rows)
+    const I = request.x.shape[request.x.rank - 1]
+    const host = policy.policy.host?.(request.context ?? {}, {
+      state: (row, slice) => states.of(row, slice),
+      x (row, t) {
+        const at = row * (outline.xStep === 0 ? I : outline.steps * I) + t * outline.xStep
+        return request.x.data.subarray(at, at + I)
+      }
+    })
+    return serveSequence(request, outline, { network, queue: wired, policy: policy.policy, context, host, states, entries, window }, caller)
   }
 
-  function bind ({ context = {} }: SequenceRequest, outline: Outline): Feedback {
-    const feedback = policy.policy.bind(context, outline)
-    if (outline.steps > 1 && !feedback.knows(1)) throw needsPolicy(outline.steps)
-    return feedback
+  function outlineAll (request: SequenceRequest): { outline: Outline, context: Context } {
+    const outline = outlineSequence(request, sizes, maxSteps)
+    const context = readContext(request.context ?? {}, outline)
+    if (outline.steps > 1 && policy.policy.wiring === undefined) throw needsPolicy(outline.steps)
+    checkWork(outline, context)
+    return { outline, context }
   }
 
   function needsPolicy (steps: number): InputError {
-    return unprocessable('/x', `${steps} steps need a feedback policy to make each h_in (Hi = ${Hi}) of the last h_out (Ho = ${Ho}), ` +
+    return unprocessable('/x', `${steps} steps need a feedback policy to make each h_in (Hi = ${Hi}) from the last h_out (Ho = ${Ho}), ` +
       'and this model has none: send one step at a time, to /step, or give the model a policy in its config.json')
+  }
+
+  function checkWork ({ rows, steps }: Outline, { support }: Context): void {
+    const supports = support === undefined ? 0 : Math.max(...support.counts)
+    const work = rows * (steps + 1) * (wired.program.work + supports * wired.program.readWork)
+    if (work > maxWork) {
+      throw unprocessable(supports === 0 ? '/x' : '/context/support', `${rows} rows of ${steps} steps${supports === 0 ? '' : `, each reading ${supports} supports,`} are ` +
+        `${work} multiply-adds, more than the ${maxWork} allowed in one request`)
+    }
+  }
+
+  /** Bytes of a request's own tensors, its states, and what is kept of its steps. */
+  function bytesOf (request: SequenceRequest, { rows, steps }: Outline, { support, vectors, weights }: Context, entries: number): number {
+    const total = support?.counts.reduce((a, b) => a + b, 0) ?? 0
+    const widest = support === undefined ? 0 : Math.max(...support.counts)
+    // A memory has the supports as they came, and their keys and values.
+    const held = (support?.data.length ?? 0) + total * wired.program.readWork + (vectors?.data.length ?? 0)
+    const kept = rows * (entries * Ho + (weights ? (entries === 0 ? steps + 1 : entries + 1) * widest : 0) + wired.program.state.width + 2 * Ho + Hi)
+    return Float32Array.BYTES_PER_ELEMENT * (request.x.data.length + held + kept)
   }
 
   return {
@@ -153,51 +136,79 @@ export function createModel ({ name, isDefault = false, cell, policy }: ModelPar
     step: (request, caller = patientCaller()) => naming(name, async () => {
       const outline = outlineStep(request, sizes)
       checkRows(outline, maxSteps)
-      return statesOf(await compute(request, outline, { feedback: NO_FEEDBACK, outputSteps: 0 }, caller), outline, sizes)
+      const { rows } = outline
+      const bytes = Float32Array.BYTES_PER_ELEMENT * (request.x.data.length + rows * (bare.program.state.width + 2 * Ho))
+      return statesOf(await run(rows, bytes, () => serveStep(bare, request, outline, caller)), outline)
     }),
 
     sequence: (request, caller = patientCaller()) => naming(name, async () => {
-      const outline = outlineSequence(request, sizes, maxSteps)
+      const { outline, context } = outlineAll(request)
       const { rows, steps, batched } = outline
-      const outputSteps = request.return === 'last' ? 0 : steps
-      checkAnswerSize(rows * outputSteps * Ho, '/x')
-      const feedback = bind(request, outline)
-      const work = await compute(request, outline, { feedback, outputSteps }, caller)
-      const states = statesOf(work, outline, sizes)
+      const entries = request.return === 'last' ? 0 : steps
+      checkAnswerSize(rows * entries * Ho, '/x')
+      if (context.weights && context.support !== undefined) checkAnswerSize(rows * steps * Math.max(...context.support.counts), '/context/weights')
+      const served = await run(rows, bytesOf(request, outline, context, entries), () => layOut(request, outline, context, entries, caller))
+      const states = statesOf(served, outline)
       return {
-        output: work.output === undefined ? states.h_out : new Tensor(batched ? [rows, steps, Ho] : [steps, Ho], work.output),
+        output: served.output === undefined ? states.h_out : new Tensor(batched ? [rows, steps, Ho] : [steps, Ho], served.output.data),
         ...states,
-        ...(feedback.weights !== undefined && { weights: feedback.weights })
+        ...weightsOf(served, outline)
       }
     }),
 
     stream: (request, caller = patientCaller()) => namingStream(name, async function * () {
-      const outline = outlineSequence(request, sizes, maxSteps)
-      const feedback = bind(request, outline)
+      const { outline, context } = outlineAll(request)
+      const { rows } = outline
       const room = request.return === 'last' ? 0 : streamRoom(outline, Ho)
-      const pace = room === 0 ? undefined : createPace(outline, room)
-      const { work, done } = start(request, outline, { feedback, outputSteps: room, pace }, caller)
-      if (pace !== undefined) yield * readSteps(work, pace, done, outline, caller)
-      await done
-      yield [statesOf(work, outline, sizes)]
+      const window = room === 0 ? undefined : createOutputWindow(outline.lengths, room)
+      let served: Served | undefined
+      const done = run(rows, bytesOf(request, outline, context, room), () => {
+        served = layOut(request, outline, context, room, caller, window)
+        return served
+      })
+      if (window !== undefined && served !== undefined) yield * readSteps(served, window, done, outline, caller)
+      yield [statesOf(await done, outline)]
     })
   }
 }
 
-function statesOf ({ rows, steps, h, c, hIn, feedback }: Work, { batched }: Outline, { Hi, Ho }: CellSizes): SequenceStates {
-  const shape = batched ? [rows, Ho] : [Ho]
+/** The wired cell, and the bare one for steps if it is not the same. */
+function networkOf (cell: Cell, { wiring, vectors }: Policy): Network {
+  const [bare] = bareCell(cell).stages
+  if (wiring === undefined) return { stages: [bare] }
+  const inputs = vectors === undefined ? bare.inputs : [...bare.inputs, { name: 'vectors', width: vectors }]
+  const wired: Stage = { ...bare, name: 'sequence', inputs, wiring }
+  return { stages: wiring.h === 'own' && !wiring.residual && wiring.read === undefined && wiring.lets.length === 0 ? [wired] : [wired, bare] }
+}
+
+function statesOf ({ states, next }: Served, { batched, rows }: Outline): SequenceStates {
+  const tensor = (data: Float32Array): Tensor => new Tensor(batched ? [rows, data.length / rows] : [data.length], data)
   return {
-    h_out: new Tensor(shape, h),
-    c_out: new Tensor(shape, c),
-    ...(feedback.knows(steps) && { h_next: new Tensor(batched ? [rows, Hi] : [Hi], hIn) })
+    h_out: tensor(states.get('h0')),
+    c_out: tensor(states.get('c0')),
+    ...(next !== undefined && { h_next: tensor(states.get(next)) })
   }
+}
+
+/** `[B][T][N]`: for each step the weights of the read that fed it, so not those of the last read. */
+function weightsOf ({ attention }: Served, { rows, steps, lengths, batched }: Outline): { weights?: Tensor } {
+  if (attention === undefined) return {}
+  const { data, entries, width } = attention
+  const weights = new Float32Array(rows * steps * width)
+  lengths.forEach((length, row) => weights.set(data.subarray(row * entries * width, (row * entries + length) * width), row * steps * width))
+  return { weights: new Tensor(batched ? [rows, steps, width] : [steps, width], weights) }
+}
+
+/** @throws InputError if an answer would have too many numbers; `path` is the field that asks for them. */
+function checkAnswerSize (numbers: number, path: string): void {
+  if (numbers > MAX_ANSWER) throw unprocessable(path, `the answer would have ${numbers} numbers, more than the ${MAX_ANSWER} allowed`)
 }
 
 function checkRows ({ rows }: Outline, maxSteps: number): void {
   if (rows > maxSteps) throw unprocessable('/x', `${rows} rows are more than the ${maxSteps} steps allowed in one request`)
 }
 
-/** Has every refusal say which model refuses. */
+/** Has every error of a caller say which model it came from. */
 async function naming<T> (model: string, answer: () => Promise<T>): Promise<T> {
   try {
     return await answer()

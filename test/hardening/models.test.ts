@@ -6,7 +6,7 @@ import { loadModels } from '../../src/load.ts'
 import { InputError } from '../../src/errors.ts'
 import { ModelsError } from '../../src/weights/folder.ts'
 import { Tensor } from '../../src/tensor/tensor.ts'
-import { testHouse } from '../support/app.ts'
+import { testDeps } from '../support/app.ts'
 import { writeModels } from '../support/models.ts'
 import { customLstm, f32, writeSafetensors } from '../support/safetensors.ts'
 import { createDice } from '../support/dice.ts'
@@ -26,7 +26,7 @@ const PARTS = [
 /** Every model loads and answers, or the start stops with a line that names the file. */
 async function load (folder: string, file: string): Promise<'served' | 'refused'> {
   try {
-    for (const model of await loadModels(folder, await testHouse())) {
+    for (const model of await loadModels(folder, await testDeps())) {
       const { I } = model.sizes
       await model.sequence({ x: new Tensor([2, I], new Float32Array(2 * I)) }).catch((error: unknown) => assert.ok(error instanceof InputError, String(error)))
     }

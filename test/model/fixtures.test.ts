@@ -6,7 +6,7 @@ import { loadModels } from '../../src/load.ts'
 import { Tensor } from '../../src/tensor/tensor.ts'
 import { readFloats } from '../../src/weights/layouts.ts'
 import { parseSafetensors, type StoredTensor } from '../../src/tensor/safetensors.ts'
-import { testHouse } from '../support/app.ts'
+import { testDeps } from '../support/app.ts'
 
 /** Absolute; what is measured is said in the README. */
 const TOLERANCE = 1e-5
@@ -17,7 +17,7 @@ let models: ReturnType<typeof loadModels> | undefined
 
 for (const { name, steps } of index.fixtures) {
   test(`${name} is what ${index.made_with} answers`, async (t) => {
-    models ??= loadModels(FOLDER, await testHouse())
+    models ??= loadModels(FOLDER, await testDeps())
     const model = (await models).find((each) => each.name === name)
     assert.ok(model !== undefined)
     const cases = parseSafetensors(await readFile(`${FOLDER}/${name}/cases.safetensors`))

@@ -4,12 +4,12 @@ import type { Cell } from '../../src/network/cell.ts'
 import { createPolicy } from '../../src/model/policies/policies.ts'
 import { createModel, type Model } from '../../src/model/model.ts'
 import { Tensor } from '../../src/tensor/tensor.ts'
-import { testEngine, testHouse } from '../support/app.ts'
+import { testEngine, testDeps } from '../support/app.ts'
 import { randomArray, randomCell, randomNumbers, referenceStep } from '../support/reference.ts'
 
 async function buildModel (cell: Cell): Promise<Model> {
   const policy = await createPolicy(undefined, { sizes: cell.sizes, folder: undefined, tensor: () => { throw new Error('no tensors') } })
-  return createModel({ name: 'test', cell, policy }, await testHouse({ maxSteps: 1000 }))
+  return createModel({ name: 'test', cell, policy }, await testDeps({ maxSteps: 1000 }))
 }
 
 function tensor (shape: number[], random: () => number): Tensor {

@@ -3,6 +3,7 @@ import { readConfig, type Config } from '../../src/config/settings.ts'
 import { chooseEngine } from '../../src/engine/choose.ts'
 import type { Engine } from '../../src/engine/engine.ts'
 import { createAdmission } from '../../src/scheduler/admission.ts'
+import { createScheduler } from '../../src/scheduler/scheduler.ts'
 import type { ModelDeps } from '../../src/model/model.ts'
 import { createService } from '../../src/service.ts'
 
@@ -22,13 +23,14 @@ export function testConfig (...flags: readonly string[]): Config {
 }
 
 /** What models share, for tests of models without a service. */
-export async function testHouse (over: Partial<ModelDeps> = {}): Promise<ModelDeps> {
+export async function testDeps (over: Partial<ModelDeps> = {}): Promise<ModelDeps> {
   return {
     engine: await testEngine(),
     maxSteps: 10_000,
+    maxWork: 2 ** 40,
     batchRows: 64,
     admission: createAdmission(1e6, 1e9),
-    meter: { computed: () => {}, began: () => {}, queued: () => {} },
+    scheduler: createScheduler({ computed: () => {}, began: () => {}, queued: () => {} }),
     ...over
   }
 }

@@ -1,8 +1,9 @@
 import { createAdmission } from '../../src/scheduler/admission.ts'
+import { createScheduler } from '../../src/scheduler/scheduler.ts'
 import { createPolicy } from '../../src/model/policies/policies.ts'
 import { createModel, type ModelDeps } from '../../src/model/model.ts'
 import { Tensor } from '../../src/tensor/tensor.ts'
-import { testEngine, testHouse } from './app.ts'
+import { testEngine, testDeps } from './app.ts'
 import { randomArray, randomCell, randomNumbers } from './reference.ts'
 
 export interface Call {
@@ -14,15 +15,15 @@ export interface Call {
 export async function buildModel (size = 5, over: Partial<ModelDeps> = {}) {
   const calls: Call[] = []
   const admission = createAdmission(100_000, 1e9)
-  const house = await testHouse({
+  const deps = await testDeps({
     admission,
     maxSteps: 1e6,
-    meter: { computed: (rows, steps) => { calls.push({ rows, steps }) }, began: () => {}, queued: () => {} },
+    scheduler: createScheduler({ computed: (_, rows, steps) => { calls.push({ rows, steps }) }, began: () => {}, queued: () => {} }),
     ...over
   })
   const cell = randomCell(3, size, size)
   const policy = await createPolicy(undefined, { sizes: cell.sizes, folder: undefined, tensor: () => { throw new Error('none') } })
-  return { model: createModel({ name: 'test', cell, policy }, house), calls, admission: house.admission }
+  return { model: createModel({ name: 'test', cell, policy }, deps), calls, admission: deps.admission }
 }
 
 export const stepsOf = (calls: readonly Call[]): number => calls.reduce((sum, { rows, steps }) => sum + rows * steps, 0)

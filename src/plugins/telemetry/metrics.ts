@@ -1,14 +1,14 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { Admission } from '../../scheduler/admission.ts'
-import type { Meter } from '../../scheduler/meter.ts'
+import type { SchedulerEvents } from '../../scheduler/events.ts'
 
 /** 100 us to 10 s. */
 const SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 
 export interface Metrics {
   readonly register: Registry
-  /** What the schedulers tell. */
-  readonly meter: Meter
+  /** What the scheduler reports. */
+  readonly events: SchedulerEvents
   /** A request has been answered. `rejected` is the kind of refusal, where it was one. */
   answered (labels: { route: string, model: string, status: number }, seconds: number, rejected: string | undefined): void
 }
@@ -45,14 +45,14 @@ export function createMetrics (admission: Admission, build: { version: string, e
 
   return {
     register,
-    meter: {
-      computed (rows, count, seconds) {
+    events: {
+      computed (_model, rows, count, seconds) {
         batch.observe(rows)
         steps.inc(rows * count)
         compute.observe(seconds)
       },
-      began: (seconds) => queue.observe(seconds),
-      queued: (rows) => queued.set(rows)
+      began: (_model, seconds) => queue.observe(seconds),
+      queued: (_model, rows) => queued.set(rows)
     },
     answered (labels, seconds, reason) {
       requests.observe(labels, seconds)
