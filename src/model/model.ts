@@ -4,7 +4,7 @@ import { InputError, unprocessable } from '../errors.ts'
 import { Tensor } from '../tensor/tensor.ts'
 import type { Admission } from '../scheduler/admission.ts'
 import { createBatch } from '../scheduler/batch.ts'
-import { patientCaller, type Caller } from '../scheduler/cancellation.ts'
+import { unboundCall, type Call } from '../scheduler/cancellation.ts'
 import type { Feedback, Policy } from './policies/policy.ts'
 import { checkAnswerSize } from './limits.ts'
 import type { Meter } from '../scheduler/meter.ts'
@@ -24,15 +24,15 @@ export interface Model {
   readonly engine: Pick<Engine, 'name' | 'backend'>
   readonly parameters: number
   /** One step of the bare cell. @throws InputError */
-  step (request: StepRequest, caller?: Caller): Promise<StepAnswer>
+  step (request: StepRequest, call?: Call): Promise<StepAnswer>
   /** Many steps with the policy's feedback between them. @throws InputError */
-  sequence (request: SequenceRequest, caller?: Caller): Promise<SequenceAnswer>
+  sequence (request: SequenceRequest, call?: Call): Promise<SequenceAnswer>
   /**
    * The same, told while it is computed: the steps, some at a time, then the states. It goes no faster than it is read.
    *
    * @throws InputError, the first time that it is asked or later.
    */
-  stream (request: SequenceRequest, caller?: Caller): AsyncGenerator<ReadonlyArray<SequenceStep | SequenceStates>, void>
+  stream (request: SequenceRequest, call?: Call): AsyncGenerator<ReadonlyArray<SequenceStep | SequenceStates>, void>
 }
 
 /** `[B][Ho]`, or `[Ho]` where the request's `x` has no batch dimension. */
@@ -112,21 +112,27 @@ export function createModel ({ name, isDefault = false, cell, policy }: ModelPar
   }
 
   /** Starts on a request, where there is room for it. */
-  function start (request: StepRequest, outline: Outline, plan: Plan, caller: Caller): { work: Work, done: Promise<void> } {
+  function start (request: StepRequest, outline: Outline, plan: Plan, call: Call): { work: Work, done: Promise<void> } {
     const { rows } = outline
     const bytes = Float32Array.BYTES_PER_ELEMENT * (request.x.data.length + rows * (Hi + (2 + plan.outputSteps) * Ho))
-    admission.enter(rows, bytes)
+    const reservation = call.reservation ?? admission.reserve()
+    const end = (): void => {
+      reservation.leave(rows)
+      if (call.reservation === undefined) reservation.release()
+    }
+    reservation.enter(rows)
     try {
+      reservation.hold(bytes)
       const work = layOut(request, outline, plan)
-      return { work, done: scheduler.run(work, caller).finally(() => admission.leave(rows, bytes)) }
+      return { work, done: scheduler.run(work, call).finally(end) }
     } catch (error) {
-      admission.leave(rows, bytes)
+      end()
       throw error
     }
   }
 
-  async function compute (request: StepRequest, outline: Outline, plan: Plan, caller: Caller): Promise<Work> {
-    const { work, done } = start(request, outline, plan, caller)
+  async function compute (request: StepRequest, outline: Outline, plan: Plan, call: Call): Promise<Work> {
+    const { work, done } = start(request, outline, plan, call)
     await done
     return work
   }
@@ -150,19 +156,19 @@ export function createModel ({ name, isDefault = false, cell, policy }: ModelPar
     engine: { name: engine.name, backend: engine.backend },
     parameters: countParameters(cell),
 
-    step: (request, caller = patientCaller()) => naming(name, async () => {
+    step: (request, call = unboundCall()) => naming(name, async () => {
       const outline = outlineStep(request, sizes)
       checkRows(outline, maxSteps)
-      return statesOf(await compute(request, outline, { feedback: NO_FEEDBACK, outputSteps: 0 }, caller), outline, sizes)
+      return statesOf(await compute(request, outline, { feedback: NO_FEEDBACK, outputSteps: 0 }, call), outline, sizes)
     }),
 
-    sequence: (request, caller = patientCaller()) => naming(name, async () => {
+    sequence: (request, call = unboundCall()) => naming(name, async () => {
       const outline = outlineSequence(request, sizes, maxSteps)
       const { rows, steps, batched } = outline
       const outputSteps = request.return === 'last' ? 0 : steps
       checkAnswerSize(rows * outputSteps * Ho, '/x')
       const feedback = bind(request, outline)
-      const work = await compute(request, outline, { feedback, outputSteps }, caller)
+      const work = await compute(request, outline, { feedback, outputSteps }, call)
       const states = statesOf(work, outline, sizes)
       return {
         output: work.output === undefined ? states.h_out : new Tensor(batched ? [rows, steps, Ho] : [steps, Ho], work.output),
@@ -171,13 +177,13 @@ export function createModel ({ name, isDefault = false, cell, policy }: ModelPar
       }
     }),
 
-    stream: (request, caller = patientCaller()) => namingStream(name, async function * () {
+    stream: (request, call = unboundCall()) => namingStream(name, async function * () {
       const outline = outlineSequence(request, sizes, maxSteps)
       const feedback = bind(request, outline)
       const room = request.return === 'last' ? 0 : streamRoom(outline, Ho)
       const pace = room === 0 ? undefined : createPace(outline, room)
-      const { work, done } = start(request, outline, { feedback, outputSteps: room, pace }, caller)
-      if (pace !== undefined) yield * readSteps(work, pace, done, outline, caller)
+      const { work, done } = start(request, outline, { feedback, outputSteps: room, pace }, call)
+      if (pace !== undefined) yield * readSteps(work, pace, done, outline, call)
       await done
       yield [statesOf(work, outline, sizes)]
     })

@@ -1,5 +1,5 @@
 import { Tensor } from '../tensor/tensor.ts'
-import type { Caller } from '../scheduler/cancellation.ts'
+import type { Call } from '../scheduler/cancellation.ts'
 import type { PacedReader } from '../scheduler/output-window.ts'
 import type { Outline } from './request.ts'
 import type { Work } from '../scheduler/task.ts'
@@ -22,14 +22,14 @@ export function streamRoom ({ rows, steps }: Outline, Ho: number): number {
 }
 
 /**
- * Reads the steps of a work as they are computed, some at a time. Once nobody asks for more, the caller counts as gone.
+ * Reads the steps of a work as they are computed, some at a time. Once nobody asks for more, the call is cancelled.
  *
  * @param done the work's end, whose failure is thrown here.
  */
-export async function * readSteps (work: Work, pace: PacedReader, done: Promise<void>, outline: Outline, caller: Caller): AsyncGenerator<readonly SequenceStep[], void> {
+export async function * readSteps (work: Work, pace: PacedReader, done: Promise<void>, outline: Outline, call: Call): AsyncGenerator<readonly SequenceStep[], void> {
   done.catch(pace.fail)
   // Parked rows would not see their time pass.
-  const wait = caller.deadline - performance.now() + 2
+  const wait = call.deadline - performance.now() + 2
   const timer = Number.isFinite(wait) ? setTimeout(pace.release, wait) : undefined
   let t = 0
   try {
@@ -41,7 +41,7 @@ export async function * readSteps (work: Work, pace: PacedReader, done: Promise<
     }
   } finally {
     clearTimeout(timer)
-    if (t < outline.steps) caller.gone = true
+    if (t < outline.steps) call.cancelled = true
     pace.release()
   }
 }

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import { InputError } from '../errors.ts'
 import type { Batch, Row } from './batch.ts'
-import type { Caller } from './cancellation.ts'
+import type { Cancellation } from './cancellation.ts'
 import type { Meter } from './meter.ts'
 import type { Work } from './task.ts'
 
@@ -10,14 +10,14 @@ export interface Scheduler {
   /**
    * Takes every row of `work` through its steps.
    *
-   * @throws InputError where the arithmetic overflows, the feedback fails, or the caller has gone or waited too long; other
+   * @throws InputError where the arithmetic overflows, the feedback fails, or the request is cancelled or late; other
    *   work is not touched by that.
    */
-  run (work: Work, caller: Caller): Promise<void>
+  run (work: Work, cancellation: Cancellation): Promise<void>
 }
 
 interface Job {
-  readonly caller: Caller
+  readonly cancellation: Cancellation
   readonly accepted: number
   begun: boolean
   rowsLeft: number
@@ -65,8 +65,8 @@ export function createScheduler (batch: Batch, meter: Meter): Scheduler {
   /** Rows that nobody waits for leave here, before they are computed. */
   function isWanted ({ job }: LiveRow, now: number): boolean {
     if (job.failed) return false
-    if (job.caller.gone) fail(job, new InputError('gone', { path: '', message: 'the caller has gone' }))
-    else if (now > job.caller.deadline) fail(job, new InputError('late', { path: '', message: 'the answer was not ready in the time allowed' }))
+    if (job.cancellation.cancelled) fail(job, new InputError('gone', { path: '', message: 'the caller has gone' }))
+    else if (now > job.cancellation.deadline) fail(job, new InputError('late', { path: '', message: 'the answer was not ready in the time allowed' }))
     else if (!job.begun) {
       job.begun = true
       meter.began((now - job.accepted) / 1000)
@@ -122,9 +122,9 @@ export function createScheduler (batch: Batch, meter: Meter): Scheduler {
   }
 
   return {
-    async run (work, caller) {
+    async run (work, cancellation) {
       await new Promise<void>((resolve, reject) => {
-        const job: Job = { caller, accepted: performance.now(), begun: false, rowsLeft: work.rows, failed: false, resolve, reject }
+        const job: Job = { cancellation, accepted: performance.now(), begun: false, rowsLeft: work.rows, failed: false, resolve, reject }
         for (let index = 0; index < work.rows; index++) enter({ job, work, index, t: 0 })
       })
     }
