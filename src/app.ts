@@ -8,7 +8,7 @@ import type { Admission } from './scheduler/admission.ts'
 import type { Registry } from './model/registry.ts'
 import answers from './plugins/response-format.ts'
 import bodies from './plugins/body-parsers.ts'
-import callers from './plugins/admission.ts'
+import admit from './plugins/admission.ts'
 import connections, { answerClientError } from './plugins/connections.ts'
 import drain from './plugins/drain.ts'
 import errors, { answerFrameworkError } from './plugins/errors.ts'
@@ -84,7 +84,7 @@ export async function buildApp ({ config, registry, admission, metrics, json, ke
   await app.register(validation)
   await app.register(answers, { json })
   await app.register(openapi, { version })
-  await app.register(callers, { admission, timeout: config['request-timeout'] })
+  await app.register(admit, { admission, timeout: config['request-timeout'] })
   await app.register(streams, { json })
 
   await app.register(step, { registry })

@@ -4,7 +4,7 @@ import { countParameters, type Cell, type CellSizes } from '../network/cell.ts'
 import { bareCell, type Network, type Stage } from '../network/network.ts'
 import { States } from '../network/states.ts'
 import type { Admission } from '../scheduler/admission.ts'
-import { patientCaller, type Caller } from '../scheduler/cancellation.ts'
+import { unboundCall, type Call } from '../scheduler/cancellation.ts'
 import { createOutputWindow } from '../scheduler/output-window.ts'
 import type { Scheduler } from '../scheduler/scheduler.ts'
 import { createStageQueue } from '../scheduler/stage-queue.ts'
@@ -26,15 +26,15 @@ export interface Model {
   readonly engine: Pick<Engine, 'name' | 'backend'>
   readonly parameters: number
   /** One step of the bare cell. @throws InputError */
-  step (request: StepRequest, caller?: Caller): Promise<StepAnswer>
+  step (request: StepRequest, call?: Call): Promise<StepAnswer>
   /** Many steps with the policy's feedback between them. @throws InputError */
-  sequence (request: SequenceRequest, caller?: Caller): Promise<SequenceAnswer>
+  sequence (request: SequenceRequest, call?: Call): Promise<SequenceAnswer>
   /**
    * The same while it is computed: the steps, some at a time, then the states. It goes no faster than it is read.
    *
    * @throws InputError, the first time that it is asked or later.
    */
-  stream (request: SequenceRequest, caller?: Caller): AsyncGenerator<ReadonlyArray<SequenceStep | SequenceStates>, void>
+  stream (request: SequenceRequest, call?: Call): AsyncGenerator<ReadonlyArray<SequenceStep | SequenceStates>, void>
 }
 
 /** What all models of a process share. */
@@ -67,20 +67,23 @@ export function createModel ({ name, isDefault = false, cell, policy }: ModelPar
   const readContext = createContextReader(policy.policy)
 
   /** Runs what `serve` lays out, if there is room for it: nothing is held before it is counted. */
-  async function run (rows: number, bytes: number, serve: () => Served): Promise<Served> {
-    admission.enter(rows, bytes)
+  async function run (rows: number, bytes: number, call: Call, serve: () => Served): Promise<Served> {
+    const reservation = call.reservation ?? admission.reserve()
+    reservation.enter(rows)
     let served: Served | undefined
     try {
+      reservation.hold(bytes)
       served = serve()
       await scheduler.run(served.task)
       return served
     } finally {
       served?.dispose()
-      admission.leave(rows, bytes)
+      reservation.leave(rows)
+      if (call.reservation === undefined) reservation.release()
     }
   }
 
-  function layOut (request: SequenceRequest, outline: Outline, context: Context, entries: number, caller: Caller, window?: Served['task']['window']): Served {
+  function layOut (request: SequenceRequest, outline: Outline, context: Context, entries: number, call: Call, window?: Served['task']['window']): Served {
     const states = new States(wired.program.state, outline.rows)
     const I = request.x.shape[request.x.rank - 1]
     const host = policy.policy.host?.(request.context ?? {}, {
@@ -90,7 +93,7 @@ export function createModel ({ name, isDefault = false, cell, policy }: ModelPar
         return request.x.data.subarray(at, at + I)
       }
     })
-    return serveSequence(request, outline, { network, queue: wired, policy: policy.policy, context, host, states, entries, window }, caller)
+    return serveSequence(request, outline, { network, queue: wired, policy: policy.policy, context, host, states, entries, window }, call)
   }
 
   function outlineAll (request: SequenceRequest): { outline: Outline, context: Context } {
@@ -133,21 +136,21 @@ export function createModel ({ name, isDefault = false, cell, policy }: ModelPar
     engine: { name: engine.name, backend: engine.backend },
     parameters: countParameters(cell),
 
-    step: (request, caller = patientCaller()) => naming(name, async () => {
+    step: (request, call = unboundCall()) => naming(name, async () => {
       const outline = outlineStep(request, sizes)
       checkRows(outline, maxSteps)
       const { rows } = outline
       const bytes = Float32Array.BYTES_PER_ELEMENT * (request.x.data.length + rows * (bare.program.state.width + 2 * Ho))
-      return statesOf(await run(rows, bytes, () => serveStep(bare, request, outline, caller)), outline)
+      return statesOf(await run(rows, bytes, call, () => serveStep(bare, request, outline, call)), outline)
     }),
 
-    sequence: (request, caller = patientCaller()) => naming(name, async () => {
+    sequence: (request, call = unboundCall()) => naming(name, async () => {
       const { outline, context } = outlineAll(request)
       const { rows, steps, batched } = outline
       const entries = request.return === 'last' ? 0 : steps
       checkAnswerSize(rows * entries * Ho, '/x')
       if (context.weights && context.support !== undefined) checkAnswerSize(rows * steps * Math.max(...context.support.counts), '/context/weights')
-      const served = await run(rows, bytesOf(request, outline, context, entries), () => layOut(request, outline, context, entries, caller))
+      const served = await run(rows, bytesOf(request, outline, context, entries), call, () => layOut(request, outline, context, entries, call))
       const states = statesOf(served, outline)
       return {
         output: served.output === undefined ? states.h_out : new Tensor(batched ? [rows, steps, Ho] : [steps, Ho], served.output.data),
@@ -156,17 +159,17 @@ export function createModel ({ name, isDefault = false, cell, policy }: ModelPar
       }
     }),
 
-    stream: (request, caller = patientCaller()) => namingStream(name, async function * () {
+    stream: (request, call = unboundCall()) => namingStream(name, async function * () {
       const { outline, context } = outlineAll(request)
       const { rows } = outline
       const room = request.return === 'last' ? 0 : streamRoom(outline, Ho)
-      const window = room === 0 ? undefined : createOutputWindow(outline.lengths, room)
+      const window = room === 0 ? undefined : createOutputWindow(outline.steps, outline.lengths, room)
       let served: Served | undefined
-      const done = run(rows, bytesOf(request, outline, context, room), () => {
-        served = layOut(request, outline, context, room, caller, window)
+      const done = run(rows, bytesOf(request, outline, context, room), call, () => {
+        served = layOut(request, outline, context, room, call, window)
         return served
       })
-      if (window !== undefined && served !== undefined) yield * readSteps(served, window, done, outline, caller)
+      if (window !== undefined && served !== undefined) yield * readSteps(served, window, done, outline, call)
       yield [statesOf(await done, outline)]
     })
   }

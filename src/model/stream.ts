@@ -1,4 +1,4 @@
-import type { Caller } from '../scheduler/cancellation.ts'
+import type { Call } from '../scheduler/cancellation.ts'
 import type { WindowReader } from '../scheduler/output-window.ts'
 import type { Kept } from '../scheduler/task.ts'
 import { Tensor } from '../tensor/tensor.ts'
@@ -15,14 +15,14 @@ export function streamRoom ({ rows, steps }: Outline, Ho: number): number {
 }
 
 /**
- * Reads the steps of a task as they are computed, some at a time. Once nobody asks for more, the caller counts as gone.
+ * Reads the steps of a task as they are computed, some at a time. Once nobody asks for more, the call is cancelled.
  *
  * @param done the task's end, whose failure is thrown here.
  */
-export async function * readSteps (served: Served, window: WindowReader, done: Promise<unknown>, outline: Outline, caller: Caller): AsyncGenerator<readonly SequenceStep[], void> {
+export async function * readSteps (served: Served, window: WindowReader, done: Promise<unknown>, outline: Outline, call: Call): AsyncGenerator<readonly SequenceStep[], void> {
   done.catch(window.fail)
   // Parked rows would not see their time pass.
-  const wait = caller.deadline - performance.now() + 2
+  const wait = call.deadline - performance.now() + 2
   const timer = Number.isFinite(wait) ? setTimeout(window.release, wait) : undefined
   let t = 0
   try {
@@ -34,7 +34,7 @@ export async function * readSteps (served: Served, window: WindowReader, done: P
     }
   } finally {
     clearTimeout(timer)
-    if (t < outline.steps) caller.gone = true
+    if (t < outline.steps) call.cancelled = true
     window.release()
   }
 }

@@ -4,7 +4,7 @@ import { partsOf } from '../network/feed.ts'
 import type { Wiring } from '../network/network.ts'
 import { findSlice } from '../network/state.ts'
 import { States } from '../network/states.ts'
-import type { Caller } from '../scheduler/cancellation.ts'
+import type { Call } from '../scheduler/cancellation.ts'
 import type { OutputWindow } from '../scheduler/output-window.ts'
 import type { StageQueue } from '../scheduler/stage-queue.ts'
 import type { Kept, Pass, Sink, Stream, Task } from '../scheduler/task.ts'
@@ -27,14 +27,14 @@ export interface Served {
 }
 
 /** A step of the bare network. */
-export function serveStep (queue: StageQueue, request: StepRequest, outline: Outline, caller: Caller): Served {
+export function serveStep (queue: StageQueue, request: StepRequest, outline: Outline, call: Call): Served {
   const { rows, lengths } = outline
   const { program } = queue
   const states = new States(program.state, rows)
   states.set(nextSlice(program), expandState(request.h_in, 'h_in', rows, hiddenWidth(program)))
   states.set('c0', expandState(request.c_in, 'c_in', rows, widthOf(program, 'c0')))
   const pass: Pass = { queue, state: states.data, inputs: [xStream(request, outline)], sinks: [], peek: false }
-  return { task: { rows, lengths, passes: [pass], caller }, states, output: undefined, attention: undefined, next: undefined, dispose () {} }
+  return { task: { rows, lengths, passes: [pass], call }, states, output: undefined, attention: undefined, next: undefined, dispose () {} }
 }
 
 /** What a sequence needs beside its request. */
@@ -51,7 +51,7 @@ export interface SequenceSetting {
 }
 
 /** A sequence through a wired stage. */
-export function serveSequence (request: SequenceRequest, outline: Outline, setting: SequenceSetting, caller: Caller): Served {
+export function serveSequence (request: SequenceRequest, outline: Outline, setting: SequenceSetting, call: Call): Served {
   const { network, queue, policy, context, host, states, entries, window } = setting
   const { rows, steps, lengths } = outline
   const { program } = queue
@@ -79,7 +79,7 @@ export function serveSequence (request: SequenceRequest, outline: Outline, setti
     peek: program.late && next !== undefined,
     ...(host !== undefined && { host: { feed: host, first: !given } })
   }
-  return { task: { rows, lengths, passes: [pass], caller, window }, states, output, attention, next, dispose: () => { memory?.dispose() } }
+  return { task: { rows, lengths, passes: [pass], call, window }, states, output, attention, next, dispose: () => { memory?.dispose() } }
 }
 
 /** Which instructions make what feeds the first step. */

@@ -11,19 +11,12 @@ declare module 'fastify' {
   }
 }
 
-/** For how long after a request's deadline its client may still read, in milliseconds. */
-const LAST_WORD = 5000
-
 /** Answers that are sent while they are computed. */
 export default fp<{ json: Json }>(async (app, { json }) => {
   app.decorateReply('stream', async function (this: FastifyReply, lines: AsyncGenerator<readonly object[], void>) {
     // What fails before there is a line is answered as any other refusal.
     const first = await lines.next()
-    const { request, raw } = this
-    // A client that never reads would keep its socket for good.
-    const { deadline } = request.caller
-    const timer = Number.isFinite(deadline) ? setTimeout(() => raw.destroy(), deadline - performance.now() + LAST_WORD) : undefined
-    raw.once('close', () => clearTimeout(timer))
+    const { request } = this
     return this.header('content-type', NDJSON).send(Readable.from(write(first, lines, request), { objectMode: false }))
   })
 
@@ -37,4 +30,4 @@ export default fp<{ json: Json }>(async (app, { json }) => {
       await lines.return()
     }
   }
-}, { name: 'streams', fastify: '5.x', dependencies: ['errors', 'callers'] })
+}, { name: 'streams', fastify: '5.x', dependencies: ['errors', 'admission'] })

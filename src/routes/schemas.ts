@@ -50,7 +50,7 @@ export const ModelParams = Type.Object({
   model: Type.String({ description: 'The model\'s name, as in GET /models.', examples: ['custom-lstm'] })
 })
 
-/** The headers of an operation that brings work; the callers plugin reads them. */
+/** The headers of an operation that brings work; the admission plugin reads them. */
 export const WorkHeaders = Type.Object({
   'x-request-timeout': Type.Optional(Type.Unknown({
     documented: { type: 'number', exclusiveMinimum: 0 },

@@ -3,7 +3,7 @@ import type { FastifyReply } from 'fastify'
 import Type, { type Static } from 'typebox'
 import type { Fields } from '../wire/tensor-paths.ts'
 import { NDJSON } from '../wire/json.ts'
-import type { Caller } from '../scheduler/cancellation.ts'
+import type { Call } from '../scheduler/cancellation.ts'
 import { CONTEXTS } from '../model/policies/contexts.ts'
 import type { Model } from '../model/model.ts'
 import type { Registry } from '../model/registry.ts'
@@ -82,7 +82,7 @@ function fieldsOf ({ policy }: Model): Fields {
 /** `POST /sequence`: many steps, the server doing the feedback. */
 const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { registry }) => {
   const fields = new Map(registry.models.map((model) => [model, fieldsOf(model)]))
-  const config = { forms: [NDJSON], fields: (params: unknown) => fields.get(registry.get(readParams(params, '').model)) }
+  const config = { work: true, forms: [NDJSON], fields: (params: unknown) => fields.get(registry.get(readParams(params, '').model)) }
   const schema = {
     tags: ['cells'],
     headers: WorkHeaders,
@@ -97,17 +97,17 @@ const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { 
   app.post('/sequence', {
     config,
     schema: { ...schema, operationId: 'sequence', summary: 'Run the default model over a sequence' }
-  }, async ({ body, query, caller }, reply) => await answer(registry.get(), withOptions(body, query), caller, reply))
+  }, async ({ body, query, call }, reply) => await answer(registry.get(), withOptions(body, query), call, reply))
 
   app.post('/models/:model/sequence', {
     config,
     schema: { ...schema, operationId: 'sequenceModel', summary: 'Run a model over a sequence', params: ModelParams }
-  }, async ({ body, query, params, caller }, reply) => await answer(registry.get(params.model), withOptions(body, query), caller, reply))
+  }, async ({ body, query, params, call }, reply) => await answer(registry.get(params.model), withOptions(body, query), call, reply))
 }
 
-async function answer (model: Model, request: SequenceRequest, caller: Caller, reply: FastifyReply): Promise<FastifyReply> {
-  if (reply.form === NDJSON) return await reply.stream(model.stream(request, caller))
-  return reply.answer(await model.sequence(request, caller))
+async function answer (model: Model, request: SequenceRequest, call: Call | undefined, reply: FastifyReply): Promise<FastifyReply> {
+  if (reply.form === NDJSON) return await reply.stream(model.stream(request, call))
+  return reply.answer(await model.sequence(request, call))
 }
 
 /** A request and the options of its query string, each of which may be in one of the two. */

@@ -26,7 +26,7 @@ const StepAnswer = Type.Object({
 /** `POST /step`: one step of the bare cell. */
 const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { registry }) => {
   const fields = { tensors: tensorFields(StepRequest) }
-  const config = { fields: () => fields }
+  const config = { work: true, fields: () => fields }
   const schema = {
     tags: ['cells'],
     headers: WorkHeaders,
@@ -39,12 +39,12 @@ const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { 
   app.post('/step', {
     config,
     schema: { ...schema, operationId: 'step', summary: 'Step the default model' }
-  }, async ({ body, caller }, reply) => reply.answer(await registry.get().step(body, caller)))
+  }, async ({ body, call }, reply) => reply.answer(await registry.get().step(body, call)))
 
   app.post('/models/:model/step', {
     config,
     schema: { ...schema, operationId: 'stepModel', summary: 'Step a model', params: ModelParams }
-  }, async ({ body, params, caller }, reply) => reply.answer(await registry.get(params.model).step(body, caller)))
+  }, async ({ body, params, call }, reply) => reply.answer(await registry.get(params.model).step(body, call)))
 }
 
 export default routes

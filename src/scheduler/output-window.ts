@@ -24,9 +24,12 @@ export interface WindowReader extends OutputWindow {
   fail (reason: unknown): void
 }
 
-/** @param room how many steps of output there is room for. */
-export function createOutputWindow (lengths: readonly number[], room: number): WindowReader {
-  const steps = lengths.reduce((a, b) => Math.max(a, b))
+/**
+ * @param steps T, which may be more than any row's length.
+ * @param lengths how many steps each row takes.
+ * @param room how many steps of output there is room for.
+ */
+export function createOutputWindow (steps: number, lengths: readonly number[], room: number): WindowReader {
   const taken = new Array<number>(lengths.length).fill(0)
   let limit = room
   let failure: { readonly reason: unknown } | undefined

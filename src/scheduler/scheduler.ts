@@ -222,10 +222,10 @@ export function createScheduler (events: SchedulerEvents): Scheduler {
 
   /** Rows that nobody waits for leave here, before anything is computed for them. */
   function isWanted ({ task, pass }: LivePass, now: number): boolean {
-    const { task: { caller } } = task
+    const { task: { call } } = task
     if (task.settled) return false
-    if (caller.gone) settle(task, new InputError('gone', { path: '', message: 'the caller has gone' }))
-    else if (now > caller.deadline) settle(task, new InputError('late', { path: '', message: 'the answer was not ready in the time allowed' }))
+    if (call.cancelled) settle(task, new InputError('gone', { path: '', message: 'the caller has gone' }))
+    else if (now > call.deadline) settle(task, new InputError('late', { path: '', message: 'the answer was not ready in the time allowed' }))
     else if (!task.begun) {
       task.begun = true
       events.began(pass.queue.name, (now - task.accepted) / 1000)

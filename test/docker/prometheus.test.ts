@@ -11,9 +11,10 @@ async function readMetrics (t: TestContext): Promise<string> {
   const { app, admission } = await startService(t, '--max-rows', '1')
   const request = supertest(app.server)
   await request.post('/step').send({ x: [1, 2] }).expect(200)
-  admission.enter(1, 1)
+  const other = admission.reserve()
+  other.enter(1)
   await request.post('/step').send({ x: [1, 2] }).expect(503)
-  admission.leave(1, 1)
+  other.leave(1)
   return (await request.get('/metrics').expect(200)).text
 }
 

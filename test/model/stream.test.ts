@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { setTimeout } from 'node:timers/promises'
 import { test } from 'node:test'
-import { patientCaller } from '../../src/scheduler/cancellation.ts'
+import { unboundCall } from '../../src/scheduler/cancellation.ts'
 import type { SequenceStates, SequenceStep } from '../../src/model/answers.ts'
 import type { Model } from '../../src/model/model.ts'
 import { Tensor } from '../../src/tensor/tensor.ts'
@@ -76,21 +76,21 @@ test('rows wait for a slow reader, others do not, and nothing is lost', async ()
 test('a reader who leaves takes the rows out, parked or not', async () => {
   const { model, calls, admission } = await buildModel(97)
   for (const pause of [0, 50]) {
-    const caller = patientCaller()
-    const stream = model.stream({ x: tensor(2, 20_000, 3) }, caller)
+    const call = unboundCall()
+    const stream = model.stream({ x: tensor(2, 20_000, 3) }, call)
     await stream.next()
     await setTimeout(pause)
     await stream.return()
     await setTimeout(10)
-    assert.deepEqual([caller.gone, admission.rows, admission.bytes], [true, 0, 0])
+    assert.deepEqual([call.cancelled, admission.rows, admission.bytes], [true, 0, 0])
   }
   assert.ok(stepsOf(calls) < 8000, `${stepsOf(calls)} steps`)
 })
 
 test('one that is late is refused once what was computed has been read', async () => {
   const { model, admission } = await buildModel(97)
-  const caller = { deadline: performance.now() + 200, gone: false }
-  const stream = model.stream({ x: tensor(2, 20_000, 3) }, caller)
+  const call = { deadline: performance.now() + 200, cancelled: false }
+  const stream = model.stream({ x: tensor(2, 20_000, 3) }, call)
   await stream.next()
   await setTimeout(300)
   assert.deepEqual([admission.rows, admission.bytes], [0, 0])

@@ -52,7 +52,7 @@ test('where there is no room the answer is a 503 with Retry-After, and what was 
   while (admission.rows === 0) await setTimeout(1)
   const { headers, body } = await request.post('/step').send({ x: [1, 2] }).expect(503)
   assert.equal(headers['retry-after'], '1')
-  assert.match(body.detail, /overloaded: 100 rows of \d+ bytes are in work/)
+  assert.match(body.detail, /overloaded: 100 rows and \d+ bytes are in work/)
   await request.get('/health/live').expect(200)
   assert.equal((await accepted).status, 200)
   await request.post('/step').send({ x: [1, 2] }).expect(200)
