@@ -107,7 +107,7 @@ function attachMemories ({ batch, program }: StageQueue, { passes, rows, length,
 /**
  * Gives the `i`th of the selected rows its new state and its outputs.
  *
- * @throws InputError if its numbers overflow.
+ * @throws InputError if its numbers overflow, once it has the outputs of the steps before.
  */
 export function finishSteps ({ batch, program: { outputs, state, stage } }: StageQueue, { passes, rows, length, supports }: Selection, i: number, steps: number): void {
   const { pass, task: { task }, t } = passes[i]
@@ -116,23 +116,23 @@ export function finishSteps ({ batch, program: { outputs, state, stage } }: Stag
   copy(batch.states[steps % 2], i * width, pass.state, row * width, width)
   const output = batch.output(0, 0)
   const Ho = outputs[0].width
-  for (let s = 0; s < steps; s++) {
-    if (!allFinite(output, (s * length + i) * Ho, Ho)) throw overflow(row, t[row] + s)
-  }
+  let good = 0
+  while (good < steps && allFinite(output, (good * length + i) * Ho, Ho)) good++
   const last = task.lengths[row] - 1
   for (const { output: k, data, entries, shift } of pass.sinks) {
     const { width } = outputs[k]
     const buffer = batch.output(k, 0)
-    for (let s = 0; s < steps; s++) {
+    for (let s = 0; s < good; s++) {
       const step = stage.direction === 'backward' ? last - (t[row] + s) : t[row] + s
       copy(buffer, (s * length + i) * width, data, (row * entries + (step + shift) % entries) * width, width)
     }
   }
   if (pass.attention !== undefined) {
     const buffer = batch.attention(0)
-    for (let s = 0; s < steps; s++) keepAttention(pass.attention, row, t[row] + s + 1, buffer, (s * length + i) * supports, supports)
+    for (let s = 0; s < good; s++) keepAttention(pass.attention, row, t[row] + s + 1, buffer, (s * length + i) * supports, supports)
   }
-  t[row] += steps
+  t[row] += good
+  if (good < steps) throw overflow(row, t[row])
   // Between the steps it need not be looked at: what the next step makes of it is.
   if (t[row] > last && !allFinite(pass.state, row * width, width)) throw overflow(row, last)
 }

@@ -127,8 +127,11 @@ export function createScheduler (events: SchedulerEvents): Scheduler {
     if (task.settled) return
     try {
       if (phase === 'step') {
-        finishSteps(stage, selection, i, steps)
-        if (live.index === task.passes.length - 1) task.task.window?.reached(row, t[row])
+        try {
+          finishSteps(stage, selection, i, steps)
+        } finally {
+          if (live.index === task.passes.length - 1) task.task.window?.reached(row, t[row])
+        }
         if (pass.host !== undefined) enter(live, row, 'host')
         else if (t[row] < task.task.lengths[row]) enter(live, row, 'step')
         else if (pass.peek) enter(live, row, 'peek')
