@@ -12,6 +12,7 @@ import { cpus } from 'node:os'
 import { createNativeEngine } from '../../src/engine/native.ts'
 import { loadModels } from '../../src/load.ts'
 import { createAdmission } from '../../src/scheduler/admission.ts'
+import { createScheduler } from '../../src/scheduler/scheduler.ts'
 import { Tensor } from '../../src/tensor/tensor.ts'
 import { median, random, writeBenchModels } from '../models.ts'
 import { load, once, post, type Load } from './client.ts'
@@ -48,14 +49,15 @@ if (!quick) await writeFile(new URL('../results/load.md', import.meta.url), line
 
 /** 64 concurrent steps at the model's own interface, against one by one. */
 async function modelInterface (): Promise<void> {
-  const house = {
+  const deps = {
     engine: createNativeEngine(),
     maxSteps: 1e6,
+    maxWork: 2 ** 40,
     batchRows: 64,
     admission: createAdmission(1e6, 1e12),
-    meter: { computed: () => {}, began: () => {}, queued: () => {} }
+    scheduler: createScheduler({ computed: () => {}, began: () => {}, queued: () => {} })
   }
-  const model = (await loadModels(models, house)).find(({ name }) => name === '512')
+  const model = (await loadModels(models, deps)).find(({ name }) => name === '512')
   assert.ok(model !== undefined)
   const requests = Array.from({ length: 64 }, () => ({ x: new Tensor([512], Float32Array.from(random(512))), h_in: new Tensor([512], Float32Array.from(random(512))) }))
   const ratios: number[] = []
