@@ -24,7 +24,7 @@ async function loadModel (file: ModelFile, deps: ModelDeps): Promise<Model> {
   try {
     const { feedback, default: isDefault } = readConfig(config, '')
     const policy = await createPolicy(feedback, { sizes: cell.sizes, folder, tensor })
-    return createModel({ name, isDefault, cell, policy }, deps)
+    return createModel({ name, isDefault, layers: { kind: cell.kind, nodes: [[{ cell }]] }, policy }, deps)
   } catch (error) {
     const { I, Hi, Ho } = cell.sizes
     throw new ModelsError(`${folder === undefined ? file.path : `${folder}/config.json`}: ` +

@@ -34,6 +34,10 @@ export interface Policy {
   readonly wiring?: Wiring | undefined
   /** The JSON schema of a request's `context`. */
   readonly context: TSchema
+  /** What the first feed sees: `h` = h_0 or zeros, then a read; `h` = x, then a read; or zeros and no read. By default a read. */
+  readonly initial?: 'read' | 'x' | 'no-read' | undefined
+  /** The width of the request's `x`, if the wiring makes more of it than the cell reads; the cell's I otherwise. */
+  readonly x?: number | undefined
   /** The width of the request's `vectors`, if the wiring has them. */
   readonly vectors?: number | undefined
   /** What makes `h_in` outside of the engine, if the wiring says `host`. */
@@ -49,6 +53,8 @@ export type OpenHost = (context: unknown, rows: HostRows) => Host
 
 /** The rows of a request, as a host sees them. */
 export interface HostRows {
+  /** B */
+  readonly rows: number
   /** A named slice of a row's state: `h0`, `c0`, `h_in`, `host`; a view, which may be written. */
   state (row: number, name: string): Float32Array
   /** What a row reads as x at a step, `[I]`. */
