@@ -12,21 +12,34 @@ export interface Addon {
 }
 
 export interface AddonEngine {
-  load (
-    I: number, Hi: number, Ho: number,
-    weightIh: Float32Array, weightHh: Float32Array, biasIh: Float32Array, biasHh: Float32Array
-  ): AddonStepper
+  /** Takes over a program, as `encode` writes it. */
+  load (words: Int32Array, tensors: readonly Float32Array[]): AddonProgram
 }
 
-export interface AddonStepper {
-  step (
-    rows: number, x: Float32Array, hIn: Float32Array, cIn: Float32Array, hOut: Float32Array, cOut: Float32Array
+export interface AddonProgram {
+  batch (maxRows: number): AddonBatch
+  /** @param counts how many vectors each set has. */
+  remember (counts: Uint32Array): AddonMemory
+  dispose (): undefined
+}
+
+/** The arrays are memory of the addon's own; `attached` has the memory's id and the set of each row. */
+export interface AddonBatch {
+  readonly states: readonly [Float32Array, Float32Array]
+  input (k: number, floats: number): Float32Array
+  output (k: number, floats: number): Float32Array
+  attention (floats: number): Float32Array
+  advance (
+    rows: number, steps: number, repeated: number, asked: number, attention: number, attached: Float64Array
   ): undefined | Promise<undefined>
-  run (
-    steps: number, rows: number, x: Float32Array, sameX: boolean, hIn: Float32Array, c: Float32Array, output: Float32Array,
-    repeat: number, vectors: Float32Array | undefined, perStep: boolean,
-    projectionWeight: Float32Array | undefined, projectionBias: Float32Array | undefined
-  ): undefined | Promise<undefined>
+  start (rows: number, from: number, to: number, attention: number, attached: Float64Array): undefined | Promise<undefined>
+  peek (rows: number): undefined | Promise<undefined>
+  dispose (): undefined
+}
+
+export interface AddonMemory {
+  readonly id: number
+  prepare (support: Float32Array, work: number): boolean | Promise<boolean>
   dispose (): undefined
 }
 
