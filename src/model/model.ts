@@ -6,7 +6,7 @@ import type { Admission } from '../scheduler/admission.ts'
 import { createBatch } from '../scheduler/batch.ts'
 import { unboundCall, type Call } from '../scheduler/cancellation.ts'
 import type { Feedback, Policy } from './policies/policy.ts'
-import { checkAnswerSize } from './limits.ts'
+import { answerBytes, checkAnswerSize } from './limits.ts'
 import type { Meter } from '../scheduler/meter.ts'
 import { createPace, type Pace } from '../scheduler/output-window.ts'
 import { expandState, outlineSequence, outlineStep, type Outline, type SequenceRequest, type StepRequest } from './request.ts'
@@ -114,7 +114,9 @@ export function createModel ({ name, isDefault = false, cell, policy }: ModelPar
   /** Starts on a request, where there is room for it. */
   function start (request: StepRequest, outline: Outline, plan: Plan, call: Call): { work: Work, done: Promise<void> } {
     const { rows } = outline
-    const bytes = Float32Array.BYTES_PER_ELEMENT * (request.x.data.length + rows * (Hi + (2 + plan.outputSteps) * Ho))
+    // What came is counted already, except for the padding of ragged rows.
+    const padded = request.x.lengths === undefined ? 0 : Float32Array.BYTES_PER_ELEMENT * request.x.size
+    const bytes = padded + answerBytes(rows * (Hi + (2 + plan.outputSteps) * Ho))
     const reservation = call.reservation ?? admission.reserve()
     const end = (): void => {
       reservation.leave(rows)

@@ -37,12 +37,12 @@ export const concat: PolicyKind = {
 
 function placeVectors (vectors: Tensor, D: number, { rows, steps, lengths, batched }: RequestShape): VectorSource {
   const path = '/context/vectors'
-  const { data, shape, rank } = vectors
+  const { shape, rank } = vectors
   if (shape[rank - 1] !== D) throw unprocessable(path, `expected vectors of ${D} numbers (Hi - Ho), got ${shape[rank - 1]}`)
-  if (rank === 1) return { data, size: D, perStep: false, offset: () => 0 }
+  if (rank === 1) return { data: vectors.data, size: D, perStep: false, offset: () => 0 }
   if (rank === 2 && batched) {
     if (shape[0] !== rows) throw unprocessable(path, `expected a vector for each of the ${rows} rows, got ${shape[0]}`)
-    return { data, size: D, perStep: false, offset: (row) => row * D }
+    return { data: vectors.data, size: D, perStep: false, offset: (row) => row * D }
   }
   const stride = shape[rank - 2]
   if (rank === 3) {
@@ -52,5 +52,5 @@ function placeVectors (vectors: Tensor, D: number, { rows, steps, lengths, batch
     if (uneven >= 0) throw unprocessable(`${path}/${uneven}`, `expected ${lengths[uneven]} vectors, one a step of this row, got ${vectors.lengths?.[uneven]}`)
   }
   if (stride !== steps) throw unprocessable(path, `expected ${steps} vectors a row, one a step, got ${stride}`)
-  return { data, size: D, perStep: true, offset: (row, t) => (row * stride + t) * D }
+  return { data: vectors.data, size: D, perStep: true, offset: (row, t) => (row * stride + t) * D }
 }

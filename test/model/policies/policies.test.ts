@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { createPolicy, POLICIES, type PolicyOptions } from '../../../src/model/policies/policies.ts'
 import type { PolicySetting } from '../../../src/model/policies/policy.ts'
 import { Tensor } from '../../../src/tensor/tensor.ts'
+import { tensorOf } from '../../support/nested.ts'
 
 function setting (I: number, Hi: number, Ho: number, tensors: Readonly<Record<string, Tensor>> = {}): PolicySetting {
   return {
@@ -43,7 +44,7 @@ test('repeat is h as often as fills h_in', async () => {
 })
 
 test('concat is h and the vector of all, of the row, or of the row and step', async () => {
-  const read = async (vectors: unknown) => await nextOf({ policy: 'concat' }, setting(1, 3, 2), { vectors })
+  const read = async (vectors: unknown[]) => await nextOf({ policy: 'concat' }, setting(1, 3, 2), { vectors: tensorOf(vectors) })
   assert.deepEqual(await read([7]), [3, 4, 7])
   assert.deepEqual(await read([[7], [8]]), [3, 4, 8])
   assert.deepEqual(await read([[[1], [2], [3]], [[4], [5], [6]]]), [3, 4, 5])
@@ -51,7 +52,7 @@ test('concat is h and the vector of all, of the row, or of the row and step', as
 
 test('concat without a batch dimension takes a vector a step', async () => {
   const { policy } = await createPolicy({ policy: 'concat' }, setting(1, 3, 2))
-  const feedback = policy.bind({ vectors: [[1], [2], [3]] }, { rows: 1, steps: 3, lengths: [3], batched: false })
+  const feedback = policy.bind({ vectors: tensorOf([[1], [2], [3]]) }, { rows: 1, steps: 3, lengths: [3], batched: false })
   const hIn = new Float32Array(3)
   feedback.next(0, 2, Float32Array.of(8, 9), 0, hIn, 0)
   assert.deepEqual([...hIn], [8, 9, 3])
@@ -63,9 +64,9 @@ test('concat takes ragged vectors where they are as long as the rows', async () 
   const { policy } = await createPolicy({ policy: 'concat' }, setting(1, 3, 2))
   const shape = { rows: 2, steps: 3, lengths: [1, 3], batched: true }
   const hIn = new Float32Array(6)
-  policy.bind({ vectors: [[[1]], [[2], [3], [4]]] }, shape).next(1, 2, new Float32Array(4), 2, hIn, 3)
+  policy.bind({ vectors: tensorOf([[[1]], [[2], [3], [4]]]) }, shape).next(1, 2, new Float32Array(4), 2, hIn, 3)
   assert.deepEqual([...hIn], [0, 0, 0, 0, 0, 4])
-  assert.throws(() => policy.bind({ vectors: [[[1], [2]], [[2], [3], [4]]] }, shape), /\/context\/vectors\/0: expected 1 vectors, .*, got 2/)
+  assert.throws(() => policy.bind({ vectors: tensorOf([[[1], [2]], [[2], [3], [4]]]) }, shape), /\/context\/vectors\/0: expected 1 vectors, .*, got 2/)
 })
 
 test('vectors that do not fit the request are refused', async () => {
@@ -77,7 +78,7 @@ test('vectors that do not fit the request are refused', async () => {
     [[[[1], [1], [1]]], /vectors for each of the 2 rows, got 1/],
     [[[[1], [1]], [[1], [1]]], /expected 3 vectors a row, one a step, got 2/]
   ] as const) {
-    assert.throws(() => policy.bind({ vectors }, shape), message)
+    assert.throws(() => policy.bind({ vectors: tensorOf(vectors) }, shape), message)
   }
   assert.throws(() => policy.bind({}, shape), /\/context\/vectors: is required/)
 })
@@ -100,13 +101,13 @@ test('attention reads the support by the softmax of its scores', async () => {
   const sum = scores.reduce((a, b) => a + b)
   const r = [0, 1].map((j) => scores.reduce((total, score, i) => total + score / sum * support[i][j], 0))
   const close = (actual: number[], expected: number[]) => actual.forEach((value, i) => assert.ok(Math.abs(value - expected[i]) < 1e-6))
-  close(await nextOf({ policy: 'attention' }, setting(1, 4, 2), { support }), [...h, ...r])
-  close(await nextOf({ policy: 'attention', combine: 'sum' }, setting(1, 2, 2), { support }), h.map((v, j) => v + r[j]))
+  close(await nextOf({ policy: 'attention' }, setting(1, 4, 2), { support: tensorOf(support) }), [...h, ...r])
+  close(await nextOf({ policy: 'attention', combine: 'sum' }, setting(1, 2, 2), { support: tensorOf(support) }), h.map((v, j) => v + r[j]))
 })
 
 test('attention with residual adds x to h', async () => {
   const { policy } = await createPolicy({ policy: 'attention', residual: true }, setting(2, 4, 2))
-  const feedback = policy.bind({ support: [[1, 0]] }, { rows: 1, steps: 1, lengths: [1], batched: false })
+  const feedback = policy.bind({ support: tensorOf([[1, 0]]) }, { rows: 1, steps: 1, lengths: [1], batched: false })
   const h = Float32Array.of(0, 1, 2)
   feedback.adjust?.(Float32Array.of(9, 10, 20), 1, h, 1)
   assert.deepEqual([...h], [0, 11, 22])
