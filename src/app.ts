@@ -80,11 +80,11 @@ export async function buildApp ({ config, registry, admission, metrics, json, ke
   await app.register(drain)
   await app.register(keyring, { keys })
   await app.register(limit, { perSecond: config['rate-limit'], byKey: keys.length > 0 })
+  await app.register(admit, { admission, timeout: config['request-timeout'] })
   await app.register(bodies, { json })
   await app.register(validation)
   await app.register(answers, { json })
   await app.register(openapi, { version })
-  await app.register(admit, { admission, timeout: config['request-timeout'] })
   await app.register(streams, { json })
 
   await app.register(step, { registry })

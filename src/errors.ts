@@ -43,6 +43,13 @@ export class InputError extends Error {
   }
 }
 
+/** A name in a JSON pointer; a long one, which no field has, is cut. */
+export function pointerPart (name: string): string {
+  const part = name.length > MAX_NAME ? `${name.slice(0, MAX_NAME)}...` : name
+  return part.replaceAll('~', '~0').replaceAll('/', '~1')
+}
+const MAX_NAME = 80
+
 /** A well-formed request that is wrong at `path`. */
 export function unprocessable (path: string, message: string): InputError {
   return new InputError('unprocessable', { path, message })

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <string>
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "eight characters are read and written as one word");
 
@@ -79,9 +80,25 @@ const char* readDigits(const char* at, const char* end, uint64_t& mantissa) {
   return readFewDigits(at, end, mantissa);
 }
 
+// The C library's nearest double, rounded to float: right for every number, but slow. Returns false if that is not finite.
+bool readSlowly(const char* begin, const char* end, float& value) {
+  // The library reads up to a character that no number has.
+  char text[64];
+  const auto length = static_cast<size_t>(end - begin);
+  if (length < sizeof text) {
+    std::memcpy(text, begin, length);
+    text[length] = '\0';
+    value = static_cast<float>(std::strtod(text, nullptr));
+  } else {
+    value = static_cast<float>(std::strtod(std::string(begin, end).c_str(), nullptr));
+  }
+  return std::isfinite(value);
+}
+
 }  // namespace
 
 const char* readDecimal(const char* at, const char* end, float& value) {
+  const char* const begin = at;
   const bool negative = at < end && *at == '-';
   at += negative;
 
@@ -100,7 +117,6 @@ const char* readDecimal(const char* at, const char* end, float& value) {
   }
   if (digits > 19) {
     for (const char* zero = first; zero < at && (*zero == '0' || *zero == '.'); zero++) digits -= *zero == '0';
-    if (digits > 19) return nullptr;  // more than 64 bits
   }
   if (at < end && (*at == 'e' || *at == 'E')) {
     at++;
@@ -108,24 +124,27 @@ const char* readDecimal(const char* at, const char* end, float& value) {
     at += at < end && (*at == '-' || *at == '+');
     uint64_t given = 0;
     const char* const last = readFewDigits(at, end, given);
-    if (last == at || last - at > 3) return nullptr;
+    if (last == at) return nullptr;
+    if (last - at > 3) given = 1000;
     at = last;
     exponent += down ? -static_cast<ptrdiff_t>(given) : static_cast<ptrdiff_t>(given);
   }
+  const auto slowly = [&] { return readSlowly(begin, at, value) ? at : nullptr; };
+  if (digits > 19) return slowly();  // more than 64 bits
   if (mantissa == 0) {
     value = negative ? -0.0f : 0.0f;
     return at;
   }
-  if (exponent < -kLargestPower || exponent > kLargestPower) return nullptr;
+  if (exponent < -kLargestPower || exponent > kLargestPower) return slowly();
 
   // Three roundings: of the mantissa, of the power and of their product. So the nearest double is at most two units away.
   const double approximate = static_cast<double>(mantissa) * power(static_cast<int>(exponent));
-  if (!(approximate > FLT_MIN * 1.000001 && approximate < FLT_MAX)) return nullptr;
+  if (!(approximate > FLT_MIN * 1.000001 && approximate < FLT_MAX)) return slowly();
   // Those beyond the float's 24 bits; where they are about a half, a unit could decide.
   uint64_t bits;
   std::memcpy(&bits, &approximate, 8);
   const int64_t fromHalf = static_cast<int64_t>(bits & 0x1fffffff) - 0x10000000;
-  if (fromHalf >= -4 && fromHalf <= 4) return nullptr;
+  if (fromHalf >= -4 && fromHalf <= 4) return slowly();
   value = static_cast<float>(negative ? -approximate : approximate);
   return at;
 }

@@ -12,8 +12,8 @@ namespace cellserve {
 // The most characters of a float32: -1.23456789e-38.
 constexpr size_t kMaxDecimal = 32;
 
-// Reads the JSON number that starts at `at`. Returns where it ends, or nullptr where there is none, or where the nearest
-// float32 is not at once certain: at more than 19 digits, out of the range of normal floats, or right between two.
+// Reads the JSON number that starts at `at`. Returns where it ends, or nullptr if there is none, or one that is not finite as
+// a float32.
 const char* readDecimal(const char* at, const char* end, float& value);
 
 // Writes a finite float32. Returns where the text ends, at most `kMaxDecimal` on.

@@ -1,6 +1,5 @@
 import { unprocessable } from '../errors.ts'
 import type { Read } from '../network/feed.ts'
-import type { Stream } from '../scheduler/task.ts'
 import { compile } from '../tensor/schema.ts'
 import { Tensor } from '../tensor/tensor.ts'
 import type { Policy } from './policies/policy.ts'
@@ -8,11 +7,16 @@ import type { Outline } from './request.ts'
 
 /** What a request's context brings for the model's wiring. */
 export interface Context {
-  /** `[B][T][D]`, in whatever way it came. */
-  readonly vectors?: Stream | undefined
+  readonly vectors?: Vectors | undefined
   readonly support?: Support | undefined
-  /** Whether the attention weights are to be answered. */
-  readonly weights: boolean
+}
+
+/** A vector per step. It is not padded before that is counted. */
+export interface Vectors {
+  readonly tensor: Tensor
+  readonly rowStride: number
+  /** 0 if all steps read the same. */
+  readonly stepStride: number
 }
 
 /** The vectors that are attended to: one set for all rows, or one per row. */
@@ -29,25 +33,25 @@ export interface Support {
  */
 export function createContextReader ({ context: schema, vectors: D, wiring, host }: Policy): (context: unknown, outline: Outline) => Context {
   // A host reads its own.
-  if (host !== undefined) return () => ({ weights: false })
+  if (host !== undefined) return () => ({})
   const read = compile(schema)
   return (context, outline) => {
-    const { vectors, support, weights }: { vectors?: unknown, support?: unknown, weights?: unknown } = Object(read(context, '/context'))
+    const { vectors, support }: { vectors?: unknown, support?: unknown } = Object(read(context, '/context'))
     return {
       vectors: D !== undefined && vectors instanceof Tensor ? placeVectors(vectors, D, outline) : undefined,
-      support: wiring?.read !== undefined && support instanceof Tensor ? placeSupport(support, wiring.read, outline) : undefined,
-      weights: weights === true
+      support: wiring?.read !== undefined && support instanceof Tensor ? placeSupport(support, wiring.read, outline) : undefined
     }
   }
 }
 
-function placeVectors ({ data, shape, rank, lengths: own }: Tensor, D: number, { rows, steps, lengths, batched }: Outline): Stream {
+function placeVectors (tensor: Tensor, D: number, { rows, steps, lengths, batched }: Outline): Vectors {
+  const { shape, rank, lengths: own } = tensor
   const path = '/context/vectors'
   if (shape[rank - 1] !== D) throw unprocessable(path, `expected vectors of ${D} numbers (Hi - Ho), got ${shape[rank - 1]}`)
-  if (rank === 1) return { data, rowStride: 0, stepStride: 0 }
+  if (rank === 1) return { tensor, rowStride: 0, stepStride: 0 }
   if (rank === 2 && batched) {
     if (shape[0] !== rows) throw unprocessable(path, `expected a vector for each of the ${rows} rows, got ${shape[0]}`)
-    return { data, rowStride: D, stepStride: 0 }
+    return { tensor, rowStride: D, stepStride: 0 }
   }
   const count = shape[rank - 2]
   if (rank === 3) {
@@ -57,7 +61,7 @@ function placeVectors ({ data, shape, rank, lengths: own }: Tensor, D: number, {
     if (uneven >= 0) throw unprocessable(`${path}/${uneven}`, `expected ${lengths[uneven]} vectors, one per step of this row, got ${own?.[uneven]}`)
   }
   if (count !== steps) throw unprocessable(path, `expected ${steps} vectors per row, one per step, got ${count}`)
-  return { data, rowStride: rank === 3 ? count * D : 0, stepStride: D }
+  return { tensor, rowStride: rank === 3 ? count * D : 0, stepStride: D }
 }
 
 function placeSupport ({ data, shape, rank }: Tensor, { support: D }: Read, { rows }: Outline): Support {

@@ -43,8 +43,8 @@ export default fp(async (app) => {
   app.decorateRequest('refused')
 
   app.setErrorHandler((error: Failure, request, reply) => {
-    // Fastify closes the connection where a parser fails, for more of the body may come; ours fail when all of it is there.
-    if (error instanceof InputError) reply.removeHeader('connection')
+    // Fastify closes the connection if a parser fails, for more of the body may come. Ours mostly fail when all of it is there.
+    if (error instanceof InputError && request.raw.readableEnded) reply.removeHeader('connection')
     return send(reply, refuse(error, request))
   })
 

@@ -10,6 +10,7 @@ import type { Registry } from '../model/registry.ts'
 import type { SequenceRequest } from '../model/request.ts'
 import { InputError } from '../errors.ts'
 import { compile, tensorFields, TensorSchema } from '../tensor/schema.ts'
+import { describe } from '../tensor/tensor.ts'
 import { answers, BODIES, ModelParams, Problem, problems, WorkHeaders } from './schemas.ts'
 
 const SequenceBody = Type.Object({
@@ -74,6 +75,7 @@ const readParams = compile(Type.Partial(ModelParams))
 /** Those of the model's context are among them. */
 function fieldsOf ({ policy }: Model): Fields {
   return {
+    known: Object.keys(SequenceBody.properties),
     tensors: [...tensorFields(SequenceBody), ...tensorFields(policy.policy.context).map((name) => `context/${name}`)],
     integers: ['lengths']
   }
@@ -81,8 +83,13 @@ function fieldsOf ({ policy }: Model): Fields {
 
 /** `POST /sequence`: many steps, the server doing the feedback. */
 const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { registry }) => {
-  const fields = new Map(registry.models.map((model) => [model, fieldsOf(model)]))
-  const config = { work: true, forms: [NDJSON], fields: (params: unknown) => fields.get(registry.get(readParams(params, '').model)) }
+  const fields = new WeakMap<Model, Fields>()
+  const fieldsFor = (model: Model): Fields => {
+    const known = fields.get(model) ?? fieldsOf(model)
+    fields.set(model, known)
+    return known
+  }
+  const config = { work: true, formats: [NDJSON], fields: (params: unknown) => fieldsFor(registry.get(readParams(params, '').model)) }
   const schema = {
     tags: ['cells'],
     headers: WorkHeaders,
@@ -106,7 +113,7 @@ const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { 
 }
 
 async function answer (model: Model, request: SequenceRequest, call: Call | undefined, reply: FastifyReply): Promise<FastifyReply> {
-  if (reply.form === NDJSON) return await reply.stream(model.stream(request, call))
+  if (reply.format === NDJSON) return await reply.stream(model.stream(request, call))
   return reply.answer(await model.sequence(request, call))
 }
 
@@ -116,8 +123,13 @@ function withOptions (request: SequenceRequest, { weights, ...options }: Static<
   if (twice !== undefined) throw new InputError('malformed', { path: `/${twice}`, message: 'is in the query string, too' })
   const { context } = request
   if (weights === undefined) return { ...request, ...options }
+  if (context !== undefined && !isPlainObject(context)) throw new InputError('malformed', { path: '/context', message: `must be object, got ${describe(context)}` })
   if (Object.hasOwn(Object(context), 'weights')) throw new InputError('malformed', { path: '/context/weights', message: 'is in the query string, too' })
   return { ...request, ...options, context: { ...Object(context), weights } }
+}
+
+function isPlainObject (value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 export default routes

@@ -25,7 +25,7 @@ const StepAnswer = Type.Object({
 
 /** `POST /step`: one step of the bare cell. */
 const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { registry }) => {
-  const fields = { tensors: tensorFields(StepRequest) }
+  const fields = { known: Object.keys(StepRequest.properties), tensors: tensorFields(StepRequest) }
   const config = { work: true, fields: () => fields }
   const schema = {
     tags: ['cells'],

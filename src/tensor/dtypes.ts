@@ -43,10 +43,20 @@ function halfToFloat (bits: number): number {
  */
 export function decodeFloats (dtype: string, bytes: Uint8Array): Float32Array | undefined {
   if (!Object.hasOwn(DECODE, dtype)) return undefined
-  if (dtype === 'F32' && LITTLE_ENDIAN && bytes.byteOffset % 4 === 0) return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4)
+  if (isFloatArray(dtype, bytes)) return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4)
   const out = new Float32Array(bytes.byteLength * 8 / DTYPE_BITS[dtype])
   DECODE[dtype](new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), out)
   return out
+}
+
+/** How many bytes `decodeFloats` allocates for them. */
+export function decodedBytes (dtype: string, bytes: Uint8Array): number {
+  return isFloatArray(dtype, bytes) ? 0 : bytes.byteLength * 8 / DTYPE_BITS[dtype] * Float32Array.BYTES_PER_ELEMENT
+}
+
+/** Whether the bytes are those of a Float32Array as they are. */
+function isFloatArray (dtype: string, { byteOffset }: Uint8Array): boolean {
+  return dtype === 'F32' && LITTLE_ENDIAN && byteOffset % Float32Array.BYTES_PER_ELEMENT === 0
 }
 
 export const INTEGER_DTYPES: readonly string[] = ['I32', 'I64']

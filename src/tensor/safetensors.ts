@@ -84,8 +84,12 @@ function parseLayout (bytes: Uint8Array, available: number): readonly Place[] {
   return places
 }
 
-/** Writes float32 tensors as a safetensors file, in the order given. */
-export function writeSafetensors (tensors: ReadonlyArray<readonly [name: string, tensor: Tensor]>): Buffer {
+/**
+ * Writes float32 tensors as a safetensors file, in the order given.
+ *
+ * @returns the file's parts: its header, then the tensors' own memory.
+ */
+export function writeSafetensors (tensors: ReadonlyArray<readonly [name: string, tensor: Tensor]>): Uint8Array[] {
   let at = 0
   const entries = tensors.map(([name, { shape, data }]) => {
     const begin = at
@@ -95,15 +99,10 @@ export function writeSafetensors (tensors: ReadonlyArray<readonly [name: string,
   const text = `{${entries.join(',')}}`
   // Spaces after the header, so that the data start at a multiple of eight bytes.
   const length = Math.ceil(Buffer.byteLength(text) / PREFIX) * PREFIX
-  const file = Buffer.allocUnsafe(PREFIX + length + at)
-  file.writeBigUInt64LE(BigInt(length))
-  file.fill(' ', PREFIX + file.write(text, PREFIX), PREFIX + length)
-  let begin = PREFIX + length
-  for (const [, { data }] of tensors) {
-    file.set(encodeFloats(data), begin)
-    begin += data.byteLength
-  }
-  return file
+  const head = Buffer.allocUnsafe(PREFIX + length)
+  head.writeBigUInt64LE(BigInt(length))
+  head.fill(' ', PREFIX + head.write(text, PREFIX))
+  return [head, ...tensors.map(([, { data }]) => encodeFloats(data))]
 }
 
 function decodeHeader (bytes: Uint8Array): string {

@@ -19,7 +19,7 @@ interface Bad {
 const deep = (depth: number): string => '['.repeat(depth) + '1' + ']'.repeat(depth)
 
 const BAD: readonly Bad[] = [
-  { name: 'a body that is not JSON', body: '{"x": [1, }', status: 400, detail: /the body is not JSON: Unexpected token '?\}/ },
+  { name: 'a body that is not JSON', body: '{"x": [1, }', status: 400, detail: /the body is not JSON: expected a value at byte 10, got "\}"/ },
   { name: 'a truncated body', body: '{"x": [1', status: 400, detail: /the body is not JSON/ },
   { name: 'no body', body: '', status: 400, detail: /the body is empty/ },
   { name: 'NaN', body: '{"x": [NaN, 1]}', status: 400, detail: /the body is not JSON/ },
@@ -29,14 +29,14 @@ const BAD: readonly Bad[] = [
   { name: 'text', type: 'text/plain', body: '{"x": [1, 2]}', status: 415, detail: /got text\/plain/ },
   { name: 'a broken content type', type: 'json', body: '{"x": [1, 2]}', status: 415, detail: /got json/ },
   { name: '30 MB', body: JSON.stringify({ x: '1'.repeat(30_000_000) }), status: 413, detail: /larger than the 16777216 bytes allowed/ },
-  { name: 'a key that reaches for the prototype', body: '{"x": [1, 2], "__proto__": {"h_in": 1}}', status: 400, detail: /a key of the body is __proto__ or constructor/ },
-  { name: 'a prototype key, escaped and deep inside', body: '{"x": [1, 2], "h_in": [{"__pr\\u006fto__": {"x": 1}}]}', status: 400, detail: /a key of the body is __proto__ or constructor/ },
-  { name: 'a key that reaches for the constructor', body: '{"x": [1, 2], "constructor": {"prototype": 1}}', status: 400, detail: /__proto__ or constructor|constructor: is not a known field/ },
+  { name: 'a key that reaches for the prototype', body: '{"x": [1, 2], "__proto__": {"h_in": 1}}', status: 400, detail: /\/__proto__: is not a known field/ },
+  { name: 'a prototype key, escaped and deep inside', url: '/sequence', body: '{"x": [[1, 2]], "context": [{"__pr\\u006fto__": {"x": 1}}]}', status: 400, detail: /the body has a field named __proto__ or constructor/ },
+  { name: 'a key that reaches for the constructor', body: '{"x": [1, 2], "constructor": {"prototype": 1}}', status: 400, detail: /\/constructor: is not a known field/ },
   { name: 'nesting 60 deep', body: `{"x": ${deep(60)}}`, status: 400, detail: /\/x: .*nested more than 3 deep/ },
-  { name: 'nesting 100,000 deep', body: `{"x": ${deep(100_000)}}`, status: 400, detail: /nested more than 64 deep/ },
+  { name: 'nesting 100,000 deep', url: '/sequence', body: `{"context": ${deep(100_000)}}`, status: 400, detail: /nested more than 64 deep/ },
   { name: 'objects 100,000 deep', body: `{"x": ${'{"x": '.repeat(100_000)}1${'}'.repeat(100_000)}}`, status: 400, detail: /nested more than 64 deep/ },
   { name: 'more rows than a function takes arguments', body: JSON.stringify({ x: new Array(200_000).fill([[1, 2]]) }), status: 422, detail: /\/x: 200000 rows are more than/ },
-  { name: 'a long row before short ones', body: JSON.stringify({ x: [new Array(50_000).fill(1), ...new Array(50_000).fill([1])] }), status: 422, detail: /\/x: its shape, \[50001, 50000\] .* more than/ },
+  { name: 'a long row before short ones', body: JSON.stringify({ x: [new Array(50_000).fill(1), ...new Array(50_000).fill([1])] }), status: 422, detail: /\/x\/1: ragged: has 1 numbers where the first has 50000/ },
   { name: 'a long sequence before short ones', url: '/sequence', body: JSON.stringify({ x: [new Array(50_000).fill([1, 2]), ...new Array(50_000).fill([[1, 2]])] }), status: 422, detail: /\/x: its shape, \[50001, 50000, 2\] .* more than/ },
   { name: 'an unknown field', body: '{"x": [1, 2], "y": 1}', status: 400, detail: /\/y: is not a known field/ },
   { name: 'a null in a tensor', body: '{"x": [1, null]}', status: 400, detail: /\/x\/1: expected a number, got null/ },

@@ -15,11 +15,7 @@ export const VectorsContext = Type.Object({
 export const SupportContext = Type.Object({
   support: TensorSchema({ ranks: [2, 3] }, {
     description: 'The support set that is attended to: [N][Ho] for all rows, or [B][N][Ho] one per row.'
-  }),
-  weights: Type.Optional(Type.Boolean({
-    description: 'Also answer the attention weights of every step, as `weights` [B][T][N]: those of the read that fed the ' +
-      'step; zeros if the request gave its h_in.'
-  }))
+  })
 }, { additionalProperties: false, title: 'AttentionContext', description: 'The context of policy attention.' })
 
 /** The schemas of the contexts that a request may bring. */

@@ -5,6 +5,7 @@ import { createPolicy, POLICIES, type PolicyOptions } from '../../../src/model/p
 import type { PolicySetting } from '../../../src/model/policies/policy.ts'
 import { Tensor } from '../../../src/tensor/tensor.ts'
 import { testDeps } from '../../support/app.ts'
+import { tensorOf } from '../../support/nested.ts'
 import { randomArray, bareLayers, randomCell, randomNumbers } from '../../support/reference.ts'
 
 function setting (I: number, Hi: number, Ho: number, tensors: Readonly<Record<string, Tensor>> = {}): PolicySetting {
@@ -61,7 +62,7 @@ test('repeat is h as often as fills h_in', async () => {
 })
 
 test('concat is h and the vector of all, or of the row', async () => {
-  const read = async (vectors: unknown) => await nextOf({ policy: 'concat' }, setting(1, 3, 2), { vectors })
+  const read = async (vectors: unknown[]) => await nextOf({ policy: 'concat' }, setting(1, 3, 2), { vectors: tensorOf(vectors) })
   const one = await read([7])
   assert.deepEqual(one.next, [...one.h, 7])
   const each = await read([[7], [8]])
@@ -94,7 +95,7 @@ test('concat with a vector per step reads each at its step, and only the client 
 test('a given h_in takes the place of the first feed alone', async () => {
   const model = await modelOf({ policy: 'concat' }, setting(1, 3, 2))
   const x = random(1, 2, 1)
-  const context = { vectors: [7] }
+  const context = { vectors: tensorOf([7]) }
   const given = Float32Array.of(1, 2, 3)
   const whole = await model.sequence({ x, context, h_in: new Tensor([3], given) })
   const first = await model.step({ x: new Tensor([1, 1], x.data.slice(0, 1)), h_in: new Tensor([1, 3], given) })
@@ -106,9 +107,9 @@ test('a given h_in takes the place of the first feed alone', async () => {
 test('concat takes ragged vectors if they are as long as the rows', async () => {
   const model = await modelOf({ policy: 'concat' }, setting(1, 3, 2))
   const x = new Tensor([2, 3, 1], Float32Array.of(1, 0, 0, 2, 3, 4), [1, 3])
-  const { lengths, output } = { lengths: [1, 3], ...await model.sequence({ x, context: { vectors: [[[1]], [[2], [3], [4]]] } }) }
+  const { lengths, output } = { lengths: [1, 3], ...await model.sequence({ x, context: { vectors: tensorOf([[[1]], [[2], [3], [4]]]) } }) }
   assert.deepEqual([...output.data.subarray(2, 6)], [0, 0, 0, 0], `row 0 has ${lengths[0]} step`)
-  await assert.rejects(model.sequence({ x, context: { vectors: [[[1], [2]], [[2], [3], [4]]] } }), /\/context\/vectors\/0: expected 1 vectors, .*, got 2/)
+  await assert.rejects(model.sequence({ x, context: { vectors: tensorOf([[[1], [2]], [[2], [3], [4]]]) } }), /\/context\/vectors\/0: expected 1 vectors, .*, got 2/)
 })
 
 test('vectors that do not fit the request are refused', async () => {
@@ -120,7 +121,7 @@ test('vectors that do not fit the request are refused', async () => {
     [[[[1], [1], [1]]], /vectors for each of the 2 rows, got 1/],
     [[[[1], [1]], [[1], [1]]], /expected 3 vectors per row, one per step, got 2/]
   ] as const) {
-    await assert.rejects(model.sequence({ x, context: { vectors } }), message)
+    await assert.rejects(model.sequence({ x, context: { vectors: tensorOf(vectors) } }), message)
   }
   await assert.rejects(model.sequence({ x }), /\/context\/vectors: is required/)
 })
@@ -146,9 +147,9 @@ test('attention reads the support by the softmax of its scores', async () => {
     return [0, 1].map((j) => scores.reduce((total, score, i) => total + score / sum * support[i][j], 0))
   }
   for (const [N, given] of [['[N][D]', support], ['[B][N][D]', [[[9, 9]], support].map((set) => set.length === 3 ? set : support)]] as const) {
-    const joined = await nextOf({ policy: 'attention' }, setting(1, 4, 2), { support: given })
+    const joined = await nextOf({ policy: 'attention' }, setting(1, 4, 2), { support: tensorOf(given) })
     assertClose(joined.next, [...joined.h, ...readOf(joined.h)])
-    const summed = await nextOf({ policy: 'attention', combine: 'sum' }, setting(1, 2, 2), { support: given })
+    const summed = await nextOf({ policy: 'attention', combine: 'sum' }, setting(1, 2, 2), { support: tensorOf(given) })
     assertClose(summed.next, summed.h.map((value, j) => value + readOf(summed.h)[j]))
     assert.ok(N)
   }
@@ -157,7 +158,7 @@ test('attention reads the support by the softmax of its scores', async () => {
 test('attention with residual adds x to h', async () => {
   const plain = await modelOf({ policy: 'attention' }, setting(2, 4, 2))
   const residual = await modelOf({ policy: 'attention', residual: true }, setting(2, 4, 2))
-  const request = { x: random(1, 1, 2), context: { support: [[1, 0]] } }
+  const request = { x: random(1, 1, 2), context: { support: tensorOf([[1, 0]]) } }
   const { h_out: h } = await plain.sequence(request)
   const { h_out: sum, output } = await residual.sequence(request)
   assertClose([...sum.data], [...h.data].map((value, j) => value + request.x.data[j]))
