@@ -4,9 +4,9 @@ import type { FastifyReply } from 'fastify'
 import fp from 'fastify-plugin'
 import Negotiator from 'negotiator'
 import { MAX_WHOLE } from '../model/limits.ts'
-import { Tensor } from '../tensor/tensor.ts'
 import { SAFETENSORS, writeBinary } from '../wire/safetensors.ts'
 import { JSON_TYPE, type Json } from '../wire/json.ts'
+import { tensorsOf } from '../wire/tensor-paths.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -33,7 +33,7 @@ export default fp<{ json: Json }>(async (app, { json }) => {
   })
 
   app.decorateReply('answer', function (this: FastifyReply, tensors: object) {
-    const numbers = Object.values(tensors).reduce((sum: number, value: unknown) => sum + (value instanceof Tensor ? value.size : 0), 0)
+    const numbers = tensorsOf(tensors).reduce((sum, [, { size }]) => sum + size, 0)
     if (this.format === SAFETENSORS) {
       const parts = writeBinary(tensors)
       this.header('content-type', SAFETENSORS).header('content-length', parts.reduce((sum, { byteLength }) => sum + byteLength, 0))

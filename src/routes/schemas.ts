@@ -1,5 +1,6 @@
 import Type, { type TSchema } from 'typebox'
 import { SAFETENSORS } from '../wire/safetensors.ts'
+import { TensorSchema } from '../tensor/schema.ts'
 import { JSON_TYPE } from '../wire/json.ts'
 
 /** RFC 9457 problem details, as the errors plugin answers them. */
@@ -49,6 +50,23 @@ export function answers (schema: TSchema, description: string, more: Readonly<Re
 export const ModelParams = Type.Object({
   model: Type.String({ description: 'The model\'s name, as in GET /models.', examples: ['custom-lstm'] })
 })
+
+/** Where a request starts from. In a stack each has the vectors of all layers and directions, one after the other. */
+export const FirstState = {
+  h_in: Type.Optional(TensorSchema({ ranks: [1, 2], documented: 2 }, {
+    description: 'What the cell reads as its h at the first step: [B][Hi]. In a sequence it takes the place of what the wiring would make; in a step it is zeros if left out.'
+  })),
+  c_in: Type.Optional(TensorSchema({ ranks: [1, 2], documented: 2 }, { description: 'The first cell state of an LSTM: [B][Ho]. Zeros if left out.' })),
+  h_0: Type.Optional(TensorSchema({ ranks: [1, 2], documented: 2 }, {
+    description: 'The h that the first feedback sees: [B][Ho]. Zeros if left out. A GRU whose Hi differs from its Ho reads it in a step, too.'
+  }))
+}
+
+/** Where a request has come to, each row after its own last step. */
+export const LastState = {
+  h_out: Type.Optional(TensorSchema({ ranks: [1, 2], documented: 2 }, { description: 'The output hidden state: [B][Ho]. In a stack each layer\'s and direction\'s, one after the other.' })),
+  c_out: Type.Optional(TensorSchema({ ranks: [1, 2], documented: 2 }, { description: 'The cell state of an LSTM: [B][Ho]. In a stack likewise.' }))
+}
 
 /** The headers of an operation that brings work; the admission plugin reads them. */
 export const WorkHeaders = Type.Object({

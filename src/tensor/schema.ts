@@ -24,8 +24,7 @@ ajv.addKeyword({ keyword: 'documented', schemaType: 'object' })
  * A tensor of a request or an answer, which the OpenAPI document shows as nested arrays.
  */
 export function TensorSchema (form: TensorForm, options: TSchemaOptions): TUnsafe<Tensor> {
-  const nested = form.ranks.map((rank) => nestedArrays(rank))
-  return Type.Unsafe<Tensor>({ tensor: form, documented: nested.length === 1 ? nested[0] : { anyOf: nested }, ...options })
+  return Type.Unsafe<Tensor>({ tensor: form, documented: nestedArrays(form.documented ?? Math.max(...form.ranks)), ...options })
 }
 
 function nestedArrays (rank: number): object {

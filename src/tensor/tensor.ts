@@ -57,6 +57,8 @@ export const MAX_NUMBERS = 2 ** 26
 export interface TensorForm {
   /** The ranks accepted, ascending. */
   readonly ranks: readonly number[]
+  /** The one of them that the OpenAPI document shows; the others are shorthand. The largest if left out. */
+  readonly documented?: number
   /** Whether the rows of a rank 3 tensor may differ in their number of entries. */
   readonly ragged?: boolean
 }

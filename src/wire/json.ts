@@ -4,7 +4,7 @@ import { InputError } from '../errors.ts'
 import { MAX_NUMBERS, Tensor } from '../tensor/tensor.ts'
 import { writeDecimal } from './decimal.ts'
 import { MAX_REST, readDocument, type JsonDocument } from './json-reader.ts'
-import type { Fields, Hold } from './tensor-paths.ts'
+import { holdsTensors, type Fields, type Hold } from './tensor-paths.ts'
 
 export const JSON_TYPE = 'application/json'
 /** A JSON document a line. */
@@ -17,7 +17,7 @@ export const NDJSON = 'application/x-ndjson'
 export interface Json {
   /** @returns what the body holds, its tensors as `Tensor`s; what else is wrong with it is for its schema to say. */
   reader (fields: Fields): (body: Buffer, hold: Hold) => unknown
-  /** Writes an object, some of whose own fields may be tensors, a piece after the other. None takes longer than half a millisecond. */
+  /** Writes an object whose fields, or those of its fields, may be tensors, a piece after the other. None takes longer than half a millisecond. */
   write (answer: object): Generator<string, void>
 }
 
@@ -37,24 +37,14 @@ export function createJson (addon: Addon | undefined): Json {
       }
     },
     * write (answer) {
-      let text = '{'
-      let comma = ''
-      for (const [name, value] of Object.entries(answer)) {
-        if (value === undefined) continue
-        text += `${comma}${JSON.stringify(name)}:`
-        comma = ','
-        if (value instanceof Tensor) {
-          for (const piece of writePieces(value.data, value.shape, write)) {
-            text += piece
-            if (text.length < MAX_TEXT) continue
-            yield text
-            text = ''
-          }
-        } else {
-          text += JSON.stringify(value)
-        }
+      let text = ''
+      for (const piece of writeObject(answer, write)) {
+        text += piece
+        if (text.length < MAX_TEXT) continue
+        yield text
+        text = ''
       }
-      yield `${text}}`
+      yield text
     }
   }
 }
@@ -116,6 +106,20 @@ type WriteNest = (data: Float32Array, shape: readonly number[]) => string
 const MAX_PIECE = 2 ** 13
 /** Shorter texts are put together before they are sent. */
 const MAX_TEXT = 2 ** 16
+
+function * writeObject (object: object, write: WriteNest): Generator<string, void> {
+  let comma = ''
+  yield '{'
+  for (const [name, value] of Object.entries(object)) {
+    if (value === undefined) continue
+    yield `${comma}${JSON.stringify(name)}:`
+    comma = ','
+    if (value instanceof Tensor) yield * writePieces(value.data, value.shape, write)
+    else if (holdsTensors(value)) yield * writeObject(value, write)
+    else yield JSON.stringify(value)
+  }
+  yield '}'
+}
 
 function * writePieces (data: Float32Array, shape: readonly number[], write: WriteNest): Generator<string, void> {
   if (data.length <= MAX_PIECE) {

@@ -1,7 +1,7 @@
 import { InputError, pointerPart } from '../errors.ts'
 import { finiteTensor, Tensor } from '../tensor/tensor.ts'
 import { decodedBytes, decodeFloats, decodeIntegers, FLOAT_DTYPES, INTEGER_DTYPES } from '../tensor/dtypes.ts'
-import type { Fields, Hold } from './tensor-paths.ts'
+import { tensorsOf, type Fields, type Hold } from './tensor-paths.ts'
 import { parseSafetensors, SafetensorsError, writeSafetensors, type StoredTensor } from '../tensor/safetensors.ts'
 
 /** The media type of a safetensors document. */
@@ -34,7 +34,7 @@ export function createBinaryReader ({ tensors, integers = [] }: Fields): (body: 
 
 /** The tensors of an answer as a safetensors document, F32, in parts. */
 export function writeBinary (answer: object): Uint8Array[] {
-  return writeSafetensors(Object.entries(answer).filter((entry): entry is [string, Tensor] => entry[1] instanceof Tensor))
+  return writeSafetensors(tensorsOf(answer))
 }
 
 function parse (body: Buffer): Map<string, StoredTensor> {
