@@ -3,7 +3,7 @@ import { connect, createServer } from 'node:net'
 import { once } from 'node:events'
 import { test, type TestContext } from 'node:test'
 import { writeModels } from './support/models.ts'
-import { ADDRESS, run } from './support/process.ts'
+import { ADDRESS, run, start } from './support/process.ts'
 import { customLstm, f32, writeSafetensors } from './support/safetensors.ts'
 
 test('the demo is served, and SIGTERM ends it well', async (t) => {
@@ -78,6 +78,20 @@ test('the metrics may have a port of their own, where they take no key', async (
 test('the engine is chosen by flag, and the log says which one runs', async (t) => {
   const server = run(t, '--port', '0', '--engine', 'tfjs', '--log-level', 'info')
   assert.match(await server.line(/"engine":"([^"]+)"/), /^tfjs \((wasm|tensorflow)\)$/)
+})
+
+test('falling back from the native engine is a warning', async (t) => {
+  const server = start(t, 'env', ['CELLSERVE_NO_ADDON=1', process.execPath, 'dist/main.js', '--port', '0', '--log-level', 'warn'])
+  const warning: { level: number, msg: string } = JSON.parse(await server.line(/\{.*TensorFlow\.js.*\}/))
+  assert.equal(warning.level, 40)
+  assert.match(warning.msg, /^The native engine is not available: its addon has not been built\. .* TensorFlow\.js computes instead/)
+})
+
+test('TensorFlow.js that was asked for is no warning', async (t) => {
+  const server = run(t, '--port', '0', '--engine', 'tfjs')
+  await server.line(/"msg":"ready"/)
+  server.stop()
+  assert.doesNotMatch((await server.ended).stdout, /"level":40/)
 })
 
 async function refusal (t: TestContext, ...args: string[]): Promise<string> {

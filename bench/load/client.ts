@@ -61,16 +61,6 @@ class Connection {
   }
 }
 
-/** An HTTP request of JSON, as it goes over the wire. */
-export function post (path: string, body: unknown): Buffer {
-  return postBytes(path, 'application/json', Buffer.from(JSON.stringify(body)))
-}
-
-/** An HTTP request, as it goes over the wire. */
-export function postBytes (path: string, type: string, body: Uint8Array): Buffer {
-  return Buffer.concat([Buffer.from(`POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: ${type}\r\ncontent-length: ${body.byteLength}\r\n\r\n`), body])
-}
-
 /**
  * Keeps so many connections busy for so long.
  *

@@ -15,7 +15,8 @@ import { createAdmission } from '../../src/scheduler/admission.ts'
 import { createScheduler } from '../../src/scheduler/scheduler.ts'
 import { Tensor } from '../../src/tensor/tensor.ts'
 import { median, random, writeBenchModels } from '../models.ts'
-import { load, once, post, type Load } from './client.ts'
+import { post } from '../../test/support/http.ts'
+import { load, once, type Load } from './client.ts'
 import { startCellserve, startPeer, type Server } from './servers.ts'
 
 const quick = process.argv.includes('--quick')

@@ -5,8 +5,9 @@
  */
 import { writeFile } from 'node:fs/promises'
 import { SAFETENSORS } from '../../src/wire/safetensors.ts'
+import { post, postBytes } from '../../test/support/http.ts'
 import { f32, writeSafetensors } from '../../test/support/safetensors.ts'
-import { load, post, postBytes } from '../load/client.ts'
+import { load } from '../load/client.ts'
 import { startCellserve } from '../load/servers.ts'
 
 const REQUESTS = 1_000_000

@@ -66,7 +66,8 @@ const PLACES = ['../../build/Release', `../../prebuilds/${process.platform}-${pr
 export function loadAddon (): Addon {
   const require = createRequire(import.meta.url)
   const reasons: string[] = []
-  for (const place of PLACES) {
+  // A switch for tests of the service without it.
+  for (const place of process.env.CELLSERVE_NO_ADDON === '1' ? [] : PLACES) {
     try {
       const addon: unknown = require(`${place}/cellserve.node`)
       if (isAddon(addon)) return addon

@@ -2,18 +2,21 @@ import type { Engine, EngineName } from './engine.ts'
 import { createNativeEngine } from './native.ts'
 
 /**
- * Starts the engine of that name; `auto` takes native where its addon loads, else TensorFlow.js.
+ * Starts the engine of that name; `auto` takes native if its addon loads, else TensorFlow.js.
  *
  * @param threads compute threads of the native engine; left out, as many as the cores that the process may use.
+ * @param warn is told why `auto` does not take native.
  * @throws Error where it cannot be started; the message says why.
  */
-export async function chooseEngine (name: EngineName | 'auto', threads?: number): Promise<Engine> {
+export async function chooseEngine (name: EngineName | 'auto', threads?: number, warn?: (reason: string) => void): Promise<Engine> {
   if (name === 'tfjs') return await startTfjs()
   try {
     return createNativeEngine({ threads })
   } catch (error) {
     if (name === 'native') throw error
-    return await startTfjs(error)
+    const engine = await startTfjs(error)
+    warn?.(error instanceof Error ? error.message : String(error))
+    return engine
   }
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
 import { parseSafetensors } from '../../src/tensor/safetensors.ts'
-import type { Answer } from './connection.ts'
+import type { Answer } from '../support/http.ts'
 
 /** An operation of the OpenAPI document. */
 export interface Operation {

@@ -2,12 +2,13 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import supertest from 'supertest'
 import { startService } from '../support/app.ts'
-import { createConnection } from './connection.ts'
 import { createDice } from '../support/dice.ts'
+import { scaled } from '../support/full.ts'
+import { createConnection } from '../support/http.ts'
 import { readDocument } from './document.ts'
 import { createRequests } from './requests.ts'
 
-const REQUESTS = Number(process.env.CELLSERVE_HARDENING_REQUESTS ?? 20_000)
+const REQUESTS = Number(process.env.CELLSERVE_HARDENING_REQUESTS ?? scaled(20_000))
 const SEED = Number(process.env.CELLSERVE_HARDENING_SEED ?? 1)
 
 test(`${REQUESTS} requests, good and not: each is answered as the OpenAPI document says, and none with a 5xx (seed ${SEED})`, async (t) => {

@@ -95,7 +95,7 @@ test('one that is late is refused once what was computed has been read', async (
   await setTimeout(300)
   assert.deepEqual([admission.rows, admission.bytes], [0, 0])
   const { value } = await stream.next()
-  assert.ok(Array.isArray(value) && value.length > 100)
+  assert.ok(Array.isArray(value) && value.length > 0)
   await assert.rejects(readAll(stream), { name: 'InputError', kind: 'late', model: 'test' })
 })
 

@@ -6,9 +6,10 @@ import { drawNetwork, pick, size } from '../support/draw.ts'
 import { plainEngine } from '../support/plain-arithmetic.ts'
 import { createRandom } from '../support/random.ts'
 import { compareRow, drawRows, rowOf, runTasks } from '../support/tasks.ts'
+import { scaled } from '../support/full.ts'
 import { isNative } from '../support/small.ts'
 
-const NETWORKS = Number(process.env.CELLSERVE_TEST_NETWORKS ?? 60)
+const NETWORKS = scaled(400)
 
 test('random networks compute what the plain equations say', async (t) => {
   const engine = await testEngine()

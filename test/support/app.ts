@@ -35,10 +35,14 @@ export async function testDeps (over: Partial<ModelDeps> = {}): Promise<ModelDep
   }
 }
 
-/** The service as `main.ts` puts it together with these flags, on a free port; it is closed after the test. */
+/** The service as `main.ts` puts it together with these flags, on a free port; after the test it is closed, whoever is connected. */
 export async function startService (t: Pick<TestContext, 'after'>, ...flags: readonly string[]) {
   const service = await createService(testConfig(...flags), await testEngine())
-  t.after(() => service.app.close())
+  t.after(async () => {
+    const closed = service.app.close()
+    service.app.server.closeAllConnections()
+    await closed
+  })
   await service.app.listen({ host: '127.0.0.1', port: 0 })
   return service
 }

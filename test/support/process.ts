@@ -34,9 +34,9 @@ export function start (t: Pick<TestContext, 'after'>, command: string, args: rea
   }
 }
 
-/** The service, as a process. */
+/** The service, as a process: what `npm run build` compiled, which `npm test` does first. */
 export function run (t: Pick<TestContext, 'after'>, ...args: string[]): Running {
-  return start(t, process.execPath, ['--import', 'tsx', 'src/main.ts', ...args])
+  return start(t, process.execPath, ['dist/main.js', ...args])
 }
 
 /** The line in which the service says where it listens. */

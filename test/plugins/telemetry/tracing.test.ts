@@ -16,9 +16,11 @@ interface Span {
 /** A collector of OTLP over HTTP, and what it has been sent. */
 async function startCollector (t: TestContext): Promise<{ url: string, bodies: string[] }> {
   const bodies: string[] = []
-  const server = createServer(async (request, response) => {
-    if (request.url === '/v1/traces') bodies.push(await text(request))
-    response.writeHead(200, { 'content-type': 'application/json' }).end('{}')
+  const server = createServer((request, response) => {
+    void text(request).then((body) => {
+      if (request.url === '/v1/traces') bodies.push(body)
+      response.writeHead(200, { 'content-type': 'application/json' }).end('{}')
+    })
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
