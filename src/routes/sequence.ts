@@ -14,28 +14,28 @@ import { answers, BODIES, ModelParams, Problem, problems, WorkHeaders } from './
 
 const SequenceBody = Type.Object({
   x: TensorSchema({ ranks: [1, 2, 3], ragged: true }, {
-    description: 'The inputs: [B][T][I], whose rows may be ragged, or [T][I]. With `steps`, what every step reads: [B][I] or [I].'
+    description: 'The inputs: [B][T][I], whose rows may be ragged, or [T][I]. With `steps`, what every step reads: [B][I] or [I]. PyTorch\'s default layout is [T][B][I]: transpose it.'
   }),
   h_in: Type.Optional(TensorSchema({ ranks: [1, 2] }, {
-    description: 'What the first step reads, in the place of what the policy would make: [Hi] for all rows, or [B][Hi].'
+    description: 'What the first step reads instead of the policy\'s feedback: [Hi] for all rows, or [B][Hi].'
   })),
-  c_in: Type.Optional(TensorSchema({ ranks: [1, 2] }, { description: 'The first cell state: [Ho] for all rows, or [B][Ho]. Zeros where left out.' })),
+  c_in: Type.Optional(TensorSchema({ ranks: [1, 2] }, { description: 'The first cell state: [Ho] for all rows, or [B][Ho]. Defaults to zeros.' })),
   lengths: Type.Optional(Type.Array(Type.Integer(), {
-    description: 'How many steps each row takes, 1 to T: [B]. Past it a row\'s output is zero.'
+    description: 'How many steps each row takes, 1 to T: [B]. After its last step a row\'s output is zero.'
   })),
   steps: Type.Optional(Type.Integer({ minimum: 1, description: 'Feed the same x this many times. Not together with a T axis.' })),
   // The model's policy validates it, once the model is known.
   context: Type.Optional(Type.Unknown({
-    documented: { anyOf: [...CONTEXTS, { description: 'What the schema in GET /models/{model} says.' }] },
-    description: 'What the model\'s feedback policy needs of the request.'
+    documented: { anyOf: [...CONTEXTS, { description: 'Whatever the schema in GET /models/{model} allows.' }] },
+    description: 'What the model\'s feedback policy needs from the request.'
   })),
   return: Type.Optional(Type.Enum(['all', 'last'], {
-    description: 'Whether `output` has every step (`all`, the default) or the last of each row alone.'
+    description: 'Whether `output` has every step (`all`, the default) or only the last step of each row (`last`).'
   }))
 }, {
   additionalProperties: false,
   title: 'SequenceRequest',
-  description: 'T steps, the feedback by the model\'s policy.',
+  description: 'T steps, with the feedback of the model\'s policy.',
   examples: [
     { x: [[0.5, -0.25], [0.1, 0.2], [-0.3, 0.4]] },
     { x: [[[0.5, -0.25], [0.1, 0.2], [-0.3, 0.4]], [[1, 2]]], return: 'last' },
@@ -48,26 +48,26 @@ const SequenceAnswer = Type.Object({
   h_out: TensorSchema({ ranks: [1, 2] }, { description: 'Each row\'s hidden state after its own last step: [B][Ho].' }),
   c_out: TensorSchema({ ranks: [1, 2] }, { description: 'Each row\'s cell state after its own last step: [B][Ho].' }),
   h_next: Type.Optional(TensorSchema({ ranks: [1, 2] }, {
-    description: 'What the policy would feed to the next step: [B][Hi]. Pass it as h_in to go on. Left out where only the client knows it.'
+    description: 'What the policy would feed to the next step: [B][Hi]. To continue, send it back as h_in, and c_out as c_in. Absent if only the client knows it.'
   })),
-  weights: Type.Optional(TensorSchema({ ranks: [2, 3] }, { description: 'The attention weights of every step, where the context asks for them: [B][T][N].' }))
-}, { title: 'SequenceAnswer', description: 'The outputs, and the states to go on from.' })
+  weights: Type.Optional(TensorSchema({ ranks: [2, 3] }, { description: 'The attention weights of every step, if the context asks for them: [B][T][N].' }))
+}, { title: 'SequenceAnswer', description: 'The outputs, and the states to continue from.' })
 
 const SequenceOptions = Type.Object({
-  steps: Type.Optional(Type.Integer({ minimum: 1, description: '`steps` of the request, where the body cannot have it.' })),
-  return: Type.Optional(Type.Enum(['all', 'last'], { description: '`return` of the request, where the body cannot have it.' })),
-  weights: Type.Optional(Type.Boolean({ description: '`weights` of the request\'s context, where the body cannot have it.' }))
+  steps: Type.Optional(Type.Integer({ minimum: 1, description: 'The request\'s `steps`, for bodies that cannot hold it (safetensors).' })),
+  return: Type.Optional(Type.Enum(['all', 'last'], { description: 'The request\'s `return`, for bodies that cannot hold it (safetensors).' })),
+  weights: Type.Optional(Type.Boolean({ description: 'The context\'s `weights`, for bodies that cannot hold it (safetensors).' }))
 }, { additionalProperties: false })
 
 const SequenceLine = Type.Union([
   Type.Object({
     t: Type.Integer({ minimum: 0 }),
     output: TensorSchema({ ranks: [1, 2] }, { description: 'h_out of step t: [B][Ho], or [Ho] without a batch dimension.' }),
-    weights: Type.Optional(TensorSchema({ ranks: [1, 2] }, { description: 'The attention weights of step t, where the context asks for them: [B][N].' }))
-  }, { title: 'SequenceStep', description: 'A step; none with `return: "last"`.' }),
-  Type.Pick(SequenceAnswer, ['h_out', 'c_out', 'h_next'], { title: 'SequenceStates', description: 'The last line: the states to go on from.' }),
-  Type.Object({ error: Problem }, { title: 'SequenceFailure', description: 'The last line, where the request fails after the first.' })
-], { title: 'SequenceLine', description: 'A line of an answer that is sent as it is computed.' })
+    weights: Type.Optional(TensorSchema({ ranks: [1, 2] }, { description: 'The attention weights of step t, if the context asks for them: [B][N].' }))
+  }, { title: 'SequenceStep', description: 'One step; there is none with `return: "last"`.' }),
+  Type.Pick(SequenceAnswer, ['h_out', 'c_out', 'h_next'], { title: 'SequenceStates', description: 'The last line: the states to continue from.' }),
+  Type.Object({ error: Problem }, { title: 'SequenceFailure', description: 'The last line if the request fails after the first one.' })
+], { title: 'SequenceLine', description: 'One line of a streamed answer.' })
 
 const readParams = compile(Type.Partial(ModelParams))
 
@@ -86,12 +86,12 @@ const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { 
   const schema = {
     tags: ['cells'],
     headers: WorkHeaders,
-    description: 'T steps. The model\'s policy makes each h_in of the last h_out; it runs before every step, the first included, ' +
-      'unless the request gives h_in for that.',
+    description: 'T steps. Before every step, the first included, the model\'s policy computes h_in from the last h_out. ' +
+      'If the request has an h_in, the first step reads that instead.',
     consumes: BODIES,
     querystring: SequenceOptions,
     body: SequenceBody,
-    response: { 200: answers(SequenceAnswer, 'The outputs, and the states to go on from.', { [NDJSON]: { schema: SequenceLine } }), ...problems(400, 401, 404, 413, 415, 422, 429, 500, 503, 504) }
+    response: { 200: answers(SequenceAnswer, 'The outputs, and the states to continue from.', { [NDJSON]: { schema: SequenceLine } }), ...problems(400, 401, 404, 413, 415, 422, 429, 500, 503, 504) }
   }
 
   app.post('/sequence', {

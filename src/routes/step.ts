@@ -5,9 +5,9 @@ import { tensorFields, TensorSchema } from '../tensor/schema.ts'
 import { answers, BODIES, ModelParams, problems, WorkHeaders } from './schemas.ts'
 
 const StepRequest = Type.Object({
-  x: TensorSchema({ ranks: [1, 2, 3] }, { description: 'The input: [I], [B][I], or [B][1][I] as in PyTorch.' }),
-  h_in: Type.Optional(TensorSchema({ ranks: [1, 2] }, { description: 'What the cell reads: [Hi] for all rows, or [B][Hi]. Zeros where left out.' })),
-  c_in: Type.Optional(TensorSchema({ ranks: [1, 2] }, { description: 'The cell state: [Ho] for all rows, or [B][Ho]. Zeros where left out.' }))
+  x: TensorSchema({ ranks: [1, 2, 3] }, { description: 'The input: [B][I], [I], or [B][1][I] (PyTorch with batch_first).' }),
+  h_in: Type.Optional(TensorSchema({ ranks: [1, 2] }, { description: 'What the cell reads: [Hi] for all rows, or [B][Hi]. Defaults to zeros.' })),
+  c_in: Type.Optional(TensorSchema({ ranks: [1, 2] }, { description: 'The cell state: [Ho] for all rows, or [B][Ho]. Defaults to zeros.' }))
 }, {
   additionalProperties: false,
   title: 'StepRequest',
@@ -19,8 +19,8 @@ const StepRequest = Type.Object({
 })
 
 const StepAnswer = Type.Object({
-  h_out: TensorSchema({ ranks: [1, 2] }, { description: 'The output hidden state: [B][Ho], or [Ho] where x is [I].' }),
-  c_out: TensorSchema({ ranks: [1, 2] }, { description: 'The cell state: [B][Ho], or [Ho] where x is [I].' })
+  h_out: TensorSchema({ ranks: [1, 2] }, { description: 'The output hidden state: [B][Ho], or [Ho] if x is [I].' }),
+  c_out: TensorSchema({ ranks: [1, 2] }, { description: 'The cell state: [B][Ho], or [Ho] if x is [I].' })
 }, { title: 'StepAnswer', description: 'The states after the step.' })
 
 /** `POST /step`: one step of the bare cell. */
@@ -30,7 +30,7 @@ const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { 
   const schema = {
     tags: ['cells'],
     headers: WorkHeaders,
-    description: 'One step of the bare cell. The client owns the feedback: it makes the next h_in.',
+    description: 'One step of the bare cell. The client owns the feedback: it computes the next h_in from h_out, and sends c_out back as c_in.',
     consumes: BODIES,
     body: StepRequest,
     response: { 200: answers(StepAnswer, 'The states after the step.'), ...problems(400, 401, 404, 413, 415, 422, 429, 503, 504) }
