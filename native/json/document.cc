@@ -8,7 +8,7 @@
 namespace cellserve {
 namespace {
 
-// A value nested deeper may be deeper than a document is allowed to be.
+// A deeper value may exceed the nesting that a document is allowed.
 constexpr size_t kMaxDepth = 32;
 
 class Reader {
@@ -26,7 +26,7 @@ class Reader {
   }
 
  private:
-  // The object whose brace was taken: the document, or the group of that name.
+  // Reads the object whose opening brace was read: the document, or the group of that name.
   bool readObject(const std::string& group) {
     skipSpace();
     if (take('}')) return true;
@@ -56,7 +56,7 @@ class Reader {
     for (size_t i = 0; i < fields_.size(); i++) {
       const Field& field = fields_[i];
       if (field.group == group && field.name == key) {
-        if (seen_[i]) return false;  // of two the last counts, whatever it is
+        if (seen_[i]) return false;  // the last of two counts, whatever its value
         seen_[i] = true;
         return at_ < end_ && *at_ == '[' ? readTensor(i) : skipValue();
       }
@@ -69,7 +69,7 @@ class Reader {
     return skipValue();
   }
 
-  // Passes over a value, to where it must end if it is JSON; what it holds stays in the rest.
+  // Skips a value, up to its end if it is JSON; its text stays in the rest.
   bool skipValue() {
     const char* const begin = at_;
     size_t depth = 0;
@@ -155,7 +155,7 @@ class Reader {
 
   const char* at_;
   const char* const end_;
-  const char* copied_;  // the rest is copied up to here
+  const char* copied_;  // the text is copied up to here
   const std::vector<Field>& fields_;
   const size_t mostNumbers_;
   Document& out_;
@@ -183,7 +183,7 @@ void Nested::place(const float* numbers, float* out) const {
 bool readDocument(const char* text, size_t length, const std::vector<Field>& fields, size_t mostNumbers, Document& out) {
   out.rest.clear();
   out.tensors.clear();
-  // A number takes a character, and a comma or a bracket.
+  // A number takes at least one character, and a comma or a bracket.
   const size_t most = length / 2 + 1;
   if (out.capacity < most) {
     out.numbers.reset(new float[most]);

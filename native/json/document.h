@@ -1,4 +1,4 @@
-// A JSON request from its bytes to float32 tensors, without a JavaScript number for each of theirs.
+// Reads the bytes of a JSON request into float32 tensors, without a JavaScript number for each of their numbers.
 #pragma once
 
 #include <cstddef>
@@ -9,9 +9,9 @@
 
 namespace cellserve {
 
-// Where a tensor may stand: a field of the document, or of the object that is its field `group`.
+// A place for a tensor: a field of the document, or of the object in its field `group`.
 struct Field {
-  std::string group;  // empty for the document's own
+  std::string group;  // empty for a field of the document
   std::string name;
 };
 
@@ -19,12 +19,12 @@ struct Field {
 struct Nested {
   size_t field;
   size_t rank = 0;
-  size_t shape[3] = {0, 0, 0};    // of [B][T][W] the longest T
-  std::vector<uint32_t> lengths;  // how many entries each row of [B][T][W] has, where they differ
-  size_t begin;                   // of its numbers among the document's, where the rows are not padded
-  size_t size;                    // how many numbers it has with its rows padded to the longest
+  size_t shape[3] = {0, 0, 0};    // for [B][T][W], T is the longest
+  std::vector<uint32_t> lengths;  // how many entries each row of [B][T][W] has, if the rows differ
+  size_t begin;                   // index of its first number among the document's, whose rows are not padded
+  size_t size;                    // how many numbers it has after padding its rows to the longest
 
-  // Writes those, row-major, given the document's.
+  // Writes the padded numbers, row-major, from the document's numbers.
   void place(const float* numbers, float* out) const;
 };
 
@@ -35,9 +35,9 @@ struct Document {
   size_t capacity = 0;
 };
 
-// Reads what is certain: true where `rest` is JSON if and only if the text is, and the tensors are those of the text.
-// Whatever else it meets, an error or a tensor larger than `mostNumbers` among it, it leaves to a reader that can say what
-// is wrong, and returns false.
+// Reads what is certain. Returns true if `rest` is JSON exactly if the text is, and the tensors are those of the text.
+// Leaves everything else, errors and tensors larger than `mostNumbers` included, to a reader that can say what is wrong, and
+// returns false.
 bool readDocument(const char* text, size_t length, const std::vector<Field>& fields, size_t mostNumbers, Document&);
 
 }  // namespace cellserve
