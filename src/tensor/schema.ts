@@ -6,14 +6,14 @@ import { checkForm, describe, readTensor, Tensor, type TensorForm } from './tens
 
 const ajv = new Ajv2020({ verbose: true, allErrors: false, strictTypes: false, useDefaults: true })
 
-/** For what comes as text, such as a query string: `3` is a number there. */
+/** For values that arrive as text, such as those of a query string: `3` is a number there. */
 const textAjv = new Ajv2020({ verbose: true, allErrors: false, strictTypes: false, coerceTypes: true })
 
 ajv.addKeyword({
   keyword: 'tensor',
   modifying: true,
   errors: false,
-  // Judging a tensor and flattening it are one walk, so the keyword puts the flat tensor in the nested arrays' place.
+  // Validating a tensor and flattening it are one walk, so the keyword replaces the nested arrays with the flat tensor.
   validate (form: TensorForm, value: unknown, _schema: unknown, at?: DataValidationCxt) {
     if (at === undefined) return true
     if (value instanceof Tensor) checkForm(value, at.instancePath, form)
@@ -21,7 +21,7 @@ ajv.addKeyword({
     return true
   }
 })
-// What the document says of a value that something else than Ajv validates.
+// The published schema of a value that something other than Ajv validates.
 ajv.addKeyword({ keyword: 'documented', schemaType: 'object' })
 
 /**
@@ -43,7 +43,7 @@ export function tensorFields ({ properties = {} }: { properties?: object }): str
   return Object.entries(properties).filter(([, schema]) => typeof schema === 'object' && schema !== null && 'tensor' in schema).map(([name]) => name)
 }
 
-/** The schema as the outside world reads it: plain JSON Schema, without the keywords above. */
+/** The schema as it is published: plain JSON Schema, without the keywords above. */
 export function publish (schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(publish)
   if (typeof schema !== 'object' || schema === null) return schema
@@ -51,22 +51,22 @@ export function publish (schema: unknown): unknown {
   return Object.fromEntries(Object.entries({ ...rest, ...Object(documented) })
     .map(([key, value]) => [key, KEEP.has(key) ? value : publish(value)]))
 }
-// Instances, not schemas: an example may well have a field named `tensor`.
+// These are instances, not schemas: an example may have a field named `tensor`.
 const KEEP = new Set(['example', 'examples', 'default', 'const', 'enum'])
 
-/** A validated value, or a `InputError` that names what is wrong, its pointers starting at `path`. */
+/** A validated value, or an `InputError` that names what is wrong, with pointers that start at `path`. */
 export type Validate<T> = (value: unknown, path: string) => T
 
 /**
  * Compiles a schema once, for many values. Tensors are flattened in place.
  *
- * @throws Error where the schema itself is none.
+ * @throws Error if the schema itself is invalid.
  */
 export function compile<S extends TSchema> (schema: S): Validate<Static<S>> {
   return refusing(ajv.compile<Static<S>>(schema))
 }
 
-/** The same for an object whose values are text: they are turned into what the schema asks for, in place. */
+/** The same for an object whose values are text: converts them in place to the types of the schema. */
 export function compileText<S extends TSchema> (schema: S): Validate<Static<S>> {
   return refusing(textAjv.compile<Static<S>>(schema))
 }
@@ -78,7 +78,7 @@ function refusing<T> (validate: ValidateFunction<T>): Validate<T> {
       if (validate(value)) return value
       errors = validate.errors
     } catch (error) {
-      // A tensor's own refusal.
+      // The error of a tensor.
       if (error instanceof InputError && path !== '') {
         throw new InputError(error.kind, error.errors.map((e) => ({ ...e, path: path + e.path })))
       }
@@ -88,7 +88,7 @@ function refusing<T> (validate: ValidateFunction<T>): Validate<T> {
   }
 }
 
-/** A name in a JSON pointer; a long one, which no field has, is cut. */
+/** A name in a JSON pointer. A name longer than any field is cut. */
 export function pointerPart (name: string): string {
   const part = name.length > MAX_NAME ? `${name.slice(0, MAX_NAME)}...` : name
   return part.replaceAll('~', '~0').replaceAll('/', '~1')

@@ -5,7 +5,7 @@ export class Tensor {
   readonly shape: readonly number[]
   readonly data: Float32Array
   /**
-   * Where the rows of a `[B, T, W]` tensor came ragged: how many of the T entries of each row are its own; the rest are
+   * If the rows of a `[B, T, W]` tensor were ragged: how many of the T entries of each row are its own. The others are
    * zeros.
    */
   readonly lengths: readonly number[] | undefined
@@ -22,8 +22,8 @@ export class Tensor {
 }
 
 /**
- * The most numbers that a tensor may have. No body is long enough for as many; but rows are padded to the longest, and a
- * few long ones among many short ones ask for memory by their product.
+ * The most numbers that a tensor may have. No body is long enough for as many, but rows are padded to the longest, so a few
+ * long rows among many short ones need memory for their product.
  */
 export const MAX_NUMBERS = 2 ** 26
 
@@ -37,10 +37,10 @@ export interface TensorForm {
 /**
  * Reads nested arrays of finite numbers.
  *
- * @param value what a JSON parser made of the field.
+ * @param value the field as a JSON parser returns it.
  * @param path the field's JSON pointer, for messages.
- * @throws InputError: malformed where it is no nest of numbers of an accepted rank, unprocessable where it is ragged, empty
- *   or holds a number outside float32's range.
+ * @throws InputError: malformed if it is not nested arrays of numbers of an accepted rank; unprocessable if it is ragged or
+ *   empty, or has a number outside float32's range.
  */
 export function readTensor (value: unknown, path: string, form: TensorForm): Tensor {
   const shape = measure(value, path, form)
@@ -55,9 +55,9 @@ export function readTensor (value: unknown, path: string, form: TensorForm): Ten
 }
 
 /**
- * A tensor that came flat.
+ * A tensor that arrived flat.
  *
- * @throws InputError where it has no dimensions or more than 3, is empty, or holds a number outside float32's range.
+ * @throws InputError if it has no dimensions or more than 3, is empty, or has a number outside float32's range.
  */
 export function finiteTensor (shape: readonly number[], data: Float32Array, path: string): Tensor {
   if (shape.length < 1 || shape.length > 3) throw malformed(path, `expected 1 to 3 dimensions, got ${shape.length}`)
@@ -71,18 +71,18 @@ export function finiteTensor (shape: readonly number[], data: Float32Array, path
 
 /** Whether `length` numbers from `at` on are all finite. */
 export function allFinite (values: Float32Array, at: number, length: number): boolean {
-  // A product with zero is zero, but for infinities and NaN; the sum keeps those.
+  // A product with zero is zero, except for infinities and NaN, which the sum keeps.
   let sum = 0
   for (let i = 0; i < length; i++) sum += values[at + i] * 0
   return sum === 0
 }
 
-/** Where the `at`th number of a row-major tensor stands. */
+/** The indices of the `at`th number of a row-major tensor. */
 function indicesOf (at: number, shape: readonly number[]): number[] {
   return shape.map((size, axis) => Math.floor(at / shape.slice(axis + 1).reduce((a, b) => a * b, 1)) % size)
 }
 
-/** @throws InputError where a tensor that came flat is of another form. */
+/** @throws InputError if a tensor that arrived flat does not have an accepted rank. */
 export function checkForm ({ rank, lengths }: Tensor, path: string, form: TensorForm): void {
   checkRank(rank, path, form)
   checkLengths(lengths, path, form)
@@ -96,10 +96,10 @@ function checkRank (rank: number, path: string, { ranks }: TensorForm): void {
 function checkLengths (lengths: readonly number[] | undefined, path: string, { ragged = false }: TensorForm): void {
   if (lengths === undefined || ragged) return
   const b = lengths.findIndex((length) => length !== lengths[0])
-  throw unprocessable(`${path}/${b}`, `ragged: has ${lengths[b]} entries where ${path}/0 has ${lengths[0]}`)
+  throw unprocessable(`${path}/${b}`, `ragged: has ${lengths[b]} entries, but ${path}/0 has ${lengths[0]}`)
 }
 
-/** The shape, judged by the first entry of each axis. */
+/** The shape, taken from the first entry of each axis. */
 function measure (value: unknown, path: string, { ranks }: TensorForm): number[] {
   const shape: number[] = []
   let first = value
@@ -131,7 +131,7 @@ function fillAxis (value: unknown, path: string, shape: readonly number[], axis:
   const items: readonly unknown[] = value
   if (items.length !== shape[axis] && !(ragged && axis === 1)) {
     const last = axis === shape.length - 1
-    throw unprocessable(path, `ragged: has ${items.length} ${last ? 'numbers' : 'entries'} where the first has ${shape[axis]}`)
+    throw unprocessable(path, `ragged: has ${items.length} ${last ? 'numbers' : 'entries'}, but the first has ${shape[axis]}`)
   }
   if (axis < shape.length - 1) {
     const size = shape.slice(axis + 1).reduce((a, b) => a * b)
@@ -155,7 +155,7 @@ function nestOf (ranks: readonly number[]): string {
   return names.join(' or ')
 }
 
-/** Names a JSON value for a message, shortly. */
+/** A short name of a JSON value, for a message. */
 export function describe (value: unknown): string {
   if (Array.isArray(value)) return 'an array'
   if (value === null || typeof value === 'number' || typeof value === 'boolean') return String(value)

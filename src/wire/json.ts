@@ -5,24 +5,24 @@ import { MAX_NUMBERS, Tensor } from '../tensor/tensor.ts'
 import { writeDecimal } from './decimal.ts'
 
 export const JSON_TYPE = 'application/json'
-/** A JSON document a line. */
+/** One JSON document per line. */
 export const NDJSON = 'application/x-ndjson'
 
 /**
- * JSON as requests and answers have it. Numbers of tensors are float32: a decimal is read as `JSON.parse` reads it, then
- * rounded to float32; one is written with the fewest digits that read back as the same float32.
+ * The JSON of requests and answers. Numbers of tensors are float32: a decimal is read as `JSON.parse` reads it and then
+ * rounded to float32; a number is written with the fewest digits that read back as the same float32.
  */
 export interface Json {
   /**
-   * @param fields those that are tensors, as `x` and `context/vectors`. They may come flat already, as `Tensor`s; what is
-   *   wrong with one is for its schema to say.
+   * @param fields the fields that are tensors, such as `x` and `context/vectors`. They may be returned as `Tensor`s; their
+   *   schema reports what is wrong with one.
    */
   reader (fields: readonly string[]): (body: Buffer) => unknown
-  /** An object, some of whose own fields may be tensors. */
+  /** An object whose own fields may be tensors. */
   write (answer: object): string
 }
 
-/** @param addon where there is one, tensors go from bytes to float32 and back without a JavaScript number for each of theirs. */
+/** @param addon if present, tensors go from bytes to float32 and back without a JavaScript number for each of their numbers. */
 export function createJson (addon: Addon | undefined): Json {
   const write = (tensor: Tensor): string => addon?.writeTensor(tensor.data, ...tensor.shape) ?? writeNested(tensor.data, tensor.shape)
   return {
@@ -34,13 +34,13 @@ export function createJson (addon: Addon | undefined): Json {
   }
 }
 
-/** How deep a document may be nested; to parse what is nested a million deep takes a second. */
+/** The most levels of nesting in a document. Parsing a million levels takes a second. */
 const MAX_DEPTH = 64
 
 /**
- * Reads a JSON document. Keys that would reach an object's prototype are refused.
+ * Reads a JSON document. Keys that would reach an object's prototype are an error.
  *
- * @throws InputError where it is none, or nested too deep; the message says where.
+ * @throws InputError if it is not JSON or is nested too deep; the message says where.
  */
 export function readJson (body: Buffer): unknown {
   if (isDeep(body)) throw new InputError('malformed', { path: '', message: `the body is nested more than ${MAX_DEPTH} deep` })
@@ -103,7 +103,7 @@ function isDeep (body: Buffer): boolean {
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
 
-/** Most bodies have nothing that could spell such a key, and to see that is far quicker than to search for one. */
+/** Most bodies contain nothing that could spell such a key, and checking that is much faster than searching for one. */
 function isPlain (text: string): boolean {
   return !text.includes('__proto__') && !text.includes('constructor') && !text.includes('\\u') && !text.startsWith('\ufeff')
 }

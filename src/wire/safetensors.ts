@@ -8,14 +8,14 @@ import { parseSafetensors, SafetensorsError, writeSafetensors, type StoredTensor
 /** The media type of a safetensors document. */
 export const SAFETENSORS = 'application/vnd.safetensors'
 
-/** A request has a handful of tensors; to parse a header of megabytes takes a second. */
+/** A request has a handful of tensors, and parsing a header of megabytes takes a second. */
 const MAX_HEADER = 2 ** 14
 
 /**
- * Makes a reader of requests that are safetensors documents. A field is named by its own name: `vectors` is
+ * Creates a reader of requests that are safetensors documents. A tensor has the name of its field: `vectors` is
  * `context/vectors`. Tensors may be F32, F16, BF16 or F64, lists of integers I32 or I64.
  *
- * @returns the reader, which throws a InputError where the document breaks the format, or holds what the request does not take.
+ * @returns the reader, which throws an InputError if the document violates the format or contains something that the request does not accept.
  */
 export function createBinaryReader ({ tensors, integers = [] }: Fields): (body: Buffer) => object {
   const paths = new Map([...tensors, ...integers].map((field) => [field.slice(field.indexOf('/') + 1), field]))
@@ -23,7 +23,7 @@ export function createBinaryReader ({ tensors, integers = [] }: Fields): (body: 
     const document: Record<string, unknown> = {}
     for (const [name, stored] of parse(body)) {
       const field = paths.get(name)
-      if (field === undefined) throw new InputError('malformed', { path: `/${pointerPart(name)}`, message: `is not a known field; this takes ${[...paths.keys()].join(', ')}` })
+      if (field === undefined) throw new InputError('malformed', { path: `/${pointerPart(name)}`, message: `is not a known field; expected one of ${[...paths.keys()].join(', ')}` })
       const value = integers.includes(field) ? readIntegers(stored, `/${field}`) : readFloats(stored, `/${field}`)
       const group = field.slice(0, -name.length - 1)
       if (group === '') document[field] = value

@@ -1,4 +1,4 @@
-/** Where the numbers of a request are: names as `x`, or `context/vectors` for a field of a field. */
+/** The places of numbers in a request: names such as `x`, or `context/vectors` for a field of a field. */
 export interface Fields {
   readonly tensors: readonly string[]
   /** Lists of integers. */
