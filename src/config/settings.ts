@@ -61,7 +61,7 @@ export function readConfig (args: readonly string[], env: NodeJS.ProcessEnv): Co
   const given: Record<string, unknown> = {}
   for (const [name, schema] of Object.entries(Settings.properties)) {
     const text = flags[name] ?? env[variable(name)]
-    // As in most programs, an empty variable is one that is not set.
+    // As in most programs, an empty variable counts as not set.
     if (text !== undefined && (text !== '' || name in flags)) given[name] = toValue(text, typeOf(schema))
   }
   try {

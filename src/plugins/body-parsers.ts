@@ -6,16 +6,16 @@ import { JSON_TYPE, type Json } from '../wire/json.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Where the numbers of a body are, given the parameters of the path. */
+    /** The places of numbers in a body, given the parameters of the path. */
     fields?: (params: unknown) => Fields | undefined
   }
 }
 
 const NONE: Fields = { tensors: [] }
 
-/** Reads bodies, JSON and safetensors, and says where one is neither. */
+/** Reads JSON and safetensors bodies, and reports a body that is neither. */
 export default fp<{ json: Json }>(async (app, { json }) => {
-  // Fastify reads text by itself, too.
+  // Fastify parses text by default.
   app.removeAllContentTypeParsers()
 
   function read (type: string, createReader: (fields: Fields) => (body: Buffer) => unknown): void {

@@ -37,15 +37,15 @@ export function problems (...statuses: ReadonlyArray<keyof typeof DESCRIPTIONS>)
   }]))
 }
 
-/** The forms of a body that brings work. */
+/** The media types of bodies that ask for a computation. */
 export const BODIES = [JSON_TYPE, SAFETENSORS]
 
-/** The answer of an operation that computes, in the forms that it has. */
+/** The answer of an operation that computes, in each of its media types. */
 export function answers (schema: TSchema, description: string, more: Readonly<Record<string, { schema: TSchema }>> = {}): { description: string, content: Record<string, { schema: TSchema }> } {
   return { description, content: { [JSON_TYPE]: { schema }, [SAFETENSORS]: { schema }, ...more } }
 }
 
-/** The path of an operation that names its model. */
+/** The path parameters of an operation that names its model. */
 export const ModelParams = Type.Object({
   model: Type.String({ description: 'The model\'s name, as in GET /models.', examples: ['custom-lstm'] })
 })

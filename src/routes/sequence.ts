@@ -71,7 +71,7 @@ const SequenceLine = Type.Union([
 
 const readParams = compile(Type.Partial(ModelParams))
 
-/** Those of the model's context are among them. */
+/** The tensor fields of the body, including those of the model's context. */
 function fieldsOf ({ policy }: Model): Fields {
   return {
     tensors: [...tensorFields(SequenceBody), ...tensorFields(policy.policy.context).map((name) => `context/${name}`)],
@@ -79,7 +79,7 @@ function fieldsOf ({ policy }: Model): Fields {
   }
 }
 
-/** `POST /sequence`: many steps, the server doing the feedback. */
+/** `POST /sequence`: many steps; the server computes the feedback. */
 const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { registry }) => {
   const fields = new Map(registry.models.map((model) => [model, fieldsOf(model)]))
   const config = { forms: [NDJSON], fields: (params: unknown) => fields.get(registry.get(readParams(params, '').model)) }
@@ -110,13 +110,13 @@ async function answer (model: Model, request: SequenceRequest, caller: Caller, r
   return reply.answer(await model.sequence(request, caller))
 }
 
-/** A request and the options of its query string, each of which may be in one of the two. */
+/** Joins a request and the options of its query string; each option may be in only one of them. */
 function withOptions (request: SequenceRequest, { weights, ...options }: Static<typeof SequenceOptions>): SequenceRequest {
   const twice = Object.keys(options).find((name) => Object.hasOwn(request, name))
-  if (twice !== undefined) throw new InputError('malformed', { path: `/${twice}`, message: 'is in the query string, too' })
+  if (twice !== undefined) throw new InputError('malformed', { path: `/${twice}`, message: 'is in the query string as well' })
   const { context } = request
   if (weights === undefined) return { ...request, ...options }
-  if (Object.hasOwn(Object(context), 'weights')) throw new InputError('malformed', { path: '/context/weights', message: 'is in the query string, too' })
+  if (Object.hasOwn(Object(context), 'weights')) throw new InputError('malformed', { path: '/context/weights', message: 'is in the query string as well' })
   return { ...request, ...options, context: { ...Object(context), weights } }
 }
 

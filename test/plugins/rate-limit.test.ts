@@ -9,7 +9,7 @@ async function burst (request: ReturnType<typeof supertest>, headers: Record<str
   assert.ok(refused !== undefined)
   assert.match(refused.headers['content-type'] ?? '', /problem\+json/)
   assert.ok(Number(refused.headers['retry-after']) >= 1)
-  assert.match(refused.body.detail, /more than 5 requests in a second/)
+  assert.match(refused.body.detail, /more than 5 requests per second/)
   return answers.reduce((counts, { status }) => counts.set(status, (counts.get(status) ?? 0) + 1), new Map<number, number>())
 }
 

@@ -51,8 +51,8 @@ test('options in the query string go with JSON as well, but not twice', async (t
   const { body } = await request.post('/sequence?return=last').send({ x: X }).expect(200)
   assert.deepEqual(body.output, body.h_out)
   const refused = async (url: string, sent: object): Promise<string> => (await request.post(url).send(sent).expect(400)).body.detail
-  assert.match(await refused('/sequence?return=last', { x: X, return: 'last' }), /\/return: is in the query string, too/)
-  assert.match(await refused('/models/matching-networks/sequence?weights=true', { x: [1, 0, 0, 1], steps: 2, context: { support: [[1, 0, 0, 0]], weights: false } }), /\/context\/weights: is in the query string, too/)
+  assert.match(await refused('/sequence?return=last', { x: X, return: 'last' }), /\/return: is in the query string as well/)
+  assert.match(await refused('/models/matching-networks/sequence?weights=true', { x: [1, 0, 0, 1], steps: 2, context: { support: [[1, 0, 0, 0]], weights: false } }), /\/context\/weights: is in the query string as well/)
   assert.match(await refused('/sequence?steps=0', { x: [1, 2] }), /steps in the query string: must be >= 1, got 0/)
   assert.match(await refused('/sequence?steps=many', { x: [1, 2] }), /steps in the query string: must be integer, got the string "many"/)
   assert.match(await refused('/sequence?steps=2&steps=3', { x: [1, 2] }), /steps in the query string: must be integer, got an array/)

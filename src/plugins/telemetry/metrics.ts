@@ -7,16 +7,16 @@ const SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.0
 
 export interface Metrics {
   readonly register: Registry
-  /** What the schedulers tell. */
+  /** What the schedulers report. */
   readonly meter: Meter
-  /** A request has been answered. `rejected` is the kind of refusal, where it was one. */
+  /** A request has been answered. `rejected` is the kind of error, if it was one. */
   answered (labels: { route: string, model: string, status: number }, seconds: number, rejected: string | undefined): void
 }
 
 /**
  * The metrics of a process, in base units.
  *
- * @param build what runs, as labels of `cellserve_build_info`.
+ * @param build labels of `cellserve_build_info`: what runs.
  */
 export function createMetrics (admission: Admission, build: { version: string, engine: string, backend: string }): Metrics {
   const register = new Registry()
