@@ -27,7 +27,7 @@ describe('the recipes of docs/clients.md print what it says', takes('curl, Pytho
     const url = (await buildTestApp(t)).listeningOrigin
     const calls = commands(url).filter(({ code }) => code.startsWith('curl'))
     assert.equal(calls.length, 2)
-    // curl fails where the service refuses, and prints the problem all the same.
+    // curl fails if the service answers an error, but still prints the problem.
     for (const { code, printed } of calls) assert.equal((await run('sh', ['-c', `${code} || true`])).stdout, printed)
   })
 

@@ -23,7 +23,7 @@ for (const document of DOCUMENTS) {
       }
     })
 
-    // Of calls to the demo models: path, headers, body, printed answer.
+    // The calls to the demo models: path, headers, body, printed answer.
     const calls = [...text.matchAll(/^\$ curl -sN? localhost:8080(\S+)((?: -H '[^']+')+)(?: \\\n)?\s+-d '([^']+)'\n((?:.+\n)+?)(?=```|\$)/gm)]
     test('every curl call is understood', () => assert.equal(calls.length, [...text.matchAll(/^\$ curl -sN? localhost/gm)].length))
 

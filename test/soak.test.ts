@@ -8,7 +8,7 @@ import { once, post } from '../bench/load/client.ts'
 import { startService, testEngine } from './support/app.ts'
 import { randomNumbers } from './support/reference.ts'
 
-/** A few seconds in the suite; CELLSERVE_SOAK_SECONDS=300 for a soak. */
+/** A few seconds in the suite; CELLSERVE_SOAK_SECONDS=300 makes a soak test. */
 const SECONDS = Number(process.env.CELLSERVE_SOAK_SECONDS ?? 6)
 
 setFlagsFromString('--expose-gc')
@@ -33,12 +33,12 @@ function goodRequest (): Buffer {
   }
 }
 
-test(`${SECONDS} seconds of all sorts of requests at once: every answer is the one it has alone, and nothing is left behind`, async (t) => {
+test(`${SECONDS} seconds of all sorts of requests at once: every answer is the same as alone, and nothing is left behind`, async (t) => {
   const { app, admission } = await startService(t)
   const address = app.server.address()
   assert.ok(typeof address === 'object' && address !== null)
   const { port } = address
-  // TensorFlow.js sums in an order that depends on the batch; then only the status is the same.
+  // TensorFlow.js sums in an order that depends on the batch, so only the status is the same.
   const exact = (await testEngine()).name === 'native'
 
   const good: Array<{ request: Buffer, body: string }> = []

@@ -1,4 +1,4 @@
-// Tests of the JSON reader and writer without Node.js, for the sanitizers: every text is on the heap and as long as it is.
+// Tests of the JSON reader and writer without Node.js, for the sanitizers: every text is on the heap, with no byte to spare.
 //
 //     json_test [stride]      writes and reads every stride-th float; 1 is all of them
 #include <charconv>
@@ -18,7 +18,7 @@ using namespace cellserve;
 
 static std::mt19937 generator(7);
 
-// The digits that count: no point, exponent, or zeros at the ends.
+// The significant digits: no point, exponent, or zeros at the ends.
 static std::string digitsOf(const std::string& text) {
   std::string digits;
   for (const char c : text) {
@@ -48,7 +48,7 @@ static void testFloats(uint32_t stride) {
 
     const char* const read = readDecimal(text.data(), end, back);
     EXPECT(read == nullptr || (read == end && back == value), "%s is read as %.9g", written.c_str(), back);
-    // Above 2^24 the shortest may be right between two floats; and next to the ends of the normal ones none is certain.
+    // Above 2^24 the shortest decimal may be halfway between two floats, and next to the ends of the normal ones none is certain.
     EXPECT(read != nullptr || value > 0x1p24f || word < 0x00800010 || word > 0x7f7ffff0, "%s is not read", written.c_str());
   }
 }

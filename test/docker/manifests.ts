@@ -8,7 +8,7 @@ import type { PodDisruptionBudget } from 'kubernetes-types/policy/v1.js'
 import ts from 'typescript'
 import { parse } from 'yaml'
 
-/** What each file holds. Kubernetes's types are made from its OpenAPI document. */
+/** The content of each file. Kubernetes's types are generated from its OpenAPI document. */
 export interface Manifests {
   'docker/kubernetes/deployment.yaml': Deployment
   'docker/kubernetes/service.yaml': Service
@@ -61,7 +61,7 @@ export async function read<Path extends keyof Manifests> (path: Path): Promise<M
   return parse(await readFile(path, 'utf8'))
 }
 
-/** What the compiler says where each object is written as a literal of its file's type, which makes fields unknown to it errors too. */
+/** The compiler's messages for each object as a literal of its file's type, for which unknown fields are errors too. */
 export function typeErrors (objects: { readonly [Path in keyof Manifests]?: unknown }): string[] {
   const file = 'test/docker/objects.ts'
   const text = [

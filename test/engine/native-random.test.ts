@@ -16,7 +16,7 @@ describe('the native kernel', { skip: withoutAddon }, () => {
       const cell = randomCell(sizes, random)
       const batch = randomBatch(sizes, rows, random)
       const size = rows * sizes.Ho
-      // Outputs in the middle of memory that must stay as it is.
+      // Outputs in the middle of memory that must not change.
       const guarded = new Float32Array(2 * size + 48).fill(7)
       const hOut = guarded.subarray(16, 16 + size)
       const cOut = guarded.subarray(32 + size, 32 + 2 * size)
@@ -36,7 +36,7 @@ describe('the native kernel', { skip: withoutAddon }, () => {
   })
 
   describe('at the ends of the float range', () => {
-    /** A cell of one unit whose gates are x itself, stepped from c = `c`. */
+    /** A cell with one unit whose gates are x itself, stepped from c = `c`. */
     async function gates (isa: string, i: number, f: number, g: number, o: number, c: number): Promise<[number, number]> {
       const cell = createCell({
         sizes: { I: 4, Hi: 1, Ho: 1 },

@@ -7,7 +7,7 @@ import { randomArray, randomCell, randomNumbers, referenceStep } from '../suppor
 
 const BACKENDS: readonly TfjsBackend[] = ['wasm', 'tensorflow']
 
-/** Where tfjs-node is not installed its tests are skipped, unless the environment asks for them. */
+/** If tfjs-node is not installed, its tests are skipped unless the environment asks for them. */
 async function start (t: TestContext, backend: TfjsBackend): Promise<Engine | undefined> {
   try {
     return await createTfjsEngine(backend)

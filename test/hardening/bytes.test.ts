@@ -8,12 +8,12 @@ import { createRequests } from './requests.ts'
 
 const NOISE = ['\r\n', '\r\n\r\n', '\0', ':', ' ', 'HTTP/1.1', 'transfer-encoding: chunked\r\n', 'content-length: 5\r\n', 'content-length: 99999999999999999999\r\n', 'connection: upgrade\r\nupgrade: h2c\r\n', 'ffffffff\r\n', '\u00ff'.repeat(50), 'GET / HTTP/1.1\r\n']
 
-test('2,000 connections of bytes that are HTTP no more: each is answered or closed, and good requests beside them are served', async (t) => {
+test('2,000 connections of bytes that are no longer HTTP: each is answered or closed, and good requests next to them are served', async (t) => {
   const { app, admission } = await startService(t)
   const port = Number(new URL(app.listeningOrigin).port)
   const dice = createDice(1)
   const requests = createRequests(dice)
-  /** Not a HEAD, after whose answer there is no telling where the next begins. */
+  /** Not a HEAD, because after its answer nobody can tell where the next one begins. */
   const nextBytes = (): Buffer => {
     const { method, bytes } = requests.next()
     return method === 'HEAD' ? nextBytes() : bytes

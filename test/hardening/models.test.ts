@@ -23,7 +23,7 @@ const PARTS = [
   '"none"', '"__proto__"', '"constructor"', '{}', '[]', '\n', '\u0000', '\ufeff', '\\u0041', '"bias":"hidden_linear.bias"', '"combine":"sum"', '"'.padEnd(300, 'x')
 ]
 
-/** Every model loads and answers, or the start stops with a line that names the file. */
+/** Every model loads and answers, or the start stops with one line that names the file. */
 async function load (folder: string, file: string): Promise<'served' | 'refused'> {
   try {
     for (const model of await loadModels(folder, await testHouse())) {
@@ -41,7 +41,7 @@ async function load (folder: string, file: string): Promise<'served' | 'refused'
   }
 }
 
-test('3,000 spoilt config.json: each is served, or stops the start with a line that names it', async (t) => {
+test('3,000 spoilt config.json: each is served, or stops the start with one line that names it', async (t) => {
   const folder = await writeModels(t, { 'm/model.safetensors': writeSafetensors(MODEL) })
   const dice = createDice(1)
   const counts = { served: 0, refused: 0 }
@@ -57,7 +57,7 @@ test('3,000 spoilt config.json: each is served, or stops the start with a line t
   assert.ok(counts.served > 500 && counts.refused > 1500, JSON.stringify(counts))
 })
 
-test('3,000 spoilt model files: each is served, or stops the start with a line that names it', async (t) => {
+test('3,000 spoilt model files: each is served, or stops the start with one line that names it', async (t) => {
   const folder = await writeModels(t, {})
   const dice = createDice(2)
   const counts = { served: 0, refused: 0 }
@@ -66,7 +66,7 @@ test('3,000 spoilt model files: each is served, or stops the start with a line t
   for (let n = 0; n < 3000; n++) {
     let file = Buffer.from(good)
     for (let edits = 1 + dice.below(2); edits > 0; edits--) {
-      // Mostly in the header, and so that it is JSON still.
+      // Mostly in the header, which stays JSON.
       const at = dice.chance(0.9) ? 8 + dice.below(header - 8) : dice.below(file.length)
       const digit = file[at] >= 0x30 && file[at] <= 0x39
       if (digit) file[at] = 0x30 + dice.below(10)
@@ -79,7 +79,7 @@ test('3,000 spoilt model files: each is served, or stops the start with a line t
   assert.ok(counts.served > 100 && counts.refused > 1000, JSON.stringify(counts))
 })
 
-test('a file of a hundred thousand tensors that are no cell is refused in a line', async (t) => {
+test('a file of a hundred thousand tensors without a cell is rejected in one line', async (t) => {
   const names = Array.from({ length: 100_000 }, (_, i) => [`layer.${i}.weight`, f32([1], [0])] as const)
   const folder = await writeModels(t, { 'many.safetensors': writeSafetensors(Object.fromEntries(names)) })
   assert.equal(await load(folder, 'many.safetensors'), 'refused')

@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import supertest from 'supertest'
 import { buildTestApp } from '../support/app.ts'
 
-/** A connection, and what has come on it so far. */
+/** A connection, and what has arrived on it so far. */
 function open (origin: string): { socket: Socket, text: () => string, closed: Promise<unknown> } {
   const { hostname, port } = new URL(origin)
   const socket = connect(Number(port), hostname)
@@ -52,7 +52,7 @@ test('those who send a header or a body drop by drop are let go, and others are 
   const app = await buildTestApp(t, '--header-timeout', '1', '--body-timeout', '2')
   const start = performance.now()
   const slow = [
-    // What comes at once, and then a character at a time.
+    // The text that is sent at once, before one character at a time.
     'POST /step HTTP/1.1\r\nhost: x\r\nx-drip: ',
     'POST /step HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 5000\r\n\r\n'
   ].map(async (begin) => {

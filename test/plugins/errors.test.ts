@@ -141,7 +141,7 @@ test('a body without a content type, and one that ends too soon or in the wrong 
     [`${json}transfer-encoding: chunked\r\n\r\n0\r\n\r\n`, 400, /the body is empty/],
     [`${json}transfer-encoding: chunked\r\n\r\nzz\r\n`, 400, /not valid HTTP/],
     [`${json}content-length: -1\r\n\r\n`, 400, /not valid HTTP/],
-    // Read by some as one request, by others as two.
+    // Some servers read this as one request, others as two.
     [`${json}content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n`, 400, /not valid HTTP/],
     [`${json}content-length: 20000000\r\n\r\n`, 413, /larger than the 16777216 bytes/]
   ] as const) {

@@ -21,7 +21,7 @@ export function testConfig (...flags: readonly string[]): Config {
   return config
 }
 
-/** What models share, for tests of models without a service. */
+/** What all models share, for tests of models without a service. */
 export async function testHouse (over: Partial<ModelDeps> = {}): Promise<ModelDeps> {
   return {
     engine: await testEngine(),
@@ -33,7 +33,7 @@ export async function testHouse (over: Partial<ModelDeps> = {}): Promise<ModelDe
   }
 }
 
-/** The service as `main.ts` puts it together with these flags, on a free port; it is closed after the test. */
+/** The service that `main.ts` would create with these flags, on a free port. It is closed after the test. */
 export async function startService (t: Pick<TestContext, 'after'>, ...flags: readonly string[]) {
   const service = await createService(testConfig(...flags), await testEngine())
   t.after(() => service.app.close())
@@ -41,7 +41,7 @@ export async function startService (t: Pick<TestContext, 'after'>, ...flags: rea
   return service
 }
 
-/** Its app, by default on the demo models. */
+/** Its app, by default with the demo models. */
 export async function buildTestApp (t: Pick<TestContext, 'after'>, ...flags: readonly string[]) {
   return (await startService(t, ...flags)).app
 }

@@ -38,7 +38,7 @@ test('F16, BF16 and F64 become float32, and I64 numbers', () => {
   })
 })
 
-test('a document is read at any alignment, and F32 is not copied where it is aligned', () => {
+test('a document is read at any alignment, and F32 is not copied if it is aligned', () => {
   const written = writeBinary({ x: new Tensor([3], Float32Array.of(1, 2, 3)) })
   for (const shift of [0, 1, 2, 3, 4]) {
     const memory = Buffer.alloc(written.length + shift)

@@ -27,7 +27,7 @@ async function nextOf (options: PolicyOptions, model: PolicySetting, context: un
   return [...hIn.subarray(Hi)]
 }
 
-test('without a policy it is identity where Hi = Ho, else none', async () => {
+test('without a policy it is identity if Hi = Ho, otherwise none', async () => {
   assert.equal((await createPolicy(undefined, setting(1, 2, 2))).name, 'identity')
   const { name, policy } = await createPolicy(undefined, setting(1, 3, 2))
   assert.equal(name, 'none')
@@ -59,7 +59,7 @@ test('concat without a batch dimension takes a vector a step', async () => {
   assert.equal(feedback.knows(3), false, 'only the client knows the vector after the last')
 })
 
-test('concat takes ragged vectors where they are as long as the rows', async () => {
+test('concat takes ragged vectors if they are as long as the rows', async () => {
   const { policy } = await createPolicy({ policy: 'concat' }, setting(1, 3, 2))
   const shape = { rows: 2, steps: 3, lengths: [1, 3], batched: true }
   const hIn = new Float32Array(6)
