@@ -54,11 +54,11 @@ interface Program {
 const programsOf = (text: string): Program[] => [...text.matchAll(/^```(python|js)\n(.*?)^```\n(.*?)(?=^```(?:python|js)\n|$(?![^]))/gms)]
   .map(([, language, code, rest]) => ({ language, code, rest }))
 
-/** Why a program is skipped, or false: the Python that `CELLSERVE_PYTHON` names lacks a package that it imports. */
+/** Why a program is skipped, or false: the Python that `TEST_PYTHON` names lacks a package that it imports. */
 async function missing ({ language, code }: Pick<Program, 'language' | 'code'>, ...more: readonly string[]): Promise<string | false> {
   if (language !== 'python') return false
-  const python = process.env.CELLSERVE_PYTHON
-  if (python === undefined) return 'CELLSERVE_PYTHON names no Python'
+  const python = process.env.TEST_PYTHON
+  if (python === undefined) return 'TEST_PYTHON names no Python'
   const packages = [...more, ...[...code.matchAll(/^(?:import|from) (\w+)/gm)].map(([, name]) => name)]
   try {
     await run(python, ['-c', `import ${packages.join(', ')}`])
@@ -70,7 +70,7 @@ async function missing ({ language, code }: Pick<Program, 'language' | 'code'>, 
 
 /** Runs a program in this folder, and returns what it prints. */
 async function execute ({ language, code }: Pick<Program, 'language' | 'code'>, cwd: string): Promise<string> {
-  const [command, ...args] = language === 'js' ? [process.execPath, '--input-type=module', '-e'] : [process.env.CELLSERVE_PYTHON ?? '', '-c']
+  const [command, ...args] = language === 'js' ? [process.execPath, '--input-type=module', '-e'] : [process.env.TEST_PYTHON ?? '', '-c']
   return (await run(command, [...args, code], { cwd })).stdout
 }
 

@@ -8,11 +8,11 @@ const PEERS = ['CustomLSTM', 'LSTMCell', 'LSTM', 'ONNX Runtime']
 const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
 
 /**
- * PyTorch and ONNX Runtime in their own process: the interpreter that `CELLSERVE_PYTHON` names, otherwise a virtual environment
+ * PyTorch and ONNX Runtime in their own process: the interpreter that `TEST_PYTHON` names, otherwise a virtual environment
  * that this creates. Without Python, prints a line that says so and returns no sides.
  */
 export async function pythonSides (): Promise<{ sides: Side[], versions: Record<string, string>, stop: () => void }> {
-  const interpreter = process.env.CELLSERVE_PYTHON ?? makeEnvironment()
+  const interpreter = process.env.TEST_PYTHON ?? makeEnvironment()
   const none = { sides: [], versions: {}, stop () {} }
   if (interpreter === undefined) return none
 
