@@ -34,9 +34,9 @@ export interface AppOptions {
   readonly admission: Admission
   readonly metrics: Metrics
   readonly json: Json
-  /** Those who send one of these are served; all where there are none. */
+  /** Only clients that send one of these keys are served; without keys, all are. */
   readonly keys: readonly string[]
-  /** Left out, nothing is logged. */
+  /** If absent, nothing is logged. */
   readonly logger?: FastifyBaseLogger
 }
 
@@ -45,7 +45,7 @@ export async function buildApp ({ config, registry, admission, metrics, json, ke
   const requestTimeout = 1000 * config['body-timeout']
   const app = Fastify({
     ...(logger !== undefined && { loggerInstance: logger }),
-    // Two lines a request are dear under load, and the metrics count them anyway.
+    // Two log lines per request are expensive under load, and the metrics count requests anyway.
     logController: new LogController({ disableRequestLogging: logger?.level !== 'debug' && logger?.level !== 'trace' }),
     childLoggerFactory: requestLogger,
     genReqId: requestId,
@@ -54,17 +54,17 @@ export async function buildApp ({ config, registry, admission, metrics, json, ke
     requestTimeout,
     http: {
       requestTimeout,
-      // A part takes no longer than the whole.
+      // The head cannot take longer than the whole request.
       headersTimeout: Math.min(1000 * config['header-timeout'], requestTimeout),
-      // How often those two are looked at; by default twice a minute.
+      // How often Node.js checks those two timeouts; its default is every 30 seconds.
       connectionsCheckingInterval: 1000,
       maxHeaderSize: config['max-header-bytes'],
-      // The connections plugin says it in words.
+      // The connections plugin answers with problem+json.
       requireHostHeader: false
     },
     ...(config['trust-proxy'] !== undefined && { trustProxy: config['trust-proxy'] }),
     routerOptions: { maxParamLength: 255 },
-    // The drain plugin answers in our own words.
+    // The drain plugin answers with problem+json.
     return503OnClosing: false,
     frameworkErrors: answerFrameworkError,
     clientErrorHandler: answerClientError
@@ -95,7 +95,7 @@ export async function buildApp ({ config, registry, admission, metrics, json, ke
   return app
 }
 
-/** `/metrics` alone, for a port of its own. */
+/** Only `/metrics`, for its own port. */
 export async function buildMetricsApp (metrics: Metrics) {
   const app = Fastify({ frameworkErrors: answerFrameworkError, clientErrorHandler: answerClientError })
   await app.register(errors)

@@ -42,12 +42,12 @@ function goodRequest (): Buffer {
   }
 }
 
-test(`${SECONDS} seconds of all sorts of requests at once: every answer is the one it has alone, and nothing is left behind`, async (t) => {
+test(`${SECONDS} seconds of all sorts of requests at once: every answer is the same as alone, and nothing is left behind`, async (t) => {
   const { app, admission } = await startService(t)
   const address = app.server.address()
   assert.ok(typeof address === 'object' && address !== null)
   const { port } = address
-  // TensorFlow.js sums in an order that depends on the batch; then only the status is the same.
+  // TensorFlow.js sums in an order that depends on the batch, so only the status is the same.
   const exact = (await testEngine()).name === 'native'
 
   const good: Array<{ request: Buffer, body: Buffer }> = []

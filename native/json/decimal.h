@@ -1,8 +1,8 @@
 // float32 to decimal and back.
 //
-// Reading goes through double, as `JSON.parse` does: the decimal to the nearest double, that to the nearest float32.
-// Writing gives the fewest digits that read back as the same float32, and of those the closest, laid out as JavaScript
-// lays out a number. `src/wire/decimal.ts` writes the same text by the same arithmetic.
+// Reading goes through double, as `JSON.parse` does: the decimal is rounded to the nearest double, and that to the nearest float32.
+// Writing yields the fewest digits that read back as the same float32, and of those the closest, in JavaScript's
+// notation. `src/wire/decimal.ts` writes the same text with the same arithmetic.
 #pragma once
 
 #include <cstddef>
@@ -16,7 +16,7 @@ constexpr size_t kMaxDecimal = 32;
 // a float32.
 const char* readDecimal(const char* at, const char* end, float& value);
 
-// Writes a finite float32. Returns where the text ends, at most `kMaxDecimal` on.
+// Writes a finite float32. Returns the end of the text, at most `kMaxDecimal` characters on.
 char* writeDecimal(char* at, float value);
 
 }  // namespace cellserve

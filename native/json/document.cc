@@ -8,7 +8,7 @@
 namespace cellserve {
 namespace {
 
-// A value nested deeper may be deeper than a document is allowed to be.
+// A deeper value may exceed the nesting that a document is allowed.
 constexpr size_t kMaxDepth = 32;
 
 class Reader {
@@ -24,7 +24,7 @@ class Reader {
   }
 
  private:
-  // The object whose brace was taken: the document, or the group of that name.
+  // Reads the object whose opening brace was read: the document, or the group of that name.
   bool readObject(const std::string& group) {
     skipSpace();
     if (take('}')) return true;
@@ -182,7 +182,7 @@ bool readDocument(const char* text, size_t length, const Schema& schema, Documen
   out.rest.clear();
   out.count = 0;
   out.tensors.clear();
-  // A number takes a character, and a comma or a bracket.
+  // A number takes at least one character, and a comma or a bracket.
   const size_t most = length / 2 + 1;
   if (out.capacity < most) {
     out.numbers.reset(new float[most]);

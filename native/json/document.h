@@ -1,4 +1,4 @@
-// A JSON request from its bytes to float32 tensors, without a JavaScript number for each of theirs.
+// Reads the bytes of a JSON request into float32 tensors, without a JavaScript number for each of their numbers.
 #pragma once
 
 #include <cstddef>
@@ -11,7 +11,7 @@ namespace cellserve {
 
 // Where a tensor may be: a field of the document, or of the object that is its field `group`.
 struct Field {
-  std::string group;  // empty for the document's own
+  std::string group;  // empty for a field of the document
   std::string name;
 };
 

@@ -1,4 +1,4 @@
-// Tests of the JSON reader and writer without Node.js, for the sanitizers: every text is on the heap and as long as it is.
+// Tests of the JSON reader and writer without Node.js, for the sanitizers: every text is on the heap, with no byte to spare.
 //
 //     json_test [stride]      writes and reads every stride-th float; 1 is all of them
 #include <charconv>
@@ -19,7 +19,7 @@ using namespace cellserve;
 
 static std::mt19937 generator(7);
 
-// The digits that count: no point, exponent, or zeros at the ends.
+// The significant digits: no point, exponent, or zeros at the ends.
 static std::string digitsOf(const std::string& text) {
   std::string digits;
   for (const char c : text) {

@@ -5,7 +5,7 @@ import { ConfigError, type Config } from './settings.ts'
 const KEY = /^[\x21-\x7e]{8,512}$/
 
 /**
- * The API keys that are set, and those of the key file: one a line, but for empty lines and such as start with `#`.
+ * The API keys of the settings and of the key file: one per line; blank lines and lines that start with `#` are ignored.
  *
  * @throws ConfigError which never shows a key.
  */
@@ -27,7 +27,7 @@ async function readKeyFile (file: string): Promise<string[]> {
     const key = line.trim()
     return key === '' || key.startsWith('#') ? [] : [checked(key, `--api-key-file: ${file}, line ${i + 1}`)]
   })
-  // Without a key everybody would be served.
+  // Without any key, everybody would be served.
   if (keys.length === 0) throw new ConfigError(`--api-key-file: ${file} has no key`)
   return keys
 }

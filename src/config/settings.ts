@@ -7,11 +7,11 @@ import { compile } from '../tensor/schema.ts'
 /** Every setting: its flag is `--name`, its environment variable `CELLSERVE_NAME` in capitals with underscores. */
 export const Settings = Type.Object({
   models: Type.String({ minLength: 1, description: 'Folder of models: NAME.safetensors or NAME/model.safetensors. Default: the demo models' }),
-  'default-model': Type.Optional(Type.String({ minLength: 1, description: 'The model that answers where a request names none. Default: the one whose config.json says so, or the only one' })),
+  'default-model': Type.Optional(Type.String({ minLength: 1, description: 'The model that answers if a request names none. Default: the one whose config.json says so, or the only one' })),
   host: Type.String({ minLength: 1, default: '127.0.0.1', description: 'Address to listen on; 0.0.0.0 for all' }),
   port: Type.Integer({ minimum: 0, maximum: 65535, default: 8080, description: 'Port to listen on; 0 for any free one' }),
   engine: Type.Enum(['auto', 'native', 'tfjs'], {
-    default: 'auto', description: 'What computes: auto, native or tfjs'
+    default: 'auto', description: 'Engine that computes: auto, native or tfjs'
   }),
   threads: Type.Optional(Type.Integer({ minimum: 1, maximum: 1024, description: 'Compute threads of the native engine. Default: the cores it may use' })),
   'log-level': Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
@@ -21,21 +21,21 @@ export const Settings = Type.Object({
   'max-steps': Type.Integer({ minimum: 1, maximum: 2 ** 24, default: 2 ** 16, description: 'Largest B x T of a request' }),
   'max-work': Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER, default: 2 ** 40, description: 'Most multiply-adds of a request: its rows x steps x the work of a step, reads included' }),
   'batch-rows': Type.Integer({ minimum: 1, maximum: 4096, default: 64, description: 'Most rows that are computed together; 1 turns batching off' }),
-  'max-rows': Type.Integer({ minimum: 1, maximum: 2 ** 24, default: 4096, description: 'Most rows in work; past it requests are refused with a 503' }),
-  'max-bytes': Type.Integer({ minimum: 1, maximum: 2 ** 40, default: 2 ** 28, description: 'Most bytes of tensors in work; likewise' }),
-  'api-key': Type.Optional(Type.Array(Type.String({ minLength: 1 }), { description: 'A key that clients must send; may be given more than once, or with commas in the variable' })),
-  'api-key-file': Type.Optional(Type.String({ minLength: 1, description: 'File of such keys, one a line' })),
-  'metrics-port': Type.Optional(Type.Integer({ minimum: 0, maximum: 65535, description: 'Port for /metrics alone, which needs no key there' })),
-  'rate-limit': Type.Optional(Type.Integer({ minimum: 1, description: 'Most requests of a client, by key or address, in a second' })),
-  'cors-origin': Type.Optional(Type.Array(Type.String({ minLength: 1 }), { description: 'Origin whose pages may call; may be given more than once; * for all' })),
-  'trust-proxy': Type.Optional(Type.String({ minLength: 1, description: 'Addresses of proxies whose x-forwarded-for is believed, as 10.0.0.0/8' })),
+  'max-rows': Type.Integer({ minimum: 1, maximum: 2 ** 24, default: 4096, description: 'Most rows in progress; past it requests get a 503' }),
+  'max-bytes': Type.Integer({ minimum: 1, maximum: 2 ** 40, default: 2 ** 28, description: 'Most bytes of tensors in progress; past it requests get a 503' }),
+  'api-key': Type.Optional(Type.Array(Type.String({ minLength: 1 }), { description: 'A key that clients must send; for several, repeat the flag or use commas in the variable' })),
+  'api-key-file': Type.Optional(Type.String({ minLength: 1, description: 'File of such keys, one per line' })),
+  'metrics-port': Type.Optional(Type.Integer({ minimum: 0, maximum: 65535, description: 'Port that serves only /metrics, without a key' })),
+  'rate-limit': Type.Optional(Type.Integer({ minimum: 1, description: 'Most requests per second from a client, by key or address' })),
+  'cors-origin': Type.Optional(Type.Array(Type.String({ minLength: 1 }), { description: 'Origin whose pages may call; repeat the flag for several; * for all' })),
+  'trust-proxy': Type.Optional(Type.String({ minLength: 1, description: 'Addresses of proxies whose x-forwarded-for is trusted, such as 10.0.0.0/8' })),
   'max-connections': Type.Integer({ minimum: 1, maximum: 2 ** 20, default: 4096, description: 'Most connections at once; more are closed' }),
   'max-header-bytes': Type.Integer({ minimum: 1024, maximum: 2 ** 20, default: 2 ** 14, description: 'Largest head of a request, in bytes' }),
   'header-timeout': Type.Number({ exclusiveMinimum: 0, maximum: 3600, default: 10, description: 'Seconds in which the head of a request must arrive' }),
-  'body-timeout': Type.Number({ exclusiveMinimum: 0, maximum: 3600, default: 60, description: 'Seconds in which the whole of it must' }),
-  'keep-alive-timeout': Type.Number({ exclusiveMinimum: 0, maximum: 3600, default: 72, description: 'Seconds for which a connection may be idle' }),
-  'access-log': Type.Boolean({ default: false, description: 'Log a line for every answer' }),
-  'request-timeout': Type.Number({ exclusiveMinimum: 0, maximum: 3600, default: 30, description: 'Seconds in which a request is answered, or refused with a 504' })
+  'body-timeout': Type.Number({ exclusiveMinimum: 0, maximum: 3600, default: 60, description: 'Seconds in which the whole request must arrive' }),
+  'keep-alive-timeout': Type.Number({ exclusiveMinimum: 0, maximum: 3600, default: 72, description: 'Seconds for which a connection may stay idle' }),
+  'access-log': Type.Boolean({ default: false, description: 'Log one line per answer' }),
+  'request-timeout': Type.Number({ exclusiveMinimum: 0, maximum: 3600, default: 30, description: 'Seconds after which an unanswered request gets a 504' })
 })
 
 export type Config = Static<typeof Settings>
@@ -50,9 +50,9 @@ const validate = compile(Settings)
 const DEMO = fileURLToPath(new URL('../../models', import.meta.url))
 
 /**
- * Reads the configuration; a flag goes before its environment variable. Without a models folder it is the demo's.
+ * Reads the configuration; a flag overrides its environment variable. The models folder defaults to the demo models.
  *
- * @returns `help` or `version` where that is asked for.
+ * @returns `help` or `version` if the flags ask for that.
  * @throws ConfigError
  */
 export function readConfig (args: readonly string[], env: NodeJS.ProcessEnv): Config | 'help' | 'version' {
@@ -62,7 +62,7 @@ export function readConfig (args: readonly string[], env: NodeJS.ProcessEnv): Co
   const given: Record<string, unknown> = {}
   for (const [name, schema] of Object.entries(Settings.properties)) {
     const text = flags[name] ?? env[variable(name)]
-    // As in most programs, an empty variable is one that is not set.
+    // As in most programs, an empty variable counts as not set.
     if (text !== undefined && (text !== '' || name in flags)) given[name] = toValue(text, typeOf(schema))
   }
   try {
@@ -90,7 +90,7 @@ function typeOf (schema: object): unknown {
   return 'type' in schema ? schema.type : undefined
 }
 
-/** What a flag or a variable says, as its schema has it; where it says nothing of the kind, as it is. */
+/** A flag or a variable as its schema's type; unchanged if it cannot be read as that type. */
 function toValue (given: string | boolean | string[], type: unknown): unknown {
   if (typeof given !== 'string') return given
   switch (type) {
@@ -117,7 +117,7 @@ export function helpText (): string {
     'Usage: cellserve [--flag value ...]',
     '',
     'Serves LSTM cells whose input hidden size may differ from their output hidden size.',
-    'A flag goes before its environment variable.',
+    'A flag overrides its environment variable.',
     '',
     ...rows.map(([flag, name, description]) => `  ${flag.padEnd(20)} ${name.padEnd(29)} ${description}`),
     ''

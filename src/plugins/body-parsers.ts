@@ -16,7 +16,7 @@ type Read = (body: Buffer, hold: Hold) => unknown
 
 /** Reads bodies, JSON and safetensors. What a request brings is counted as it comes, and so are the tensors made of it. */
 export default fp<{ json: Json }>(async (app, { json }) => {
-  // Fastify reads text by itself, too.
+  // Fastify parses text by default.
   app.removeAllContentTypeParsers()
 
   function parse (type: string, createReader: (fields: Fields) => Read): void {

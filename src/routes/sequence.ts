@@ -27,7 +27,7 @@ const SequenceBody = Type.Object({
   })),
   ...FirstState,
   lengths: Type.Optional(Type.Array(Type.Integer(), {
-    description: 'How many steps each row takes, 1 to T: [B]. Past it a row\'s output is zero.'
+    description: 'How many steps each row takes, 1 to T: [B]. After its last step a row\'s output is zero.'
   })),
   steps: Type.Optional(Steps),
   // The model's wiring says what it holds, once the model is known.
@@ -83,7 +83,7 @@ const SequenceLine = Type.Union([
 
 const readParams = compile(Type.Partial(ModelParams))
 
-/** Those of the model's context are among them. */
+/** The tensor fields of the body, including those of the model's context. */
 function fieldsOf ({ policy }: Model): Fields {
   return {
     known: Object.keys(SequenceBody.properties),
@@ -92,7 +92,7 @@ function fieldsOf ({ policy }: Model): Fields {
   }
 }
 
-/** `POST /sequence`: many steps, the server doing the feedback. */
+/** `POST /sequence`: many steps; the server computes the feedback. */
 const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { registry }) => {
   const fields = new WeakMap<Model, Fields>()
   const fieldsFor = (model: Model): Fields => {
@@ -109,7 +109,7 @@ const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { 
     consumes: BODIES,
     querystring: SequenceOptions,
     body: SequenceBody,
-    response: { 200: answers(SequenceAnswer, 'The outputs, and the states to go on from.', { [NDJSON]: { schema: SequenceLine } }), ...problems(400, 401, 404, 413, 415, 422, 429, 500, 503, 504) }
+    response: { 200: answers(SequenceAnswer, 'The outputs, and the states to continue from.', { [NDJSON]: { schema: SequenceLine } }), ...problems(400, 401, 404, 413, 415, 422, 429, 500, 503, 504) }
   }
 
   app.post('/sequence', {

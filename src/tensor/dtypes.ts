@@ -37,9 +37,9 @@ function halfToFloat (bits: number): number {
 }
 
 /**
- * Decodes little-endian elements to float32. The result is a view of the same memory where that has it so already.
+ * Decodes little-endian elements to float32. The result is a view of the same memory if the elements are float32 already.
  *
- * @returns undefined where the dtype is no floating-point one.
+ * @returns undefined if the dtype is not a floating-point one.
  */
 export function decodeFloats (dtype: string, bytes: Uint8Array): Float32Array | undefined {
   if (!Object.hasOwn(DECODE, dtype)) return undefined
@@ -62,9 +62,9 @@ function isFloatArray (dtype: string, { byteOffset }: Uint8Array): boolean {
 export const INTEGER_DTYPES: readonly string[] = ['I32', 'I64']
 
 /**
- * Decodes little-endian integers. Beyond 2^53 they are rounded.
+ * Decodes little-endian integers. Those beyond 2^53 are rounded.
  *
- * @returns undefined where the dtype is neither I32 nor I64.
+ * @returns undefined if the dtype is neither I32 nor I64.
  */
 export function decodeIntegers (dtype: string, bytes: Uint8Array): number[] | undefined {
   if (!INTEGER_DTYPES.includes(dtype)) return undefined
@@ -73,7 +73,7 @@ export function decodeIntegers (dtype: string, bytes: Uint8Array): number[] | un
   return Array.from({ length: bytes.byteLength / width }, (_, i) => width === 4 ? view.getInt32(i * 4, true) : Number(view.getBigInt64(i * 8, true)))
 }
 
-/** The bytes of an F32 tensor: a view of the same memory where that has them so already. */
+/** The bytes of an F32 tensor: a view of the same memory on little-endian machines. */
 export function encodeFloats (data: Float32Array): Uint8Array {
   if (LITTLE_ENDIAN) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
   const view = new DataView(new ArrayBuffer(data.byteLength))

@@ -6,7 +6,7 @@ import { describe, findMisfit, type Tensor, type TensorForm } from './tensor.ts'
 
 const ajv = new Ajv2020({ verbose: true, allErrors: false, strictTypes: false, useDefaults: true })
 
-/** For what comes as text, such as a query string: `3` is a number there. */
+/** For values that arrive as text, such as those of a query string: `3` is a number there. */
 const textAjv = new Ajv2020({ verbose: true, allErrors: false, strictTypes: false, coerceTypes: true })
 
 const judgeTensor: SchemaValidateFunction = (form: TensorForm, value: unknown, _schema?: unknown, at?: DataValidationCxt): boolean => {
@@ -37,7 +37,7 @@ export function tensorFields ({ properties = {} }: { properties?: object }): str
   return Object.entries(properties).filter(([, schema]) => typeof schema === 'object' && schema !== null && 'tensor' in schema).map(([name]) => name)
 }
 
-/** The schema as the outside world reads it: plain JSON Schema, without the keywords above. */
+/** The schema as it is published: plain JSON Schema, without the keywords above. */
 export function publish (schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(publish)
   if (typeof schema !== 'object' || schema === null) return schema
@@ -45,22 +45,22 @@ export function publish (schema: unknown): unknown {
   return Object.fromEntries(Object.entries({ ...rest, ...Object(documented) })
     .map(([key, value]) => [key, KEEP.has(key) ? value : publish(value)]))
 }
-// Instances, not schemas: an example may well have a field named `tensor`.
+// These are instances, not schemas: an example may have a field named `tensor`.
 const KEEP = new Set(['example', 'examples', 'default', 'const', 'enum'])
 
-/** A validated value, or a `InputError` that names what is wrong, its pointers starting at `path`. */
+/** A validated value, or an `InputError` that names what is wrong, with pointers that start at `path`. */
 export type Validate<T> = (value: unknown, path: string) => T
 
 /**
  * Compiles a schema once, for many values.
  *
- * @throws Error where the schema itself is none.
+ * @throws Error if the schema itself is invalid.
  */
 export function compile<S extends TSchema> (schema: S): Validate<Static<S>> {
   return refusing(ajv.compile<Static<S>>(schema))
 }
 
-/** The same for an object whose values are text: they are turned into what the schema asks for, in place. */
+/** The same for an object whose values are text: converts them in place to the types of the schema. */
 export function compileText<S extends TSchema> (schema: S): Validate<Static<S>> {
   return refusing(textAjv.compile<Static<S>>(schema))
 }

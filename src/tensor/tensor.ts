@@ -89,7 +89,7 @@ export function checkSize (shape: readonly number[], path: string): void {
 }
 
 /**
- * A tensor that came flat.
+ * A tensor that arrived flat.
  *
  * @throws InputError if it has no dimensions or more than 3, is empty, or holds a number outside float32's range.
  */
@@ -121,7 +121,7 @@ function nestOf (ranks: readonly number[]): string {
   return names.join(' or ')
 }
 
-/** Names a JSON value for a message, shortly. */
+/** A short name of a JSON value, for a message. */
 export function describe (value: unknown): string {
   if (Array.isArray(value)) return 'an array'
   if (value === null || typeof value === 'number' || typeof value === 'boolean') return String(value)

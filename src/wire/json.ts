@@ -7,12 +7,12 @@ import { MAX_REST, readDocument, type JsonDocument } from './json-reader.ts'
 import { holdsTensors, type Fields, type Hold } from './tensor-paths.ts'
 
 export const JSON_TYPE = 'application/json'
-/** A JSON document a line. */
+/** One JSON document per line. */
 export const NDJSON = 'application/x-ndjson'
 
 /**
- * JSON as requests and answers have it. Numbers of tensors are float32: a decimal is read as `JSON.parse` reads it, then
- * rounded to float32; one is written with the fewest digits that read back as the same float32.
+ * The JSON of requests and answers. Numbers of tensors are float32: a decimal is read as `JSON.parse` reads it and then
+ * rounded to float32; a number is written with the fewest digits that read back as the same float32.
  */
 export interface Json {
   /** @returns what the body holds, its tensors as `Tensor`s; what else is wrong with it is for its schema to say. */

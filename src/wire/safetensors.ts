@@ -7,11 +7,11 @@ import { parseSafetensors, SafetensorsError, writeSafetensors, type StoredTensor
 /** The media type of a safetensors document. */
 export const SAFETENSORS = 'application/vnd.safetensors'
 
-/** A request has a handful of tensors; to parse a header of megabytes takes a second. */
+/** A request has a handful of tensors, and parsing a header of megabytes takes a second. */
 const MAX_HEADER = 2 ** 14
 
 /**
- * Makes a reader of requests that are safetensors documents. A field is named by its own name: `vectors` is
+ * Creates a reader of requests that are safetensors documents. A tensor has the name of its field: `vectors` is
  * `context/vectors`. Tensors may be F32, F16, BF16 or F64, lists of integers I32 or I64.
  *
  * @returns the reader, which throws an InputError if the document breaks the format, or holds what the request does not take.

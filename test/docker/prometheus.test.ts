@@ -6,7 +6,7 @@ import supertest from 'supertest'
 import { parse } from 'yaml'
 import { startService } from '../support/app.ts'
 
-/** What GET /metrics says once a request was answered and one refused. */
+/** The output of GET /metrics after one answered and one rejected request. */
 async function readMetrics (t: TestContext): Promise<string> {
   const { app, admission } = await startService(t, '--max-rows', '1')
   const request = supertest(app.server)
@@ -42,7 +42,7 @@ function assertKnown (expression: string, metrics: string): void {
     assert.ok(series.length > 0 || metrics.includes(`# TYPE ${name} `), `${name} in ${expression}`)
     for (const [, label, value] of labels.matchAll(/(\w+)=~?"([^"]*)"/g)) {
       assert.ok(series.some((line) => line.includes(`${label}="`)), `${name}: ${label} in ${expression}`)
-      // The value, but for statuses that no request of a test brings about.
+      // The value, except for statuses that no request of a test causes.
       if (label !== 'status') assert.ok(series.some((line) => new RegExp(`${label}="${value}"`).test(line)), `${name}: ${label} of ${value} in ${expression}`)
     }
   }

@@ -7,7 +7,7 @@ import { createRandom, randomCell, withoutAddon } from '../support/cells.ts'
 const sizes = { I: 3, Hi: 4, Ho: 2 }
 const floats = (length: number): Float32Array => new Float32Array(length)
 
-/** The functions of the addon, called as no TypeScript would. */
+/** The functions of the addon, called as TypeScript would not allow. */
 type Untyped = (...values: unknown[]) => unknown
 
 function method (object: unknown, name: string): Untyped {

@@ -10,12 +10,12 @@ import { drawRows, runTasks } from '../support/tasks.ts'
 
 const BACKENDS: readonly TfjsBackend[] = ['wasm', 'tensorflow']
 
-/** Where tfjs-node is not installed its tests are skipped, unless the environment asks for them. */
+/** If tfjs-node is not installed, its tests are skipped unless the environment asks for them. */
 async function start (t: TestContext, backend: TfjsBackend): Promise<Engine | undefined> {
   try {
     return await createTfjsEngine(backend)
   } catch (error) {
-    if (backend === 'wasm' || process.env.CELLSERVE_REQUIRE_TFJS_NODE !== undefined) throw error
+    if (backend === 'wasm' || process.env.TEST_REQUIRE_TFJS_NODE !== undefined) throw error
     t.skip('@tensorflow/tfjs-node is not installed')
     return undefined
   }

@@ -30,7 +30,7 @@ test(`${REQUESTS} requests, good and not: each is answered as the OpenAPI docume
         document.check(answer, document.find(sent.method, sent.path), bodyless)
         if (sent.good) {
           good++
-          // There is no model of one name, and numbers may be so large that the arithmetic overflows.
+          // One of the names has no model, and numbers may be so large that the arithmetic overflows.
           assert.ok([200, 404, 422].includes(answer.status), `${answer.status} ${answer.body.toString()}`)
         }
         statuses.set(answer.status, (statuses.get(answer.status) ?? 0) + 1)

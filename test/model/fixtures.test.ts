@@ -8,7 +8,7 @@ import { readFloats } from '../../src/weights/layouts.ts'
 import { parseSafetensors, type StoredTensor } from '../../src/tensor/safetensors.ts'
 import { testDeps } from '../support/app.ts'
 
-/** Absolute; what is measured is said in the README. */
+/** Absolute. docs/performance.md has the measured differences. */
 const TOLERANCE = 1e-5
 
 const FOLDER = 'test/fixtures'

@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import supertest from 'supertest'
 import { startService } from '../support/app.ts'
 
-/** Many steps of the demo's attention model, which are computed one by one. */
+/** Many steps of the demo attention model, computed one by one. */
 const LONG = { x: Array.from({ length: 100 }, () => [1, 0, 0, 1]), steps: 600, return: 'last', context: { support: Array.from({ length: 400 }, () => [1, 0, 0, 0]) } }
 const URL = '/models/matching-networks/sequence'
 

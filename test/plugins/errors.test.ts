@@ -48,7 +48,7 @@ const BAD: readonly Bad[] = [
   { name: 'a model name of 300 characters', url: `/models/${'n'.repeat(300)}/step`, body: '{"x": [1, 2]}', status: 414, detail: /./ },
   { name: 'a name past all bounds', url: `/models/${'n'.repeat(3000)}/step`, body: '{"x": [1, 2]}', status: 414, detail: /./ },
   { name: 'a URL that does not decode', url: '/models/%zz/step', body: '{"x": [1, 2]}', status: 400, detail: /%zz/ },
-  { name: 'a path that is not there', url: '/stepp', body: '{"x": [1, 2]}', status: 404, detail: /there is no \/stepp here/ }
+  { name: 'a path that is not there', url: '/stepp', body: '{"x": [1, 2]}', status: 404, detail: /there is no \/stepp; GET \/docs lists all paths/ }
 ]
 
 test('whatever is wrong is a problem that says what, and the next good request is served', async (t) => {
@@ -80,7 +80,7 @@ test('another method is a 405 that says which there are', async (t) => {
   const request = supertest((await buildTestApp(t)).server)
   const { body, headers } = await request.get('/step').expect(405).expect('content-type', /^application\/problem\+json/)
   assert.equal(headers.allow, 'POST')
-  assert.equal(body.detail, '/step takes POST, not GET')
+  assert.equal(body.detail, '/step accepts POST, not GET')
   await request.delete('/models').expect(405).expect('allow', 'GET, HEAD')
   await request.get('/models/custom-lstm/step?x=1').expect(405).expect('allow', 'POST')
   await request.put('/models/custom-lstm').send({}).expect(405).expect('allow', 'GET, HEAD')
@@ -139,10 +139,10 @@ test('a body without a content type, and one that ends too soon or in the wrong 
     ['POST /step HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 12\r\n\r\n{"x": [1,2]}', 415, /got no content type/],
     ['POST /step HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n', 400, /must be object/],
     [`${json}transfer-encoding: chunked\r\n\r\n0\r\n\r\n`, 400, /the body is empty/],
-    [`${json}transfer-encoding: chunked\r\n\r\nzz\r\n`, 400, /not HTTP/],
-    [`${json}content-length: -1\r\n\r\n`, 400, /not HTTP/],
-    // Read by some as one request, by others as two.
-    [`${json}content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n`, 400, /not HTTP/],
+    [`${json}transfer-encoding: chunked\r\n\r\nzz\r\n`, 400, /not valid HTTP/],
+    [`${json}content-length: -1\r\n\r\n`, 400, /not valid HTTP/],
+    // Some servers read this as one request, others as two.
+    [`${json}content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n`, 400, /not valid HTTP/],
     [`${json}content-length: 20000000\r\n\r\n`, 413, /larger than the 16777216 bytes/]
   ] as const) {
     const [head, body] = (await raw(port, text)).split('\r\n\r\n')

@@ -83,7 +83,7 @@ test('past the bound requests are refused, and every accepted one is answered', 
     if (result.status === 'rejected') assert.equal(result.reason.kind, 'unavailable')
   }
   assert.deepEqual([admission.rows, admission.bytes, admission.full], [0, 0, false])
-  await model.step({ x: tensor(20, 3) }) // larger than the bound, but alone
+  await model.step({ x: tensor(20, 3) }) // larger than the limit, but alone
 })
 
 test('a bound in bytes counts the answer too', async () => {

@@ -47,7 +47,7 @@ export async function startService (t: Pick<TestContext, 'after'>, ...flags: rea
   return service
 }
 
-/** Its app, by default on the demo models. */
+/** Its app, by default with the demo models. */
 export async function buildTestApp (t: Pick<TestContext, 'after'>, ...flags: readonly string[]) {
   return (await startService(t, ...flags)).app
 }

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import type { TestContext } from 'node:test'
 
 export interface Running {
-  /** Settles at the first line that matches, with what it captures; fails where the process ends before. */
+  /** Resolves with the captures of the first line that matches; rejects if the process ends before. */
   line (pattern: RegExp): Promise<string>
   stop (signal?: NodeJS.Signals): void
   readonly ended: Promise<{ code: number | null, stdout: string, stderr: string }>
@@ -39,5 +39,5 @@ export function run (t: Pick<TestContext, 'after'>, ...args: string[]): Running 
   return start(t, process.execPath, ['dist/main.js', ...args])
 }
 
-/** The line in which the service says where it listens. */
+/** The line with the address that the service listens on. */
 export const ADDRESS = /Server listening at (http:\/\/[\d.:]+)/

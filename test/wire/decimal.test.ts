@@ -35,7 +35,7 @@ test('the addon writes the same text', { skip: withoutAddon }, () => {
   assert.equal(addon.writeTensor(values, values.length), `[${Array.from(values, writeDecimal).join(',')}]`)
 })
 
-/** Floats of all exponents, around powers of two and ten, and as cells give them. */
+/** Floats of all exponents, around powers of two and ten, and from cells. */
 function samples (count: number): number[] {
   const random = createRandom(5)
   const bits = new Uint32Array(1)

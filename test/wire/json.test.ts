@@ -48,7 +48,7 @@ for (const [name, json] of [['in JavaScript', createJson(undefined)], ...(addon 
     test('decimals go through double to float32, as JSON.parse and Float32Array do', () => {
       const texts = [
         '0.1', '-0', '-0.0', '1e-400', '-1e-400', '3.4028235677973362e38', '5e-324', '1234567890123456789012345', '0.1234567890123456789012345',
-        // Right between two floats, and so close to there that only the double's own rounding decides.
+        // Halfway between two floats, and so close to it that only the rounding of the double decides.
         '16777217', '16777219', '1.00000005960464477539062', '1.000000059604644775390625', '1.00000005960464477539063', '1.0000000596046449', '1.00000017881393421514957253748434595763683319091796875001',
         '1.1754943508222875e-38', '1.17549429e-38', '7e-46', '7.1e-46', '1E5', '1e+05', '0e999', '0.000000000000000000000000000000000000001'
       ]
@@ -107,7 +107,7 @@ describe('both readers', { skip: withoutAddon }, () => {
   const number = fc.oneof({ weight: 200, arbitrary: good }, odd)
   const list = (item: fc.Arbitrary<string>, most: number): fc.Arbitrary<string> =>
     fc.tuple(fc.array(fc.tuple(space, item, space).map((parts) => parts.join('')), { minLength: 1, maxLength: most }), space).map(([items, s]) => `[${items.join(',')}${s}]`)
-  /** Of even rows mostly. */
+  /** Mostly with even rows. */
   const rows = (rank: number): fc.Arbitrary<string> => fc.array(fc.integer({ min: 1, max: 4 }), { minLength: rank, maxLength: rank }).chain((sizes) => {
     const even = (axis: number): fc.Arbitrary<string> => {
       const item = axis === rank - 1 ? number : even(axis + 1)

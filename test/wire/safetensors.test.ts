@@ -84,7 +84,7 @@ const WRONG: ReadonlyArray<[name: string, body: Buffer, kind: string, path: stri
   ['JSON', Buffer.from('{"x": [1, 2]}'), 'malformed', '', /not a safetensors document: it declares a header of \d+ bytes/],
   ['a header nested deep', Buffer.from(writeRaw('['.repeat(1_000_000))), 'malformed', '', /it declares a header of 1000000 bytes, more than the 16384 allowed/],
   ['a document cut short', bodyOf({ x: f32([2], [1, 2]) }).subarray(0, -1), 'malformed', '', /tensor "x": its data_offsets/],
-  ['an unknown name', bodyOf({ y: f32([1], [1]) }), 'malformed', '/y', /is not a known field; this takes x, h_in, vectors, support, lengths/],
+  ['an unknown name', bodyOf({ y: f32([1], [1]) }), 'malformed', '/y', /is not a known field; expected one of x, h_in, vectors, support, lengths/],
   ['a name of a prototype', bodyOf({ ['__proto__']: f32([1], [1]) }), 'malformed', '/__proto__', /is not a known field/],
   ['a long name', bodyOf({ ['~/'.repeat(3000)]: f32([1], [1]) }), 'malformed', `/${'~0~1'.repeat(40)}...`, /is not a known field/],
   ['integers for floats', bodyOf({ x: i32([2], 1, 2) }), 'malformed', '/x', /expected F32, F64, F16, BF16, got I32/],

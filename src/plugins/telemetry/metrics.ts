@@ -16,7 +16,7 @@ export interface Metrics {
 /**
  * The metrics of a process, in base units.
  *
- * @param build what runs, as labels of `cellserve_build_info`.
+ * @param build labels of `cellserve_build_info`: what runs.
  */
 export function createMetrics (admission: Admission, build: { version: string, engine: string, backend: string }): Metrics {
   const register = new Registry()

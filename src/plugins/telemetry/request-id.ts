@@ -13,13 +13,13 @@ export function requestId ({ headers: { 'x-request-id': given } }: { headers: In
   return typeof given === 'string' && ID.test(given) ? given : randomUUID()
 }
 
-/** A request's logger, which knows the trace that its `traceparent` names. */
+/** A request's logger, with the trace id of its `traceparent`. */
 export function requestLogger (logger: FastifyBaseLogger, bindings: object, options: object, { headers: { traceparent } }: IncomingMessage): FastifyBaseLogger {
   const trace = typeof traceparent === 'string' ? TRACEPARENT.exec(traceparent)?.[1] : undefined
   return logger.child(trace === undefined ? bindings : { ...bindings, traceId: trace }, options)
 }
 
-/** Tells every client the id of its request, and logs its answer where that is wanted. */
+/** Sends every client the id of its request, and writes the access log if it is on. */
 export default fp<{ accessLog: boolean }>(async (app, { accessLog }) => {
   app.addHook('onRequest', async ({ id }, reply) => { reply.header('x-request-id', id) })
   if (!accessLog) return

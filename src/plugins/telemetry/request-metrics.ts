@@ -9,7 +9,7 @@ export default fp<{ metrics: Metrics, registry: Registry }>(async (app, { metric
     metrics.answered({ route, model: modelOf(route, request.params), status: reply.statusCode }, reply.elapsedTime / 1000, request.refused)
   })
 
-  /** Known names alone: whatever else clients make up must not become labels. */
+  /** Only names of models: names that clients make up must not become labels. */
   function modelOf (route: string, params: unknown): string {
     const named = typeof params === 'object' && params !== null && 'model' in params ? params.model : registry.defaultName
     const known = typeof named === 'string' && registry.models.some(({ name }) => name === named)

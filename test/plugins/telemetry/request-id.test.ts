@@ -6,7 +6,7 @@ import supertest from 'supertest'
 import { createService } from '../../../src/service.ts'
 import { buildTestApp, testConfig, testEngine } from '../../support/app.ts'
 
-/** A service, and all that it logs. */
+/** A service, and everything that it logs. */
 async function logged (t: TestContext, level: Level, ...flags: string[]) {
   let text = ''
   const sink = new Writable({
@@ -21,7 +21,7 @@ async function logged (t: TestContext, level: Level, ...flags: string[]) {
   return { request: supertest(app.server), lines: () => text.trim().split('\n').map((line): Record<string, unknown> => JSON.parse(line)), text: () => text }
 }
 
-test('a request keeps its id, where that is harmless, and gets one otherwise', async (t) => {
+test('a request keeps its id if that is harmless, and gets one otherwise', async (t) => {
   const request = supertest((await buildTestApp(t)).server)
   assert.equal((await request.get('/models').set('x-request-id', 'abc-123:4/5').expect(200)).headers['x-request-id'], 'abc-123:4/5')
   for (const id of [undefined, '', 'with space', 'x'.repeat(129), '{"level":60}']) {
@@ -30,7 +30,7 @@ test('a request keeps its id, where that is harmless, and gets one otherwise', a
   }
 })
 
-test('with --access-log an answer is a line, which knows its request and its trace', async (t) => {
+test('with --access-log each answer is a line with the ids of its request and its trace', async (t) => {
   const { request, lines } = await logged(t, 'info', '--access-log')
   await request.post('/step?x=secret').set({ 'x-request-id': 'mine', traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' }).send({ x: [1, 2] }).expect(200)
   await request.post('/step').set({ traceparent: '00-00000000000000000000000000000000-b7ad6b7169203331-01' }).send({ x: 1 }).expect(400)
