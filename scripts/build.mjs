@@ -32,7 +32,7 @@ export function build () {
   const sources = digest()
   if (read(join(dist, STAMP)) === sources) return undefined
   const tsc = findCompiler()
-  if (tsc === undefined) return 'src/ has changed and the compiler, a development dependency, is not installed; `npm ci` installs it'
+  if (tsc === undefined) return 'dist/ is not of these sources and the compiler, a development dependency, is not installed: `npm ci` installs it, Node.js 22.18 and newer need none'
 
   // Others may run from dist/ meanwhile, or compile as well, so each file is put in its place whole.
   const staging = join(root, `dist.${process.pid}`)

@@ -25,7 +25,7 @@ try {
 
 async function serve (config: Config): Promise<void> {
   const logger = createLogger(config['log-level'])
-  const engine = await chooseEngine(config.engine, config.threads)
+  const engine = await chooseEngine(config.engine, config.threads, config.isa)
   const { app, metrics, registry } = await createService(config, engine, logger)
   await app.listen({ host: config.host, port: config.port })
   const monitor = await listenForMetrics(config, metrics)

@@ -16,7 +16,7 @@ async function python (t: TestContext, code: string, generate?: string): Promise
   t.after(() => rm(folder, { recursive: true, force: true }))
   if (generate !== undefined) await run('sh', ['-c', generate.replace('openapi/openapi.json', resolve('openapi/openapi.json'))], { cwd: folder })
   await writeFile(join(folder, 'program.py'), code)
-  return (await run(process.env.CELLSERVE_PYTHON ?? 'python3', ['program.py'], { cwd: folder })).stdout
+  return (await run(process.env.TEST_PYTHON ?? 'python3', ['program.py'], { cwd: folder })).stdout
 }
 
 const generator = 'openapi-python-client'

@@ -45,8 +45,8 @@ function rounded (lines: string): unknown {
 
 /** Why a Python program is skipped that needs these packages, or false. */
 async function withoutPython (...packages: string[]): Promise<string | false> {
-  const python = process.env.CELLSERVE_PYTHON
-  if (python === undefined) return 'CELLSERVE_PYTHON names no Python'
+  const python = process.env.TEST_PYTHON
+  if (python === undefined) return 'TEST_PYTHON names no Python'
   try {
     await run(python, ['-c', `import ${packages.join(', ')}`])
     return false
@@ -69,7 +69,7 @@ describe('programs that call the service print what it answers', async () => {
       const app = await buildTestApp(t)
       const program = [...text.matchAll(/```python\n(.*?)```/gs)].map(([, code]) => code).find((code) => code.includes('localhost:8080'))
       assert.ok(program !== undefined)
-      const { stdout } = await run(process.env.CELLSERVE_PYTHON ?? '', ['-c', program.replace('http://localhost:8080', app.listeningOrigin)])
+      const { stdout } = await run(process.env.TEST_PYTHON ?? '', ['-c', program.replace('http://localhost:8080', app.listeningOrigin)])
       const { h_out: expected } = (await app.inject({ method: 'POST', url, body: { x } })).json()
       closeTo(numbersOf(stdout), expected.flat())
     })
@@ -89,7 +89,7 @@ describe('programs that write a model print what the service answers with it', a
       const folder = await mkdtemp('build/docs-')
       t.after(() => rm(folder, { recursive: true }))
       await mkdir(join(folder, 'models'))
-      const [command, ...args] = language === 'js' ? [process.execPath, '--input-type=module', '-e'] : [process.env.CELLSERVE_PYTHON ?? '', '-c']
+      const [command, ...args] = language === 'js' ? [process.execPath, '--input-type=module', '-e'] : [process.env.TEST_PYTHON ?? '', '-c']
       const { stdout } = await run(command, [...args, program], { cwd: folder })
       const app = await buildTestApp(t, '--models', join(folder, 'models'))
       const { h_out: answered } = (await app.inject({ method: 'POST', url: `/models/${file}/step`, body: { x: [0.5, -0.25] } })).json()

@@ -8,8 +8,8 @@ import { once, post } from '../bench/load/client.ts'
 import { startService, testEngine } from './support/app.ts'
 import { randomNumbers } from './support/reference.ts'
 
-/** A few seconds in the suite; CELLSERVE_SOAK_SECONDS=300 for a soak. */
-const SECONDS = Number(process.env.CELLSERVE_SOAK_SECONDS ?? 6)
+/** A few seconds in the suite; TEST_SOAK_SECONDS=300 for a soak. */
+const SECONDS = Number(process.env.TEST_SOAK_SECONDS ?? 6)
 
 setFlagsFromString('--expose-gc')
 const collectGarbage: () => void = runInNewContext('gc')

@@ -99,7 +99,7 @@ describe('a checkout whose sources have changed', () => {
       const { code, stdout, stderr } = await service.ended
       assert.equal(code, 1)
       assert.doesNotMatch(stdout, /^old$/m)
-      assert.match(stderr, /^cellserve: src\/ has changed and the compiler, a development dependency, is not installed; `npm ci` installs it$/m)
+      assert.match(stderr, /^cellserve: dist\/ is not of these sources and the compiler, a development dependency, is not installed: `npm ci` installs it/m)
     }
     // An install goes on all the same.
     assert.equal(spawnSync('npm', ['run', 'prepare'], { cwd: folder }).status, 0)

@@ -8,11 +8,11 @@ const PEERS = ['CustomLSTM', 'LSTMCell', 'LSTM', 'ONNX Runtime']
 const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
 
 /**
- * PyTorch and ONNX Runtime, in a process of their own: in the interpreter that `CELLSERVE_PYTHON` names, else in a virtual
+ * PyTorch and ONNX Runtime, in a process of their own: in the interpreter that `TEST_PYTHON` names, else in a virtual
  * environment made here. No sides, and a line that says so, where there is no Python.
  */
 export async function pythonSides (): Promise<{ sides: Side[], versions: Record<string, string>, stop: () => void }> {
-  const interpreter = process.env.CELLSERVE_PYTHON ?? makeEnvironment()
+  const interpreter = process.env.TEST_PYTHON ?? makeEnvironment()
   const none = { sides: [], versions: {}, stop () {} }
   if (interpreter === undefined) return none
 

@@ -4,7 +4,7 @@
  *     npm run bench:load                 three rounds; writes bench/results/load.md
  *     npm run bench:load -- --quick      one short round, nothing written
  *
- * CELLSERVE_PYTHON names a Python with torch, fastapi, uvicorn and orjson; without it that peer is left out.
+ * TEST_PYTHON names a Python with torch, fastapi, uvicorn and orjson; without it that peer is left out.
  */
 import assert from 'node:assert/strict'
 import { rm, writeFile } from 'node:fs/promises'
@@ -75,9 +75,9 @@ async function modelInterface (): Promise<void> {
 
 async function throughput (): Promise<void> {
   const servers: Server[] = [await startCellserve('cellserve', models), await startCellserve('batching off', models, ['--batch-rows', '1'])]
-  const python = process.env.CELLSERVE_PYTHON
+  const python = process.env.TEST_PYTHON
   if (python !== undefined) servers.push(await startPeer(python))
-  else console.log('FastAPI + PyTorch is left out: CELLSERVE_PYTHON is not set')
+  else console.log('FastAPI + PyTorch is left out: TEST_PYTHON is not set')
 
   say('`POST /step` over JSON, requests a second (p50, p99 in ms):')
   say()

@@ -5,7 +5,7 @@
  *     npm run bench:wire                 five rounds; writes bench/results/wire.md
  *     npm run bench:wire -- --quick      one short round, nothing written
  *
- * CELLSERVE_PYTHON names a Python with torch, fastapi, uvicorn and orjson; without it that peer is left out.
+ * TEST_PYTHON names a Python with torch, fastapi, uvicorn and orjson; without it that peer is left out.
  */
 import { execFileSync } from 'node:child_process'
 import { rm, writeFile } from 'node:fs/promises'
@@ -29,9 +29,9 @@ const models = await writeBenchModels(UNITS)
 const cellserve = await startCellserve('cellserve', models, [], SERVER)
 const unbatched = await startCellserve('cellserve, batching off', models, ['--batch-rows', '1'], SERVER)
 const echo = await startEcho(SERVER)
-const python = process.env.CELLSERVE_PYTHON
+const python = process.env.TEST_PYTHON
 const peer = python === undefined ? undefined : await startPeer(python, SERVER)
-if (peer === undefined) console.log('FastAPI + PyTorch is left out: CELLSERVE_PYTHON is not set')
+if (peer === undefined) console.log('FastAPI + PyTorch is left out: TEST_PYTHON is not set')
 
 /** A server, and what it is sent. */
 interface Side {

@@ -5,14 +5,16 @@ import { createNativeEngine } from './native.ts'
  * Starts the engine of that name; `auto` takes native where its addon loads, else TensorFlow.js.
  *
  * @param threads compute threads of the native engine; left out, as many as the cores that the process may use.
+ * @param isa its instruction set; left out, the best that the CPU has.
  * @throws Error where it cannot be started; the message says why.
  */
-export async function chooseEngine (name: EngineName | 'auto', threads?: number): Promise<Engine> {
+export async function chooseEngine (name: EngineName | 'auto', threads?: number, isa?: string): Promise<Engine> {
   if (name === 'tfjs') return await startTfjs()
   try {
-    return createNativeEngine({ threads })
+    return createNativeEngine({ threads, isa })
   } catch (error) {
-    if (name === 'native') throw error
+    // An instruction set is the native engine's, so to ask for one is to ask for that.
+    if (name === 'native' || isa !== undefined) throw error
     return await startTfjs(error)
   }
 }

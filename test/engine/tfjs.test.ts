@@ -12,7 +12,7 @@ async function start (t: TestContext, backend: TfjsBackend): Promise<Engine | un
   try {
     return await createTfjsEngine(backend)
   } catch (error) {
-    if (backend === 'wasm' || process.env.CELLSERVE_REQUIRE_TFJS_NODE !== undefined) throw error
+    if (backend === 'wasm' || process.env.TEST_REQUIRE_TFJS_NODE !== undefined) throw error
     t.skip('@tensorflow/tfjs-node is not installed')
     return undefined
   }

@@ -7,8 +7,8 @@ import { createDice } from '../support/dice.ts'
 import { readDocument } from './document.ts'
 import { createRequests } from './requests.ts'
 
-const REQUESTS = Number(process.env.CELLSERVE_HARDENING_REQUESTS ?? 20_000)
-const SEED = Number(process.env.CELLSERVE_HARDENING_SEED ?? 1)
+const REQUESTS = Number(process.env.TEST_HARDENING_REQUESTS ?? 20_000)
+const SEED = Number(process.env.TEST_HARDENING_SEED ?? 1)
 
 test(`${REQUESTS} requests, good and not: each is answered as the OpenAPI document says, and none with a 5xx (seed ${SEED})`, async (t) => {
   const { app, admission } = await startService(t)
