@@ -86,7 +86,7 @@ const NO_FEEDBACK: Feedback = { knows: () => false, next: () => {} }
 export function createModel ({ name, isDefault = false, cell, policy }: ModelParts, { engine, maxSteps, batchRows, admission, meter }: ModelDeps): Model {
   const { sizes } = cell
   const { I, Hi, Ho } = sizes
-  const scheduler = createScheduler(createBatch(engine.load(cell), sizes, batchRows), meter)
+  const scheduler = createScheduler(name, createBatch(engine.load(cell), sizes, batchRows), meter)
 
   /** Lays out the work of a request; the policy feeds its first step, but where the request does. */
   function layOut (request: StepRequest, { rows, steps, lengths, xStep }: Outline, { feedback, outputSteps, pace }: Plan): Work {

@@ -39,7 +39,7 @@ const TURN = 0.5
  * Cellular batching, after Gao et al., EuroSys 2018: each call of the engine has a batch of its own, of whatever rows are
  * live, so rows join and leave between steps. Rows take turns. While nobody waits, runs of many steps are one call.
  */
-export function createScheduler (batch: Batch, meter: Meter): Scheduler {
+export function createScheduler (model: string, batch: Batch, meter: Meter): Scheduler {
   const queue: LiveRow[] = []
   let ticking = false
 
@@ -51,7 +51,7 @@ export function createScheduler (batch: Batch, meter: Meter): Scheduler {
     while (queue.length > 0) {
       const now = performance.now()
       const rows = queue.splice(0, batch.maxRows).filter((row) => isWanted(row, now))
-      meter.queued(queue.length)
+      meter.queued(model, queue.length)
       const pending = rows.length > 0 ? advance(rows, now) : undefined
       if (pending !== undefined) await pending
       if (pending !== undefined || performance.now() - turn > TURN) {
@@ -69,7 +69,7 @@ export function createScheduler (batch: Batch, meter: Meter): Scheduler {
     else if (now > job.caller.deadline) fail(job, new InputError('late', { path: '', message: 'the answer was not ready in the time allowed' }))
     else if (!job.begun) {
       job.begun = true
-      meter.began((now - job.accepted) / 1000)
+      meter.began(model, (now - job.accepted) / 1000)
     }
     return !job.failed
   }
@@ -77,7 +77,7 @@ export function createScheduler (batch: Batch, meter: Meter): Scheduler {
   function advance (rows: readonly LiveRow[], start: number): Promise<void> | undefined {
     const steps = batch.reach(rows, queue.length > 0 ? SHARE_IN_A_CROWD : 1)
     const done = (): void => {
-      meter.computed(rows.length, steps, (performance.now() - start) / 1000)
+      meter.computed(model, rows.length, steps, (performance.now() - start) / 1000)
       rows.forEach((_, i) => collect(rows, i, steps))
     }
     const failed = (error: unknown): void => { for (const { job } of rows) fail(job, error) }

@@ -17,7 +17,7 @@ export async function buildModel (size = 5, over: Partial<ModelDeps> = {}) {
   const house = await testHouse({
     admission,
     maxSteps: 1e6,
-    meter: { computed: (rows, steps) => { calls.push({ rows, steps }) }, began: () => {}, queued: () => {} },
+    meter: { computed: (_model, rows, steps) => { calls.push({ rows, steps }) }, began: () => {}, queued: () => {} },
     ...over
   })
   const cell = randomCell(3, size, size)
