@@ -13,6 +13,7 @@ import connections, { answerClientError } from './plugins/connections.ts'
 import drain from './plugins/drain.ts'
 import errors, { answerFrameworkError } from './plugins/errors.ts'
 import headers from './plugins/security-headers.ts'
+import accessLog from './plugins/telemetry/access-log.ts'
 import identity, { requestId, requestLogger } from './plugins/telemetry/request-id.ts'
 import keyring from './plugins/auth.ts'
 import limit from './plugins/rate-limit.ts'
@@ -72,7 +73,8 @@ export async function buildApp ({ config, registry, admission, metrics, json, ke
 
   await app.register(errors)
   await app.register(connections, { maxConnections: config['max-connections'] })
-  await app.register(identity, { accessLog: config['access-log'] })
+  await app.register(identity)
+  if (config['access-log']) await app.register(accessLog, { registry })
   await app.register(tracing, { version })
   await app.register(headers)
   if (config['cors-origin'] !== undefined) await app.register(cors, { origin: config['cors-origin'], methods: ['GET', 'POST'] })

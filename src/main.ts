@@ -25,8 +25,10 @@ try {
 
 async function serve (config: Config): Promise<void> {
   const logger = createLogger(config['log-level'])
-  const engine = await chooseEngine(config.engine, config.threads, (reason) => {
-    logger.warn(`${reason}. TensorFlow.js computes instead, many times slower`)
+  const engine = await chooseEngine(config.engine, {
+    threads: config.threads,
+    isa: config.isa,
+    warn: (reason) => logger.warn(`${reason}. TensorFlow.js computes instead, many times slower`)
   })
   const { app, metrics, registry } = await createService(config, engine, logger)
   await app.listen({ host: config.host, port: config.port })

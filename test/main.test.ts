@@ -69,7 +69,7 @@ test('the metrics may have their own port, where they need no key', async (t) =>
   const key = { headers: { 'x-api-key': 'correct-horse' } }
   assert.equal((await fetch(`${url}/models`, key)).status, 200)
   assert.equal((await fetch(`${url}/metrics`, key)).status, 404)
-  assert.match(await (await fetch(`${metrics}/metrics`)).text(), /^cellserve_request_duration_seconds_count\{route="\/models",model="none",status="200"\} 1$/m)
+  assert.match(await (await fetch(`${metrics}/metrics`)).text(), /^cellserve_request_duration_seconds_count\{route="\/models",model="n\/a",status="200"\} 1$/m)
   assert.equal((await fetch(`${metrics}/models`)).status, 404)
   server.stop()
   assert.equal((await server.ended).code, 0)

@@ -9,8 +9,8 @@ import { FULL } from './support/full.ts'
 import { createConnection, post, type Answer } from './support/http.ts'
 import { randomNumbers } from './support/reference.ts'
 
-/** A few seconds in the suite; CELLSERVE_SOAK_SECONDS=300 soaks for five minutes. */
-const SECONDS = Number(process.env.CELLSERVE_SOAK_SECONDS ?? (FULL ? 6 : 2))
+/** A few seconds in the suite; TEST_SOAK_SECONDS=300 soaks for five minutes. */
+const SECONDS = Number(process.env.TEST_SOAK_SECONDS ?? (FULL ? 6 : 2))
 
 setFlagsFromString('--expose-gc')
 const collectGarbage: () => void = runInNewContext('gc')

@@ -3,6 +3,10 @@ import { parseArgs } from 'node:util'
 import Type, { type Static } from 'typebox'
 import { InputError } from '../errors.ts'
 import { compile } from '../tensor/schema.ts'
+import { originFault, proxiesFault } from './addresses.ts'
+import { ConfigError } from './config-error.ts'
+import { nearest, readVariables, variable } from './environment.ts'
+import { keysFault } from './keys.ts'
 
 /** Every setting: its flag is `--name`, its environment variable `CELLSERVE_NAME` in capitals with underscores. */
 export const Settings = Type.Object({
@@ -14,6 +18,7 @@ export const Settings = Type.Object({
     default: 'auto', description: 'Engine that computes: auto, native or tfjs'
   }),
   threads: Type.Optional(Type.Integer({ minimum: 1, maximum: 1024, description: 'Compute threads of the native engine. Default: the cores it may use' })),
+  isa: Type.Optional(Type.String({ minLength: 1, description: 'Instruction set of the native engine: avx512, avx2, neon or portable. Default: the best that the CPU has' })),
   'log-level': Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
     default: 'info', description: 'fatal, error, warn, info, debug, trace or silent'
   }),
@@ -27,7 +32,7 @@ export const Settings = Type.Object({
   'api-key-file': Type.Optional(Type.String({ minLength: 1, description: 'File of such keys, one per line' })),
   'metrics-port': Type.Optional(Type.Integer({ minimum: 0, maximum: 65535, description: 'Port that serves only /metrics, without a key' })),
   'rate-limit': Type.Optional(Type.Integer({ minimum: 1, description: 'Most requests per second from a client, by key or address' })),
-  'cors-origin': Type.Optional(Type.Array(Type.String({ minLength: 1 }), { description: 'Origin whose pages may call; repeat the flag for several; * for all' })),
+  'cors-origin': Type.Optional(Type.Array(Type.String({ minLength: 1 }), { description: 'Origin whose pages may call, such as https://app.example.org; repeat the flag for several; * for all' })),
   'trust-proxy': Type.Optional(Type.String({ minLength: 1, description: 'Addresses of proxies whose x-forwarded-for is trusted, such as 10.0.0.0/8' })),
   'max-connections': Type.Integer({ minimum: 1, maximum: 2 ** 20, default: 4096, description: 'Most connections at once; more are closed' }),
   'max-header-bytes': Type.Integer({ minimum: 1024, maximum: 2 ** 20, default: 2 ** 14, description: 'Largest head of a request, in bytes' }),
@@ -40,12 +45,11 @@ export const Settings = Type.Object({
 
 export type Config = Static<typeof Settings>
 
-/** A wrong flag or variable; the message is one line that says what was expected. */
-export class ConfigError extends Error {
-  override readonly name = 'ConfigError'
-}
+export { ConfigError }
 
 const validate = compile(Settings)
+
+const NAMES = Object.keys(Settings.properties)
 
 const DEMO = fileURLToPath(new URL('../../models', import.meta.url))
 
@@ -59,31 +63,69 @@ export function readConfig (args: readonly string[], env: NodeJS.ProcessEnv): Co
   const flags = readFlags(args)
   if (flags.help === true) return 'help'
   if (flags.version === true) return 'version'
+  const variables = readVariables(env)
+  refuseUnknown(variables)
+  if ('api-key' in flags && SCRIPTS.has(env.npm_lifecycle_event)) {
+    throw new ConfigError('--api-key: npm prints the flags of what it starts, so this key is in the log already; use --api-key-file or CELLSERVE_API_KEY, or run node dist/main.js')
+  }
+  const source = (name: string): string => name in flags ? `--${name}` : variable(name)
   const given: Record<string, unknown> = {}
   for (const [name, schema] of Object.entries(Settings.properties)) {
-    const text = flags[name] ?? env[variable(name)]
-    // As in most programs, an empty variable counts as not set.
-    if (text !== undefined && (text !== '' || name in flags)) given[name] = toValue(text, typeOf(schema))
+    const text = flags[name] ?? variables.get(variable(name))
+    if (text !== undefined) given[name] = toValue(text, typeOf(schema))
   }
+  let config: Config
   try {
-    return validate({ models: DEMO, ...given }, '')
+    config = validate({ models: DEMO, ...given }, '')
   } catch (error) {
     if (!(error instanceof InputError)) throw error
     const [{ path, message }] = error.errors
-    const name = path.slice(1).split('/', 1)[0]
-    throw new ConfigError(`${name in flags ? `--${name}` : variable(name)}: ${message}`)
+    throw new ConfigError(`${source(path.slice(1).split('/', 1)[0])}: ${message}`)
   }
+  for (const [name, fault] of faultsOf(config)) if (fault !== undefined) throw new ConfigError(`${source(name)}: ${fault}`)
+  return config
 }
+
+/** What a schema cannot judge, or would judge in words that show a key. */
+function faultsOf ({ 'api-key': keys, 'cors-origin': origins, 'trust-proxy': proxies }: Config): Array<[name: string, fault: string | undefined]> {
+  return [
+    ['api-key', keys && keysFault(keys)],
+    ...(origins ?? []).map((origin): [string, string | undefined] => ['cors-origin', originFault(origin)]),
+    ['trust-proxy', proxies && proxiesFault(proxies)]
+  ]
+}
+
+/** The scripts of package.json that start the service. */
+const SCRIPTS: ReadonlySet<string | undefined> = new Set(['start', 'dev'])
+
+function refuseUnknown (variables: ReadonlyMap<string, string>): void {
+  const known = NAMES.map(variable)
+  const unknown = [...variables.keys()].find((name) => !known.includes(name))
+  if (unknown !== undefined) throw new ConfigError(`${unknown}: there is no such setting${didYouMean(nearest(unknown, known))}`)
+}
+
+const didYouMean = (name: string | undefined): string => name === undefined ? '' : `; did you mean ${name}?`
 
 function readFlags (args: readonly string[]): Record<string, string | boolean | string[] | undefined> {
   const options = Object.fromEntries(Object.entries(Settings.properties).map(([name, schema]) => {
     return [name, { type: typeOf(schema) === 'boolean' ? 'boolean' : 'string', multiple: typeOf(schema) === 'array' } as const]
   }))
   try {
-    return parseArgs({ args: [...args], options: { ...options, help: { type: 'boolean', short: 'h' }, version: { type: 'boolean', short: 'v' } } }).values
+    return parseArgs({ args: joinNegative(args), options: { ...options, help: { type: 'boolean', short: 'h' }, version: { type: 'boolean', short: 'v' } } }).values
   } catch (error) {
-    throw new ConfigError(error instanceof Error ? error.message.split('\n')[0] : String(error))
+    const message = error instanceof Error ? error.message.split('\n')[0] : String(error)
+    const [, unknown] = /^Unknown option '(--[^']+)'/.exec(message) ?? []
+    if (unknown === undefined) throw new ConfigError(message)
+    throw new ConfigError(`${unknown}: there is no such flag${didYouMean(nearest(unknown, NAMES.map((name) => `--${name}`)))}`)
   }
+}
+
+/** `--flag -1` as `--flag=-1`: a number is no flag, and is judged as any other value. */
+function joinNegative (args: readonly string[]): string[] {
+  return args.reduce<string[]>((joined, arg) => {
+    const last = joined.at(-1) ?? ''
+    return /^-\d/.test(arg) && /^--[^=]+$/.test(last) ? [...joined.slice(0, -1), `${last}=${arg}`] : [...joined, arg]
+  }, [])
 }
 
 function typeOf (schema: object): unknown {
@@ -100,10 +142,6 @@ function toValue (given: string | boolean | string[], type: unknown): unknown {
     case 'array': return given.split(',')
     default: return given
   }
-}
-
-function variable (name: string): string {
-  return `CELLSERVE_${name.toUpperCase().replaceAll('-', '_')}`
 }
 
 /** The text of `--help`. */

@@ -8,10 +8,7 @@ import type { Network } from '../network/network.ts'
 export interface NativeOptions {
   /** Compute threads; by default as many as the cores that the process may use. */
   readonly threads?: number | undefined
-  /**
-   * The instruction set, one of `nativeKernels()`; by default what `CELLSERVE_ISA` in the environment names, else the best
-   * that the CPU has. All give the same bits.
-   */
+  /** The instruction set, one of `nativeKernels()`; by default the best that the CPU has. All give the same bits. */
   readonly isa?: string | undefined
   /** Work of fewer multiply-adds than this is done on the event loop's own thread, before the call returns. */
   readonly inlineBelow?: number | undefined
@@ -50,11 +47,9 @@ export function nativeKernels (): readonly string[] {
 }
 
 function chooseIsa ({ kernels }: Addon, asked: string | undefined): string {
-  const isa = asked ?? process.env.CELLSERVE_ISA ?? ''
-  if (isa === '') return kernels[0]
-  if (kernels.includes(isa)) return isa
-  const name = asked === undefined ? 'CELLSERVE_ISA' : 'isa'
-  throw new Error(`${name} is ${isa}, but this CPU and build run ${kernels.join(', ')}`)
+  if (asked === undefined) return kernels[0]
+  if (kernels.includes(asked)) return asked
+  throw new Error(`isa is ${asked}, but this CPU and build run ${kernels.join(', ')}`)
 }
 
 function load (engine: AddonEngine, { stages }: Network): LoadedNetwork {

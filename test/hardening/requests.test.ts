@@ -8,8 +8,8 @@ import { createConnection } from '../support/http.ts'
 import { readDocument } from './document.ts'
 import { createRequests } from './requests.ts'
 
-const REQUESTS = Number(process.env.CELLSERVE_HARDENING_REQUESTS ?? scaled(20_000))
-const SEED = Number(process.env.CELLSERVE_HARDENING_SEED ?? 1)
+const REQUESTS = Number(process.env.TEST_HARDENING_REQUESTS ?? scaled(20_000))
+const SEED = Number(process.env.TEST_HARDENING_SEED ?? 1)
 
 test(`${REQUESTS} requests, good and not: each is answered as the OpenAPI document says, and none with a 5xx (seed ${SEED})`, async (t) => {
   const { app, admission } = await startService(t)

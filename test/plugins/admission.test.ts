@@ -10,7 +10,7 @@ const LONG = { x: Array.from({ length: 100 }, () => [1, 0, 0, 1]), steps: 600, r
 const URL = '/models/matching-networks/sequence'
 
 async function stepsComputed (metrics: { register: { metrics (): Promise<string> } }): Promise<number> {
-  return Number(/^cellserve_steps_total (\d+)$/m.exec(await metrics.register.metrics())?.[1])
+  return Number(/^cellserve_steps_total\{model="matching-networks"\} (\d+)$/m.exec(await metrics.register.metrics())?.[1])
 }
 
 test('a client that disconnects takes its rows with it, and the computing stops', async (t) => {

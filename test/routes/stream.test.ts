@@ -62,7 +62,7 @@ test('rows of a client that does not read wait, others are answered, and nothing
   const models = await writeModels(t, { 'wide.safetensors': writeSafetensors(customLstm(1, Ho, Ho, 0.01)) })
   const { app, admission } = await startService(t, '--models', models)
   const url = app.listeningOrigin
-  const stepsComputed = async (): Promise<number> => Number(/^cellserve_steps_total (\d+)/m.exec(await (await fetch(`${url}/metrics`)).text())?.[1])
+  const stepsComputed = async (): Promise<number> => Number(/^cellserve_steps_total\{model="[\w-]+"\} (\d+)/m.exec(await (await fetch(`${url}/metrics`)).text())?.[1])
   const post = (signal?: AbortSignal): Promise<Response> => fetch(`${url}/sequence`, {
     method: 'POST',
     headers: { accept: NDJSON, 'content-type': 'application/json' },

@@ -9,9 +9,10 @@ import { createService } from '../../src/service.ts'
 
 let engine: Promise<Engine> | undefined
 
-/** The engine that the whole test suite uses: CELLSERVE_ENGINE, as the service reads it. */
+/** The engine that the whole test suite uses: CELLSERVE_ENGINE and CELLSERVE_ISA, as the service reads them. */
 export function testEngine (): Promise<Engine> {
-  engine ??= chooseEngine(testConfig().engine)
+  const { engine: name, threads, isa } = testConfig()
+  engine ??= chooseEngine(name, { threads, isa })
   return engine
 }
 

@@ -19,11 +19,7 @@ export function requestLogger (logger: FastifyBaseLogger, bindings: object, opti
   return logger.child(trace === undefined ? bindings : { ...bindings, traceId: trace }, options)
 }
 
-/** Sends every client the id of its request, and writes the access log if it is on. */
-export default fp<{ accessLog: boolean }>(async (app, { accessLog }) => {
+/** Tells every client the id of its request. */
+export default fp(async (app) => {
   app.addHook('onRequest', async ({ id }, reply) => { reply.header('x-request-id', id) })
-  if (!accessLog) return
-  app.addHook('onResponse', async ({ log, method, url }, { statusCode, elapsedTime }) => {
-    log.info({ method, path: url.split('?', 1)[0].slice(0, 256), status: statusCode, milliseconds: Math.round(elapsedTime * 1000) / 1000 }, 'answered')
-  })
 }, { name: 'identity', fastify: '5.x' })

@@ -1,25 +1,8 @@
 import assert from 'node:assert/strict'
-import { Writable } from 'node:stream'
-import { test, type TestContext } from 'node:test'
-import { pino, type Level } from 'pino'
+import { test } from 'node:test'
 import supertest from 'supertest'
-import { createService } from '../../../src/service.ts'
-import { buildTestApp, testConfig, testEngine } from '../../support/app.ts'
-
-/** A service, and everything that it logs. */
-async function logged (t: TestContext, level: Level, ...flags: string[]) {
-  let text = ''
-  const sink = new Writable({
-    write (chunk, _encoding, done) {
-      text += String(chunk)
-      done()
-    }
-  })
-  const { app } = await createService(testConfig(...flags), await testEngine(), pino({ level }, sink))
-  t.after(() => app.close())
-  await app.listen({ host: '127.0.0.1', port: 0 })
-  return { request: supertest(app.server), lines: () => text.trim().split('\n').map((line): Record<string, unknown> => JSON.parse(line)), text: () => text }
-}
+import { buildTestApp } from '../../support/app.ts'
+import { logged } from '../../support/logged.ts'
 
 test('a request keeps its id if that is harmless, and gets one otherwise', async (t) => {
   const request = supertest((await buildTestApp(t)).server)
