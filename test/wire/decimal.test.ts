@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { findAddon } from '../../src/engine/addon.ts'
 import { writeDecimal } from '../../src/wire/decimal.ts'
-import { createRandom, withoutAddon } from '../support/cells.ts'
+import { withoutAddon } from '../support/addon.ts'
+import { createRandom } from '../support/networks.ts'
 
 const KNOWN: ReadonlyArray<[number, string]> = [
   [0, '0'], [-0, '-0'], [1, '1'], [-2.5, '-2.5'], [0.1, '0.1'], [1 / 3, '0.33333334'], [100, '100'], [123456, '123456'],

@@ -7,7 +7,7 @@ import { InputError } from '../../src/errors.ts'
 import { compile, TensorSchema } from '../../src/tensor/schema.ts'
 import { MAX_NUMBERS, Tensor } from '../../src/tensor/tensor.ts'
 import { createJson, readJson, type Json } from '../../src/wire/json.ts'
-import { withoutAddon } from '../support/cells.ts'
+import { withoutAddon } from '../support/addon.ts'
 
 const addon = findAddon()
 
