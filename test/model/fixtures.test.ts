@@ -47,7 +47,8 @@ for (const { name, steps } of index.fixtures) {
 
     let worst = 0
     const tensors = new Map<string, Tensor | undefined>(Object.entries(answer))
-    if ('parts' in answer && answer.parts !== undefined) tensors.set('weights', ofSteps(answer.parts.attention, lengths && int64(lengths)))
+    const { parts }: { parts?: Readonly<Record<string, Tensor>> } = answer
+    if (parts !== undefined) tensors.set('weights', ofSteps(parts.attention, lengths && int64(lengths)))
     for (const field of ['output', 'h_out', 'c_out', 'h_next', 'weights']) {
       const actual = tensors.get(field)
       assert.equal(actual !== undefined, cases.has(field), field)
