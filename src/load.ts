@@ -11,26 +11,26 @@ const readConfig = compile(Type.Object({
 }, { additionalProperties: false }))
 
 /**
- * The models of a folder, each with its policy, ready on the engine.
+ * Loads the models of a folder, each with its policy, onto the engine.
  *
  * @param warn is told, one line each, of files and tensors that someone may believe to be used and that are not.
  * @throws ModelsError at the first file that is wrong; the message names it.
  */
-export async function loadModels (directory: string, house: ModelDeps, warn: (message: string) => void = () => {}): Promise<Model[]> {
+export async function loadModels (directory: string, deps: ModelDeps, warn: (message: string) => void = () => {}): Promise<Model[]> {
   const files = await readModels(directory, warn)
-  const models = await Promise.all(files.map((file) => loadModel(file, house)))
+  const models = await Promise.all(files.map((file) => loadModel(file, deps)))
   for (const { name, unusedTensors } of models) {
     if (unusedTensors.length > 0) warn(`model ${name}: nothing uses the tensors ${listOf(unusedTensors)} of its file`)
   }
   return models
 }
 
-async function loadModel (file: ModelFile, house: ModelDeps): Promise<Model> {
+async function loadModel (file: ModelFile, deps: ModelDeps): Promise<Model> {
   const { name, cell, config, folder, tensor } = file
   try {
     const { feedback, default: isDefault } = readConfig(config, '')
     const policy = await createPolicy(feedback, { sizes: cell.sizes, folder, tensor })
-    return createModel({ name, isDefault, cell, policy, unusedTensors: file.unused() }, house)
+    return createModel({ name, isDefault, layers: { kind: cell.kind, nodes: [[{ cell }]] }, policy, unusedTensors: file.unused() }, deps)
   } catch (error) {
     const { I, Hi, Ho } = cell.sizes
     throw new ModelsError(`${folder === undefined ? file.path : `${folder}/config.json`}: ` +

@@ -21,7 +21,7 @@ test('the demo is served, and SIGTERM ends it well', async (t) => {
   assert.equal(stderr, '')
 })
 
-/** A service that drains, but for a request whose body has still to come. */
+/** A service that drains except for one request, whose body has not arrived yet. */
 async function draining (t: TestContext) {
   const server = run(t, '--port', '0')
   const port = Number(new URL(await server.line(ADDRESS)).port)
@@ -32,7 +32,7 @@ async function draining (t: TestContext) {
   const [first] = await once(socket, 'data')
   assert.match(String(first), /^HTTP\/1\.1 100 /, 'the request is in work')
   server.stop()
-  // It is draining once new connections are refused.
+  // It drains once it refuses new connections.
   for (let open = true; open;) {
     const other = connect(port, '127.0.0.1')
     open = await once(other, 'connect').then(() => true, () => false)
@@ -51,7 +51,7 @@ test('what was asked before SIGTERM is answered after it', async (t) => {
   assert.equal((await server.ended).code, 0)
 })
 
-test('a second signal ends it at once, whatever is in work', async (t) => {
+test('a second signal ends it at once, whatever is in progress', async (t) => {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     const { server } = await draining(t)
     server.stop(signal)
@@ -62,14 +62,14 @@ test('a second signal ends it at once, whatever is in work', async (t) => {
   }
 })
 
-test('the metrics may have a port of their own, where they take no key', async (t) => {
+test('the metrics may have their own port, where they need no key', async (t) => {
   const server = run(t, '--port', '0', '--metrics-port', '0', '--api-key', 'correct-horse')
   const url = await server.line(ADDRESS)
   const metrics = await server.line(/"metrics":"([^"]+)"/)
   const key = { headers: { 'x-api-key': 'correct-horse' } }
   assert.equal((await fetch(`${url}/models`, key)).status, 200)
   assert.equal((await fetch(`${url}/metrics`, key)).status, 404)
-  assert.match(await (await fetch(`${metrics}/metrics`)).text(), /^cellserve_request_duration_seconds_count\{route="\/models",model="none",status="200"\} 1$/m)
+  assert.match(await (await fetch(`${metrics}/metrics`)).text(), /^cellserve_request_duration_seconds_count\{route="\/models",model="n\/a",status="200"\} 1$/m)
   assert.equal((await fetch(`${metrics}/models`)).status, 404)
   server.stop()
   assert.equal((await server.ended).code, 0)
@@ -133,7 +133,7 @@ test('a policy that does not fit its cell stops the start with both', async (t) 
   assert.match(await refusal(t, '--models', models), /a\/config\.json: policy repeat needs Hi to be a multiple of Ho, .*Hi = 5, Ho = 3/)
 })
 
-test('a config.json of another form stops the start', async (t) => {
+test('a config.json that does not fit the schema stops the start', async (t) => {
   const models = await writeModels(t, {
     'a/model.safetensors': writeSafetensors(customLstm(2, 6, 3)),
     'a/config.json': '{"feedbak": {"policy": "repeat"}}'

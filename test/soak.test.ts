@@ -9,8 +9,8 @@ import { FULL } from './support/full.ts'
 import { createConnection, post, type Answer } from './support/http.ts'
 import { randomNumbers } from './support/reference.ts'
 
-/** A few seconds in the suite; CELLSERVE_SOAK_SECONDS=300 soaks for five minutes. */
-const SECONDS = Number(process.env.CELLSERVE_SOAK_SECONDS ?? (FULL ? 6 : 2))
+/** A few seconds in the suite; TEST_SOAK_SECONDS=300 soaks for five minutes. */
+const SECONDS = Number(process.env.TEST_SOAK_SECONDS ?? (FULL ? 6 : 2))
 
 setFlagsFromString('--expose-gc')
 const collectGarbage: () => void = runInNewContext('gc')
@@ -37,17 +37,17 @@ function goodRequest (): Buffer {
   switch (below(4)) {
     case 0: return post('/step', { x: numbers(B, 2), h_in: numbers(6) })
     case 1: return post('/sequence', { x: numbers(B, 1 + below(50), 2), c_in: numbers(B, 3) })
-    case 2: return post('/models/symmetric/sequence', { x: Array.from({ length: B }, () => numbers(1 + below(300), 2)), return: 'last' })
-    default: return post('/models/matching-networks/sequence', { x: numbers(B, 4), steps: 1 + below(30), context: { support: numbers(1 + below(20), 4), weights: below(2) === 0 } })
+    case 2: return post('/models/symmetric/sequence', { x: Array.from({ length: B }, () => numbers(1 + below(300), 2)), return_sequences: false })
+    default: return post('/models/matching-networks/sequence', { x: numbers(B, 4), steps: 1 + below(30), context: { support: numbers(1 + below(20), 4) }, ...(below(2) === 0 && { parts: ['attention'] }) })
   }
 }
 
-test(`${SECONDS} seconds of all sorts of requests at once: every answer is the one it has alone, and nothing is left behind`, async (t) => {
+test(`${SECONDS} seconds of all sorts of requests at once: every answer is the same as alone, and nothing is left behind`, async (t) => {
   const { app, admission } = await startService(t)
   const address = app.server.address()
   assert.ok(typeof address === 'object' && address !== null)
   const { port } = address
-  // TensorFlow.js sums in an order that depends on the batch; then only the status is the same.
+  // TensorFlow.js sums in an order that depends on the batch, so only the status is the same.
   const exact = (await testEngine()).name === 'native'
 
   const good: Array<{ request: Buffer, body: Buffer }> = []

@@ -1,15 +1,15 @@
 import { connect, type Socket } from 'node:net'
 
-/** What came back for one request. */
+/** The answer to one request. */
 export interface Answer {
   readonly status: number
   readonly body: string
   readonly milliseconds: number
 }
 
-/** A client's measure of a server under load. */
+/** What a client measures of a server under load. */
 export interface Load {
-  /** Answers of status 200, a second. */
+  /** Answers with status 200, per second. */
   readonly throughput: number
   readonly p50: number
   readonly p99: number
@@ -62,10 +62,10 @@ class Connection {
 }
 
 /**
- * Keeps so many connections busy for so long.
+ * Keeps `connections` connections busy for `ms` milliseconds.
  *
- * @param requests are sent in turn.
- * @param check is called with every answer, and the index of its request.
+ * @param requests sent in turn.
+ * @param check called with every answer and the index of its request.
  */
 export async function load (port: number, connections: number, requests: readonly Buffer[], ms: number, check?: (answer: Answer, i: number) => void): Promise<Load> {
   const times: number[] = []

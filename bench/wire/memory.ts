@@ -1,5 +1,5 @@
 /**
- * The service's memory over a million requests, of JSON and of safetensors, some of them refused:
+ * The service's memory over a million requests in JSON and safetensors, some of them rejected:
  *
  *     npm run bench:memory               writes bench/results/memory.md
  */

@@ -15,7 +15,7 @@ export interface paths {
         put?: never;
         /**
          * Step the default model
-         * @description One step of the bare cell. The client owns the feedback: it makes the next h_in.
+         * @description One step of the bare network. The client owns the feedback: it makes the next h_in. As a shorthand a request may leave [B] out everywhere; then the answer has none either.
          */
         post: operations["step"];
         delete?: never;
@@ -35,7 +35,7 @@ export interface paths {
         put?: never;
         /**
          * Step a model
-         * @description One step of the bare cell. The client owns the feedback: it makes the next h_in.
+         * @description One step of the bare network. The client owns the feedback: it makes the next h_in. As a shorthand a request may leave [B] out everywhere; then the answer has none either.
          */
         post: operations["stepModel"];
         delete?: never;
@@ -55,7 +55,7 @@ export interface paths {
         put?: never;
         /**
          * Run the default model over a sequence
-         * @description T steps. The model's policy makes each h_in of the last h_out; it runs before every step, the first included, unless the request gives h_in for that.
+         * @description T steps. The model's wiring makes each h_in from the last h_out; it does so before every step, the first included, unless the request gives h_in for that. As a shorthand a request may leave [B] out everywhere; then the answer has none either.
          */
         post: operations["sequence"];
         delete?: never;
@@ -75,7 +75,7 @@ export interface paths {
         put?: never;
         /**
          * Run a model over a sequence
-         * @description T steps. The model's policy makes each h_in of the last h_out; it runs before every step, the first included, unless the request gives h_in for that.
+         * @description T steps. The model's wiring makes each h_in from the last h_out; it does so before every step, the first included, unless the request gives h_in for that. As a shorthand a request may leave [B] out everywhere; then the answer has none either.
          */
         post: operations["sequenceModel"];
         delete?: never;
@@ -142,7 +142,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Does it take work? */
+        /** Does the service accept requests? */
         get: operations["ready"];
         put?: never;
         post?: never;
@@ -175,22 +175,24 @@ export interface components {
     schemas: {
         /**
          * StepRequest
-         * @description One step of the bare cell.
+         * @description One step of the bare network.
          */
         StepRequest: {
-            /** @description The input: [I], [B][I], or [B][1][I] as in PyTorch. */
-            x: number[] | number[][] | number[][][];
-            /** @description What the cell reads: [Hi] for all rows, or [B][Hi]. Zeros where left out. */
-            h_in?: number[] | number[][];
-            /** @description The cell state: [Ho] for all rows, or [B][Ho]. Zeros where left out. */
-            c_in?: number[] | number[][];
+            /** @description The input: [B][I]. Left out if the network reads none. */
+            x?: number[][];
+            /** @description What the cell reads as its h at the first step: [B][Hi]. In a sequence it takes the place of what the wiring would make; in a step it is zeros if left out. */
+            h_in?: number[][];
+            /** @description The first cell state of an LSTM: [B][Ho]. Zeros if left out. */
+            c_in?: number[][];
+            /** @description The h that the first feedback sees: [B][Ho]. Zeros if left out. A GRU whose Hi differs from its Ho reads it in a step, too. */
+            h_0?: number[][];
         };
         /**
          * SafetensorsDocument
          * Format: binary
-         * @description The tensors of the JSON form, by the same names, as a safetensors document; those of a context are named without it: `vectors`, `support`.
-         *     A request's may be F32, F16, BF16 or F64, and `lengths` I32 or I64; its other options are in the query string. An answer's are F32.
-         *     The answer is of the request's form, unless the `accept` header asks for another. From Python:
+         * @description The tensors of the JSON body, under the same names, as a safetensors document. Tensors of the context have their own names: `vectors`, `support`.
+         *     A request's tensors may be F32, F16, BF16 or F64, and `lengths` I32 or I64; its other options go into the query string. An answer's tensors are F32.
+         *     The answer has the format of the request, unless the `accept` header asks for another. From Python:
          *
          *     ```python
          *     import numpy as np
@@ -210,10 +212,10 @@ export interface components {
          * @description The states after the step.
          */
         StepAnswer: {
-            /** @description The output hidden state: [B][Ho], or [Ho] where x is [I]. */
-            h_out: number[] | number[][];
-            /** @description The cell state: [B][Ho], or [Ho] where x is [I]. */
-            c_out: number[] | number[][];
+            /** @description The output hidden state: [B][Ho]. In a stack each layer's and direction's, one after the other. */
+            h_out?: number[][];
+            /** @description The cell state of an LSTM: [B][Ho]. In a stack likewise. */
+            c_out?: number[][];
         };
         /**
          * FieldError
@@ -237,11 +239,11 @@ export interface components {
             /** @description The status in words. */
             title: string;
             status: number;
-            /** @description What is wrong: what was expected and what came. */
+            /** @description What is wrong: what was expected and what was found. */
             detail: string;
-            /** @description The model that refuses. */
+            /** @description The model that the error is about. */
             model?: string;
-            /** @description Each thing that is wrong. */
+            /** @description One entry per error. */
             errors?: components["schemas"]["FieldError"][];
         };
         /**
@@ -249,84 +251,87 @@ export interface components {
          * @description The context of policy concat.
          */
         ConcatContext: {
-            /** @description What follows h in h_in: [D] for all rows, [B][D] one a row, or [B][T][D] one a row and step (without a batch dimension [D] or [T][D]). D = Hi - Ho. */
-            vectors: number[] | number[][] | number[][][];
+            /** @description What follows h in h_in: [D] for all rows, [B][D] one per row, or [B][T][D] one per row and step (without a batch dimension [D] or [T][D]). D = Hi - Ho. */
+            vectors: number[][][];
         };
         /**
          * AttentionContext
          * @description The context of policy attention.
          */
         AttentionContext: {
-            /** @description The support set that is attended to: [N][Ho] for all rows, or [B][N][Ho] one a row. */
-            support: number[][] | number[][][];
-            /** @description Also answer the attention weights of every step, as `weights` [B][T][N]: those of the read that fed the step; zeros where the request gave its h_in. */
-            weights?: boolean;
+            /** @description The support set that is attended to: [N][Ho] for all rows, or [B][N][Ho] one per row. */
+            support: number[][][];
         };
         /**
          * SequenceRequest
-         * @description T steps, the feedback by the model's policy.
+         * @description T steps, the feedback by the model's wiring.
          */
         SequenceRequest: {
-            /** @description The inputs: [B][T][I], whose rows may be ragged, or [T][I]. With `steps`, what every step reads: [B][I] or [I]. */
-            x: number[] | number[][] | number[][][];
-            /** @description What the first step reads, in the place of what the policy would make: [Hi] for all rows, or [B][Hi]. */
-            h_in?: number[] | number[][];
-            /** @description The first cell state: [Ho] for all rows, or [B][Ho]. Zeros where left out. */
-            c_in?: number[] | number[][];
-            /** @description How many steps each row takes, 1 to T: [B]. Past it a row's output is zero. */
+            /** @description The inputs: [B][T][I], whose rows may be ragged. Left out if the network reads none. */
+            x?: number[][][];
+            /** @description What the cell reads as its h at the first step: [B][Hi]. In a sequence it takes the place of what the wiring would make; in a step it is zeros if left out. */
+            h_in?: number[][];
+            /** @description The first cell state of an LSTM: [B][Ho]. Zeros if left out. */
+            c_in?: number[][];
+            /** @description The h that the first feedback sees: [B][Ho]. Zeros if left out. A GRU whose Hi differs from its Ho reads it in a step, too. */
+            h_0?: number[][];
+            /** @description How many steps each row takes, 1 to T: [B]. After its last step a row's output is zero. */
             lengths?: number[];
-            /** @description Feed the same x this many times. Not together with a T axis. */
+            /** @description Feed the same x this many times; x is then [B][1][I]. Required if the network reads no x. */
             steps?: number;
-            /** @description What the model's feedback policy needs of the request. */
+            /** @description What the model's wiring needs from the request. */
             context?: components["schemas"]["ConcatContext"] | components["schemas"]["AttentionContext"] | unknown;
-            /**
-             * @description Whether `output` has every step (`all`, the default) or the last of each row alone.
-             * @enum {unknown}
-             */
-            return?: "all" | "last";
+            /** @description Parts of the wiring to answer: `read`, `attention`, or the names of its lets. */
+            parts?: string[];
+            /** @description Whether `output` and `parts` have every step (`true`, the default) or each row's last one alone. */
+            return_sequences?: boolean;
+            /** @description The fields that the answer is to have; all if left out. */
+            fields?: ("output" | "h_out" | "c_out" | "h_next" | "parts")[];
         };
         /**
          * SequenceAnswer
          * @description The outputs, and the states to go on from.
          */
         SequenceAnswer: {
-            /** @description h_out of every step: [B][T][Ho]; with `return: "last"` [B][Ho]. */
-            output: number[] | number[][] | number[][][];
-            /** @description Each row's hidden state after its own last step: [B][Ho]. */
-            h_out: number[] | number[][];
-            /** @description Each row's cell state after its own last step: [B][Ho]. */
-            c_out: number[] | number[][];
-            /** @description What the policy would feed to the next step: [B][Hi]. Pass it as h_in to go on. Left out where only the client knows it. */
-            h_next?: number[] | number[][];
-            /** @description The attention weights of every step, where the context asks for them: [B][T][N]. */
-            weights?: number[][] | number[][][];
+            /** @description The last layer's h after every step: [B][T][Ho], both directions' side by side; with `return_sequences: false` [B][1][Ho]. */
+            output?: number[][][];
+            /** @description The output hidden state: [B][Ho]. In a stack each layer's and direction's, one after the other. */
+            h_out?: number[][];
+            /** @description The cell state of an LSTM: [B][Ho]. In a stack likewise. */
+            c_out?: number[][];
+            /** @description What the wiring would feed to the next step: [B][Hi]. Send it as h_in, and c_out as c_in, to go on. Left out if only the client knows it. */
+            h_next?: number[][];
+            parts?: {
+                [key: string]: number[][][];
+            };
         };
         /**
          * SequenceStep
-         * @description A step; none with `return: "last"`.
+         * @description A step; none with `return_sequences: false`.
          */
         SequenceStep: {
             t: number;
-            /** @description h_out of step t: [B][Ho], or [Ho] without a batch dimension. */
-            output: number[] | number[][];
-            /** @description The attention weights of step t, where the context asks for them: [B][N]. */
-            weights?: number[] | number[][];
+            /** @description The last layer's h after step t: [B][Ho]. */
+            output?: number[][];
+            parts?: {
+                [key: string]: number[][];
+            };
         };
         /**
          * SequenceStates
          * @description The last line: the states to go on from.
          */
         SequenceStates: {
-            /** @description Each row's hidden state after its own last step: [B][Ho]. */
-            h_out: number[] | number[][];
-            /** @description Each row's cell state after its own last step: [B][Ho]. */
-            c_out: number[] | number[][];
-            /** @description What the policy would feed to the next step: [B][Hi]. Pass it as h_in to go on. Left out where only the client knows it. */
-            h_next?: number[] | number[][];
+            /** @description The output hidden state: [B][Ho]. In a stack each layer's and direction's, one after the other. */
+            h_out?: number[][];
+            /** @description The cell state of an LSTM: [B][Ho]. In a stack likewise. */
+            c_out?: number[][];
+            /** @description What the wiring would feed to the next step: [B][Hi]. Send it as h_in, and c_out as c_in, to go on. Left out if only the client knows it. */
+            h_next?: number[][];
         };
         /**
          * SequenceFailure
-         * @description The last line, where the request fails after the first.
+         * @description The last line, if the request fails after the first.
          */
         SequenceFailure: {
             error: components["schemas"]["Problem"];
@@ -354,14 +359,14 @@ export interface components {
          */
         Model: {
             name: string;
-            /** @description Whether this model answers where a request names none. */
+            /** @description Whether this model answers if a request names none. */
             default: boolean;
             sizes: components["schemas"]["Sizes"];
             /** @description The feedback policy, with each of its options. */
             feedback: {
                 /** @description The name of the feedback policy. */
                 policy: string;
-                /** @description The JSON schema of the `context` that a sequence brings for it. */
+                /** @description The JSON schema of the `context` that the policy needs from a sequence request. */
                 context: unknown;
             } & {
                 [key: string]: unknown;
@@ -386,7 +391,7 @@ export interface components {
         };
         /**
          * Health
-         * @description All is well.
+         * @description The service is well.
          */
         Health: {
             /** @enum {string} */
@@ -422,13 +427,13 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Seconds in which the request is to be answered, where that is less than the server allows; past them the answer is a 504. */
+                /** @description Seconds until the request times out with a 504, if that is sooner than the server's own limit. */
                 "x-request-timeout"?: number;
             };
             path?: never;
             cookie?: never;
         };
-        /** @description One step of the bare cell. */
+        /** @description One step of the bare network. */
         requestBody: {
             content: {
                 "application/json": components["schemas"]["StepRequest"];
@@ -446,7 +451,7 @@ export interface operations {
                     "application/vnd.safetensors": components["schemas"]["SafetensorsDocument"];
                 };
             };
-            /** @description Neither JSON nor safetensors, or not of the schema. */
+            /** @description The body is neither JSON nor safetensors, or does not fit the schema. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -455,7 +460,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The service asks for an API key, and this is none of its keys. */
+            /** @description The service requires an API key, and the request has none or a wrong one. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -491,7 +496,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Well-formed, but wrong for this model or in itself. */
+            /** @description The body is well-formed, but wrong for this model or inconsistent. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -500,7 +505,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description More requests in a second than a client may send; try again after the seconds in Retry-After. */
+            /** @description More requests per second than a client may send; try again after the seconds in Retry-After. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -518,7 +523,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not answered in the time allowed. */
+            /** @description No answer in the time allowed. */
             504: {
                 headers: {
                     [name: string]: unknown;
@@ -533,7 +538,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Seconds in which the request is to be answered, where that is less than the server allows; past them the answer is a 504. */
+                /** @description Seconds until the request times out with a 504, if that is sooner than the server's own limit. */
                 "x-request-timeout"?: number;
             };
             path: {
@@ -545,7 +550,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        /** @description One step of the bare cell. */
+        /** @description One step of the bare network. */
         requestBody: {
             content: {
                 "application/json": components["schemas"]["StepRequest"];
@@ -563,7 +568,7 @@ export interface operations {
                     "application/vnd.safetensors": components["schemas"]["SafetensorsDocument"];
                 };
             };
-            /** @description Neither JSON nor safetensors, or not of the schema. */
+            /** @description The body is neither JSON nor safetensors, or does not fit the schema. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -572,7 +577,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The service asks for an API key, and this is none of its keys. */
+            /** @description The service requires an API key, and the request has none or a wrong one. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -608,7 +613,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Well-formed, but wrong for this model or in itself. */
+            /** @description The body is well-formed, but wrong for this model or inconsistent. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -617,7 +622,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description More requests in a second than a client may send; try again after the seconds in Retry-After. */
+            /** @description More requests per second than a client may send; try again after the seconds in Retry-After. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -635,7 +640,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not answered in the time allowed. */
+            /** @description No answer in the time allowed. */
             504: {
                 headers: {
                     [name: string]: unknown;
@@ -649,21 +654,23 @@ export interface operations {
     sequence: {
         parameters: {
             query?: {
-                /** @description `steps` of the request, where the body cannot have it. */
+                /** @description `steps` of the request, if the body cannot have it. */
                 steps?: number;
-                /** @description `return` of the request, where the body cannot have it. */
-                return?: "all" | "last";
-                /** @description `weights` of the request's context, where the body cannot have it. */
-                weights?: boolean;
+                /** @description `return_sequences` of the request, if the body cannot have it. */
+                return_sequences?: boolean;
+                /** @description `parts` of the request, with commas between them, if the body cannot have it. */
+                parts?: string;
+                /** @description `fields` of the request, with commas between them, if the body cannot have it. */
+                fields?: string;
             };
             header?: {
-                /** @description Seconds in which the request is to be answered, where that is less than the server allows; past them the answer is a 504. */
+                /** @description Seconds until the request times out with a 504, if that is sooner than the server's own limit. */
                 "x-request-timeout"?: number;
             };
             path?: never;
             cookie?: never;
         };
-        /** @description T steps, the feedback by the model's policy. */
+        /** @description T steps, the feedback by the model's wiring. */
         requestBody: {
             content: {
                 "application/json": components["schemas"]["SequenceRequest"];
@@ -671,7 +678,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The outputs, and the states to go on from. */
+            /** @description The outputs, and the states to continue from. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -682,7 +689,7 @@ export interface operations {
                     "application/x-ndjson": components["schemas"]["SequenceLine"];
                 };
             };
-            /** @description Neither JSON nor safetensors, or not of the schema. */
+            /** @description The body is neither JSON nor safetensors, or does not fit the schema. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -691,7 +698,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The service asks for an API key, and this is none of its keys. */
+            /** @description The service requires an API key, and the request has none or a wrong one. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -727,7 +734,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Well-formed, but wrong for this model or in itself. */
+            /** @description The body is well-formed, but wrong for this model or inconsistent. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -736,7 +743,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description More requests in a second than a client may send; try again after the seconds in Retry-After. */
+            /** @description More requests per second than a client may send; try again after the seconds in Retry-After. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -763,7 +770,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not answered in the time allowed. */
+            /** @description No answer in the time allowed. */
             504: {
                 headers: {
                     [name: string]: unknown;
@@ -777,15 +784,17 @@ export interface operations {
     sequenceModel: {
         parameters: {
             query?: {
-                /** @description `steps` of the request, where the body cannot have it. */
+                /** @description `steps` of the request, if the body cannot have it. */
                 steps?: number;
-                /** @description `return` of the request, where the body cannot have it. */
-                return?: "all" | "last";
-                /** @description `weights` of the request's context, where the body cannot have it. */
-                weights?: boolean;
+                /** @description `return_sequences` of the request, if the body cannot have it. */
+                return_sequences?: boolean;
+                /** @description `parts` of the request, with commas between them, if the body cannot have it. */
+                parts?: string;
+                /** @description `fields` of the request, with commas between them, if the body cannot have it. */
+                fields?: string;
             };
             header?: {
-                /** @description Seconds in which the request is to be answered, where that is less than the server allows; past them the answer is a 504. */
+                /** @description Seconds until the request times out with a 504, if that is sooner than the server's own limit. */
                 "x-request-timeout"?: number;
             };
             path: {
@@ -797,7 +806,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        /** @description T steps, the feedback by the model's policy. */
+        /** @description T steps, the feedback by the model's wiring. */
         requestBody: {
             content: {
                 "application/json": components["schemas"]["SequenceRequest"];
@@ -805,7 +814,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The outputs, and the states to go on from. */
+            /** @description The outputs, and the states to continue from. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -816,7 +825,7 @@ export interface operations {
                     "application/x-ndjson": components["schemas"]["SequenceLine"];
                 };
             };
-            /** @description Neither JSON nor safetensors, or not of the schema. */
+            /** @description The body is neither JSON nor safetensors, or does not fit the schema. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -825,7 +834,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The service asks for an API key, and this is none of its keys. */
+            /** @description The service requires an API key, and the request has none or a wrong one. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -861,7 +870,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Well-formed, but wrong for this model or in itself. */
+            /** @description The body is well-formed, but wrong for this model or inconsistent. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -870,7 +879,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description More requests in a second than a client may send; try again after the seconds in Retry-After. */
+            /** @description More requests per second than a client may send; try again after the seconds in Retry-After. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -897,7 +906,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not answered in the time allowed. */
+            /** @description No answer in the time allowed. */
             504: {
                 headers: {
                     [name: string]: unknown;
@@ -926,7 +935,7 @@ export interface operations {
                     "application/json": components["schemas"]["ModelList"];
                 };
             };
-            /** @description The service asks for an API key, and this is none of its keys. */
+            /** @description The service requires an API key, and the request has none or a wrong one. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -935,7 +944,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description More requests in a second than a client may send; try again after the seconds in Retry-After. */
+            /** @description More requests per second than a client may send; try again after the seconds in Retry-After. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -979,7 +988,7 @@ export interface operations {
                     "application/json": components["schemas"]["Model"];
                 };
             };
-            /** @description The service asks for an API key, and this is none of its keys. */
+            /** @description The service requires an API key, and the request has none or a wrong one. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -997,7 +1006,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description More requests in a second than a client may send; try again after the seconds in Retry-After. */
+            /** @description More requests per second than a client may send; try again after the seconds in Retry-After. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -1026,7 +1035,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description All is well. */
+            /** @description The service is well. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1046,7 +1055,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description All is well. */
+            /** @description The service is well. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1084,7 +1093,7 @@ export interface operations {
                     "text/plain": string;
                 };
             };
-            /** @description The service asks for an API key, and this is none of its keys. */
+            /** @description The service requires an API key, and the request has none or a wrong one. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1093,7 +1102,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description More requests in a second than a client may send; try again after the seconds in Retry-After. */
+            /** @description More requests per second than a client may send; try again after the seconds in Retry-After. */
             429: {
                 headers: {
                     [name: string]: unknown;

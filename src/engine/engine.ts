@@ -1,79 +1,98 @@
-import type { Cell } from '../network/cell.ts'
+import type { Network } from '../network/network.ts'
+import type { Program } from './program.ts'
 
-/**
- * What computes cells. An engine takes a cell's weights once and then steps batches of rows; it knows neither models nor
- * requests.
- */
+/** What computes networks. An engine takes a network's weights once and then advances batches of rows; it knows no requests. */
 export interface Engine {
   readonly name: EngineName
   /** What the engine runs on, for people: for example `wasm`, or `avx2, 2 threads`. */
   readonly backend: string
-  /** Takes over a cell's weights, in whatever form the engine steps fastest. */
-  load (cell: Cell): Stepper
+  /** How many multiply-adds it does in about a millisecond, after which others have their turn. */
+  readonly budget: number
+  /** Takes over a network's weights, in whatever form the engine computes fastest. */
+  load (network: Network): LoadedNetwork
 }
 
 export type EngineName = 'native' | 'tfjs'
 
-/**
- * One batch of rows, one step. All buffers are row-major and belong to the caller; they may be longer than `rows` rows.
- * An output buffer may not overlap an input buffer.
- */
-export interface Batch {
-  /** B, the number of rows to step. */
-  readonly rows: number
-  /** `[B, I]` */
-  readonly x: Float32Array
-  /** `[B, Hi]` */
-  readonly hIn: Float32Array
-  /** `[B, Ho]` */
-  readonly cIn: Float32Array
-  /** `[B, Ho]`, written. */
-  readonly hOut: Float32Array
-  /** `[B, Ho]`, written. */
-  readonly cOut: Float32Array
-}
-
-/** A cell's weights, held by an engine. */
-export interface Stepper {
+/** A network on an engine. */
+export interface LoadedNetwork {
+  /** One program per stage. */
+  readonly programs: readonly Program[]
+  /** Makes the buffers in which rows of different requests meet for a call. */
+  batch (stage: number, maxRows: number): Batch
   /**
-   * One step of `batch.rows` rows. Light work is done on return. Heavy work may go on off the event loop: then a promise
-   * is returned, and the buffers are the engine's until it settles.
+   * Takes over a request's support vectors for the read of a stage, to be prepared before they are read.
+   *
+   * @param support `[sum of counts, D]`: the vectors of each set, one set after the other. It is not changed meanwhile.
+   * @param counts how many vectors each set has: one set per row, or one for all.
    */
-  step (batch: Batch): void | Promise<void>
-  /** Many steps in one call, where the engine can; the rules of `step` hold. */
-  run? (run: Run): void | Promise<void>
-  /** Frees what the engine holds for the cell. */
+  remember (stage: number, support: Float32Array, counts: readonly number[]): Memory
+  /** Frees what the engine holds for the network, once no call is under way. */
   dispose (): void
 }
 
-/**
- * How the next `h_in` is made of the last `h_out`, for the feedbacks that an engine can do by itself between the steps
- * of a run. Of the three, `projection` is given or the other two fill `h_in` between them.
- */
-export interface LinearFeedback {
-  /** `h` stands this many times at the start of `h_in`. */
-  readonly repeat: number
-  /** What follows it: `[B, D]`, the same for every step, or `[T - 1, B, D]`, row block `t` for the step after step `t`. */
-  readonly vectors?: { readonly data: Float32Array, readonly perStep: boolean }
-  /** `h_in = P h + p`, each sum made in double precision from the bias on, in index order, and rounded once. */
-  readonly projection?: { readonly weight: Float32Array, readonly bias: Float32Array }
+/** Support sets as an engine reads them: their keys and values. */
+export interface Memory {
+  /** How many vectors each set has. */
+  readonly counts: readonly number[]
+  /**
+   * Prepares more of the vectors, some `work` multiply-adds or numbers at a time; a promise if that goes on off the event
+   * loop.
+   *
+   * @returns whether all are prepared.
+   */
+  prepare (work: number): boolean | Promise<boolean>
+  dispose (): void
 }
 
-/** Many steps of the same rows under a linear feedback: what `steps` calls of `step` would give, to the last bit. */
-export interface Run {
-  /** T */
-  readonly steps: number
-  /** B */
-  readonly rows: number
-  /** `[T, B, I]`, or `[B, I]` where `sameX`. */
-  readonly x: Float32Array
-  /** Every step reads the same `x`. */
-  readonly sameX: boolean
-  /** `[B, Hi]`, what the first step reads. */
-  readonly hIn: Float32Array
-  /** `[B, Ho]`, the cell state: read by the first step, written by the last. */
-  readonly c: Float32Array
-  /** `[T, B, Ho]`, written: `h_out` of every step. */
-  readonly output: Float32Array
-  readonly feedback: LinearFeedback
+/** Bytes that a memory of so many vectors holds, for admission. */
+export type MemoryBytes = (counts: readonly number[]) => number
+
+/**
+ * Buffers of the engine's own, for at most `maxRows` rows. What is written to them before a call is read by it. While a
+ * call's promise is pending they are the engine's.
+ *
+ * All are row-major: row `i` of a state starts at `i * state.width`, what row `i` reads of an input at step `t` at
+ * `(t * rows + i) * width`, likewise outputs.
+ */
+export interface Batch {
+  readonly maxRows: number
+  /** `states[0]` is read by a call; after `advance` of K steps the new states are in `states[K % 2]`. */
+  readonly states: readonly [Float32Array, Float32Array]
+  /** The buffer of input `k`, of at least so many floats; what an earlier call returned is void. */
+  input (k: number, floats: number): Float32Array
+  /** The buffer of output `k`, of at least so many floats. */
+  output (k: number, floats: number): Float32Array
+  /** The buffer of attention weights, of at least so many floats. */
+  attention (floats: number): Float32Array
+  /** Has row `i` read set `set` of a memory. */
+  attach (i: number, memory: Memory, set: number): void
+  /**
+   * Takes the first `rows` rows through so many steps, each from `states[0]` on. Light work is done on return; heavy work
+   * may go on off the event loop: then a promise is returned.
+   */
+  advance (rows: number, steps: number, options: CallOptions): void | Promise<void>
+  /**
+   * Does some of what a step does after its cells, in place on `states[0]`: the read, the lets, and what the first node
+   * reads next.
+   *
+   * @param from the program's `read`, or its `feed` to leave the read and the lets as they are.
+   * @param to the end of the instructions, or the program's `feed` to leave what the first node reads as it is.
+   */
+  start (rows: number, from: number, to: number, options: Pick<CallOptions, 'attention'>): void | Promise<void>
+  /** Makes what the first node would read next, in the `h_in` of `states[1]`; its inputs are those of one step. */
+  peek (rows: number): void | Promise<void>
+  dispose (): void
+}
+
+export interface CallOptions {
+  /** Bit k: every step reads the same of input k, of which there is one step. */
+  readonly repeated: number
+  /** Bit k: output k is asked for. */
+  readonly asked: number
+  /**
+   * The width of attention weights, `[steps, rows, width]`, zeros past a row's own supports; at least the largest count of
+   * these rows. 0 if nobody asks for them.
+   */
+  readonly attention: number
 }

@@ -1,52 +1,75 @@
+/** LSTM with gates `i, f, g, o`, GRU with gates `r, z, n`, or an RNN with its one; all as in PyTorch. */
+export type CellKind = 'lstm' | 'gru' | 'rnn'
+
+/** How many blocks of `Ho` rows the weights of a kind have. */
+export const GATES: Readonly<Record<CellKind, number>> = { lstm: 4, gru: 3, rnn: 1 }
+
 /**
- * The sizes of a CustomLSTM cell.
+ * The sizes of a cell.
  *
- * Unlike `torch.nn.LSTMCell`, the hidden size that the cell reads (`Hi`) need not be the one that it writes (`Ho`).
+ * Unlike in `torch.nn.LSTMCell`, the hidden size that the cell reads (`Hi`) may differ from the one that it writes (`Ho`).
  */
 export interface CellSizes {
-  /** Input (feature) size. */
+  /** Input (feature) size; 0 if the cell reads no x. */
   readonly I: number
   /** Input hidden size: what the cell reads. */
   readonly Hi: number
-  /** Output hidden size: what the cell writes; also the size of the cell state. */
+  /** Output hidden size: what the cell writes. */
   readonly Ho: number
 }
 
 /**
- * A CustomLSTM cell. Matrices are row-major, gates lie in PyTorch's order `i, f, g, o`, everything is float32.
+ * A cell. Matrices are row-major, everything is float32, `G` is `GATES[kind]`.
  *
- *     i, f, o = sigmoid(W_ih x + b_ih + W_hh h_in + b_hh)    g = tanh(same)
- *     c_out = f * c_in + i * g        h_out = o * tanh(c_out)
+ *     lstm  i, f, o = sigmoid(W_ih x + b_ih + W_hh h_in + b_hh)    g = tanh(same)
+ *           c_out = f * c_in + i * g        h_out = o * tanh(c_out)
+ *     gru   r, z = sigmoid(W_ih x + b_ih + W_hh h_in + b_hh)       n = tanh(W_ih x + b_ih + r * (W_hh h_in + b_hh))
+ *           h_out = (1 - z) * n + z * h     with the h that it wrote last, which is h_in if Hi = Ho
+ *     rnn   h_out = activation(W_ih x + b_ih + W_hh h_in + b_hh)
  */
 export interface Cell {
+  readonly kind: CellKind
+  /** Of an RNN; an LSTM and a GRU have tanh. */
+  readonly activation: 'tanh' | 'relu'
   readonly sizes: CellSizes
-  /** `W_ih`, `[4Ho, I]`. */
+  /** `W_ih`, `[G Ho, I]`. */
   readonly weightIh: Float32Array
-  /** `W_hh`, `[4Ho, Hi]`. */
+  /** `W_hh`, `[G Ho, Hi]`. */
   readonly weightHh: Float32Array
-  /** `b_ih`, `[4Ho]`. */
+  /** `b_ih`, `[G Ho]`. */
   readonly biasIh: Float32Array
-  /** `b_hh`, `[4Ho]`. */
+  /** `b_hh`, `[G Ho]`. */
   readonly biasHh: Float32Array
 }
 
+/** What a cell is made from: kind and activation may be left out. */
+export type CellParts = Omit<Cell, 'kind' | 'activation'> & Partial<Pick<Cell, 'kind' | 'activation'>>
+
 /**
- * Makes a cell of its weights, having checked that they agree with its sizes.
+ * Makes a cell from its weights, after checking that they agree with its sizes.
  *
- * @throws RangeError where a size is not a positive integer or a tensor has another number of elements.
+ * @throws RangeError if a size is not a positive integer (`I` may be 0), or a tensor has another number of elements.
  */
-export function createCell (cell: Cell): Cell {
-  const { I, Hi, Ho } = cell.sizes
+export function createCell ({ kind = 'lstm', activation = 'tanh', ...parts }: CellParts): Cell {
+  const { I, Hi, Ho } = parts.sizes
   for (const [name, size] of Object.entries({ I, Hi, Ho })) {
-    if (!Number.isSafeInteger(size) || size < 1) throw new RangeError(`${name} must be a positive integer, not ${size}`)
+    const least = name === 'I' ? 0 : 1
+    if (!Number.isSafeInteger(size) || size < least) throw new RangeError(`${name} must be a positive integer, not ${size}`)
   }
-  const expected = { weightIh: 4 * Ho * I, weightHh: 4 * Ho * Hi, biasIh: 4 * Ho, biasHh: 4 * Ho } as const
+  const rows = GATES[kind] * Ho
+  const expected = { weightIh: rows * I, weightHh: rows * Hi, biasIh: rows, biasHh: rows } as const
   for (const name of ['weightIh', 'weightHh', 'biasIh', 'biasHh'] as const) {
-    if (cell[name].length !== expected[name]) {
-      throw new RangeError(`${name} must have ${expected[name]} elements for I = ${I}, Hi = ${Hi}, Ho = ${Ho}, not ${cell[name].length}`)
+    if (parts[name].length !== expected[name]) {
+      throw new RangeError(`${name} must have ${expected[name]} elements for I = ${I}, Hi = ${Hi}, Ho = ${Ho}, not ${parts[name].length}`)
     }
   }
-  return cell
+  return { kind, activation, ...parts }
+}
+
+/** How many numbers a cell keeps beside what it reads: `c` of an LSTM, the last `h` of a GRU whose Hi differs from its Ho. */
+export function carrySize ({ kind, sizes: { Hi, Ho } }: Cell): number {
+  if (kind === 'lstm') return Ho
+  return kind === 'gru' && Hi !== Ho ? Ho : 0
 }
 
 /** The number of trained parameters of a cell. */

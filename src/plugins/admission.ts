@@ -1,16 +1,20 @@
 import fp from 'fastify-plugin'
-import type { Caller } from '../scheduler/cancellation.ts'
-import { overloaded, type Admission } from '../scheduler/admission.ts'
+import type { Call } from '../scheduler/cancellation.ts'
+import type { Admission } from '../scheduler/admission.ts'
 import { InputError } from '../errors.ts'
 
 declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Whether the route computes: its requests have a deadline, and count until their answers have been sent. */
+    work?: boolean
+  }
   interface FastifyRequest {
-    /** Who waits for the answer of a request that brings work. */
-    caller: Caller
+    /** On routes that compute: until when the answer is wanted, and what the request has reserved. */
+    call: Call | undefined
   }
 }
 
-export interface CallersOptions {
+export interface AdmissionOptions {
   readonly admission: Admission
   /** Seconds in which a request is answered. */
   readonly timeout: number
@@ -19,21 +23,39 @@ export interface CallersOptions {
 /** A request's own, shorter time, in seconds. */
 const TIMEOUT_HEADER = 'x-request-timeout'
 
-/**
- * Knows of each request that brings work until when its caller waits, and whether it still does. Where there is no room, the
- * request is refused before its body is read.
- */
-export default fp<CallersOptions>(async (app, { admission, timeout }) => {
-  app.decorateRequest('caller')
+/** For how long after its deadline an answer may still be read, in milliseconds. */
+const LAST_READ = 5000
 
-  app.addHook('onRequest', async (request, reply) => {
-    if (request.method !== 'POST') return
-    if (admission.full) throw overloaded(admission.rows, admission.bytes)
-    const caller: Caller = { deadline: performance.now() + 1000 * secondsOf(request.headers[TIMEOUT_HEADER], timeout), gone: false }
-    request.caller = caller
-    reply.raw.once('close', () => { caller.gone = true })
+/**
+ * Opens an account for each request that brings work and closes it when the response has closed. Without room the request is
+ * refused before its body is read. An answer that is not read in time is cut: otherwise its client could keep it in memory.
+ */
+export default fp<AdmissionOptions>(async (app, { admission, timeout }) => {
+  app.decorateRequest('call')
+  /** The responses that have not closed yet, by the time at which they are cut. */
+  const open = new Map<{ readonly headersSent: boolean, destroy (): unknown }, number>()
+
+  app.addHook('onRequest', async (request, { raw }) => {
+    if (request.routeOptions.config.work !== true) return
+    const { headers, routeOptions: { bodyLimit } } = request
+    const reservation = admission.reserve(Math.min(Number(headers['content-length'] ?? 0), bodyLimit))
+    const call: Call = { deadline: performance.now() + 1000 * secondsOf(headers[TIMEOUT_HEADER], timeout), cancelled: false, reservation }
+    request.call = call
+    open.set(raw, call.deadline + LAST_READ)
+    raw.once('close', () => {
+      open.delete(raw)
+      call.cancelled = true
+      reservation.release()
+    })
   })
-}, { name: 'callers', fastify: '5.x', dependencies: ['errors'] })
+
+  const sweep = setInterval(() => {
+    const now = performance.now()
+    // Before its head is sent an answer is late, not unread: that is for the scheduler to say.
+    for (const [raw, end] of open) if (now > end && raw.headersSent) raw.destroy()
+  }, 1000).unref()
+  app.addHook('onClose', async () => clearInterval(sweep))
+}, { name: 'admission', fastify: '5.x', dependencies: ['errors'] })
 
 function secondsOf (header: string | string[] | undefined, most: number): number {
   if (header === undefined) return most

@@ -61,7 +61,7 @@ export function findCell (tensors: ReadonlyMap<string, StoredTensor>): FoundCell
   return { cell: readCell(tensors, names), used: [names.weightIh, names.weightHh, names.biasIh, names.biasHh] }
 }
 
-/** Names for a message, however many and long they are. */
+/** Names for a message, shortened if they are many or long. */
 export function listOf (names: readonly string[]): string {
   if (names.length === 0) return 'none'
   const some = names.slice(0, MAX_NAMES).map((name) => name.length > MAX_NAME ? `${name.slice(0, MAX_NAME)}...` : name).join(', ')

@@ -8,7 +8,7 @@ import type { PodDisruptionBudget } from 'kubernetes-types/policy/v1.js'
 import ts from 'typescript'
 import { parse } from 'yaml'
 
-/** What each file holds. Kubernetes's types are made from its OpenAPI document. */
+/** The content of each file. Kubernetes's types are generated from its OpenAPI document. */
 export interface Manifests {
   'docker/kubernetes/deployment.yaml': Deployment
   'docker/kubernetes/service.yaml': Service

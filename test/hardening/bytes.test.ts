@@ -16,7 +16,7 @@ test(`${CONNECTIONS} connections of bytes that are HTTP no more: each is answere
   const port = Number(new URL(app.listeningOrigin).port)
   const dice = createDice(1)
   const requests = createRequests(dice)
-  /** Not a HEAD, after whose answer there is no telling where the next begins. */
+  /** Not a HEAD, because after its answer nobody can tell where the next one begins. */
   const nextBytes = (): Buffer => {
     const { method, bytes } = requests.next()
     return method === 'HEAD' ? nextBytes() : bytes

@@ -6,7 +6,7 @@ import { loadModels } from '../../src/load.ts'
 import { InputError } from '../../src/errors.ts'
 import { ModelsError } from '../../src/weights/folder.ts'
 import { Tensor } from '../../src/tensor/tensor.ts'
-import { testHouse } from '../support/app.ts'
+import { testDeps } from '../support/app.ts'
 import { scaled } from '../support/full.ts'
 import { writeModels } from '../support/models.ts'
 import { customLstm, f32, writeSafetensors } from '../support/safetensors.ts'
@@ -26,11 +26,11 @@ const PARTS = [
   '"none"', '"__proto__"', '"constructor"', '{}', '[]', '\n', '\u0000', '\ufeff', '\\u0041', '"bias":"hidden_linear.bias"', '"combine":"sum"', '"'.padEnd(300, 'x')
 ]
 
-/** Every model loads and answers, or the start stops with a line that names the file. */
+/** Every model loads and answers, or the start stops with one line that names the file. */
 async function load (folder: string, file: string): Promise<'served' | 'refused'> {
   try {
-    for (const model of await loadModels(folder, await testHouse())) {
-      const { I } = model.sizes
+    for (const model of await loadModels(folder, await testDeps())) {
+      const { I } = model.shape
       await model.sequence({ x: new Tensor([2, I], new Float32Array(2 * I)) }).catch((error: unknown) => assert.ok(error instanceof InputError, String(error)))
     }
     return 'served'
@@ -69,7 +69,7 @@ test(`${FILES} spoilt model files: each is served, or stops the start with a lin
   for (let n = 0; n < FILES; n++) {
     let file = Buffer.from(good)
     for (let edits = 1 + dice.below(2); edits > 0; edits--) {
-      // Mostly in the header, and so that it is JSON still.
+      // Mostly in the header, which stays JSON.
       const at = dice.chance(0.9) ? 8 + dice.below(header - 8) : dice.below(file.length)
       const digit = file[at] >= 0x30 && file[at] <= 0x39
       if (digit) file[at] = 0x30 + dice.below(10)
@@ -82,7 +82,7 @@ test(`${FILES} spoilt model files: each is served, or stops the start with a lin
   assert.ok(counts.served > FILES / 30 && counts.refused > FILES / 3, JSON.stringify(counts))
 })
 
-test('a file of a hundred thousand tensors that are no cell is refused in a line', async (t) => {
+test('a file of a hundred thousand tensors without a cell is rejected in one line', async (t) => {
   const names = Array.from({ length: 100_000 }, (_, i) => [`layer.${i}.weight`, f32([1], [0])] as const)
   const folder = await writeModels(t, { 'many.safetensors': writeSafetensors(Object.fromEntries(names)) })
   assert.equal(await load(folder, 'many.safetensors'), 'refused')

@@ -5,12 +5,12 @@ import { test } from 'node:test'
 import supertest from 'supertest'
 import { startService } from '../support/app.ts'
 
-/** Many steps of the demo's attention model, which are computed one by one. */
-const LONG = { x: Array.from({ length: 100 }, () => [1, 0, 0, 1]), steps: 600, return: 'last', context: { support: Array.from({ length: 400 }, () => [1, 0, 0, 0]) } }
+/** Many steps of the demo attention model, computed one by one. */
+const LONG = { x: Array.from({ length: 100 }, () => [1, 0, 0, 1]), steps: 600, return_sequences: false, context: { support: Array.from({ length: 400 }, () => [1, 0, 0, 0]) } }
 const URL = '/models/matching-networks/sequence'
 
 async function stepsComputed (metrics: { register: { metrics (): Promise<string> } }): Promise<number> {
-  return Number(/^cellserve_steps_total (\d+)$/m.exec(await metrics.register.metrics())?.[1])
+  return Number(/^cellserve_steps_total\{model="matching-networks"\} (\d+)$/m.exec(await metrics.register.metrics())?.[1])
 }
 
 test('a client that disconnects takes its rows with it, and the computing stops', async (t) => {
@@ -52,7 +52,7 @@ test('where there is no room the answer is a 503 with Retry-After, and what was 
   while (admission.rows === 0) await setTimeout(1)
   const { headers, body } = await request.post('/step').send({ x: [1, 2] }).expect(503)
   assert.equal(headers['retry-after'], '1')
-  assert.match(body.detail, /overloaded: 100 rows of \d+ bytes are in work/)
+  assert.match(body.detail, /overloaded: 100 rows and \d+ bytes are in work/)
   await request.get('/health/live').expect(200)
   assert.equal((await accepted).status, 200)
   await request.post('/step').send({ x: [1, 2] }).expect(200)

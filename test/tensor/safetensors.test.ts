@@ -133,7 +133,7 @@ for (const [name, file, message] of BROKEN) {
   })
 }
 
-test('headers just beside the rules are refused, and those within are read', () => {
+test('headers that just violate the rules are rejected, and those within them are read', () => {
   // A chain of tensors, each number of which may be one too many or too few.
   const off = fc.oneof({ arbitrary: fc.constant(0), weight: 20 }, { arbitrary: fc.constantFrom(-1, 1), weight: 1 })
   const tensor = fc.record({ dtype: fc.constantFrom('U8', 'F16', 'F4'), shape: fc.array(fc.nat({ max: 3 }), { maxLength: 2 }), begin: off, end: off })
@@ -168,7 +168,7 @@ test('headers just beside the rules are refused, and those within are read', () 
   assert.ok(seen.valid > LAYOUTS / 10 && seen.invalid > LAYOUTS / 10, JSON.stringify(seen))
 })
 
-/** The rules of the format once more, in other words than the reader's. */
+/** The rules of the format, written independently of the reader. */
 function obeysTheRules (file: Uint8Array): boolean {
   const length = Number(Buffer.from(file).readBigUInt64LE())
   const header: Record<string, { dtype: string, shape: number[], data_offsets: [number, number] }> = JSON.parse(Buffer.from(file.subarray(8, 8 + length)).toString())

@@ -1,17 +1,17 @@
-import { linearFeedback } from './linear.ts'
-import { NoContext, optionsOf, policyWithoutContext } from './options.ts'
+import { PLAIN } from '../../network/network.ts'
+import { NoContext } from './contexts.ts'
+import { optionsOf } from './options.ts'
 import type { PolicyKind } from './policy.ts'
 
 const readOptions = optionsOf('identity', {})
 
-/** `h_in = h`: the standard LSTM, and the default where `Hi = Ho`. */
+/** `h_in = h`. */
 export const identity: PolicyKind = {
   name: 'identity',
-  summary: 'h_in = h, the standard LSTM; the default where Hi = Ho.',
-  context: NoContext,
+  summary: 'h_in = h; needs Hi = Ho.',
   create (options, { sizes: { Hi, Ho } }) {
     readOptions(options)
     if (Hi !== Ho) throw new Error(`policy identity needs Hi = Ho, this cell has Hi = ${Hi} and Ho = ${Ho}`)
-    return policyWithoutContext(({ steps }) => linearFeedback({ repeat: 1 }, Ho, steps))
+    return { wiring: PLAIN, context: NoContext }
   }
 }

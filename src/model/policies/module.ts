@@ -4,6 +4,7 @@ import Type, { type TSchema } from 'typebox'
 import type { CellSizes } from '../../network/cell.ts'
 import { InputError } from '../../errors.ts'
 import { compile } from '../../tensor/schema.ts'
+import { PLAIN } from '../../network/network.ts'
 import { optionsOf } from './options.ts'
 import type { PolicyKind } from './policy.ts'
 
@@ -30,7 +31,7 @@ export interface FeedbackStep {
   readonly sizes: CellSizes
 }
 
-/** What the model's own JavaScript says: `feedback.mjs` in its folder, operator's code, loaded once at start. */
+/** What the model's own JavaScript says: `feedback.mjs` in its folder, operator's code, loaded once at the start. */
 export const moduleFile: PolicyKind = {
   name: 'module',
   summary: 'h_in is what feedback.mjs in the model\'s folder says.',
@@ -42,17 +43,16 @@ export const moduleFile: PolicyKind = {
     const readContext = compile(context)
     return {
       context,
-      bind (given) {
+      wiring: { ...PLAIN, h: 'host' },
+      host (given, { state }) {
         const checked: unknown = readContext(given, '/context')
-        return {
-          knows: () => true,
-          next (row, t, h, hAt, hIn, hInAt) {
-            const result = call(() => feedback({ h: h.slice(hAt, hAt + sizes.Ho), context: checked, row, t, sizes }), t)
-            const problem = wrongWith(result, sizes.Hi)
-            if (problem !== undefined) throw failed(t, `returned ${problem}, expected ${sizes.Hi} finite numbers (Hi)`)
-            if (Array.isArray(result) || result instanceof Float32Array) hIn.set(result, hInAt)
-          }
-        }
+        return (rows, steps) => rows.forEach((row, i) => {
+          const t = steps[i]
+          const result = call(() => feedback({ h: state(row, 'h0').slice(), context: checked, row, t, sizes }), t)
+          const problem = wrongWith(result, sizes.Hi)
+          if (problem !== undefined) throw failed(t, `returned ${problem}, expected ${sizes.Hi} finite numbers (Hi)`)
+          if (Array.isArray(result) || result instanceof Float32Array) state(row, 'h_in').set(result)
+        })
       }
     }
   }

@@ -1,4 +1,5 @@
-import { NoContext, optionsOf, policyWithoutContext } from './options.ts'
+import { NoContext } from './contexts.ts'
+import { optionsOf } from './options.ts'
 import type { PolicyKind } from './policy.ts'
 
 const readOptions = optionsOf('none', {})
@@ -6,10 +7,9 @@ const readOptions = optionsOf('none', {})
 /** Only the client knows the feedback, so a request is one step. */
 export const none: PolicyKind = {
   name: 'none',
-  summary: 'Only the client knows the feedback: one step a request.',
-  context: NoContext,
+  summary: 'Only the client knows the feedback: one step per request.',
   create (options) {
     readOptions(options)
-    return policyWithoutContext(() => ({ knows: () => false, next: () => {} }))
+    return { context: NoContext }
   }
 }

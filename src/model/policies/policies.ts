@@ -1,20 +1,15 @@
-import type { TSchema } from 'typebox'
 import { InputError } from '../../errors.ts'
 import { attention } from './attention.ts'
 import { concat } from './concat.ts'
 import { identity } from './identity.ts'
 import { moduleFile } from './module.ts'
 import { none } from './none.ts'
-import { NoContext } from './options.ts'
 import type { ChosenPolicy, PolicyKind, PolicySetting } from './policy.ts'
 import { projection } from './projection.ts'
 import { repeat } from './repeat.ts'
 
 /** Every feedback policy there is, in the order of the documentation. */
 export const POLICIES: readonly PolicyKind[] = [none, identity, repeat, concat, projection, attention, moduleFile]
-
-/** The schemas of the contexts that a request may bring. */
-export const CONTEXTS: readonly TSchema[] = POLICIES.flatMap(({ context }) => context === undefined || context === NoContext ? [] : [context])
 
 /** The `feedback` of a `config.json`: a policy's name, and its options. */
 export interface PolicyOptions {
@@ -23,10 +18,9 @@ export interface PolicyOptions {
 }
 
 /**
- * Makes a model's policy of the `feedback` of its `config.json`; without one it is `identity` where `Hi = Ho`, else
- * `none`.
+ * Makes a model's policy from the `feedback` of its `config.json`; without one it is `identity` if `Hi = Ho`, else `none`.
  *
- * @throws Error which says what does not fit.
+ * @throws Error that says what does not fit.
  */
 export async function createPolicy (options: PolicyOptions | undefined, model: PolicySetting): Promise<ChosenPolicy> {
   const { Hi, Ho } = model.sizes

@@ -1,6 +1,8 @@
 import Type from 'typebox'
-import { linearFeedback } from './linear.ts'
-import { NoContext, optionsOf, policyWithoutContext } from './options.ts'
+import { part } from '../../network/feed.ts'
+import { PLAIN } from '../../network/network.ts'
+import { NoContext } from './contexts.ts'
+import { optionsOf } from './options.ts'
 import type { PolicyKind } from './policy.ts'
 
 const readOptions = optionsOf('projection', {
@@ -12,7 +14,6 @@ const readOptions = optionsOf('projection', {
 export const projection: PolicyKind = {
   name: 'projection',
   summary: 'h_in = P h + p, with tensors weight [Hi, Ho] and bias [Hi] of the model\'s file.',
-  context: NoContext,
   create (options, { sizes: { Hi, Ho }, tensor }) {
     const names = readOptions(options)
     const read = (name: string, expected: readonly number[]): Float32Array => {
@@ -24,6 +25,7 @@ export const projection: PolicyKind = {
     }
     const weight = read(names.weight, [Hi, Ho])
     const bias = names.bias === undefined ? new Float32Array(Hi) : read(names.bias, [Hi])
-    return policyWithoutContext(({ steps }) => linearFeedback({ repeat: 0, projection: { weight, bias } }, Ho, steps))
+    const linear = { in: Ho, out: Hi, weight, bias, activation: 'none' } as const
+    return { wiring: { ...PLAIN, h: { kind: 'linear', linear, of: part('h') } }, context: NoContext }
   }
 }

@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { createModel, type Model } from '../../../src/model/model.ts'
 import { createPolicy, POLICIES, type PolicyOptions } from '../../../src/model/policies/policies.ts'
 import type { PolicySetting } from '../../../src/model/policies/policy.ts'
 import { Tensor } from '../../../src/tensor/tensor.ts'
+import { testDeps } from '../../support/app.ts'
+import { tensorOf } from '../../support/nested.ts'
+import { randomArray, bareLayers, randomCell, randomNumbers } from '../../support/reference.ts'
 
 function setting (I: number, Hi: number, Ho: number, tensors: Readonly<Record<string, Tensor>> = {}): PolicySetting {
   return {
@@ -15,23 +19,36 @@ function setting (I: number, Hi: number, Ho: number, tensors: Readonly<Record<st
   }
 }
 
-/** What row 1 of 2 reads at step 1 of 3. */
-async function nextOf (options: PolicyOptions, model: PolicySetting, context: unknown = {}): Promise<number[]> {
-  const { Hi, Ho } = model.sizes
-  const { policy } = await createPolicy(options, model)
-  const feedback = policy.bind(context, { rows: 2, steps: 3, lengths: [3, 3], batched: true })
-  const h = Float32Array.from({ length: 2 * Ho }, (_, i) => i + 1)
-  const hIn = new Float32Array(2 * Hi)
-  feedback.next(1, 1, h, Ho, hIn, Hi)
-  assert.ok(hIn.subarray(0, Hi).every((value) => value === 0), 'the other row is untouched')
-  return [...hIn.subarray(Hi)]
+async function modelOf (options: PolicyOptions, { sizes: { I, Hi, Ho }, ...rest }: PolicySetting): Promise<Model> {
+  const policy = await createPolicy(options, { sizes: { I, Hi, Ho }, ...rest })
+  return createModel({ name: 'test', layers: bareLayers(randomCell(I, Hi, Ho)), policy }, await testDeps())
 }
 
-test('without a policy it is identity where Hi = Ho, else none', async () => {
+function random (...shape: number[]): Tensor {
+  return new Tensor(shape, randomArray(shape.reduce((a, b) => a * b), randomNumbers(shape.length)))
+}
+
+function rowOf ({ data, shape }: Tensor, row: number): number[] {
+  const width = data.length / shape[0]
+  return [...data.subarray(row * width, (row + 1) * width)]
+}
+
+/** Row 1 of 2, after 3 steps: its h, and what it would read next. */
+async function nextOf (options: PolicyOptions, model: PolicySetting, context: unknown = {}): Promise<{ h: number[], next: number[] | undefined }> {
+  const answer = await (await modelOf(options, model)).sequence({ x: random(2, 3, model.sizes.I), context })
+  return { h: rowOf(answer.h_out, 1), next: answer.h_next === undefined ? undefined : rowOf(answer.h_next, 1) }
+}
+
+function assertClose (actual: readonly number[] | undefined, expected: readonly number[]): void {
+  assert.equal(actual?.length, expected.length)
+  actual?.forEach((value, i) => assert.ok(Math.abs(value - expected[i]) < 1e-6, `${value} is not ${expected[i]}`))
+}
+
+test('without a policy it is identity if Hi = Ho, else none', async () => {
   assert.equal((await createPolicy(undefined, setting(1, 2, 2))).name, 'identity')
   const { name, policy } = await createPolicy(undefined, setting(1, 3, 2))
   assert.equal(name, 'none')
-  assert.equal(policy.bind({}, { rows: 1, steps: 1, lengths: [1], batched: false }).knows(0), false)
+  assert.equal(policy.wiring, undefined)
 })
 
 test('a policy has its options, as they are set or by default', async () => {
@@ -45,51 +62,78 @@ test('a policy has its options, as they are set or by default', async () => {
 })
 
 test('identity is h', async () => {
-  assert.deepEqual(await nextOf({ policy: 'identity' }, setting(1, 2, 2)), [3, 4])
+  const { h, next } = await nextOf({ policy: 'identity' }, setting(1, 2, 2))
+  assert.deepEqual(next, h)
 })
 
 test('repeat is h as often as fills h_in', async () => {
-  assert.deepEqual(await nextOf({ policy: 'repeat' }, setting(1, 6, 2)), [3, 4, 3, 4, 3, 4])
+  const { h, next } = await nextOf({ policy: 'repeat' }, setting(1, 6, 2))
+  assert.deepEqual(next, [...h, ...h, ...h])
 })
 
-test('concat is h and the vector of all, of the row, or of the row and step', async () => {
-  const read = async (vectors: unknown) => await nextOf({ policy: 'concat' }, setting(1, 3, 2), { vectors })
-  assert.deepEqual(await read([7]), [3, 4, 7])
-  assert.deepEqual(await read([[7], [8]]), [3, 4, 8])
-  assert.deepEqual(await read([[[1], [2], [3]], [[4], [5], [6]]]), [3, 4, 5])
+test('concat is h and the vector of all, or of the row', async () => {
+  const read = async (vectors: unknown[]) => await nextOf({ policy: 'concat' }, setting(1, 3, 2), { vectors: tensorOf(vectors) })
+  const one = await read([7])
+  assert.deepEqual(one.next, [...one.h, 7])
+  const each = await read([[7], [8]])
+  assert.deepEqual(each.next, [...each.h, 8])
 })
 
-test('concat without a batch dimension takes a vector a step', async () => {
-  const { policy } = await createPolicy({ policy: 'concat' }, setting(1, 3, 2))
-  const feedback = policy.bind({ vectors: [[1], [2], [3]] }, { rows: 1, steps: 3, lengths: [3], batched: false })
-  const hIn = new Float32Array(3)
-  feedback.next(0, 2, Float32Array.of(8, 9), 0, hIn, 0)
-  assert.deepEqual([...hIn], [8, 9, 3])
-  assert.equal(feedback.knows(2), true)
-  assert.equal(feedback.knows(3), false, 'only the client knows the vector after the last')
+test('concat with a vector per step reads each at its step, and only the client knows the one after the last', async () => {
+  const model = await modelOf({ policy: 'concat' }, setting(1, 3, 2))
+  const x = random(2, 3, 1)
+  const vectors = random(2, 3, 1)
+  const whole = await model.sequence({ x, context: { vectors } })
+  assert.equal(whole.h_next, undefined)
+  const row = 1
+  let h = [0, 0]
+  let c: number[] = [0, 0]
+  for (let t = 0; t < 3; t++) {
+    const step = await model.step({
+      x: new Tensor([1], x.data.slice(row * 3 + t, row * 3 + t + 1)),
+      h_in: new Tensor([3], Float32Array.of(...h, vectors.data[row * 3 + t])),
+      c_in: new Tensor([2], Float32Array.from(c))
+    })
+    h = [...step.h_out.data]
+    c = [...step.c_out?.data ?? []]
+    assertClose(h, [...whole.output.data.subarray((row * 3 + t) * 2, (row * 3 + t + 1) * 2)])
+  }
+  const unbatched = await model.sequence({ x: new Tensor([3, 1], x.data.slice(3)), context: { vectors: new Tensor([3, 1], vectors.data.slice(3)) } })
+  assertClose([...unbatched.h_out.data], h)
 })
 
-test('concat takes ragged vectors where they are as long as the rows', async () => {
-  const { policy } = await createPolicy({ policy: 'concat' }, setting(1, 3, 2))
-  const shape = { rows: 2, steps: 3, lengths: [1, 3], batched: true }
-  const hIn = new Float32Array(6)
-  policy.bind({ vectors: [[[1]], [[2], [3], [4]]] }, shape).next(1, 2, new Float32Array(4), 2, hIn, 3)
-  assert.deepEqual([...hIn], [0, 0, 0, 0, 0, 4])
-  assert.throws(() => policy.bind({ vectors: [[[1], [2]], [[2], [3], [4]]] }, shape), /\/context\/vectors\/0: expected 1 vectors, .*, got 2/)
+test('a given h_in takes the place of the first feed alone', async () => {
+  const model = await modelOf({ policy: 'concat' }, setting(1, 3, 2))
+  const x = random(1, 2, 1)
+  const context = { vectors: tensorOf([7]) }
+  const given = Float32Array.of(1, 2, 3)
+  const whole = await model.sequence({ x, context, h_in: new Tensor([3], given) })
+  const first = await model.step({ x: new Tensor([1, 1], x.data.slice(0, 1)), h_in: new Tensor([1, 3], given) })
+  assertClose([...whole.output.data.subarray(0, 2)], [...first.h_out.data])
+  const second = await model.step({ x: new Tensor([1, 1], x.data.slice(1)), h_in: new Tensor([1, 3], Float32Array.of(...first.h_out.data, 7)), c_in: first.c_out })
+  assertClose([...whole.h_out.data], [...second.h_out.data])
+})
+
+test('concat takes ragged vectors if they are as long as the rows', async () => {
+  const model = await modelOf({ policy: 'concat' }, setting(1, 3, 2))
+  const x = new Tensor([2, 3, 1], Float32Array.of(1, 0, 0, 2, 3, 4), [1, 3])
+  const { lengths, output } = { lengths: [1, 3], ...await model.sequence({ x, context: { vectors: tensorOf([[[1]], [[2], [3], [4]]]) } }) }
+  assert.deepEqual([...output.data.subarray(2, 6)], [0, 0, 0, 0], `row 0 has ${lengths[0]} step`)
+  await assert.rejects(model.sequence({ x, context: { vectors: tensorOf([[[1], [2]], [[2], [3], [4]]]) } }), /\/context\/vectors\/0: expected 1 vectors, .*, got 2/)
 })
 
 test('vectors that do not fit the request are refused', async () => {
-  const { policy } = await createPolicy({ policy: 'concat' }, setting(1, 3, 2))
-  const shape = { rows: 2, steps: 3, lengths: [3, 3], batched: true }
+  const model = await modelOf({ policy: 'concat' }, setting(1, 3, 2))
+  const x = random(2, 3, 1)
   for (const [vectors, message] of [
     [[1, 2], /expected vectors of 1 numbers \(Hi - Ho\), got 2/],
     [[[1]], /a vector for each of the 2 rows, got 1/],
     [[[[1], [1], [1]]], /vectors for each of the 2 rows, got 1/],
-    [[[[1], [1]], [[1], [1]]], /expected 3 vectors a row, one a step, got 2/]
+    [[[[1], [1]], [[1], [1]]], /expected 3 vectors per row, one per step, got 2/]
   ] as const) {
-    assert.throws(() => policy.bind({ vectors }, shape), message)
+    await assert.rejects(model.sequence({ x, context: { vectors: tensorOf(vectors) } }), message)
   }
-  assert.throws(() => policy.bind({}, shape), /\/context\/vectors: is required/)
+  await assert.rejects(model.sequence({ x }), /\/context\/vectors: is required/)
 })
 
 test('projection is P h + p, of the model\'s tensors', async () => {
@@ -97,29 +141,38 @@ test('projection is P h + p, of the model\'s tensors', async () => {
     P: new Tensor([3, 2], Float32Array.of(1, 0, 0, 1, 1, 1)),
     p: new Tensor([3], Float32Array.of(0, 0, 0.5))
   })
-  assert.deepEqual(await nextOf({ policy: 'projection', weight: 'P' }, model), [3, 4, 7])
-  assert.deepEqual(await nextOf({ policy: 'projection', weight: 'P', bias: 'p' }, model), [3, 4, 7.5])
+  const plain = await nextOf({ policy: 'projection', weight: 'P' }, model)
+  assertClose(plain.next, [...plain.h, plain.h[0] + plain.h[1]])
+  const biased = await nextOf({ policy: 'projection', weight: 'P', bias: 'p' }, model)
+  assertClose(biased.next, [...biased.h, biased.h[0] + biased.h[1] + 0.5])
   await assert.rejects(createPolicy({ policy: 'projection', weight: 'p' }, model), /tensor p: policy projection expects shape \[3, 2\], found \[3\]/)
   await assert.rejects(createPolicy({ policy: 'projection', weight: 'Q' }, model), /tensor Q: is missing/)
 })
 
 test('attention reads the support by the softmax of its scores', async () => {
   const support = [[1, 0], [0, 1], [1, 1]]
-  const h = [3, 4]
-  const scores = support.map((s) => Math.exp(s[0] * h[0] + s[1] * h[1]))
-  const sum = scores.reduce((a, b) => a + b)
-  const r = [0, 1].map((j) => scores.reduce((total, score, i) => total + score / sum * support[i][j], 0))
-  const close = (actual: number[], expected: number[]) => actual.forEach((value, i) => assert.ok(Math.abs(value - expected[i]) < 1e-6))
-  close(await nextOf({ policy: 'attention' }, setting(1, 4, 2), { support }), [...h, ...r])
-  close(await nextOf({ policy: 'attention', combine: 'sum' }, setting(1, 2, 2), { support }), h.map((v, j) => v + r[j]))
+  const readOf = (h: readonly number[]): number[] => {
+    const scores = support.map((s) => Math.exp(s[0] * h[0] + s[1] * h[1]))
+    const sum = scores.reduce((a, b) => a + b)
+    return [0, 1].map((j) => scores.reduce((total, score, i) => total + score / sum * support[i][j], 0))
+  }
+  for (const [N, given] of [['[N][D]', support], ['[B][N][D]', [[[9, 9]], support].map((set) => set.length === 3 ? set : support)]] as const) {
+    const joined = await nextOf({ policy: 'attention' }, setting(1, 4, 2), { support: tensorOf(given) })
+    assertClose(joined.next, [...joined.h, ...readOf(joined.h)])
+    const summed = await nextOf({ policy: 'attention', combine: 'sum' }, setting(1, 2, 2), { support: tensorOf(given) })
+    assertClose(summed.next, summed.h.map((value, j) => value + readOf(summed.h)[j]))
+    assert.ok(N)
+  }
 })
 
 test('attention with residual adds x to h', async () => {
-  const { policy } = await createPolicy({ policy: 'attention', residual: true }, setting(2, 4, 2))
-  const feedback = policy.bind({ support: [[1, 0]] }, { rows: 1, steps: 1, lengths: [1], batched: false })
-  const h = Float32Array.of(0, 1, 2)
-  feedback.adjust?.(Float32Array.of(9, 10, 20), 1, h, 1)
-  assert.deepEqual([...h], [0, 11, 22])
+  const plain = await modelOf({ policy: 'attention' }, setting(2, 4, 2))
+  const residual = await modelOf({ policy: 'attention', residual: true }, setting(2, 4, 2))
+  const request = { x: random(1, 1, 2), context: { support: tensorOf([[1, 0]]) } }
+  const { h_out: h } = await plain.sequence(request)
+  const { h_out: sum, output } = await residual.sequence(request)
+  assertClose([...sum.data], [...h.data].map((value, j) => value + request.x.data[j]))
+  assert.deepEqual(output.data, sum.data)
 })
 
 const MISFITS: ReadonlyArray<[options: PolicyOptions, model: PolicySetting, message: RegExp]> = [

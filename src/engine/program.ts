@@ -1,0 +1,281 @@
+import { carrySize } from '../network/cell.ts'
+import { feedWidth, partsOf, readWidth, type Feed, type Linear, type Read } from '../network/feed.ts'
+import { nodeWidth, type Input, type Node, type Stage } from '../network/network.ts'
+import { findSlice, layOutState, type Slice, type StateLayout } from '../network/state.ts'
+
+/**
+ * Where an instruction finds a vector of each row, or puts it.
+ *
+ * `old` is the row's state as the step finds it, `new` as it leaves it; `scratch` lasts for a step; `input` and `output` are
+ * streams, at the step's place.
+ */
+export interface Operand {
+  readonly space: 'old' | 'new' | 'scratch' | 'input' | 'output'
+  /** Which input or output; 0 for the other spaces. */
+  readonly index: number
+  /** Where the vector starts in the space's vector of a row. */
+  readonly offset: number
+  readonly width: number
+}
+
+/** What an engine does for each row of a batch. No instruction writes where it reads. */
+export type Instruction =
+  /** `carry` and `carryOut` have no width if the cell has no carry of its own; a GRU then takes `h` as its last output. */
+  | { readonly op: 'cell', readonly node: Node, readonly x: Operand, readonly h: Operand, readonly carry: Operand, readonly carryOut: Operand, readonly out: Operand }
+  /** A `softmax` is not among the layer's activations here: it is an instruction of its own. */
+  | { readonly op: 'linear', readonly linear: Linear, readonly in: Operand, readonly out: Operand }
+  | { readonly op: 'softmax' | 'copy', readonly in: Operand, readonly out: Operand }
+  | { readonly op: 'sum' | 'product', readonly a: Operand, readonly b: Operand, readonly out: Operand }
+  /** Reads the row's memory; its attention weights are kept if the call asks for them. */
+  | { readonly op: 'attend', readonly read: Read, readonly query: Operand, readonly out: Operand }
+  /** Copies `in` in those rows alone whose `flag`, one number, is not 0. */
+  | { readonly op: 'choose', readonly flag: Operand, readonly in: Operand, readonly out: Operand }
+  | { readonly op: 'clear', readonly out: Operand }
+
+/** A stream that a program writes, once per step. */
+export interface Output {
+  /** `output`, a part's name, or `h{n}` of an inner node. */
+  readonly name: string
+  readonly width: number
+  /** `asked` ones are written if a call asks for them; the others always. */
+  readonly asked: boolean
+  /** Whether the entry of step t is what fed it; otherwise it is made after the step, and feeds the next one. */
+  readonly feeds: boolean
+}
+
+/** A stage as a list of instructions; what a step does is all of them in order. */
+export interface Program {
+  readonly stage: Stage
+  readonly state: StateLayout
+  readonly inputs: readonly Input[]
+  readonly outputs: readonly Output[]
+  /** Floats of scratch that a row needs. */
+  readonly scratch: number
+  readonly instructions: readonly Instruction[]
+  /** The instructions before this one make what the first node reads, of the old state and of inputs, without any cell. */
+  readonly begin: number
+  /** From this one on they make the read and the lets for the next step; from `feed` on, what the first node reads next. */
+  readonly read: number
+  readonly feed: number
+  /**
+   * Where each node's instructions begin, if the nodes could as well run one after the other, each over all steps: what
+   * one reads of another is an output. Empty if they cannot.
+   */
+  readonly groups: readonly number[]
+  /** The read of the row's memory, if there is one. */
+  readonly attention: Read | undefined
+  /** Whether what the first node reads as its h is made as its own step begins, because a step's inputs are part of it. */
+  readonly late: boolean
+  /** Multiply-adds of a row's step, without those of a read; and those of a read, for each support vector. */
+  readonly work: number
+  readonly readWork: number
+}
+
+/**
+ * Compiles a stage.
+ *
+ * @throws RangeError if widths do not add up.
+ */
+export function compileStage (stage: Stage): Program {
+  const { nodes, wiring, inputs } = stage
+  const last = nodes.length - 1
+  const Ho = nodeWidth(nodes[last])
+  const streams = new Set(inputs.map(({ name }) => name))
+  const isLate = lateness(stage)
+  const late = typeof wiring.h === 'object' && isLate(wiring.h)
+  const readsStreams = [...partsOf(wiring.x)].every((name) => streams.has(name))
+  const plain = wiring.h === 'own' && wiring.read === undefined && wiring.lets.length === 0 && !wiring.residual && readsStreams
+
+  const widths = new Map<string, number>(inputs.map(({ name, width }) => [name, width]))
+  widths.set('h', Ho)
+  widths.set('c', carrySize(nodes[last].cell))
+  if (wiring.read !== undefined) widths.set('read', readWidth(wiring.read))
+  const widthOf = (name: string): number => {
+    const width = widths.get(name)
+    if (width === undefined) throw new RangeError(`there is no part ${name}; the parts are ${[...widths.keys()].join(', ')}`)
+    return width
+  }
+  for (const { name, feed } of wiring.lets) widths.set(name, feedWidth(feed, widthOf))
+
+  const state = layOutState([
+    ...nodes.map((node, n) => ({ name: `h${n}`, width: nodeWidth(node) })),
+    ...nodes.map(({ cell }, n) => ({ name: `c${n}`, width: carrySize(cell) })),
+    { name: 'h_in', width: wiring.h === 'own' ? 0 : nodes[0].cell.sizes.Hi },
+    { name: 'given', width: late ? 1 : 0 },
+    { name: 'read', width: wiring.read === undefined ? 0 : readWidth(wiring.read) },
+    ...wiring.lets.filter(({ feed }) => !isLate(feed)).map(({ name }) => ({ name, width: widthOf(name) })),
+    { name: 'host', width: wiring.hostState }
+  ])
+  const outputs: Output[] = [
+    { name: 'output', width: Ho, asked: false, feeds: false },
+    ...(wiring.read === undefined ? [] : [{ name: 'read', width: readWidth(wiring.read), asked: true, feeds: false }]),
+    ...wiring.lets.map(({ name, feed }) => ({ name, width: widthOf(name), asked: true, feeds: isLate(feed) })),
+    ...(plain ? nodes.slice(0, -1).map((node, n) => ({ name: `h${n}`, width: nodeWidth(node), asked: false, feeds: false })) : [])
+  ]
+
+  const instructions: Instruction[] = []
+  let scratch = 0
+  let work = 0
+
+  const slice = (space: 'old' | 'new', name: string): Operand => {
+    const found: Slice = findSlice(state, name) ?? { name, offset: 0, width: 0 }
+    return { space, index: 0, offset: found.offset, width: found.width }
+  }
+  const stream = (space: 'input' | 'output', name: string): Operand => {
+    const list = space === 'input' ? inputs : outputs
+    const index = list.findIndex((one) => one.name === name)
+    return { space, index, offset: 0, width: list[index].width }
+  }
+  const temporary = (width: number): Operand => {
+    const offset = scratch
+    scratch += width
+    return { space: 'scratch', index: 0, offset, width }
+  }
+  const lateLets = new Map<string, Operand>()
+  /** Where a part is, for what is made before the cells (of the old state) or after them (of the new). */
+  const place = (space: 'old' | 'new') => (name: string): Operand => {
+    widthOf(name)
+    if (streams.has(name)) return stream('input', name)
+    const made = lateLets.get(name)
+    if (made !== undefined) return made
+    if (name === 'h' || name === 'c') return slice(space, `${name}${last}`)
+    return slice(space, name)
+  }
+
+  /** Has a feed made at `out`. */
+  function emit (feed: Feed, out: Operand, at: (name: string) => Operand): void {
+    switch (feed.kind) {
+      case 'part':
+        instructions.push({ op: 'copy', in: at(feed.name), out })
+        return
+      case 'concat': {
+        let offset = out.offset
+        for (const one of feed.of) {
+          const width = feedWidth(one, widthOf)
+          emit(one, { ...out, offset, width }, at)
+          offset += width
+        }
+        return
+      }
+      case 'linear': {
+        const { activation } = feed.linear
+        const sums = activation === 'softmax' ? temporary(out.width) : out
+        work += feed.linear.in * feed.linear.out
+        instructions.push({ op: 'linear', linear: feed.linear, in: settle(feed.of, at), out: sums })
+        if (activation === 'softmax') instructions.push({ op: 'softmax', in: sums, out })
+        return
+      }
+      default:
+        feed.of.map((one) => settle(one, at)).reduce((a, b, i) => {
+          const to = i === feed.of.length - 1 ? out : temporary(out.width)
+          instructions.push({ op: feed.kind, a, b, out: to })
+          return to
+        })
+    }
+  }
+
+  /** Where a feed's vector is: in its place if it is a part, else made in scratch. */
+  function settle (feed: Feed, at: (name: string) => Operand): Operand {
+    if (feed.kind === 'part') return at(feed.name)
+    const out = temporary(feedWidth(feed, widthOf))
+    emit(feed, out, at)
+    return out
+  }
+
+  const nothing: Operand = { space: 'scratch', index: 0, offset: 0, width: 0 }
+  const before = place('old')
+  const after = place('new')
+  const expected = nodes[0].cell.sizes
+
+  for (const { name, feed } of wiring.lets) {
+    if (!isLate(feed)) continue
+    const out = temporary(widthOf(name))
+    emit(feed, out, before)
+    lateLets.set(name, out)
+    instructions.push({ op: 'copy', in: out, out: stream('output', name) })
+  }
+  if (typeof wiring.h === 'object') checkWidth('h_in', feedWidth(wiring.h, widthOf), expected.Hi, 'Hi')
+  if (late && typeof wiring.h === 'object') {
+    emit(wiring.h, slice('new', 'h_in'), before)
+    instructions.push({ op: 'choose', flag: slice('old', 'given'), in: slice('old', 'h_in'), out: slice('new', 'h_in') })
+    instructions.push({ op: 'clear', out: slice('new', 'given') })
+  }
+  const begin = instructions.length
+
+  const readsX = expected.I > 0
+  if (readsX) checkWidth('x', feedWidth(wiring.x, widthOf), expected.I, 'I')
+  let x = readsX ? settle(wiring.x, before) : nothing
+  const groups: number[] = []
+  nodes.forEach((node, n) => {
+    const { cell, projection } = node
+    if (n > 0) checkWidth(`the x of layer ${n}`, nodeWidth(nodes[n - 1]), cell.sizes.I, 'I')
+    groups.push(n === 0 ? 0 : instructions.length)
+    const h = n > 0 || wiring.h === 'own' ? slice('old', `h${n}`) : slice(late ? 'new' : 'old', 'h_in')
+    checkWidth(`the h of layer ${n}`, h.width, cell.sizes.Hi, 'Hi')
+    const written = slice('new', `h${n}`)
+    const residual = wiring.residual && n === last
+    const kept = residual ? temporary(written.width) : written
+    const out = projection === undefined ? kept : temporary(cell.sizes.Ho)
+    work += (cell.weightIh.length + cell.weightHh.length)
+    instructions.push({ op: 'cell', node, x, h, carry: slice('old', `c${n}`), carryOut: slice('new', `c${n}`), out })
+    if (projection !== undefined) {
+      work += projection.in * projection.out
+      instructions.push({ op: 'linear', linear: projection, in: out, out: kept })
+    }
+    if (residual) {
+      checkWidth('x, which residual adds to h', widthOf('x'), Ho, 'Ho')
+      instructions.push({ op: 'sum', a: kept, b: stream('input', 'x'), out: written })
+    }
+    const output = plain || n === last ? stream('output', n === last ? 'output' : `h${n}`) : undefined
+    if (output !== undefined) instructions.push({ op: 'copy', in: written, out: output })
+    x = output !== undefined && n < last ? output : written
+  })
+  if (wiring.hostState > 0) instructions.push({ op: 'copy', in: slice('old', 'host'), out: slice('new', 'host') })
+
+  const read = instructions.length
+  const attention = wiring.read
+  if (attention !== undefined) {
+    const query = settle(attention.query, after)
+    checkWidth('the query', query.width, attention.key?.out ?? attention.support, 'the width of a key')
+    instructions.push({ op: 'attend', read: attention, query, out: slice('new', 'read') })
+    instructions.push({ op: 'copy', in: slice('new', 'read'), out: stream('output', 'read') })
+  }
+  for (const { name, feed } of wiring.lets) {
+    if (isLate(feed)) continue
+    emit(feed, slice('new', name), after)
+    instructions.push({ op: 'copy', in: slice('new', name), out: stream('output', name) })
+  }
+  const feed = instructions.length
+  if (typeof wiring.h === 'object' && !late) emit(wiring.h, slice('new', 'h_in'), after)
+
+  return {
+    stage,
+    state,
+    inputs,
+    outputs,
+    scratch,
+    instructions,
+    begin,
+    read,
+    feed,
+    groups: plain ? groups : [],
+    attention,
+    late,
+    work,
+    readWork: attention === undefined ? 0 : (attention.key?.out ?? attention.support) + readWidth(attention)
+  }
+}
+
+/** Tells of a feed whether a step's inputs are part of it, so that it can only be made as its own step begins. */
+export function lateness ({ inputs, wiring }: Stage): (feed: Feed) => boolean {
+  const late = new Set(inputs.map(({ name }) => name))
+  const isLate = (feed: Feed): boolean => [...partsOf(feed)].some((name) => late.has(name))
+  for (const { name, feed } of wiring.lets) {
+    if (isLate(feed)) late.add(name)
+  }
+  return isLate
+}
+
+function checkWidth (what: string, width: number, expected: number, size: string): void {
+  if (width !== expected) throw new RangeError(`${what} has ${width} numbers, but ${size} is ${expected}`)
+}
