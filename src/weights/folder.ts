@@ -1,8 +1,13 @@
 import { lstat, readdir, readFile, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import type { Cell } from '../network/cell.ts'
-import { findCell, readFloats } from './layouts.ts'
+import Type from 'typebox'
+import type { Layers } from '../network/layers.ts'
 import { parseSafetensors } from '../tensor/safetensors.ts'
+import { compile } from '../tensor/schema.ts'
+import { readFloats, type Floats } from './layouts/floats.ts'
+import { readLayers } from './layouts/layouts.ts'
+import { CellOptionsSchema, type CellOptions } from './layouts/options.ts'
+import { unusedTensors } from './layouts/unused.ts'
 
 /** A model as it lies on disk. */
 export interface ModelFile {
@@ -12,11 +17,17 @@ export interface ModelFile {
   readonly path: string
   /** The model's own folder, where it has one. */
   readonly folder: string | undefined
-  readonly cell: Cell
-  /** What `config.json` says, unchecked; `{}` where there is none. */
+  readonly layers: Layers
+  /** What `config.json` says, its `cell` alone checked; `{}` where there is none. */
   readonly config: unknown
   /** Another tensor of the file, as float32; throws where there is none of that name. */
-  readonly tensor: (name: string) => { shape: readonly number[], data: Float32Array }
+  readonly tensor: (name: string) => Floats
+  /**
+   * The tensors that neither the network uses nor anyone has asked for, by name.
+   *
+   * @throws LayoutError if one lies in the network's own module.
+   */
+  readonly unused: () => readonly string[]
 }
 
 /** A models folder that cannot be served; the message, a line, names the file and what is wrong with it. */
@@ -66,13 +77,20 @@ async function readEntry (path: string): Promise<ModelFile | undefined> {
 async function readModel (name: string, path: string, folder: string | undefined): Promise<ModelFile> {
   try {
     const tensors = parseSafetensors(await readFile(path))
+    const config = folder === undefined ? {} : await readConfig(join(folder, 'config.json'))
+    const found = readLayers(tensors, folder === undefined ? {} : cellOptionsOf(config, join(folder, 'config.json')))
+    const used = new Set(found.used)
     return {
       name,
       path,
       folder,
-      cell: findCell(tensors),
-      config: folder === undefined ? {} : await readConfig(join(folder, 'config.json')),
-      tensor: (tensor) => readFloats(tensors, tensor)
+      layers: found.layers,
+      config,
+      tensor (tensor) {
+        used.add(tensor)
+        return readFloats(tensors, tensor)
+      },
+      unused: () => unusedTensors(tensors.keys(), used, found)
     }
   } catch (error) {
     throw error instanceof ModelsError ? error : new ModelsError(`${path}: ${messageOf(error)}`)
@@ -85,6 +103,17 @@ async function readConfig (path: string): Promise<unknown> {
     return JSON.parse(await readFile(path, 'utf8'))
   } catch (error) {
     throw new ModelsError(`${path}: is not JSON: ${messageOf(error)}`)
+  }
+}
+
+const readCellOptions = compile(Type.Object({ cell: Type.Optional(CellOptionsSchema) }))
+
+/** What a configuration says of the cell; the rest of it is not judged here. */
+function cellOptionsOf (config: unknown, path: string): CellOptions {
+  try {
+    return readCellOptions(config, '').cell ?? {}
+  } catch (error) {
+    throw new ModelsError(`${path}: ${messageOf(error)}`)
   }
 }
 

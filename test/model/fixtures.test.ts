@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import { loadModels } from '../../src/load.ts'
 import { Tensor } from '../../src/tensor/tensor.ts'
-import { readFloats } from '../../src/weights/layouts.ts'
+import { readFloats } from '../../src/weights/layouts/floats.ts'
 import { parseSafetensors, type StoredTensor } from '../../src/tensor/safetensors.ts'
 import { testDeps } from '../support/app.ts'
 
