@@ -1,12 +1,13 @@
 import { lstat, readdir, readFile, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import Type from 'typebox'
+import { InputError } from '../errors.ts'
 import type { Layers } from '../network/layers.ts'
 import { parseSafetensors } from '../tensor/safetensors.ts'
 import { compile } from '../tensor/schema.ts'
 import { readFloats, type Floats } from './layouts/floats.ts'
 import { readLayers } from './layouts/layouts.ts'
-import { CellOptionsSchema, type CellOptions } from './layouts/options.ts'
+import { CellOptionsSchema } from './layouts/options.ts'
 import { unusedTensors } from './layouts/unused.ts'
 
 /** A model as it lies on disk. */
@@ -39,6 +40,9 @@ export class ModelsError extends Error {
     super(message.replaceAll('\n', '\\n'))
   }
 }
+
+/** What a configuration says of the cell; the rest of it is not judged here. */
+const readCellOptions = compile(Type.Object({ cell: Type.Optional(CellOptionsSchema) }))
 
 const EXTENSION = '.safetensors'
 
@@ -78,7 +82,7 @@ async function readModel (name: string, path: string, folder: string | undefined
   try {
     const tensors = parseSafetensors(await readFile(path))
     const config = folder === undefined ? {} : await readConfig(join(folder, 'config.json'))
-    const found = readLayers(tensors, folder === undefined ? {} : cellOptionsOf(config, join(folder, 'config.json')))
+    const found = readLayers(tensors, readCellOptions(config, '').cell)
     const used = new Set(found.used)
     return {
       name,
@@ -93,7 +97,9 @@ async function readModel (name: string, path: string, folder: string | undefined
       unused: () => unusedTensors(tensors.keys(), used, found)
     }
   } catch (error) {
-    throw error instanceof ModelsError ? error : new ModelsError(`${path}: ${messageOf(error)}`)
+    if (error instanceof ModelsError) throw error
+    // What is wrong with a field is wrong with the configuration, whose fields they are.
+    throw new ModelsError(`${error instanceof InputError && folder !== undefined ? join(folder, 'config.json') : path}: ${messageOf(error)}`)
   }
 }
 
@@ -103,17 +109,6 @@ async function readConfig (path: string): Promise<unknown> {
     return JSON.parse(await readFile(path, 'utf8'))
   } catch (error) {
     throw new ModelsError(`${path}: is not JSON: ${messageOf(error)}`)
-  }
-}
-
-const readCellOptions = compile(Type.Object({ cell: Type.Optional(CellOptionsSchema) }))
-
-/** What a configuration says of the cell; the rest of it is not judged here. */
-function cellOptionsOf (config: unknown, path: string): CellOptions {
-  try {
-    return readCellOptions(config, '').cell ?? {}
-  } catch (error) {
-    throw new ModelsError(`${path}: ${messageOf(error)}`)
   }
 }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { InputError } from '../../src/errors.ts'
 import { GATES } from '../../src/network/cell.ts'
 import { nodeWidth } from '../../src/network/network.ts'
 import { LayoutError } from '../../src/weights/layouts/floats.ts'
@@ -16,9 +17,9 @@ const PARTS = ['weight_ih', 'weight_hh', 'bias_ih', 'bias_hh', 'weight_hr', '_l0
 
 /** What a file may be refused for; each happens. */
 const REASONS = [
-  /^no cell found: /, /^no cell found under /, /^more than one network found: /, /is missing: there is a layer/, /is missing: .*both directions$/, /is missing: .* is there/, /expected a matrix/,
-  /expected shape .* for an LSTM/, /expected shape .* for a GRU/, /expected shape .* for an RNN/, /which is the shape of/, /times as many rows as columns/, /as wide as/, /only an LSTM has projections/,
-  /nothing uses it/, /is NaN as a float32/, /expected dtype/, /"gates"/, /"activation"/, /"forget_bias"/
+  /^no cell found: /, /^\/cell\/prefix: no cell found under /, /^more than one network found: /, /is missing: there is a layer/, /is missing: .*both directions$/, /is missing: .* is there/, /expected a matrix/,
+  /expected shape .* for an LSTM/, /expected shape .* for a GRU/, /expected shape .* for an RNN/, /which is the shape of/, /times as many rows as columns/, /as wide as/,
+  /nothing uses it/, /is NaN as a float32/, /expected dtype/, /^\/cell\/gates: /, /^\/cell\/activation: /, /^\/cell\/forget_bias: /
 ]
 
 function spoilName (name: string, random: Random): string {
@@ -87,10 +88,10 @@ function assertWhole (tensors: Record<string, Written>, { layers, used, prefix }
   assert.deepEqual([...used, ...unused].sort(), Object.keys(tensors).sort())
 }
 
-test('6,000 spoilt files: each is read whole, or refused in a line that names a tensor, a prefix or an option', () => {
+test('3,000 spoilt files: each is read whole, or refused in a line that names a tensor, a prefix or an option', () => {
   const counts = { read: 0, refused: 0 }
   const messages: string[] = []
-  for (let seed = 0; seed < 6000; seed++) {
+  for (let seed = 0; seed < 3000; seed++) {
     const random = createRandom(seed)
     const file = drawLayersFile(random)
     const tensors = spoil(file.tensors, random)
@@ -98,15 +99,15 @@ test('6,000 spoilt files: each is read whole, or refused in a line that names a 
       assertWhole(tensors, readTensors(tensors, spoilOptions(file.options, random)))
       counts.read++
     } catch (error) {
-      assert.ok(error instanceof LayoutError, `seed ${seed}: ${error instanceof Error ? error.stack : String(error)}`)
-      assert.match(error.message, /^tensor |^no cell found|^more than one network found: |^"cell": /)
+      assert.ok(error instanceof LayoutError || error instanceof InputError, `seed ${seed}: ${error instanceof Error ? error.stack : String(error)}`)
+      assert.match(error.message, /^tensor |^no cell found|^more than one network found: |^\/cell\/\w+: /)
       assert.doesNotMatch(error.message, /undefined|NaN\]|is not a function|Cannot read|is not iterable/)
       assert.ok(error.message.length < 2000, error.message)
       messages.push(error.message)
       counts.refused++
     }
   }
-  assert.ok(counts.read > 500 && counts.refused > 3000, JSON.stringify(counts))
+  assert.ok(counts.read > 300 && counts.refused > 2000, JSON.stringify(counts))
   const never = REASONS.filter((reason) => !messages.some((message) => reason.test(message)))
   assert.deepEqual(never, [])
 })

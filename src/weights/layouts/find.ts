@@ -2,6 +2,7 @@ import { listOfCells } from './cell-list.ts'
 import { customLstm } from './custom-lstm.ts'
 import { ROLES, type Family, type Place, type Role } from './family.ts'
 import { LayoutError, listOf } from './floats.ts'
+import { wrongOption } from './options.ts'
 import { torchCell } from './torch-cell.ts'
 import { torchRnn } from './torch-rnn.ts'
 
@@ -39,6 +40,7 @@ interface Candidate {
  *
  * @param only the prefix of the one that is meant, if the file has several.
  * @throws LayoutError if there is none, more than one, or one that lacks a tensor.
+ * @throws InputError if there is none under the prefix.
  */
 export function findNetwork (names: readonly string[], only?: string): FoundNetwork {
   const found = candidatesOf(names, only)
@@ -97,10 +99,10 @@ function splitsOf (name: string, only: string | undefined): Array<{ prefix: stri
   return splits
 }
 
-function noneFound (names: readonly string[], only: string | undefined): LayoutError {
+function noneFound (names: readonly string[], only: string | undefined): Error {
   if (only !== undefined) {
     const others = candidatesOf(names, undefined)
-    return new LayoutError(`no cell found under ${JSON.stringify(only)}, which "cell": {"prefix"} in config.json names; found ${others.length > 0 ? describe(others) : listOf(names)}`)
+    return wrongOption('prefix', `no cell found under ${listOf([JSON.stringify(only)])}; found ${others.length > 0 ? describe(others) : listOf(names)}`)
   }
   const known = [customLstm, torchRnn, torchCell].map(({ modules, weights }) => `${weights} (${modules})`).join(', ')
   return new LayoutError(`no cell found: expected tensors named, under any prefix, ${known}; found ${listOf(names)}`)

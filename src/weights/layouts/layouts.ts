@@ -21,8 +21,8 @@ export interface ReadLayers {
 /**
  * Reads the one network among a file's tensors: its kind, layers, directions and sizes are read off their names and shapes.
  *
- * @throws LayoutError if there is not just one, a tensor of it is missing, of another shape or not finite, or the options
- *   do not fit it.
+ * @throws LayoutError if there is not just one, or a tensor of it is missing, of another shape or not finite.
+ * @throws InputError if the options do not fit it.
  */
 export function readLayers (tensors: ReadonlyMap<string, StoredTensor>, options: CellOptions = {}): ReadLayers {
   const { activation = 'tanh', transposed = false, forget_bias: forgetBias = 0 } = options

@@ -6,7 +6,7 @@ import type { NodeNames } from './find.ts'
 import { LayoutError, readFloats, wrongShape } from './floats.ts'
 import { arrangeBias, arrangeKernel, type Storage } from './kernel.ts'
 import { kindOfShape } from './kind.ts'
-import { GATE_ORDER, KIND_NAMES } from './options.ts'
+import { GATE_ORDER, KIND_NAMES, wrongOption } from './options.ts'
 
 /** What a node has to be. */
 export interface NodeForm {
@@ -27,6 +27,7 @@ type Tensors = ReadonlyMap<string, StoredTensor>
  * Reads a node from its tensors.
  *
  * @throws LayoutError if they do not agree with each other or with the form.
+ * @throws InputError if the forget bias cannot be added.
  */
 export function readNode (tensors: Tensors, names: NodeNames, form: NodeForm): Node {
   const { kind, activation, storage } = form
@@ -101,7 +102,7 @@ function addForgetBias (bias: Float32Array, forgetBias: number): Float32Array {
   const size = bias.length / GATES.lstm
   const at = GATE_ORDER.lstm.indexOf('f')
   const added = bias.map((value, row) => Math.floor(row / size) === at ? value + forgetBias : value)
-  if (!added.every(Number.isFinite)) throw new LayoutError(`"cell": {"forget_bias"} in config.json: ${forgetBias} makes a bias that is not finite as a float32`)
+  if (!added.every(Number.isFinite)) throw wrongOption('forget_bias', `${forgetBias} makes a bias that is not finite as a float32`)
   return added
 }
 

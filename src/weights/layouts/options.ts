@@ -1,6 +1,6 @@
 import Type, { type Static } from 'typebox'
+import { InputError } from '../../errors.ts'
 import type { CellKind } from '../../network/cell.ts'
-import { LayoutError } from './floats.ts'
 
 /** `cell` of a `config.json`: what the tensors of a file do not tell. */
 export const CellOptionsSchema = Type.Object({
@@ -25,16 +25,20 @@ export const GATE_ORDER: Readonly<Record<CellKind, string>> = { lstm: 'ifgo', gr
 /** What a kind is called in messages. */
 export const KIND_NAMES: Readonly<Record<CellKind, string>> = { lstm: 'an LSTM', gru: 'a GRU', rnn: 'an RNN' }
 
-/** @throws LayoutError if options are not for cells of this kind. */
+/** What is wrong with an option, for this file. */
+export function wrongOption (option: keyof CellOptions, message: string): InputError {
+  return new InputError('malformed', { path: `/cell/${option}`, message })
+}
+
+/** @throws InputError if options are not for cells of this kind. */
 export function checkOptions ({ activation, gates, forget_bias: forgetBias }: CellOptions, kind: CellKind): void {
-  const refuse = (option: string, message: string): LayoutError => new LayoutError(`"cell": {"${option}"} in config.json: ${message}`)
   const is = `and this is ${KIND_NAMES[kind]}`
-  if (activation !== undefined && kind !== 'rnn') throw refuse('activation', `is for an RNN, ${is}`)
-  if (forgetBias !== undefined && kind !== 'lstm') throw refuse('forget_bias', `is for an LSTM, ${is}`)
+  if (activation !== undefined && kind !== 'rnn') throw wrongOption('activation', `is for an RNN, ${is}`)
+  if (forgetBias !== undefined && kind !== 'lstm') throw wrongOption('forget_bias', `is for an LSTM, ${is}`)
   if (gates === undefined) return
-  if (kind === 'rnn') throw refuse('gates', `is for an LSTM or a GRU, ${is}`)
+  if (kind === 'rnn') throw wrongOption('gates', `is for an LSTM or a GRU, ${is}`)
   const order = GATE_ORDER[kind]
   if ([...gates].sort().join('') !== [...order].sort().join('')) {
-    throw refuse('gates', `expected the letters ${order} in some order, for ${KIND_NAMES[kind]}, found ${JSON.stringify(gates.slice(0, 40))}`)
+    throw wrongOption('gates', `expected the letters ${order} in some order, for ${KIND_NAMES[kind]}, found ${JSON.stringify(gates.slice(0, 40))}`)
   }
 }

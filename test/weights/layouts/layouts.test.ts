@@ -48,9 +48,6 @@ const WRONG: ReadonlyArray<[name: string, tensors: Record<string, Written>, mess
   ['two networks of one family', { ...cell('a.'), ...cell('b.c.') }, /^more than one network found: "a" .*, "b\.c" /],
   ['a network of layers, and a list', { ...layer('0', 4, 1, 1), ...cell('cells.0.') }, /^more than one network found: "" \(torch\.nn\.LSTM, GRU or RNN\), "cells" \(a list of torch/],
   ['half of another network', { ...custom, 'x.weight_hh_l0': numbered(4, 1) }, /^more than one network found: "" .*, "x" /],
-  ['no network under the prefix', { ...cell('a.'), ...cell('b.') }, /^no cell found under "c", which "cell": \{"prefix"\} in config\.json names; found "a" .*, "b" /, { prefix: 'c' }],
-  ['a prefix that is only the beginning of a name', { ...cell('lstm.') }, /^no cell found under "ls", .*; found "lstm" /, { prefix: 'ls' }],
-  ['a prefix in a file that has no network', { a: numbered(1) }, /^no cell found under "c", .*; found a$/, { prefix: 'c' }],
 
   ['half a cell', { 'a.weight_ih': numbered(4, 1) }, /^tensor a\.weight_hh: is missing: a\.weight_ih is there$/],
   ['a layer missing', without({ ...biased, ...layer('2', 8, 2, 2), bias_hh_l2: numbered(8) }, 'weight_ih_l1', 'weight_hh_l1', 'bias_hh_l1'), /^tensor weight_ih_l1: is missing: there is a layer 2, so there must be a layer 1$/],

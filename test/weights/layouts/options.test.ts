@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { InputError } from '../../../src/errors.ts'
 import { compile } from '../../../src/tensor/schema.ts'
-import { LayoutError } from '../../../src/weights/layouts/floats.ts'
 import { CellOptionsSchema, type CellOptions } from '../../../src/weights/layouts/options.ts'
 import { f32 } from '../../support/safetensors.ts'
 import { numbered, range, readTensors } from '../../support/tensors.ts'
@@ -83,23 +82,26 @@ test('DeepChem\'s SetGather: kernel U [2n, 4n] over [h; r] alone, bias b [4n], g
 })
 
 const UNFIT: ReadonlyArray<[name: string, tensors: Parameters<typeof readTensors>[0], options: CellOptions, message: RegExp]> = [
-  ['gates of another kind', LSTM, { gates: 'rzn' }, /^"cell": \{"gates"\} in config\.json: expected the letters ifgo in some order, for an LSTM, found "rzn"$/],
+  ['no network under the prefix', { ...LSTM, 'b.c.weight_ih': numbered([4, 1]) }, { prefix: 'c' }, /^\/cell\/prefix: no cell found under "c"; found "" \(.*, "b\.c" \(/],
+  ['a prefix that is only the beginning of a name', { 'lstm.weight_ih': numbered([4, 1]) }, { prefix: 'ls' }, /^\/cell\/prefix: no cell found under "ls"; found "lstm" /],
+  ['a prefix in a file that has no network', { a: numbered([1]) }, { prefix: 'c' }, /^\/cell\/prefix: no cell found under "c"; found a$/],
+  ['gates of another kind', LSTM, { gates: 'rzn' }, /^\/cell\/gates: expected the letters ifgo in some order, for an LSTM, found "rzn"$/],
   ['gates twice', LSTM, { gates: 'iffo' }, /ifgo in some order.*"iffo"/],
   ['too few gates', LSTM, { gates: 'ifg' }, /ifgo in some order.*"ifg"/],
   ['no gates', GRU, { gates: '' }, /rzn in some order, for a GRU, found ""/],
   ['an LSTM\'s gates for a GRU', GRU, { gates: 'ifgo' }, /rzn in some order/],
-  ['gates of an RNN', RNN, { gates: 'h' }, /^"cell": \{"gates"\} in config\.json: is for an LSTM or a GRU, and this is an RNN$/],
-  ['an LSTM\'s activation', LSTM, { activation: 'relu' }, /^"cell": \{"activation"\} in config\.json: is for an RNN, and this is an LSTM$/],
-  ['a GRU\'s activation', GRU, { activation: 'tanh' }, /"activation".*this is a GRU$/],
-  ['a GRU\'s forget bias', GRU, { forget_bias: 1 }, /^"cell": \{"forget_bias"\} in config\.json: is for an LSTM, and this is a GRU$/],
-  ['a forget bias that float32 cannot hold', LSTM, { forget_bias: 1e39 }, /"forget_bias".*1e\+39 makes a bias that is not finite as a float32/],
-  ['a forget bias that overflows', { ...LSTM, bias_ih: f32([8], new Array(8).fill(3e38)) }, { forget_bias: 3e38 }, /"forget_bias".*not finite/]
+  ['gates of an RNN', RNN, { gates: 'h' }, /^\/cell\/gates: is for an LSTM or a GRU, and this is an RNN$/],
+  ['an LSTM\'s activation', LSTM, { activation: 'relu' }, /^\/cell\/activation: is for an RNN, and this is an LSTM$/],
+  ['a GRU\'s activation', GRU, { activation: 'tanh' }, /^\/cell\/activation: .*this is a GRU$/],
+  ['a GRU\'s forget bias', GRU, { forget_bias: 1 }, /^\/cell\/forget_bias: is for an LSTM, and this is a GRU$/],
+  ['a forget bias that float32 cannot hold', LSTM, { forget_bias: 1e39 }, /^\/cell\/forget_bias: .*1e\+39 makes a bias that is not finite as a float32/],
+  ['a forget bias that overflows', { ...LSTM, bias_ih: f32([8], new Array(8).fill(3e38)) }, { forget_bias: 3e38 }, /^\/cell\/forget_bias: .*not finite/]
 ]
 
 for (const [name, tensors, options, message] of UNFIT) {
   test(`${name}: refused`, () => {
     assert.throws(() => readTensors(tensors, options), (error) => {
-      assert.ok(error instanceof LayoutError)
+      assert.ok(error instanceof InputError)
       assert.match(error.message, message)
       return true
     })
