@@ -1,10 +1,15 @@
 import Type from 'typebox'
 import { createPolicy } from './model/policies/policies.ts'
 import { createModel, type Model, type ModelDeps } from './model/model.ts'
+import type { CellSizes } from './network/cell.ts'
+import { directionsOf, type Layers } from './network/layers.ts'
+import { nodeWidth } from './network/network.ts'
 import { compile } from './tensor/schema.ts'
 import { ModelsError, readModels, type ModelFile } from './weights/folder.ts'
+import { CellOptionsSchema } from './weights/layouts/options.ts'
 
 const readConfig = compile(Type.Object({
+  cell: Type.Optional(CellOptionsSchema),
   default: Type.Optional(Type.Boolean()),
   feedback: Type.Optional(Type.Object({ policy: Type.String() }))
 }, { additionalProperties: false }))
@@ -20,14 +25,28 @@ export async function loadModels (directory: string, deps: ModelDeps): Promise<M
 }
 
 async function loadModel (file: ModelFile, deps: ModelDeps): Promise<Model> {
-  const { name, cell, config, folder, tensor } = file
+  const { name, config, folder, tensor, layers } = file
+  const sizes = sizesOf(layers)
   try {
     const { feedback, default: isDefault } = readConfig(config, '')
-    const policy = await createPolicy(feedback, { sizes: cell.sizes, folder, tensor })
-    return createModel({ name, isDefault, layers: { kind: cell.kind, nodes: [[{ cell }]] }, policy }, deps)
+    const policy = await createPolicy(feedback, { sizes, folder, tensor })
+    file.unused()
+    return createModel({ name, isDefault, layers, policy }, deps)
   } catch (error) {
-    const { I, Hi, Ho } = cell.sizes
     throw new ModelsError(`${folder === undefined ? file.path : `${folder}/config.json`}: ` +
-      `${error instanceof Error ? error.message : String(error)} (${file.path} has I = ${I}, Hi = ${Hi}, Ho = ${Ho})`)
+      `${error instanceof Error ? error.message : String(error)} (${file.path} has ${describeSizes(layers, sizes)})`)
   }
+}
+
+/** The sizes that a policy has to fit. In a stack each layer reads its own h, so there Hi is Ho. */
+function sizesOf ({ nodes }: Layers): CellSizes {
+  const [[{ cell: { sizes: { I, Hi } } }]] = nodes
+  const [last] = nodes[nodes.length - 1]
+  const Ho = nodeWidth(last)
+  return { I, Hi: nodes.length > 1 ? Ho : Hi, Ho }
+}
+
+function describeSizes (layers: Layers, { I, Hi, Ho }: CellSizes): string {
+  const stack = layers.nodes.length > 1 || directionsOf(layers) > 1 ? `L = ${layers.nodes.length}, D = ${directionsOf(layers)}, ` : ''
+  return `${stack}I = ${I}, Hi = ${Hi}, Ho = ${Ho}`
 }
