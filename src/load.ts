@@ -23,7 +23,7 @@ async function loadModel (file: ModelFile, deps: ModelDeps): Promise<Model> {
   const { name, cell, config, folder, tensor } = file
   try {
     const { feedback, default: isDefault } = readConfig(config, '')
-    const policy = await createPolicy(feedback, { sizes: cell.sizes, folder, tensor })
+    const policy = await createPolicy(feedback, { layers: { kind: cell.kind, nodes: [[{ cell }]] }, folder, tensor })
     return createModel({ name, isDefault, cell, policy }, deps)
   } catch (error) {
     const { I, Hi, Ho } = cell.sizes

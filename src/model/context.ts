@@ -32,18 +32,26 @@ export function createContextReader ({ context: schema, vectors: D, wiring, host
   if (host !== undefined) return () => ({ weights: false })
   const read = compile(schema)
   return (context, outline) => {
-    const { vectors, support, weights }: { vectors?: unknown, support?: unknown, weights?: unknown } = Object(read(context, '/context'))
+    const { vectors, support, support_lengths: counts, weights }: Fields = Object(read(context, '/context'))
     return {
       vectors: D !== undefined && vectors instanceof Tensor ? placeVectors(vectors, D, outline) : undefined,
-      support: wiring?.read !== undefined && support instanceof Tensor ? placeSupport(support, wiring.read, outline) : undefined,
+      support: wiring?.read !== undefined && support instanceof Tensor ? placeSupport(support, counts, wiring.read, outline) : undefined,
       weights: weights === true
     }
   }
 }
 
+/** What a checked context has, if its wiring is fed from it. */
+interface Fields {
+  readonly vectors?: unknown
+  readonly support?: unknown
+  readonly support_lengths?: readonly number[]
+  readonly weights?: unknown
+}
+
 function placeVectors ({ data, shape, rank, lengths: own }: Tensor, D: number, { rows, steps, lengths, batched }: Outline): Stream {
   const path = '/context/vectors'
-  if (shape[rank - 1] !== D) throw unprocessable(path, `expected vectors of ${D} numbers (Hi - Ho), got ${shape[rank - 1]}`)
+  if (shape[rank - 1] !== D) throw unprocessable(path, `expected vectors of ${D} numbers, got ${shape[rank - 1]}`)
   if (rank === 1) return { data, rowStride: 0, stepStride: 0 }
   if (rank === 2 && batched) {
     if (shape[0] !== rows) throw unprocessable(path, `expected a vector for each of the ${rows} rows, got ${shape[0]}`)
@@ -60,10 +68,37 @@ function placeVectors ({ data, shape, rank, lengths: own }: Tensor, D: number, {
   return { data, rowStride: rank === 3 ? count * D : 0, stepStride: D }
 }
 
-function placeSupport ({ data, shape, rank }: Tensor, { support: D }: Read, { rows }: Outline): Support {
+function placeSupport ({ data, shape, rank, lengths: ragged }: Tensor, given: readonly number[] | undefined, { support: D }: Read, { rows }: Outline): Support {
   const path = '/context/support'
-  if (shape[rank - 1] !== D) throw unprocessable(path, `expected vectors of ${D} numbers (Ho), got ${shape[rank - 1]}`)
-  if (rank === 3 && shape[0] !== rows) throw unprocessable(path, `expected a support for each of the ${rows} rows, got ${shape[0]}`)
   const N = shape[rank - 2]
-  return { data, counts: rank === 2 ? [N] : new Array<number>(rows).fill(N) }
+  if (shape[rank - 1] !== D) throw unprocessable(path, `expected vectors of ${D} numbers, got ${shape[rank - 1]}`)
+  if (rank === 2) {
+    if (given !== undefined) throw unprocessable('/context/support_lengths', 'is for a support of each row, [B][N][D], and this one is for all rows')
+    return { data, counts: [N] }
+  }
+  if (shape[0] !== rows) throw unprocessable(path, `expected a support for each of the ${rows} rows, got ${shape[0]}`)
+  if (given !== undefined) checkSupportLengths(given, ragged, rows, N)
+  const counts = given ?? ragged ?? new Array<number>(rows).fill(N)
+  return { data: withoutPadding(data, counts, N * D, D), counts }
+}
+
+function checkSupportLengths (given: readonly number[], ragged: readonly number[] | undefined, rows: number, N: number): void {
+  const path = '/context/support_lengths'
+  if (ragged !== undefined) throw unprocessable(path, 'cannot be given if the rows of support are ragged: they have their lengths already')
+  if (given.length !== rows) throw unprocessable(path, `expected ${rows} lengths, one per row, got ${given.length}`)
+  const odd = given.findIndex((count) => count > N)
+  if (odd >= 0) throw unprocessable(`${path}/${odd}`, `expected 1 to ${N} (N), got ${given[odd]}`)
+}
+
+/** The first `counts` vectors of each row, one row after the other. */
+function withoutPadding (data: Float32Array, counts: readonly number[], rowStride: number, D: number): Float32Array {
+  const total = counts.reduce((a, b) => a + b, 0)
+  if (total * D === data.length) return data
+  const packed = new Float32Array(total * D)
+  let at = 0
+  counts.forEach((count, row) => {
+    packed.set(data.subarray(row * rowStride, row * rowStride + count * D), at)
+    at += count * D
+  })
+  return packed
 }
