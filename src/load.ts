@@ -1,4 +1,5 @@
 import Type from 'typebox'
+import type { Layers } from './network/layers.ts'
 import { createPolicy } from './model/policies/policies.ts'
 import { createModel, type Model, type ModelDeps } from './model/model.ts'
 import { compile } from './tensor/schema.ts'
@@ -23,8 +24,9 @@ async function loadModel (file: ModelFile, deps: ModelDeps): Promise<Model> {
   const { name, cell, config, folder, tensor } = file
   try {
     const { feedback, default: isDefault } = readConfig(config, '')
-    const policy = await createPolicy(feedback, { layers: { kind: cell.kind, nodes: [[{ cell }]] }, folder, tensor })
-    return createModel({ name, isDefault, cell, policy }, deps)
+    const layers: Layers = { kind: cell.kind, nodes: [[{ cell }]] }
+    const policy = await createPolicy(feedback, { layers, folder, tensor })
+    return createModel({ name, isDefault, layers, policy }, deps)
   } catch (error) {
     const { I, Hi, Ho } = cell.sizes
     throw new ModelsError(`${folder === undefined ? file.path : `${folder}/config.json`}: ` +

@@ -11,8 +11,6 @@ export interface Context {
   /** `[B][T][D]`, in whatever way it came. */
   readonly vectors?: Stream | undefined
   readonly support?: Support | undefined
-  /** Whether the attention weights are to be answered. */
-  readonly weights: boolean
 }
 
 /** The vectors that are attended to: one set for all rows, or one per row. */
@@ -29,14 +27,13 @@ export interface Support {
  */
 export function createContextReader ({ context: schema, vectors: D, wiring, host }: Policy): (context: unknown, outline: Outline) => Context {
   // A host reads its own.
-  if (host !== undefined) return () => ({ weights: false })
+  if (host !== undefined) return () => ({})
   const read = compile(schema)
   return (context, outline) => {
-    const { vectors, support, support_lengths: counts, weights }: Fields = Object(read(context, '/context'))
+    const { vectors, support, support_lengths: counts }: Fields = Object(read(context, '/context'))
     return {
       vectors: D !== undefined && vectors instanceof Tensor ? placeVectors(vectors, D, outline) : undefined,
-      support: wiring?.read !== undefined && support instanceof Tensor ? placeSupport(support, counts, wiring.read, outline) : undefined,
-      weights: weights === true
+      support: wiring?.read !== undefined && support instanceof Tensor ? placeSupport(support, counts, wiring.read, outline) : undefined
     }
   }
 }
@@ -46,7 +43,6 @@ interface Fields {
   readonly vectors?: unknown
   readonly support?: unknown
   readonly support_lengths?: readonly number[]
-  readonly weights?: unknown
 }
 
 function placeVectors ({ data, shape, rank, lengths: own }: Tensor, D: number, { rows, steps, lengths, batched }: Outline): Stream {

@@ -1,33 +1,33 @@
 import { InputError, unprocessable } from '../errors.ts'
 import type { Engine } from '../engine/engine.ts'
-import { countParameters, type Cell, type CellSizes } from '../network/cell.ts'
-import { bareCell, type Network, type Stage } from '../network/network.ts'
-import { States } from '../network/states.ts'
+import { countParameters } from '../network/cell.ts'
+import type { Layers } from '../network/layers.ts'
 import type { Admission } from '../scheduler/admission.ts'
 import { unboundCall, type Call } from '../scheduler/cancellation.ts'
 import { createOutputWindow } from '../scheduler/output-window.ts'
 import type { Scheduler } from '../scheduler/scheduler.ts'
 import { createStageQueue } from '../scheduler/stage-queue.ts'
-import { Tensor } from '../tensor/tensor.ts'
-import { MAX_ANSWER, type SequenceAnswer, type SequenceStates, type SequenceStep, type StepAnswer } from './answers.ts'
+import { MAX_ANSWER, outputAnswer, partsAnswer, statesAnswer, stepAnswer, type SequenceAnswer, type SequenceStates, type SequenceStep, type StepAnswer } from './answers.ts'
 import { createContextReader, type Context } from './context.ts'
+import { createServedNetwork, type Shape } from './network.ts'
 import type { Policy } from './policies/policy.ts'
 import { outlineSequence, outlineStep, type Outline, type SequenceRequest, type StepRequest } from './request.ts'
 import { readSteps, streamRoom } from './stream.ts'
 import { serveSequence, serveStep, type Served } from './tasks.ts'
 
-/** A cell, its policy, its rows. */
+/** A network, its policy, its rows. */
 export interface Model {
   readonly name: string
   /** Its config.json says that it answers if a request names none. */
   readonly isDefault: boolean
-  readonly sizes: CellSizes
+  readonly kind: Layers['kind']
+  readonly shape: Shape
   readonly policy: { readonly name: string, readonly policy: Policy }
   readonly engine: Pick<Engine, 'name' | 'backend'>
   readonly parameters: number
-  /** One step of the bare cell. @throws InputError */
+  /** One step of the bare network. @throws InputError */
   step (request: StepRequest, call?: Call): Promise<StepAnswer>
-  /** Many steps with the policy's feedback between them. @throws InputError */
+  /** Many steps with the wiring's feedback between them. @throws InputError */
   sequence (request: SequenceRequest, call?: Call): Promise<SequenceAnswer>
   /**
    * The same while it is computed: the steps, some at a time, then the states. It goes no faster than it is read.
@@ -53,18 +53,23 @@ export interface ModelDeps {
 export interface ModelParts {
   readonly name: string
   readonly isDefault?: boolean | undefined
-  readonly cell: Cell
+  readonly layers: Layers
   readonly policy: Model['policy']
 }
 
-export function createModel ({ name, isDefault = false, cell, policy }: ModelParts, { engine, scheduler, admission, maxSteps, maxWork, batchRows }: ModelDeps): Model {
-  const { sizes } = cell
-  const { Hi, Ho } = sizes
-  const network = engine.load(networkOf(cell, policy.policy))
-  const options = { name, batchRows, budget: engine.budget }
-  const wired = createStageQueue(network, 0, options)
-  const bare = network.programs.length === 1 ? wired : createStageQueue(network, 1, options)
-  const readContext = createContextReader(policy.policy)
+const BYTES = Float32Array.BYTES_PER_ELEMENT
+
+/** @throws RangeError if the cells and the wiring do not fit each other. */
+export function createModel ({ name, isDefault = false, layers, policy: { name: policyName, policy } }: ModelParts, deps: ModelDeps): Model {
+  const { engine, scheduler, admission, maxSteps, maxWork, batchRows } = deps
+  const { network, passes, bare: bareStage, shape } = createServedNetwork(layers, policy)
+  const loaded = engine.load(network)
+  const all = network.stages.map((_, index) => createStageQueue(loaded, index, { name, batchRows, budget: engine.budget }))
+  const queues = all.slice(0, passes)
+  const bare = bareStage === undefined ? undefined : all[bareStage]
+  const [{ program }] = queues
+  const readContext = createContextReader(policy)
+  const width = network.stages.slice(0, passes).reduce((sum, _, i) => sum + all[i].program.state.width, 0)
 
   /** Runs what `serve` lays out, if there is room for it: nothing is held before it is counted. */
   async function run (rows: number, bytes: number, call: Call, serve: () => Served): Promise<Served> {
@@ -83,132 +88,113 @@ export function createModel ({ name, isDefault = false, cell, policy }: ModelPar
     }
   }
 
-  function layOut (request: SequenceRequest, outline: Outline, context: Context, entries: number, call: Call, window?: Served['task']['window']): Served {
-    const states = new States(wired.program.state, outline.rows)
-    const I = request.x.shape[request.x.rank - 1]
-    const host = policy.policy.host?.(request.context ?? {}, {
-      state: (row, slice) => states.of(row, slice),
-      x (row, t) {
-        const at = row * (outline.xStep === 0 ? I : outline.steps * I) + t * outline.xStep
-        return request.x.data.subarray(at, at + I)
-      }
-    })
-    return serveSequence(request, outline, { network, queue: wired, policy: policy.policy, context, host, states, entries, window }, call)
+  /** What becomes of a sequence's steps: how many of them are kept. */
+  interface Plan {
+    readonly outline: Outline
+    readonly context: Context
+    readonly entries: number
+    readonly partEntries: number
   }
 
-  function outlineAll (request: SequenceRequest): { outline: Outline, context: Context } {
-    const outline = outlineSequence(request, sizes, maxSteps)
+  function plan (request: SequenceRequest, streamed: boolean): Plan {
+    const outline = outlineSequence(request, shape, maxSteps)
     const context = readContext(request.context ?? {}, outline)
-    if (outline.steps > 1 && policy.policy.wiring === undefined) throw needsPolicy(outline.steps)
+    const { rows, steps } = outline
+    if (steps > 1 && policy.wiring === undefined && shape.hIn !== shape.hOut) throw needsPolicy(steps)
     checkWork(outline, context)
-    return { outline, context }
+    const all = request.return_sequences !== false
+    const room = streamed ? streamRoom(outline, shape.output) : steps
+    // Nobody sees outputs that are not among the fields.
+    const entries = all && request.fields?.includes('output') !== false ? room : 0
+    const partEntries = all ? room + 1 : 1
+    checkAnswerSize(rows * entries * shape.output, '/x')
+    for (const [i, part] of (request.parts ?? []).entries()) checkAnswerSize(rows * partEntries * partWidth(part, context), `/parts/${i}`)
+    return { outline, context, entries, partEntries }
   }
 
   function needsPolicy (steps: number): InputError {
-    return unprocessable('/x', `${steps} steps need a feedback policy to make each h_in (Hi = ${Hi}) from the last h_out (Ho = ${Ho}), ` +
+    return unprocessable('/x', `${steps} steps need a feedback policy to make each h_in (Hi = ${shape.Hi}) from the last h_out (Ho = ${shape.Ho}), ` +
       'and this model has none: send one step at a time, to /step, or give the model a policy in its config.json')
   }
 
   function checkWork ({ rows, steps }: Outline, { support }: Context): void {
     const supports = support === undefined ? 0 : Math.max(...support.counts)
-    const work = rows * (steps + 1) * (wired.program.work + supports * wired.program.readWork)
-    if (work > maxWork) {
-      throw unprocessable(supports === 0 ? '/x' : '/context/support', `${rows} rows of ${steps} steps${supports === 0 ? '' : `, each reading ${supports} supports,`} are ` +
-        `${work} multiply-adds, more than the ${maxWork} allowed in one request`)
-    }
+    const step = queues.reduce((sum, queue) => sum + queue.program.work, supports * program.readWork)
+    const work = rows * (steps + 1) * step
+    if (work <= maxWork) return
+    throw unprocessable(supports === 0 ? '/x' : '/context/support', `${rows} rows of ${steps} steps${supports === 0 ? '' : `, each reading ${supports} supports,`} are ` +
+      `${work} multiply-adds, more than the ${maxWork} allowed in one request`)
+  }
+
+  function partWidth (part: string, { support }: Context): number {
+    if (part === 'attention') return Math.max(...support?.counts ?? [0])
+    return program.outputs.find((output) => output.name === part)?.width ?? 0
   }
 
   /** Bytes of a request's own tensors, its states, and what is kept of its steps. */
-  function bytesOf (request: SequenceRequest, { rows, steps }: Outline, { support, vectors, weights }: Context, entries: number): number {
+  function bytesOf (request: SequenceRequest, { outline: { rows, steps }, context, entries, partEntries }: Plan): number {
+    const { support, vectors } = context
     const total = support?.counts.reduce((a, b) => a + b, 0) ?? 0
-    const widest = support === undefined ? 0 : Math.max(...support.counts)
     // A memory has the supports as they came, and their keys and values.
-    const held = (support?.data.length ?? 0) + total * wired.program.readWork + (vectors?.data.length ?? 0)
-    const kept = rows * (entries * Ho + (weights ? (entries === 0 ? steps + 1 : entries + 1) * widest : 0) + wired.program.state.width + 2 * Ho + Hi)
-    return Float32Array.BYTES_PER_ELEMENT * (request.x.data.length + held + kept)
+    const held = (request.x?.data.length ?? 0) + (support?.data.length ?? 0) + total * program.readWork + (vectors?.data.length ?? 0)
+    const parts = (request.parts ?? []).reduce((sum, part) => sum + partEntries * partWidth(part, context), 0)
+    const outputs = shape.directions === 2 ? shape.layers * steps * 2 * shape.Ho : entries * shape.output
+    return BYTES * (held + rows * (outputs + parts + width + shape.hIn + shape.hOut + 2 * shape.c))
   }
+
+  const serve = (request: SequenceRequest, { outline, context, entries, partEntries }: Plan, call: Call, window?: Served['task']['window']): Served =>
+    serveSequence(request, outline, { network: loaded, shape, queues, policy, context, entries, partEntries, window }, call)
 
   return {
     name,
     isDefault,
-    sizes,
-    policy,
+    kind: layers.kind,
+    shape,
+    policy: { name: policyName, policy },
     engine: { name: engine.name, backend: engine.backend },
-    parameters: countParameters(cell),
+    parameters: layers.nodes.flat().reduce((sum, node) => sum + (node === undefined ? 0 : countParameters(node.cell) + (node.projection?.weight.length ?? 0)), 0),
 
     step: (request, call = unboundCall()) => naming(name, async () => {
-      const outline = outlineStep(request, sizes)
-      checkRows(outline, maxSteps)
+      if (bare === undefined) throw unprocessable('', 'the network has two directions, and the backward one starts from the end: send the whole sequence to /sequence')
+      const outline = outlineStep(request, shape)
       const { rows } = outline
-      const bytes = Float32Array.BYTES_PER_ELEMENT * (request.x.data.length + rows * (bare.program.state.width + 2 * Ho))
-      return statesOf(await run(rows, bytes, call, () => serveStep(bare, request, outline, call)), outline)
+      if (rows > maxSteps) throw unprocessable('/x', `${rows} rows are more than the ${maxSteps} steps allowed in one request`)
+      const bytes = BYTES * ((request.x?.data.length ?? 0) + rows * (bare.program.state.width + shape.hIn + shape.hOut + 2 * shape.c))
+      return statesAnswer(await run(rows, bytes, call, () => serveStep(bare, shape, request, outline, call)), shape, outline)
     }),
 
     sequence: (request, call = unboundCall()) => naming(name, async () => {
-      const { outline, context } = outlineAll(request)
-      const { rows, steps, batched } = outline
-      const entries = request.return === 'last' ? 0 : steps
-      checkAnswerSize(rows * entries * Ho, '/x')
-      if (context.weights && context.support !== undefined) checkAnswerSize(rows * steps * Math.max(...context.support.counts), '/context/weights')
-      const served = await run(rows, bytesOf(request, outline, context, entries), call, () => layOut(request, outline, context, entries, call))
-      const states = statesOf(served, outline)
+      const planned = plan(request, false)
+      const served = await run(planned.outline.rows, bytesOf(request, planned), call, () => serve(request, planned, call))
       return {
-        output: served.output === undefined ? states.h_out : new Tensor(batched ? [rows, steps, Ho] : [steps, Ho], served.output.data),
-        ...states,
-        ...weightsOf(served, outline)
+        output: outputAnswer(served, planned.outline, shape, planned.entries > 0),
+        ...statesAnswer(served, shape, planned.outline),
+        ...partsAnswer(served.parts, planned.outline)
       }
     }),
 
     stream: (request, call = unboundCall()) => namingStream(name, async function * () {
-      const { outline, context } = outlineAll(request)
-      const { rows } = outline
-      const room = request.return === 'last' ? 0 : streamRoom(outline, Ho)
-      const window = room === 0 ? undefined : createOutputWindow(outline.steps, outline.lengths, room)
+      const planned = plan(request, shape.directions === 1)
+      const { outline, partEntries, entries } = planned
+      const lines = request.return_sequences !== false
+      const window = lines && shape.directions === 1 ? createOutputWindow(outline.steps, outline.lengths, Math.max(entries, partEntries - 1)) : undefined
       let served: Served | undefined
-      const done = run(rows, bytesOf(request, outline, context, room), call, () => {
-        served = layOut(request, outline, context, room, call, window)
+      const done = run(outline.rows, bytesOf(request, planned), call, () => {
+        served = serve(request, planned, call, window)
         return served
       })
       if (window !== undefined && served !== undefined) yield * readSteps(served, window, done, outline, call)
-      yield [statesOf(await done, outline)]
+      const whole = await done
+      // A direction that runs backwards has no step before it has the last one.
+      if (lines && window === undefined) for (let t = 0; t < outline.steps; t++) yield [stepAnswer(whole, t, outline)]
+      yield [statesAnswer(whole, shape, outline)]
     })
   }
-}
-
-/** The wired cell, and the bare one for steps if it is not the same. */
-function networkOf (cell: Cell, { wiring, vectors }: Policy): Network {
-  const [bare] = bareCell(cell).stages
-  if (wiring === undefined) return { stages: [bare] }
-  const inputs = vectors === undefined ? bare.inputs : [...bare.inputs, { name: 'vectors', width: vectors }]
-  const wired: Stage = { ...bare, name: 'sequence', inputs, wiring }
-  return { stages: wiring.h === 'own' && !wiring.residual && wiring.read === undefined && wiring.lets.length === 0 ? [wired] : [wired, bare] }
-}
-
-function statesOf ({ states, next }: Served, { batched, rows }: Outline): SequenceStates {
-  const tensor = (data: Float32Array): Tensor => new Tensor(batched ? [rows, data.length / rows] : [data.length], data)
-  return {
-    h_out: tensor(states.get('h0')),
-    c_out: tensor(states.get('c0')),
-    ...(next !== undefined && { h_next: tensor(states.get(next)) })
-  }
-}
-
-/** `[B][T][N]`: for each step the weights of the read that fed it, so not those of the last read. */
-function weightsOf ({ attention }: Served, { rows, steps, lengths, batched }: Outline): { weights?: Tensor } {
-  if (attention === undefined) return {}
-  const { data, entries, width } = attention
-  const weights = new Float32Array(rows * steps * width)
-  lengths.forEach((length, row) => weights.set(data.subarray(row * entries * width, (row * entries + length) * width), row * steps * width))
-  return { weights: new Tensor(batched ? [rows, steps, width] : [steps, width], weights) }
 }
 
 /** @throws InputError if an answer would have too many numbers; `path` is the field that asks for them. */
 function checkAnswerSize (numbers: number, path: string): void {
   if (numbers > MAX_ANSWER) throw unprocessable(path, `the answer would have ${numbers} numbers, more than the ${MAX_ANSWER} allowed`)
-}
-
-function checkRows ({ rows }: Outline, maxSteps: number): void {
-  if (rows > maxSteps) throw unprocessable('/x', `${rows} rows are more than the ${maxSteps} steps allowed in one request`)
 }
 
 /** Has every error of a caller say which model it came from. */

@@ -1,8 +1,6 @@
 import type { Call } from '../scheduler/cancellation.ts'
 import type { WindowReader } from '../scheduler/output-window.ts'
-import type { Kept } from '../scheduler/task.ts'
-import { Tensor } from '../tensor/tensor.ts'
-import type { SequenceStep } from './answers.ts'
+import { stepAnswer, type SequenceStep } from './answers.ts'
 import type { Outline } from './request.ts'
 import type { Served } from './tasks.ts'
 
@@ -10,8 +8,8 @@ import type { Served } from './tasks.ts'
 const MAX_WAITING = 2 ** 16
 
 /** For how many steps of output there is to be room. */
-export function streamRoom ({ rows, steps }: Outline, Ho: number): number {
-  return Math.min(steps, Math.max(1, Math.floor(MAX_WAITING / (rows * Ho))))
+export function streamRoom ({ rows, steps }: Outline, width: number): number {
+  return Math.min(steps, Math.max(1, Math.floor(MAX_WAITING / (rows * width))))
 }
 
 /**
@@ -28,7 +26,7 @@ export async function * readSteps (served: Served, window: WindowReader, done: P
   try {
     while (t < outline.steps) {
       const ready = await window.beyond(t)
-      yield Array.from({ length: ready - t }, (_, i) => stepOf(served, outline, t + i))
+      yield Array.from({ length: ready - t }, (_, i) => stepAnswer(served, t + i, outline))
       t = ready
       window.read(t)
     }
@@ -37,23 +35,4 @@ export async function * readSteps (served: Served, window: WindowReader, done: P
     if (t < outline.steps) call.cancelled = true
     window.release()
   }
-}
-
-function stepOf ({ output, attention }: Served, outline: Outline, t: number): SequenceStep {
-  if (output === undefined) throw new Error('a task without output has no steps to read')
-  return {
-    t,
-    output: entryOf(output, t, outline),
-    ...(attention !== undefined && { weights: entryOf(attention, t, outline) })
-  }
-}
-
-/** Entry `t` of every row, zeros past a row's length. */
-function entryOf ({ data, entries, width }: Kept, t: number, { rows, lengths, batched }: Outline): Tensor {
-  const step = new Float32Array(rows * width)
-  for (let row = 0; row < rows; row++) {
-    const at = (row * entries + t % entries) * width
-    if (t < lengths[row]) step.set(data.subarray(at, at + width), row * width)
-  }
-  return new Tensor(batched ? [rows, width] : [width], step)
 }

@@ -22,21 +22,31 @@ export class States {
 
   /** Sets a slice of every row, from `[B, width]`. */
   set (name: string, values: Float32Array): void {
-    const { offset, width } = findSlice(this.layout, name) ?? { offset: 0, width: 0 }
-    for (let row = 0; row < this.rows; row++) {
-      const at = row * this.layout.width + offset
-      for (let j = 0; j < width; j++) this.data[at + j] = values[row * width + j]
-    }
+    this.put(name, values, values.length / this.rows, 0)
   }
 
-  /** A slice of every row, `[B, width]`. */
-  get (name: string): Float32Array {
+  /**
+   * Sets a slice of every row from a part of wider vectors.
+   *
+   * @param values `[B, stride]`, of which each row's slice starts at `at`.
+   * @returns the width of the slice.
+   */
+  put (name: string, values: Float32Array, stride: number, at: number): number {
     const { offset, width } = findSlice(this.layout, name) ?? { offset: 0, width: 0 }
-    const values = new Float32Array(this.rows * width)
     for (let row = 0; row < this.rows; row++) {
-      const at = row * this.layout.width + offset
-      for (let j = 0; j < width; j++) values[row * width + j] = this.data[at + j]
+      const to = row * this.layout.width + offset
+      for (let j = 0; j < width; j++) this.data[to + j] = values[row * stride + at + j]
     }
-    return values
+    return width
+  }
+
+  /** The other way round: copies a slice of every row to a part of wider vectors. */
+  take (name: string, values: Float32Array, stride: number, at: number): number {
+    const { offset, width } = findSlice(this.layout, name) ?? { offset: 0, width: 0 }
+    for (let row = 0; row < this.rows; row++) {
+      const from = row * this.layout.width + offset
+      for (let j = 0; j < width; j++) values[row * stride + at + j] = this.data[from + j]
+    }
+    return width
   }
 }

@@ -28,10 +28,10 @@ const ModelList = Type.Object({ models: Type.Array(ModelDescription) }, { title:
 
 /** `GET /models` and `GET /models/{model}`: what is served. */
 const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { registry }) => {
-  const describe = ({ name, sizes, policy, engine, parameters }: Model): Static<typeof ModelDescription> => ({
+  const describe = ({ name, shape: { I, Hi, Ho }, policy, engine, parameters }: Model): Static<typeof ModelDescription> => ({
     name,
     default: name === registry.defaultName,
-    sizes,
+    sizes: { I, Hi, Ho },
     feedback: { policy: policy.name, context: publish(policy.policy.context) },
     engine,
     parameters,

@@ -119,12 +119,12 @@ export function finishSteps ({ batch, program: { outputs, state, stage } }: Stag
   let good = 0
   while (good < steps && allFinite(output, (good * length + i) * Ho, Ho)) good++
   const last = task.lengths[row] - 1
-  for (const { output: k, data, entries, shift } of pass.sinks) {
+  for (const { output: k, kept: { data, entries, width: stride }, offset, shift } of pass.sinks) {
     const { width } = outputs[k]
     const buffer = batch.output(k, 0)
     for (let s = 0; s < good; s++) {
       const step = stage.direction === 'backward' ? last - (t[row] + s) : t[row] + s
-      copy(buffer, (s * length + i) * width, data, (row * entries + (step + shift) % entries) * width, width)
+      copy(buffer, (s * length + i) * width, data, (row * entries + (step + shift) % entries) * stride + offset, width)
     }
   }
   if (pass.attention !== undefined) {
@@ -142,9 +142,8 @@ export function finishStart ({ batch, program: { state: { width }, outputs } }: 
   const { pass } = passes[i]
   const row = rows[i]
   copy(batch.states[0], i * width, pass.state, row * width, width)
-  for (const { output, data, entries, initial } of pass.sinks) {
-    const size = outputs[output].width
-    if (initial !== undefined) copy(pass.state, row * width + initial.offset, data, row * entries * size, size)
+  for (const { output, kept, offset, initial } of pass.sinks) {
+    if (initial !== undefined) copy(pass.state, row * width + initial.offset, kept.data, row * kept.entries * kept.width + offset, outputs[output].width)
   }
   if (pass.attention !== undefined) keepAttention(pass.attention, row, 0, batch.attention(0), i * supports, supports)
 }

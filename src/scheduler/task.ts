@@ -48,9 +48,10 @@ export interface Stream {
 export interface Sink {
   /** Which output of the program. */
   readonly output: number
-  /** `[B, entries, width]`; entry `e` is at `e` modulo `entries`. */
-  readonly data: Float32Array
-  readonly entries: number
+  /** Entry `e` is at `e` modulo `entries`. */
+  readonly kept: Kept
+  /** Where in an entry the output starts. */
+  readonly offset: number
   /** Step t makes entry `t + shift`. */
   readonly shift: 0 | 1
   /** Where in the state entry 0 is once the row has started, if it is kept as well. */

@@ -27,7 +27,7 @@ const PARTS = [
 async function load (folder: string, file: string): Promise<'served' | 'refused'> {
   try {
     for (const model of await loadModels(folder, await testDeps())) {
-      const { I } = model.sizes
+      const { I } = model.shape
       await model.sequence({ x: new Tensor([2, I], new Float32Array(2 * I)) }).catch((error: unknown) => assert.ok(error instanceof InputError, String(error)))
     }
     return 'served'

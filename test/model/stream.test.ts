@@ -41,9 +41,9 @@ test('a stream tells the steps and the states of the sequence, bit for bit', asy
 test('without a batch dimension there is none in the lines; the last step alone is the states', async () => {
   const { model } = await buildModel()
   const { steps, states } = await readAll(model.stream({ x: tensor(4, 3) }))
-  assert.deepEqual(steps.map(({ output }) => output.shape), [[5], [5], [5], [5]])
-  assert.deepEqual([states?.h_out.data, states?.h_next?.shape], [steps[3].output.data, [5]])
-  const last = await readAll(model.stream({ x: tensor(4, 3), return: 'last' }))
+  assert.deepEqual(steps.map(({ output }) => output?.shape), [[5], [5], [5], [5]])
+  assert.deepEqual([states?.h_out.data, states?.h_next?.shape], [steps[3].output?.data, [5]])
+  const last = await readAll(model.stream({ x: tensor(4, 3), return_sequences: false }))
   assert.deepEqual(last, { steps: [], states })
 })
 

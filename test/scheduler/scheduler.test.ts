@@ -22,7 +22,7 @@ test('rows of every length share a batch, and a long sequence blocks no crowd of
   const { model, calls } = await buildModel(97)
   const T = await isNative() ? 100_000 : 2000
   let done = false
-  const long = model.sequence({ x: tensor(1, T, 3), return: 'last' }).then(() => { done = true })
+  const long = model.sequence({ x: tensor(1, T, 3), return_sequences: false }).then(() => { done = true })
   await setImmediate()
   for (let i = 0; i < 20; i++) {
     await Promise.all(Array.from({ length: 10 }, async () => await model.step({ x: tensor(3) })))
@@ -53,7 +53,7 @@ test('a run of many steps is few calls of an engine that can do it, and the same
 test('a caller who goes takes the rows out, and the computing stops', async () => {
   const { model, calls, admission } = await buildModel()
   const call = unboundCall()
-  const answer = model.sequence({ x: tensor(10, 90_000, 3), return: 'last' }, call)
+  const answer = model.sequence({ x: tensor(10, 90_000, 3), return_sequences: false }, call)
   for (let i = 0; i < 5; i++) await setImmediate()
   assert.ok(admission.rows === 10 && calls.length > 0)
   call.cancelled = true
@@ -69,7 +69,7 @@ test('an answer that is late is refused, and its rows leave', async () => {
   const { model, calls, admission } = await buildModel()
   const x = tensor(10, 90_000, 3)
   const call = { deadline: performance.now() + 20, cancelled: false }
-  await assert.rejects(model.sequence({ x, return: 'last' }, call), { name: 'InputError', kind: 'late' })
+  await assert.rejects(model.sequence({ x, return_sequences: false }, call), { name: 'InputError', kind: 'late' })
   assert.ok(performance.now() < call.deadline + 500)
   assert.ok(stepsOf(calls) < 900_000)
   assert.deepEqual([admission.rows, admission.bytes], [0, 0])

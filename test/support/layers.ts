@@ -1,14 +1,9 @@
-import type { Cell, CellKind, CellSizes } from '../../src/network/cell.ts'
+import type { CellKind, CellSizes } from '../../src/network/cell.ts'
 import type { Layers } from '../../src/network/layers.ts'
 import type { Node } from '../../src/network/network.ts'
 import type { PolicySetting } from '../../src/model/policies/policy.ts'
 import { drawCell } from './networks.ts'
 import { createRandom } from './random.ts'
-
-/** One layer of a cell. */
-export function layerOf (cell: Cell): Layers {
-  return { kind: cell.kind, nodes: [[{ cell }]] }
-}
 
 /** Layers of random cells, the first of these sizes, the others each reading what the one before it writes. */
 export function drawLayers ({ I, Hi, Ho }: CellSizes, { kind = 'lstm', layers = 1, seed = 1 }: { kind?: CellKind, layers?: number, seed?: number } = {}): Layers {

@@ -1,4 +1,5 @@
 import { createCell, type Cell } from '../../src/network/cell.ts'
+import type { Layers } from '../../src/network/layers.ts'
 
 /** One step of one row by the equations, in double precision: what every engine is held against. */
 export function referenceStep (cell: Cell, x: ArrayLike<number>, hIn: ArrayLike<number>, cIn: ArrayLike<number>): { h: number[], c: number[] } {
@@ -30,6 +31,11 @@ export function randomCell (I: number, Hi: number, Ho: number, seed = 1): Cell {
     biasIh: weights(4 * Ho, I),
     biasHh: weights(4 * Ho, Hi)
   })
+}
+
+/** A file's only cell. */
+export function bareLayers (cell: Cell): Layers {
+  return { kind: cell.kind, nodes: [[{ cell }]] }
 }
 
 /** Numbers between -1 and 1 (a linear congruential generator: the quality does not matter, that it repeats does). */

@@ -4,7 +4,7 @@ import { createPolicy } from '../../src/model/policies/policies.ts'
 import { createModel, type ModelDeps } from '../../src/model/model.ts'
 import { Tensor } from '../../src/tensor/tensor.ts'
 import { testEngine, testDeps } from './app.ts'
-import { randomArray, randomCell, randomNumbers } from './reference.ts'
+import { randomArray, bareLayers, randomCell, randomNumbers } from './reference.ts'
 
 export interface Call {
   readonly rows: number
@@ -22,8 +22,9 @@ export async function buildModel (size = 5, over: Partial<ModelDeps> = {}) {
     ...over
   })
   const cell = randomCell(3, size, size)
-  const policy = await createPolicy(undefined, { sizes: cell.sizes, folder: undefined, tensor: () => { throw new Error('none') } })
-  return { model: createModel({ name: 'test', cell, policy }, deps), calls, admission: deps.admission }
+  const layers = bareLayers(cell)
+  const policy = await createPolicy(undefined, { layers, folder: undefined, tensor: () => { throw new Error('none') } })
+  return { model: createModel({ name: 'test', layers, policy }, deps), calls, admission: deps.admission }
 }
 
 export const stepsOf = (calls: readonly Call[]): number => calls.reduce((sum, { rows, steps }) => sum + rows * steps, 0)

@@ -90,9 +90,9 @@ export async function runTasks (engine: Engine, network: Network, tasks: readonl
         const state = states[s].slice()
         tensors.set(`${s} state`, state)
         const outputs = program.outputs.map(({ width }) => kept(T + 1, width))
-        const sinks = outputs.map(({ data, entries }, output): Sink => {
-          tensors.set(`${s} ${program.outputs[output].name}`, data)
-          return { output, data, entries, shift: 0 }
+        const sinks = outputs.map((kept, output): Sink => {
+          tensors.set(`${s} ${program.outputs[output].name}`, kept.data)
+          return { output, kept, offset: 0, shift: 0 }
         })
         streams.set(program.stage.name, { data: outputs[0].data, rowStride: (T + 1) * outputs[0].width, stepStride: outputs[0].width })
         const attention = program.attention === undefined ? undefined : kept(T + 1, Math.max(...supports.map((set) => set.length / D)))

@@ -15,10 +15,6 @@ const SUPPORT = {
   }),
   support_lengths: Type.Optional(Type.Array(Type.Integer({ minimum: 1 }), {
     description: 'How many support vectors are each row\'s own, if `support` is [B][N][D] and padded to the longest: [B].'
-  })),
-  weights: Type.Optional(Type.Boolean({
-    description: 'Also answer the attention weights of every step, as `weights` [B][T][N]: those of the read that fed the ' +
-      'step; zeros if the request gave its h_in.'
   }))
 }
 

@@ -56,6 +56,8 @@ export type OpenHost = (context: unknown, rows: HostRows) => Host
 
 /** The rows of a request, as a host sees them. */
 export interface HostRows {
+  /** B */
+  readonly rows: number
   /** A named slice of a row's state: `h0`, `c0`, `h_in`, `host`; a view, which may be written. */
   state (row: number, name: string): Float32Array
   /** What a row reads as x at a step, `[I]`. */
