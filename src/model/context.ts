@@ -20,20 +20,34 @@ export interface Support {
   readonly counts: readonly number[]
 }
 
-/**
- * Makes the reader of the contexts of a model's requests.
- *
- * @returns a function that throws InputError if a context does not fit the model or the request.
- */
-export function createContextReader ({ context: schema, vectors: D, wiring, host }: Policy): (context: unknown, outline: Outline) => Context {
+/** Reads the contexts of a model's requests. */
+export interface ContextReader {
+  /**
+   * Checks a context by the model's schema, its tensors flattened in place: how many rows they are of may be asked then.
+   *
+   * @throws InputError if it is not of the schema.
+   */
+  check (context: unknown): unknown
+  /**
+   * Lays out a checked context for the rows of its request.
+   *
+   * @throws InputError if it does not fit the model or the request.
+   */
+  place (checked: unknown, outline: Outline): Context
+}
+
+export function createContextReader ({ context: schema, vectors: D, wiring, host }: Policy): ContextReader {
   // A host reads its own.
-  if (host !== undefined) return () => ({})
+  if (host !== undefined) return { check: (context) => context, place: () => ({}) }
   const read = compile(schema)
-  return (context, outline) => {
-    const { vectors, support, support_lengths: counts }: Fields = Object(read(context, '/context'))
-    return {
-      vectors: D !== undefined && vectors instanceof Tensor ? placeVectors(vectors, D, outline) : undefined,
-      support: wiring?.read !== undefined && support instanceof Tensor ? placeSupport(support, counts, wiring.read, outline) : undefined
+  return {
+    check: (context) => read(context, '/context'),
+    place (checked, outline) {
+      const { vectors, support, support_lengths: counts }: Fields = Object(checked)
+      return {
+        vectors: D !== undefined && vectors instanceof Tensor ? placeVectors(vectors, D, outline) : undefined,
+        support: wiring?.read !== undefined && support instanceof Tensor ? placeSupport(support, counts, wiring.read, outline) : undefined
+      }
     }
   }
 }

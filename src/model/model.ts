@@ -68,7 +68,7 @@ export function createModel ({ name, isDefault = false, layers, policy: { name: 
   const queues = all.slice(0, passes)
   const bare = bareStage === undefined ? undefined : all[bareStage]
   const [{ program }] = queues
-  const readContext = createContextReader(policy)
+  const contexts = createContextReader(policy)
   const width = network.stages.slice(0, passes).reduce((sum, _, i) => sum + all[i].program.state.width, 0)
 
   /** Runs what `serve` lays out, if there is room for it: nothing is held before it is counted. */
@@ -97,8 +97,9 @@ export function createModel ({ name, isDefault = false, layers, policy: { name: 
   }
 
   function plan (request: SequenceRequest, streamed: boolean): Plan {
-    const outline = outlineSequence(request, shape, maxSteps)
-    const context = readContext(request.context ?? {}, outline)
+    const checked = contexts.check(request.context ?? {})
+    const outline = outlineSequence({ ...request, context: checked }, shape, maxSteps)
+    const context = contexts.place(checked, outline)
     const { rows, steps } = outline
     if (steps > 1 && policy.wiring === undefined && shape.hIn !== shape.hOut) throw needsPolicy(steps)
     checkWork(outline, context)

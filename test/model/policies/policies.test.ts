@@ -6,7 +6,7 @@ import { createPolicy, POLICIES, type PolicyOptions } from '../../../src/model/p
 import type { PolicySetting } from '../../../src/model/policies/policy.ts'
 import { Tensor } from '../../../src/tensor/tensor.ts'
 import { testDeps } from '../../support/app.ts'
-import { drawLayers, drawTensor, fileOf } from '../../support/layers.ts'
+import { drawLayers, drawTensor, fileOf } from '../../support/policies.ts'
 import { randomArray, bareLayers, randomCell, randomNumbers } from '../../support/reference.ts'
 
 function setting (I: number, Hi: number, Ho: number, tensors: Parameters<typeof fileOf>[0] = {}): PolicySetting {
