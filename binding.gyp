@@ -23,14 +23,21 @@
       'sources': [
         'native/binding/addon.cc',
         'native/binding/arguments.cc',
+        'native/binding/batch.cc',
+        'native/binding/decode.cc',
         'native/binding/engine.cc',
         'native/binding/json.cc',
+        'native/binding/memory.cc',
+        'native/binding/network.cc',
         'native/json/decimal.cc',
         'native/json/document.cc',
         'native/kernel/kernels.cc',
-        'native/program/sequence.cc',
-        'native/program/threads.cc',
-        'native/kernel/weights.cc'
+        'native/kernel/weights.cc',
+        'native/program/memory.cc',
+        'native/program/plan.cc',
+        'native/program/program.cc',
+        'native/program/run.cc',
+        'native/program/threads.cc'
       ],
       'dependencies': ['kernel_portable'],
       'conditions': [

@@ -13,6 +13,7 @@ import connections, { answerClientError } from './plugins/connections.ts'
 import drain from './plugins/drain.ts'
 import errors, { answerFrameworkError } from './plugins/errors.ts'
 import headers from './plugins/security-headers.ts'
+import accessLog from './plugins/telemetry/access-log.ts'
 import identity, { requestId, requestLogger } from './plugins/telemetry/request-id.ts'
 import keyring from './plugins/auth.ts'
 import limit from './plugins/rate-limit.ts'
@@ -34,9 +35,9 @@ export interface AppOptions {
   readonly admission: Admission
   readonly metrics: Metrics
   readonly json: Json
-  /** Those who send one of these are served; all where there are none. */
+  /** Only clients that send one of these keys are served; without keys, all are. */
   readonly keys: readonly string[]
-  /** Left out, nothing is logged. */
+  /** If absent, nothing is logged. */
   readonly logger?: FastifyBaseLogger
 }
 
@@ -45,7 +46,7 @@ export async function buildApp ({ config, registry, admission, metrics, json, ke
   const requestTimeout = 1000 * config['body-timeout']
   const app = Fastify({
     ...(logger !== undefined && { loggerInstance: logger }),
-    // Two lines a request are dear under load, and the metrics count them anyway.
+    // Two log lines per request are expensive under load, and the metrics count requests anyway.
     logController: new LogController({ disableRequestLogging: logger?.level !== 'debug' && logger?.level !== 'trace' }),
     childLoggerFactory: requestLogger,
     genReqId: requestId,
@@ -54,17 +55,17 @@ export async function buildApp ({ config, registry, admission, metrics, json, ke
     requestTimeout,
     http: {
       requestTimeout,
-      // A part takes no longer than the whole.
+      // The head cannot take longer than the whole request.
       headersTimeout: Math.min(1000 * config['header-timeout'], requestTimeout),
-      // How often those two are looked at; by default twice a minute.
+      // How often Node.js checks those two timeouts; its default is every 30 seconds.
       connectionsCheckingInterval: 1000,
       maxHeaderSize: config['max-header-bytes'],
-      // The connections plugin says it in words.
+      // The connections plugin answers with problem+json.
       requireHostHeader: false
     },
     ...(config['trust-proxy'] !== undefined && { trustProxy: config['trust-proxy'] }),
     routerOptions: { maxParamLength: 255 },
-    // The drain plugin answers in our own words.
+    // The drain plugin answers with problem+json.
     return503OnClosing: false,
     frameworkErrors: answerFrameworkError,
     clientErrorHandler: answerClientError
@@ -72,7 +73,8 @@ export async function buildApp ({ config, registry, admission, metrics, json, ke
 
   await app.register(errors)
   await app.register(connections, { maxConnections: config['max-connections'] })
-  await app.register(identity, { accessLog: config['access-log'] })
+  await app.register(identity)
+  if (config['access-log']) await app.register(accessLog, { registry })
   await app.register(tracing, { version })
   await app.register(headers)
   if (config['cors-origin'] !== undefined) await app.register(cors, { origin: config['cors-origin'], methods: ['GET', 'POST'] })
@@ -80,11 +82,11 @@ export async function buildApp ({ config, registry, admission, metrics, json, ke
   await app.register(drain)
   await app.register(keyring, { keys })
   await app.register(limit, { perSecond: config['rate-limit'], byKey: keys.length > 0 })
+  await app.register(admit, { admission, timeout: config['request-timeout'] })
   await app.register(bodies, { json })
   await app.register(validation)
   await app.register(answers, { json })
   await app.register(openapi, { version })
-  await app.register(admit, { admission, timeout: config['request-timeout'] })
   await app.register(streams, { json })
 
   await app.register(step, { registry })
@@ -95,7 +97,7 @@ export async function buildApp ({ config, registry, admission, metrics, json, ke
   return app
 }
 
-/** `/metrics` alone, for a port of its own. */
+/** Only `/metrics`, for its own port. */
 export async function buildMetricsApp (metrics: Metrics) {
   const app = Fastify({ frameworkErrors: answerFrameworkError, clientErrorHandler: answerClientError })
   await app.register(errors)

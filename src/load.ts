@@ -11,7 +11,7 @@ const readConfig = compile(Type.Object({
 }, { additionalProperties: false }))
 
 /**
- * The models of a folder, each with its policy, ready on the engine.
+ * Loads the models of a folder, each with its policy, onto the engine.
  *
  * @throws ModelsError at the first file that is wrong; the message names it.
  */

@@ -8,7 +8,7 @@ import type { Metrics } from './plugins/telemetry/metrics.ts'
 import { createService } from './service.ts'
 import { version } from './version.ts'
 
-/** How long accepted requests have to finish once the process is told to stop, in milliseconds. */
+/** How long accepted requests have to finish after a signal, in milliseconds. */
 const GRACE = 10_000
 
 try {
@@ -17,7 +17,7 @@ try {
   else if (config === 'version') process.stdout.write(`${version}\n`)
   else await serve(config)
 } catch (error) {
-  // Whatever keeps the service from starting is a line for the operator.
+  // The operator gets one line that says why the service cannot start.
   process.stderr.write(`cellserve: ${error instanceof Error ? error.message : String(error)}\n`)
   if (error instanceof ConfigError) process.stderr.write('cellserve --help lists what can be set\n')
   process.exitCode = 1
@@ -25,7 +25,11 @@ try {
 
 async function serve (config: Config): Promise<void> {
   const logger = createLogger(config['log-level'])
-  const engine = await chooseEngine(config.engine, config.threads)
+  const engine = await chooseEngine(config.engine, {
+    threads: config.threads,
+    isa: config.isa,
+    warn: (reason) => logger.warn(`${reason}. TensorFlow.js computes instead, many times slower`)
+  })
   const { app, metrics, registry } = await createService(config, engine, logger)
   await app.listen({ host: config.host, port: config.port })
   const monitor = await listenForMetrics(config, metrics)
@@ -42,7 +46,7 @@ async function serve (config: Config): Promise<void> {
   }, 'ready')
 }
 
-/** Serves the metrics on a port of their own, where they have one. */
+/** Serves the metrics on their own port, if they have one. */
 async function listenForMetrics ({ host, 'metrics-port': port }: Config, metrics: Metrics) {
   if (port === undefined) return undefined
   const app = await buildMetricsApp(metrics)
@@ -50,7 +54,7 @@ async function listenForMetrics ({ host, 'metrics-port': port }: Config, metrics
   return app
 }
 
-/** JSON lines, but for people at a terminal. */
+/** JSON lines; pretty-printed on a terminal. */
 function createLogger (level: string): Logger {
   return pino({ level, ...(process.stdout.isTTY && { transport: { target: 'pino-pretty' } }) })
 }

@@ -13,9 +13,9 @@ import { version } from './version.ts'
 import { createJson } from './wire/json.ts'
 
 /**
- * Puts the parts of the service together: models on an engine, and the app that answers for them.
+ * Puts the parts of the service together: models on an engine, and the app that serves them.
  *
- * @throws Error where the models cannot be served; the message says why.
+ * @throws Error if the models cannot be served; the message says why.
  */
 export async function createService (config: Config, engine: Engine, logger?: FastifyBaseLogger) {
   const admission = createAdmission(config['max-rows'], config['max-bytes'])

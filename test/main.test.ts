@@ -3,7 +3,7 @@ import { connect, createServer } from 'node:net'
 import { once } from 'node:events'
 import { test, type TestContext } from 'node:test'
 import { writeModels } from './support/models.ts'
-import { ADDRESS, run } from './support/process.ts'
+import { ADDRESS, run, start } from './support/process.ts'
 import { customLstm, f32, writeSafetensors } from './support/safetensors.ts'
 
 test('the demo is served, and SIGTERM ends it well', async (t) => {
@@ -21,7 +21,7 @@ test('the demo is served, and SIGTERM ends it well', async (t) => {
   assert.equal(stderr, '')
 })
 
-/** A service that drains, but for a request whose body has still to come. */
+/** A service that drains except for one request, whose body has not arrived yet. */
 async function draining (t: TestContext) {
   const server = run(t, '--port', '0')
   const port = Number(new URL(await server.line(ADDRESS)).port)
@@ -32,7 +32,7 @@ async function draining (t: TestContext) {
   const [first] = await once(socket, 'data')
   assert.match(String(first), /^HTTP\/1\.1 100 /, 'the request is in work')
   server.stop()
-  // It is draining once new connections are refused.
+  // It drains once it refuses new connections.
   for (let open = true; open;) {
     const other = connect(port, '127.0.0.1')
     open = await once(other, 'connect').then(() => true, () => false)
@@ -51,7 +51,7 @@ test('what was asked before SIGTERM is answered after it', async (t) => {
   assert.equal((await server.ended).code, 0)
 })
 
-test('a second signal ends it at once, whatever is in work', async (t) => {
+test('a second signal ends it at once, whatever is in progress', async (t) => {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     const { server } = await draining(t)
     server.stop(signal)
@@ -62,14 +62,14 @@ test('a second signal ends it at once, whatever is in work', async (t) => {
   }
 })
 
-test('the metrics may have a port of their own, where they take no key', async (t) => {
+test('the metrics may have their own port, where they need no key', async (t) => {
   const server = run(t, '--port', '0', '--metrics-port', '0', '--api-key', 'correct-horse')
   const url = await server.line(ADDRESS)
   const metrics = await server.line(/"metrics":"([^"]+)"/)
   const key = { headers: { 'x-api-key': 'correct-horse' } }
   assert.equal((await fetch(`${url}/models`, key)).status, 200)
   assert.equal((await fetch(`${url}/metrics`, key)).status, 404)
-  assert.match(await (await fetch(`${metrics}/metrics`)).text(), /^cellserve_request_duration_seconds_count\{route="\/models",model="none",status="200"\} 1$/m)
+  assert.match(await (await fetch(`${metrics}/metrics`)).text(), /^cellserve_request_duration_seconds_count\{route="\/models",model="n\/a",status="200"\} 1$/m)
   assert.equal((await fetch(`${metrics}/models`)).status, 404)
   server.stop()
   assert.equal((await server.ended).code, 0)
@@ -78,6 +78,20 @@ test('the metrics may have a port of their own, where they take no key', async (
 test('the engine is chosen by flag, and the log says which one runs', async (t) => {
   const server = run(t, '--port', '0', '--engine', 'tfjs', '--log-level', 'info')
   assert.match(await server.line(/"engine":"([^"]+)"/), /^tfjs \((wasm|tensorflow)\)$/)
+})
+
+test('falling back from the native engine is a warning', async (t) => {
+  const server = start(t, 'env', ['CELLSERVE_NO_ADDON=1', process.execPath, 'dist/main.js', '--port', '0', '--log-level', 'warn'])
+  const warning: { level: number, msg: string } = JSON.parse(await server.line(/\{.*TensorFlow\.js.*\}/))
+  assert.equal(warning.level, 40)
+  assert.match(warning.msg, /^The native engine is not available: its addon has not been built\. .* TensorFlow\.js computes instead/)
+})
+
+test('TensorFlow.js that was asked for is no warning', async (t) => {
+  const server = run(t, '--port', '0', '--engine', 'tfjs')
+  await server.line(/"msg":"ready"/)
+  server.stop()
+  assert.doesNotMatch((await server.ended).stdout, /"level":40/)
 })
 
 async function refusal (t: TestContext, ...args: string[]): Promise<string> {
@@ -104,7 +118,7 @@ test('a policy that does not fit its cell stops the start with both', async (t) 
   assert.match(await refusal(t, '--models', models), /a\/config\.json: policy repeat needs Hi to be a multiple of Ho, .*Hi = 5, Ho = 3/)
 })
 
-test('a config.json of another form stops the start', async (t) => {
+test('a config.json that does not fit the schema stops the start', async (t) => {
   const models = await writeModels(t, {
     'a/model.safetensors': writeSafetensors(customLstm(2, 6, 3)),
     'a/config.json': '{"feedbak": {"policy": "repeat"}}'

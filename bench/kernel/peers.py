@@ -1,8 +1,8 @@
-"""The Python peers of bench/kernel: reads one request a line, answers one line each.
+"""The Python peers of bench/kernel: reads one request per line and answers each with one line.
 
     {"peer": "lstm", "rows": 8, "I": 64, "Hi": 64, "Ho": 64, "steps": 64, "ms": 100}  ->  {"us": 12.3}
 
-`us` is the time of a step, the best of a few stretches that together take `ms`. The first line it writes names the versions.
+`us` is the time per step, the best of a few stretches that take `ms` in total. The first line of output names the versions.
 """
 import json
 import sys
@@ -19,7 +19,7 @@ torch.manual_seed(0)
 
 
 class CustomLSTM(torch.nn.Module):
-    """The cell as people write it in PyTorch, where the two hidden sizes differ."""
+    """The cell as people write it in PyTorch, if the two hidden sizes differ."""
 
     def __init__(self, I, Hi, Ho):
         super().__init__()

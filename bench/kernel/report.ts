@@ -1,14 +1,14 @@
 import type { Limits } from './limits.ts'
 import type { Shape } from './sides.ts'
 
-/** A shape's rounds: microseconds a step of each side, and what the machine could do at that moment. */
+/** The rounds of one shape: each side's microseconds per step, and what the machine could do at that moment. */
 export interface Measured {
   readonly shape: Shape
   readonly us: ReadonlyArray<Readonly<Record<string, number>>>
   readonly bounds: ReadonlyArray<{ readonly one: Limits, readonly all: Limits }>
 }
 
-/** The measurements as Markdown: times, ratios, and how far the machine's limits are. */
+/** The measurements as Markdown: times, ratios, and the distance to the machine's limits. */
 export function report (measured: readonly Measured[], machine: Readonly<Record<string, string>>): string {
   const parts = ['# Kernel benchmark', 'Made by `npm run bench:kernel`. ' +
     Object.entries(machine).map(([name, value]) => `${name}: ${value}`).join('; ') + '.']

@@ -3,7 +3,7 @@ import type { Engine } from '../../src/engine/engine.ts'
 import { usableCores } from '../../src/engine/cores.ts'
 import { createNativeEngine } from '../../src/engine/native.ts'
 
-/** What is measured: so many steps of so many rows of such a cell. */
+/** What is measured: `steps` steps of `rows` rows of a cell of this shape. */
 export interface Shape {
   readonly rows: number
   readonly I: number
@@ -12,10 +12,10 @@ export interface Shape {
   readonly steps: number
 }
 
-/** One who takes part. */
+/** One side of the comparison. */
 export interface Side {
   readonly name: string
-  /** Microseconds a step, measured for about so many milliseconds; undefined where it does not do this shape. */
+  /** Microseconds per step, measured for about `ms` milliseconds; undefined if the side cannot do this shape. */
   measure (shape: Shape, ms: number): Promise<number | undefined>
 }
 
@@ -72,7 +72,7 @@ function createCall (engine: Engine, { rows, I, Hi, Ho, steps }: Shape): () => u
   return () => stepper.step(batch)
 }
 
-/** Microseconds a call: the best of three stretches, as the Python peers measure theirs. */
+/** Microseconds per call: the best of three stretches, as the Python peers measure theirs. */
 async function stretches (call: () => unknown, ms: number): Promise<number> {
   const timed = async (times: number): Promise<number> => {
     const start = performance.now()

@@ -1,7 +1,6 @@
 #include "arguments.h"
 
 #include <cmath>
-#include <functional>
 #include <new>
 #include <system_error>
 
@@ -23,6 +22,23 @@ std::string stringOf(napi_env env, napi_value value, const char* name) {
   check(env, napi_get_value_string_utf8(env, value, text.data(), text.size(), &length));
   text.resize(length);
   return text;
+}
+
+void checkLength(const char* name, size_t length, size_t needed) {
+  if (length >= needed) return;
+  throw Refusal{Refusal::kRange, std::string(name) + " must have at least " + std::to_string(needed) + " elements, not " +
+                                     std::to_string(length)};
+}
+
+template <typename Element>
+Numbers<Element> numbersOf(napi_env env, napi_value value, napi_typedarray_type wanted, const char* name, const char* what) {
+  napi_typedarray_type type;
+  void* data = nullptr;
+  size_t length = 0;
+  if (napi_get_typedarray_info(env, value, &type, &length, &data, nullptr, nullptr) != napi_ok || type != wanted) {
+    throw Refusal{Refusal::kType, std::string(name) + " must be " + what};
+  }
+  return {static_cast<const Element*>(data), data == nullptr ? 0 : length};
 }
 
 }  // namespace
@@ -70,10 +86,7 @@ Floats floatsOf(napi_env env, napi_value value, const char* name, size_t needed)
     throw Refusal{Refusal::kType, std::string(name) + " must be a Float32Array"};
   }
   if (data == nullptr) length = 0;
-  if (length < needed) {
-    throw Refusal{Refusal::kRange, std::string(name) + " must have at least " + std::to_string(needed) + " elements, not " +
-                                       std::to_string(length)};
-  }
+  checkLength(name, length, needed);
   return {name, value, static_cast<float*>(data), length};
 }
 
@@ -85,13 +98,6 @@ size_t elements(const char* name, std::initializer_list<size_t> shape) {
     }
   }
   return count;
-}
-
-void checkApart(const Floats& a, size_t aLength, const Floats& b, size_t bLength) {
-  const std::less<const float*> before;
-  if (before(a.data, b.data + bLength) && before(b.data, a.data + aLength)) {
-    throw Refusal{Refusal::kRange, std::string(a.name) + " may not overlap " + b.name};
-  }
 }
 
 Arguments::Arguments(napi_env env, napi_callback_info info) : env_(env) {
@@ -119,12 +125,15 @@ double Arguments::number(size_t index, const char* name) const {
   return value;
 }
 
-bool Arguments::boolean(size_t index, const char* name) const {
-  bool value;
-  if (napi_get_value_bool(env_, values_[index], &value) != napi_ok) {
-    throw Refusal{Refusal::kType, std::string(name) + " must be a boolean"};
+uint32_t Arguments::bits(size_t index, const char* name) const {
+  double value;
+  if (napi_get_value_double(env_, values_[index], &value) != napi_ok) {
+    throw Refusal{Refusal::kType, std::string(name) + " must be a number"};
   }
-  return value;
+  if (!(value >= 0 && value < 0x1p32 && value == std::floor(value))) {
+    throw Refusal{Refusal::kRange, described(name, "an integer of 32 bits", value)};
+  }
+  return static_cast<uint32_t>(value);
 }
 
 std::string Arguments::string(size_t index, const char* name) const { return stringOf(env_, values_[index], name); }
@@ -161,6 +170,33 @@ bool Arguments::given(size_t index) const {
   napi_valuetype type;
   check(env_, napi_typeof(env_, values_[index], &type));
   return type != napi_undefined;
+}
+
+std::vector<Floats> Arguments::tensors(size_t index, const char* name) const {
+  uint32_t length;
+  if (napi_get_array_length(env_, values_[index], &length) != napi_ok) {
+    throw Refusal{Refusal::kType, std::string(name) + " must be an array of Float32Arrays"};
+  }
+  // An element may be a getter, which may do anything to the arrays before it, so their memory is looked at afterwards.
+  std::vector<napi_value> elements(length);
+  for (uint32_t i = 0; i < length; i++) check(env_, napi_get_element(env_, values_[index], i, &elements[i]));
+  std::vector<Floats> tensors;
+  for (const napi_value element : elements) tensors.push_back(floatsOf(env_, element, name, 0));
+  return tensors;
+}
+
+Numbers<int32_t> Arguments::words(size_t index, const char* name) const {
+  return numbersOf<int32_t>(env_, values_[index], napi_int32_array, name, "an Int32Array");
+}
+
+Numbers<uint32_t> Arguments::counts(size_t index, const char* name) const {
+  return numbersOf<uint32_t>(env_, values_[index], napi_uint32_array, name, "a Uint32Array");
+}
+
+Numbers<double> Arguments::doubles(size_t index, const char* name, size_t needed) const {
+  const auto numbers = numbersOf<double>(env_, values_[index], napi_float64_array, name, "a Float64Array");
+  checkLength(name, numbers.length, needed);
+  return numbers;
 }
 
 }  // namespace cellserve

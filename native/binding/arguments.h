@@ -4,6 +4,7 @@
 #include <node_api.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <initializer_list>
 #include <string>
 #include <vector>
@@ -21,7 +22,7 @@ struct Refusal {
 // A JavaScript exception is pending already.
 struct Pending {};
 
-// @throws Pending or Refusal where a call of Node-API failed.
+// @throws Pending or Refusal if a call of Node-API failed.
 void check(napi_env, napi_status);
 
 napi_value errorOf(napi_env, const Refusal&);
@@ -37,7 +38,7 @@ struct Floats {
   size_t length;
 };
 
-// @throws Refusal where it is no Float32Array, or has fewer elements than needed; a detached one has none.
+// @throws Refusal if it is no Float32Array, or has fewer elements than needed; a detached one has none.
 Floats floatsOf(napi_env, napi_value, const char* name, size_t needed);
 
 // A Uint8Array's memory, likewise.
@@ -46,16 +47,20 @@ struct Bytes {
   size_t length;
 };
 
-// The number of elements of a tensor.
-// @throws Refusal where that is more than any array has.
-size_t elements(const char* name, std::initializer_list<size_t> shape);
+// The memory of a typed array of another element type, likewise.
+template <typename Element>
+struct Numbers {
+  const Element* data;
+  size_t length;
+};
 
-// @throws Refusal where the first so many elements of the two share memory.
-void checkApart(const Floats&, size_t, const Floats&, size_t);
+// The number of elements of a tensor.
+// @throws Refusal if that is more than any array has.
+size_t elements(const char* name, std::initializer_list<size_t> shape);
 
 class Arguments {
  public:
-  static constexpr size_t kMost = 13;
+  static constexpr size_t kMost = 6;
 
   Arguments(napi_env, napi_callback_info);
 
@@ -63,13 +68,17 @@ class Arguments {
   size_t integer(size_t index, const char* name, size_t least) const;
   // A number from 0 up, infinity included.
   double number(size_t index, const char* name) const;
-  bool boolean(size_t index, const char* name) const;
+  // An unsigned integer of 32 bits, as a set of bits.
+  uint32_t bits(size_t index, const char* name) const;
   std::string string(size_t index, const char* name) const;
   Floats floats(size_t index, const char* name, size_t needed) const;
+  std::vector<Floats> tensors(size_t index, const char* name) const;  // an array of Float32Arrays
+  Numbers<int32_t> words(size_t index, const char* name) const;       // an Int32Array
+  Numbers<uint32_t> counts(size_t index, const char* name) const;     // a Uint32Array
+  Numbers<double> doubles(size_t index, const char* name, size_t needed) const;  // a Float64Array
   Bytes bytes(size_t index, const char* name) const;
   std::vector<std::string> strings(size_t index, const char* name) const;
   bool given(size_t index) const;  // not undefined
-
   void* data;  // of the function that was called
 
  private:

@@ -4,52 +4,9 @@
 
 namespace cellserve {
 
-EngineJob::EngineJob(Engine& engine, std::shared_ptr<const Weights> weights, size_t members)
-    : Job(members), engine_(engine.shared_from_this()), weights_(std::move(weights)) {}
-
-EngineJob::~EngineJob() {
-  for (const Output& output : outputs_) napi_delete_reference(engine_->env, output.array);
-}
-
-float* EngineJob::copyOf(const Floats& floats, size_t length) {
-  buffers_.emplace_back(new float[length]);
-  std::copy_n(floats.data, length, buffers_.back().get());
-  return buffers_.back().get();
-}
-
-float* EngineJob::output(const Floats& floats, size_t length, float* buffer) {
-  if (buffer == nullptr) {
-    buffers_.emplace_back(new float[length]);
-    buffer = buffers_.back().get();
-  }
-  outputs_.reserve(outputs_.size() + 1);  // nothing may throw between making the reference and keeping it
-  napi_ref reference;
-  check(engine_->env, napi_create_reference(engine_->env, floats.array, 1, &reference));
-  outputs_.push_back({floats.name, reference, buffer, length});
-  return buffer;
-}
+EngineJob::EngineJob(Engine& engine, size_t members) : Job(members), engine_(engine.shared_from_this()) {}
 
 void EngineJob::done() { napi_call_threadsafe_function(engine_->settled_, this, napi_tsfn_nonblocking); }
-
-void EngineJob::settle() {
-  const napi_env env = engine_->env;
-  napi_value value;
-  try {
-    std::vector<Floats> arrays;  // all are checked before one is written
-    for (const Output& output : outputs_) {
-      check(env, napi_get_reference_value(env, output.array, &value));
-      arrays.push_back(floatsOf(env, value, output.name, output.length));
-    }
-    for (size_t i = 0; i < arrays.size(); i++) std::copy_n(outputs_[i].data, outputs_[i].length, arrays[i].data);
-    check(env, napi_get_undefined(env, &value));
-    napi_resolve_deferred(env, deferred_, value);
-  } catch (const Refusal& refusal) {
-    napi_reject_deferred(env, deferred_, errorOf(env, refusal));
-  } catch (const Pending&) {
-    napi_value error;
-    if (napi_get_and_clear_last_exception(env, &error) == napi_ok) napi_reject_deferred(env, deferred_, error);
-  }
-}
 
 Engine::Engine(napi_env env, const Kernel& kernel, size_t threads, double inlineBelow)
     : env(env), kernel(kernel), threads(threads), inlineBelow_(inlineBelow), pool_(threads) {}
@@ -74,11 +31,16 @@ Engine::~Engine() {
   napi_release_threadsafe_function(settled_, napi_tsfn_release);
 }
 
-size_t Engine::teamFor(const Weights& weights, double multiplyAdds) const {
-  // Threads meet after every step. It takes about a microsecond, and far longer where one of them has lost its core to
-  // somebody else, so a step has to be worth it: some ten microseconds.
+bool Engine::isWorthMeeting(double multiplyAdds) const {
+  // Meeting takes about a microsecond, and far longer if one of the threads has lost its core to somebody else, so what goes
+  // on between has to be worth it: some ten microseconds.
   constexpr double kWorthMeeting = 1 << 19;
-  return multiplyAdds < std::min(inlineBelow_, kWorthMeeting) ? 1 : std::min(threads, weights.panels);
+  return multiplyAdds >= std::min(inlineBelow_, kWorthMeeting);
+}
+
+void Engine::tell(int sign, size_t bytes) const {
+  int64_t total;
+  napi_adjust_external_memory(env, sign * static_cast<int64_t>(bytes), &total);
 }
 
 napi_value Engine::start(std::unique_ptr<EngineJob> job) {
@@ -103,7 +65,15 @@ void Engine::settle(napi_env env, napi_value, void*, void* data) {
   const std::shared_ptr<Engine> alive = engine.shared_from_this();
   const auto found = engine.jobs_.extract(static_cast<EngineJob*>(data));
   if (engine.jobs_.empty()) napi_unref_threadsafe_function(env, engine.settled_);
-  found.mapped()->settle();
+  EngineJob& job = *found.mapped();
+  try {
+    napi_resolve_deferred(env, job.deferred_, job.settle(env));
+  } catch (const Refusal& refusal) {
+    napi_reject_deferred(env, job.deferred_, errorOf(env, refusal));
+  } catch (const Pending&) {
+    napi_value error;
+    if (napi_get_and_clear_last_exception(env, &error) == napi_ok) napi_reject_deferred(env, job.deferred_, error);
+  }
 }
 
 // The environment is ending: gives up what is under way.

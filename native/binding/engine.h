@@ -3,10 +3,8 @@
 
 #include <memory>
 #include <unordered_map>
-#include <vector>
 
-#include "../kernel/cell.h"
-#include "../program/sequence.h"
+#include "../kernel/kernels.h"
 #include "../program/threads.h"
 #include "arguments.h"
 
@@ -14,35 +12,20 @@ namespace cellserve {
 
 class Engine;
 
-// Work that goes on off the event loop. JavaScript may do anything to its buffers meanwhile, as detach them, so the job
-// has copies of its inputs, and its outputs are copied when it is done: little beside work that is heavy enough for this.
+// Work that goes on off the event loop. It holds on to all that it works on, for JavaScript may let go of it meanwhile.
 class EngineJob : public Job {
  public:
-  EngineJob(Engine&, std::shared_ptr<const Weights>, size_t members);
-  ~EngineJob() override;
-
-  const Weights& weights() const { return *weights_; }
-  float* copyOf(const Floats&, size_t length);
-  // Memory for what is copied to the array in the end: a new buffer, or one that the job has.
-  float* output(const Floats&, size_t length, float* buffer = nullptr);
+  EngineJob(Engine&, size_t members);
   void done() final;
+
+ protected:
+  // On the event loop, once the work is done: what the promise is resolved with.
+  virtual napi_value settle(napi_env) = 0;
 
  private:
   friend class Engine;
 
-  struct Output {
-    const char* name;
-    napi_ref array;
-    const float* data;
-    size_t length;
-  };
-
-  void settle();
-
   const std::shared_ptr<Engine> engine_;  // outlives its jobs
-  const std::shared_ptr<const Weights> weights_;
-  std::vector<std::unique_ptr<float[]>> buffers_;
-  std::vector<Output> outputs_;
   napi_deferred deferred_ = nullptr;
 };
 
@@ -53,10 +36,12 @@ class Engine : public std::enable_shared_from_this<Engine> {
 
   // Whether so many multiply-adds are done at once, on the caller's thread.
   bool isLight(double multiplyAdds) const { return multiplyAdds < inlineBelow_; }
-  // How many threads share a step of so many multiply-adds.
-  size_t teamFor(const Weights&, double multiplyAdds) const;
+  // Whether so many multiply-adds are worth a meeting of the threads.
+  bool isWorthMeeting(double multiplyAdds) const;
   // Returns the promise.
   napi_value start(std::unique_ptr<EngineJob>);
+  // Tells the garbage collector about memory that is held, or not any more.
+  void tell(int sign, size_t bytes) const;
 
   const napi_env env;
   const Kernel& kernel;

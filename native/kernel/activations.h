@@ -1,4 +1,4 @@
-// The cell's nonlinearities. They use no tables and no branches, so every lane of every width does the same arithmetic.
+// The nonlinearities. They use no tables and no branches, so every lane of every width does the same arithmetic.
 // NaN comes out as NaN: the clamps are written so that a comparison with NaN, which is false, keeps it.
 #pragma once
 
@@ -60,5 +60,11 @@ INLINE Floats tanh(Floats x) {
   const Ints sign = bitsOf(x) & INT32_MIN;
   return floatsOf((bitsOf(-t / (t + 2)) & INT32_MAX) | sign);
 }
+
+INLINE Floats relu(Floats x) { return x < Floats{} ? Floats{} : x; }
+
+// 0, or NaN if x is infinite or NaN. What has overflown has lost what it stood for, though a sigmoid would make some number
+// of it; with this added its result is NaN, and the caller can tell.
+INLINE Floats lost(Floats x) { return x - x; }
 
 }  // namespace

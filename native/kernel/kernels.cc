@@ -1,6 +1,6 @@
 #include <cstring>
 
-#include "cell.h"
+#include "kernels.h"
 
 namespace cellserve {
 

@@ -45,6 +45,13 @@ INLINE void storeSome(float* to, Floats v, size_t lanes) {
   for (size_t lane = 0; lane < lanes; lane++) to[lane] = all[lane];
 }
 
+// Some lanes of a and b, which are counted as one vector of twice the lanes.
+#if defined(__clang__)
+#define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, Ints{__VA_ARGS__})
+#endif
+
 INLINE Floats fill(float value) { return value - Floats{}; }  // subtracting 0 keeps -0
 INLINE Ints bitsOf(Floats v) { return (Ints)v; }
 INLINE Floats floatsOf(Ints bits) { return (Floats)bits; }

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Builds and runs the tests of the kernel and of the JSON reader: under AddressSanitizer and UndefinedBehaviorSanitizer, under ThreadSanitizer, and
-# as it is shipped, when the floats are swept more finely.
+# as shipped, which sweeps the floats more finely.
 #
 #     native/test/run.sh [stride]     1 sweeps every float
 set -eu

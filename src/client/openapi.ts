@@ -15,7 +15,7 @@ export interface paths {
         put?: never;
         /**
          * Step the default model
-         * @description One step of the bare cell. The client owns the feedback: it makes the next h_in.
+         * @description One step of the bare cell. The client owns the feedback: it computes the next h_in from h_out, and sends c_out back as c_in.
          */
         post: operations["step"];
         delete?: never;
@@ -35,7 +35,7 @@ export interface paths {
         put?: never;
         /**
          * Step a model
-         * @description One step of the bare cell. The client owns the feedback: it makes the next h_in.
+         * @description One step of the bare cell. The client owns the feedback: it computes the next h_in from h_out, and sends c_out back as c_in.
          */
         post: operations["stepModel"];
         delete?: never;
@@ -55,7 +55,7 @@ export interface paths {
         put?: never;
         /**
          * Run the default model over a sequence
-         * @description T steps. The model's policy makes each h_in of the last h_out; it runs before every step, the first included, unless the request gives h_in for that.
+         * @description T steps. Before every step, the first included, the model's policy computes h_in from the last h_out. If the request has an h_in, the first step reads that instead.
          */
         post: operations["sequence"];
         delete?: never;
@@ -75,7 +75,7 @@ export interface paths {
         put?: never;
         /**
          * Run a model over a sequence
-         * @description T steps. The model's policy makes each h_in of the last h_out; it runs before every step, the first included, unless the request gives h_in for that.
+         * @description T steps. Before every step, the first included, the model's policy computes h_in from the last h_out. If the request has an h_in, the first step reads that instead.
          */
         post: operations["sequenceModel"];
         delete?: never;
@@ -142,7 +142,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Does it take work? */
+        /** Does the service accept requests? */
         get: operations["ready"];
         put?: never;
         post?: never;
@@ -178,19 +178,19 @@ export interface components {
          * @description One step of the bare cell.
          */
         StepRequest: {
-            /** @description The input: [I], [B][I], or [B][1][I] as in PyTorch. */
+            /** @description The input: [B][I], [I], or [B][1][I] (PyTorch with batch_first). */
             x: number[] | number[][] | number[][][];
-            /** @description What the cell reads: [Hi] for all rows, or [B][Hi]. Zeros where left out. */
+            /** @description What the cell reads: [Hi] for all rows, or [B][Hi]. Defaults to zeros. */
             h_in?: number[] | number[][];
-            /** @description The cell state: [Ho] for all rows, or [B][Ho]. Zeros where left out. */
+            /** @description The cell state: [Ho] for all rows, or [B][Ho]. Defaults to zeros. */
             c_in?: number[] | number[][];
         };
         /**
          * SafetensorsDocument
          * Format: binary
-         * @description The tensors of the JSON form, by the same names, as a safetensors document; those of a context are named without it: `vectors`, `support`.
-         *     A request's may be F32, F16, BF16 or F64, and `lengths` I32 or I64; its other options are in the query string. An answer's are F32.
-         *     The answer is of the request's form, unless the `accept` header asks for another. From Python:
+         * @description The tensors of the JSON body, under the same names, as a safetensors document. Tensors of the context have their own names: `vectors`, `support`.
+         *     A request's tensors may be F32, F16, BF16 or F64, and `lengths` I32 or I64; its other options go into the query string. An answer's tensors are F32.
+         *     The answer has the format of the request, unless the `accept` header asks for another. From Python:
          *
          *     ```python
          *     import numpy as np
@@ -210,9 +210,9 @@ export interface components {
          * @description The states after the step.
          */
         StepAnswer: {
-            /** @description The output hidden state: [B][Ho], or [Ho] where x is [I]. */
+            /** @description The output hidden state: [B][Ho], or [Ho] if x is [I]. */
             h_out: number[] | number[][];
-            /** @description The cell state: [B][Ho], or [Ho] where x is [I]. */
+            /** @description The cell state: [B][Ho], or [Ho] if x is [I]. */
             c_out: number[] | number[][];
         };
         /**
@@ -237,11 +237,11 @@ export interface components {
             /** @description The status in words. */
             title: string;
             status: number;
-            /** @description What is wrong: what was expected and what came. */
+            /** @description What is wrong: what was expected and what was found. */
             detail: string;
-            /** @description The model that refuses. */
+            /** @description The model that the error is about. */
             model?: string;
-            /** @description Each thing that is wrong. */
+            /** @description One entry per error. */
             errors?: components["schemas"]["FieldError"][];
         };
         /**
@@ -264,30 +264,30 @@ export interface components {
         };
         /**
          * SequenceRequest
-         * @description T steps, the feedback by the model's policy.
+         * @description T steps, with the feedback of the model's policy.
          */
         SequenceRequest: {
-            /** @description The inputs: [B][T][I], whose rows may be ragged, or [T][I]. With `steps`, what every step reads: [B][I] or [I]. */
+            /** @description The inputs: [B][T][I], whose rows may be ragged, or [T][I]. With `steps`, what every step reads: [B][I] or [I]. PyTorch's default layout is [T][B][I]: transpose it. */
             x: number[] | number[][] | number[][][];
-            /** @description What the first step reads, in the place of what the policy would make: [Hi] for all rows, or [B][Hi]. */
+            /** @description What the first step reads instead of the policy's feedback: [Hi] for all rows, or [B][Hi]. */
             h_in?: number[] | number[][];
-            /** @description The first cell state: [Ho] for all rows, or [B][Ho]. Zeros where left out. */
+            /** @description The first cell state: [Ho] for all rows, or [B][Ho]. Defaults to zeros. */
             c_in?: number[] | number[][];
-            /** @description How many steps each row takes, 1 to T: [B]. Past it a row's output is zero. */
+            /** @description How many steps each row takes, 1 to T: [B]. After its last step a row's output is zero. */
             lengths?: number[];
             /** @description Feed the same x this many times. Not together with a T axis. */
             steps?: number;
-            /** @description What the model's feedback policy needs of the request. */
+            /** @description What the model's feedback policy needs from the request. */
             context?: components["schemas"]["ConcatContext"] | components["schemas"]["AttentionContext"] | unknown;
             /**
-             * @description Whether `output` has every step (`all`, the default) or the last of each row alone.
+             * @description Whether `output` has every step (`all`, the default) or only the last step of each row (`last`).
              * @enum {unknown}
              */
             return?: "all" | "last";
         };
         /**
          * SequenceAnswer
-         * @description The outputs, and the states to go on from.
+         * @description The outputs, and the states to continue from.
          */
         SequenceAnswer: {
             /** @description h_out of every step: [B][T][Ho]; with `return: "last"` [B][Ho]. */
@@ -296,44 +296,44 @@ export interface components {
             h_out: number[] | number[][];
             /** @description Each row's cell state after its own last step: [B][Ho]. */
             c_out: number[] | number[][];
-            /** @description What the policy would feed to the next step: [B][Hi]. Pass it as h_in to go on. Left out where only the client knows it. */
+            /** @description What the policy would feed to the next step: [B][Hi]. To continue, send it back as h_in, and c_out as c_in. Absent if only the client knows it. */
             h_next?: number[] | number[][];
-            /** @description The attention weights of every step, where the context asks for them: [B][T][N]. */
+            /** @description The attention weights of every step, if the context asks for them: [B][T][N]. */
             weights?: number[][] | number[][][];
         };
         /**
          * SequenceStep
-         * @description A step; none with `return: "last"`.
+         * @description One step; there is none with `return: "last"`.
          */
         SequenceStep: {
             t: number;
             /** @description h_out of step t: [B][Ho], or [Ho] without a batch dimension. */
             output: number[] | number[][];
-            /** @description The attention weights of step t, where the context asks for them: [B][N]. */
+            /** @description The attention weights of step t, if the context asks for them: [B][N]. */
             weights?: number[] | number[][];
         };
         /**
          * SequenceStates
-         * @description The last line: the states to go on from.
+         * @description The last line: the states to continue from.
          */
         SequenceStates: {
             /** @description Each row's hidden state after its own last step: [B][Ho]. */
             h_out: number[] | number[][];
             /** @description Each row's cell state after its own last step: [B][Ho]. */
             c_out: number[] | number[][];
-            /** @description What the policy would feed to the next step: [B][Hi]. Pass it as h_in to go on. Left out where only the client knows it. */
+            /** @description What the policy would feed to the next step: [B][Hi]. To continue, send it back as h_in, and c_out as c_in. Absent if only the client knows it. */
             h_next?: number[] | number[][];
         };
         /**
          * SequenceFailure
-         * @description The last line, where the request fails after the first.
+         * @description The last line if the request fails after the first one.
          */
         SequenceFailure: {
             error: components["schemas"]["Problem"];
         };
         /**
          * SequenceLine
-         * @description A line of an answer that is sent as it is computed.
+         * @description One line of a streamed answer.
          */
         SequenceLine: components["schemas"]["SequenceStep"] | components["schemas"]["SequenceStates"] | components["schemas"]["SequenceFailure"];
         /**
@@ -354,13 +354,13 @@ export interface components {
          */
         Model: {
             name: string;
-            /** @description Whether this model answers where a request names none. */
+            /** @description Whether this model answers if a request names none. */
             default: boolean;
             sizes: components["schemas"]["Sizes"];
             feedback: {
                 /** @description The name of the feedback policy. */
                 policy: string;
-                /** @description The JSON schema of the `context` that a sequence brings for it. */
+                /** @description The JSON schema of the `context` that the policy needs from a sequence request. */
                 context: unknown;
             };
             engine: {
@@ -381,7 +381,7 @@ export interface components {
         };
         /**
          * Health
-         * @description All is well.
+         * @description The service is well.
          */
         Health: {
             /** @enum {string} */
@@ -417,7 +417,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Seconds in which the request is to be answered, where that is less than the server allows; past them the answer is a 504. */
+                /** @description Seconds until the request times out with a 504, if that is sooner than the server's own limit. */
                 "x-request-timeout"?: number;
             };
             path?: never;
@@ -441,7 +441,7 @@ export interface operations {
                     "application/vnd.safetensors": components["schemas"]["SafetensorsDocument"];
                 };
             };
-            /** @description Neither JSON nor safetensors, or not of the schema. */
+            /** @description The body is neither JSON nor safetensors, or does not fit the schema. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -450,7 +450,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The service asks for an API key, and this is none of its keys. */
+            /** @description The service requires an API key, and the request has none or a wrong one. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -486,7 +486,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Well-formed, but wrong for this model or in itself. */
+            /** @description The body is well-formed, but wrong for this model or inconsistent. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -495,7 +495,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description More requests in a second than a client may send; try again after the seconds in Retry-After. */
+            /** @description More requests per second than a client may send; try again after the seconds in Retry-After. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -513,7 +513,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not answered in the time allowed. */
+            /** @description No answer in the time allowed. */
             504: {
                 headers: {
                     [name: string]: unknown;
@@ -528,7 +528,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Seconds in which the request is to be answered, where that is less than the server allows; past them the answer is a 504. */
+                /** @description Seconds until the request times out with a 504, if that is sooner than the server's own limit. */
                 "x-request-timeout"?: number;
             };
             path: {
@@ -558,7 +558,7 @@ export interface operations {
                     "application/vnd.safetensors": components["schemas"]["SafetensorsDocument"];
                 };
             };
-            /** @description Neither JSON nor safetensors, or not of the schema. */
+            /** @description The body is neither JSON nor safetensors, or does not fit the schema. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -567,7 +567,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The service asks for an API key, and this is none of its keys. */
+            /** @description The service requires an API key, and the request has none or a wrong one. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -603,7 +603,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Well-formed, but wrong for this model or in itself. */
+            /** @description The body is well-formed, but wrong for this model or inconsistent. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -612,7 +612,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description More requests in a second than a client may send; try again after the seconds in Retry-After. */
+            /** @description More requests per second than a client may send; try again after the seconds in Retry-After. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -630,7 +630,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not answered in the time allowed. */
+            /** @description No answer in the time allowed. */
             504: {
                 headers: {
                     [name: string]: unknown;
@@ -644,21 +644,21 @@ export interface operations {
     sequence: {
         parameters: {
             query?: {
-                /** @description `steps` of the request, where the body cannot have it. */
+                /** @description The request's `steps`, for bodies that cannot hold it (safetensors). */
                 steps?: number;
-                /** @description `return` of the request, where the body cannot have it. */
+                /** @description The request's `return`, for bodies that cannot hold it (safetensors). */
                 return?: "all" | "last";
-                /** @description `weights` of the request's context, where the body cannot have it. */
+                /** @description The context's `weights`, for bodies that cannot hold it (safetensors). */
                 weights?: boolean;
             };
             header?: {
-                /** @description Seconds in which the request is to be answered, where that is less than the server allows; past them the answer is a 504. */
+                /** @description Seconds until the request times out with a 504, if that is sooner than the server's own limit. */
                 "x-request-timeout"?: number;
             };
             path?: never;
             cookie?: never;
         };
-        /** @description T steps, the feedback by the model's policy. */
+        /** @description T steps, with the feedback of the model's policy. */
         requestBody: {
             content: {
                 "application/json": components["schemas"]["SequenceRequest"];
@@ -666,7 +666,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The outputs, and the states to go on from. */
+            /** @description The outputs, and the states to continue from. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -677,7 +677,7 @@ export interface operations {
                     "application/x-ndjson": components["schemas"]["SequenceLine"];
                 };
             };
-            /** @description Neither JSON nor safetensors, or not of the schema. */
+            /** @description The body is neither JSON nor safetensors, or does not fit the schema. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -686,7 +686,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The service asks for an API key, and this is none of its keys. */
+            /** @description The service requires an API key, and the request has none or a wrong one. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -722,7 +722,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Well-formed, but wrong for this model or in itself. */
+            /** @description The body is well-formed, but wrong for this model or inconsistent. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -731,7 +731,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description More requests in a second than a client may send; try again after the seconds in Retry-After. */
+            /** @description More requests per second than a client may send; try again after the seconds in Retry-After. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -758,7 +758,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not answered in the time allowed. */
+            /** @description No answer in the time allowed. */
             504: {
                 headers: {
                     [name: string]: unknown;
@@ -772,15 +772,15 @@ export interface operations {
     sequenceModel: {
         parameters: {
             query?: {
-                /** @description `steps` of the request, where the body cannot have it. */
+                /** @description The request's `steps`, for bodies that cannot hold it (safetensors). */
                 steps?: number;
-                /** @description `return` of the request, where the body cannot have it. */
+                /** @description The request's `return`, for bodies that cannot hold it (safetensors). */
                 return?: "all" | "last";
-                /** @description `weights` of the request's context, where the body cannot have it. */
+                /** @description The context's `weights`, for bodies that cannot hold it (safetensors). */
                 weights?: boolean;
             };
             header?: {
-                /** @description Seconds in which the request is to be answered, where that is less than the server allows; past them the answer is a 504. */
+                /** @description Seconds until the request times out with a 504, if that is sooner than the server's own limit. */
                 "x-request-timeout"?: number;
             };
             path: {
@@ -792,7 +792,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        /** @description T steps, the feedback by the model's policy. */
+        /** @description T steps, with the feedback of the model's policy. */
         requestBody: {
             content: {
                 "application/json": components["schemas"]["SequenceRequest"];
@@ -800,7 +800,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The outputs, and the states to go on from. */
+            /** @description The outputs, and the states to continue from. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -811,7 +811,7 @@ export interface operations {
                     "application/x-ndjson": components["schemas"]["SequenceLine"];
                 };
             };
-            /** @description Neither JSON nor safetensors, or not of the schema. */
+            /** @description The body is neither JSON nor safetensors, or does not fit the schema. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -820,7 +820,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The service asks for an API key, and this is none of its keys. */
+            /** @description The service requires an API key, and the request has none or a wrong one. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -856,7 +856,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Well-formed, but wrong for this model or in itself. */
+            /** @description The body is well-formed, but wrong for this model or inconsistent. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -865,7 +865,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description More requests in a second than a client may send; try again after the seconds in Retry-After. */
+            /** @description More requests per second than a client may send; try again after the seconds in Retry-After. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -892,7 +892,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not answered in the time allowed. */
+            /** @description No answer in the time allowed. */
             504: {
                 headers: {
                     [name: string]: unknown;
@@ -921,7 +921,7 @@ export interface operations {
                     "application/json": components["schemas"]["ModelList"];
                 };
             };
-            /** @description The service asks for an API key, and this is none of its keys. */
+            /** @description The service requires an API key, and the request has none or a wrong one. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -930,7 +930,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description More requests in a second than a client may send; try again after the seconds in Retry-After. */
+            /** @description More requests per second than a client may send; try again after the seconds in Retry-After. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -974,7 +974,7 @@ export interface operations {
                     "application/json": components["schemas"]["Model"];
                 };
             };
-            /** @description The service asks for an API key, and this is none of its keys. */
+            /** @description The service requires an API key, and the request has none or a wrong one. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -992,7 +992,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description More requests in a second than a client may send; try again after the seconds in Retry-After. */
+            /** @description More requests per second than a client may send; try again after the seconds in Retry-After. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -1021,7 +1021,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description All is well. */
+            /** @description The service is well. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1041,7 +1041,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description All is well. */
+            /** @description The service is well. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1079,7 +1079,7 @@ export interface operations {
                     "text/plain": string;
                 };
             };
-            /** @description The service asks for an API key, and this is none of its keys. */
+            /** @description The service requires an API key, and the request has none or a wrong one. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1088,7 +1088,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description More requests in a second than a client may send; try again after the seconds in Retry-After. */
+            /** @description More requests per second than a client may send; try again after the seconds in Retry-After. */
             429: {
                 headers: {
                     [name: string]: unknown;

@@ -5,37 +5,57 @@ export interface Addon {
   /** The instruction sets that this CPU runs, best first. */
   readonly kernels: readonly [string, ...string[]]
   createEngine (kernel: string, threads: number, inlineBelow: number): AddonEngine
-  /** Reads the tensors of a JSON document; undefined where the plain reader has to judge it. */
-  createReader (fields: readonly string[], mostNumbers: number): (bytes: Uint8Array) => AddonDocument | undefined
+  /**
+   * Reads the tensors of a JSON document; undefined if the plain reader has to judge it.
+   *
+   * @param known the document's own fields.
+   * @param tensors those that are tensors, as `x` and `context/vectors`.
+   * @param mostNumbers the most numbers of a tensor, its rows padded to the longest.
+   * @param mostRest the most bytes that are no tensor's.
+   */
+  createReader (known: readonly string[], tensors: readonly string[], mostNumbers: number, mostRest: number): (bytes: Uint8Array) => AddonDocument | undefined
   /** The JSON of a row-major tensor. */
   writeTensor (data: Float32Array, ...shape: readonly number[]): string
 }
 
 export interface AddonEngine {
-  load (
-    I: number, Hi: number, Ho: number,
-    weightIh: Float32Array, weightHh: Float32Array, biasIh: Float32Array, biasHh: Float32Array
-  ): AddonStepper
+  /** Takes over a program, as `encode` writes it. */
+  load (words: Int32Array, tensors: readonly Float32Array[]): AddonProgram
 }
 
-export interface AddonStepper {
-  step (
-    rows: number, x: Float32Array, hIn: Float32Array, cIn: Float32Array, hOut: Float32Array, cOut: Float32Array
+export interface AddonProgram {
+  batch (maxRows: number): AddonBatch
+  /** @param counts how many vectors each set has. */
+  remember (counts: Uint32Array): AddonMemory
+  dispose (): undefined
+}
+
+/** The arrays are memory of the addon's own; `attached` has the memory's id and the set of each row. */
+export interface AddonBatch {
+  readonly states: readonly [Float32Array, Float32Array]
+  input (k: number, floats: number): Float32Array
+  output (k: number, floats: number): Float32Array
+  attention (floats: number): Float32Array
+  advance (
+    rows: number, steps: number, repeated: number, asked: number, attention: number, attached: Float64Array
   ): undefined | Promise<undefined>
-  run (
-    steps: number, rows: number, x: Float32Array, sameX: boolean, hIn: Float32Array, c: Float32Array, output: Float32Array,
-    repeat: number, vectors: Float32Array | undefined, perStep: boolean,
-    projectionWeight: Float32Array | undefined, projectionBias: Float32Array | undefined
-  ): undefined | Promise<undefined>
+  start (rows: number, from: number, to: number, attention: number, attached: Float64Array): undefined | Promise<undefined>
+  peek (rows: number): undefined | Promise<undefined>
+  dispose (): undefined
+}
+
+export interface AddonMemory {
+  readonly id: number
+  prepare (support: Float32Array, work: number): boolean | Promise<boolean>
   dispose (): undefined
 }
 
 export interface AddonDocument {
   /** The document with a 0 in the place of each tensor. */
   readonly rest: string
-  /** The numbers of all tensors. */
+  /** The numbers of all tensors as they came: rows are not padded. */
   readonly values: Float32Array
-  /** Of each tensor: its field's index, its rank, three sizes, how many row lengths follow, and those. */
+  /** Of each tensor: its field's index, its rank, three sizes, how many numbers it has, how many row lengths follow, and those. */
   readonly layout: Uint32Array
 }
 
@@ -46,7 +66,8 @@ const PLACES = ['../../build/Release', `../../prebuilds/${process.platform}-${pr
 export function loadAddon (): Addon {
   const require = createRequire(import.meta.url)
   const reasons: string[] = []
-  for (const place of PLACES) {
+  // A switch for tests of the service without it.
+  for (const place of process.env.CELLSERVE_NO_ADDON === '1' ? [] : PLACES) {
     try {
       const addon: unknown = require(`${place}/cellserve.node`)
       if (isAddon(addon)) return addon

@@ -1,15 +1,14 @@
-import { loadAddon, type Addon, type AddonEngine } from './addon.ts'
-import { createCell, type Cell } from '../network/cell.ts'
+import { loadAddon, type Addon, type AddonEngine, type AddonMemory, type AddonProgram } from './addon.ts'
 import { usableCores } from './cores.ts'
-import type { Batch, Engine, Run, Stepper } from './engine.ts'
+import { encode } from './encode.ts'
+import type { Batch, Engine, LoadedNetwork, Memory } from './engine.ts'
+import { compileStage } from './program.ts'
+import type { Network } from '../network/network.ts'
 
 export interface NativeOptions {
   /** Compute threads; by default as many as the cores that the process may use. */
   readonly threads?: number | undefined
-  /**
-   * The instruction set, one of `nativeKernels()`; by default what `CELLSERVE_ISA` in the environment names, else the best
-   * that the CPU has. All give the same bits.
-   */
+  /** The instruction set, one of `nativeKernels()`; by default the best that the CPU has. All give the same bits. */
   readonly isa?: string | undefined
   /** Work of fewer multiply-adds than this is done on the event loop's own thread, before the call returns. */
   readonly inlineBelow?: number | undefined
@@ -20,6 +19,9 @@ export interface NativeOptions {
  * to hear from them. It is 100 to 200 us of work, which the event loop may wait for.
  */
 const INLINE_BELOW = 4_000_000
+
+/** What a thread does in half a millisecond or so, after which others have their turn. */
+const BUDGET = 2 ** 24
 
 /**
  * The engine of our own kernel.
@@ -34,7 +36,8 @@ export function createNativeEngine (options: NativeOptions = {}): Engine {
   return {
     name: 'native',
     backend: `${isa}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`,
-    load: (cell) => load(engine, cell)
+    budget: BUDGET,
+    load: (network) => load(engine, network)
   }
 }
 
@@ -44,22 +47,81 @@ export function nativeKernels (): readonly string[] {
 }
 
 function chooseIsa ({ kernels }: Addon, asked: string | undefined): string {
-  const isa = asked ?? process.env.CELLSERVE_ISA ?? ''
-  if (isa === '') return kernels[0]
-  if (kernels.includes(isa)) return isa
-  const name = asked === undefined ? 'CELLSERVE_ISA' : 'isa'
-  throw new Error(`${name} is ${isa}, but this CPU and build run ${kernels.join(', ')}`)
+  if (asked === undefined) return kernels[0]
+  if (kernels.includes(asked)) return asked
+  throw new Error(`isa is ${asked}, but this CPU and build run ${kernels.join(', ')}`)
 }
 
-function load (engine: AddonEngine, cell: Cell): Stepper {
-  const { sizes: { I, Hi, Ho }, weightIh, weightHh, biasIh, biasHh } = createCell(cell)
-  const stepper = engine.load(I, Hi, Ho, weightIh, weightHh, biasIh, biasHh)
+function load (engine: AddonEngine, { stages }: Network): LoadedNetwork {
+  const programs = stages.map(compileStage)
+  const loaded = programs.map((program) => {
+    const { words, tensors } = encode(program)
+    return engine.load(words, tensors)
+  })
   return {
-    step: ({ rows, x, hIn, cIn, hOut, cOut }: Batch) => stepper.step(rows, x, hIn, cIn, hOut, cOut),
-    run ({ steps, rows, x, sameX, hIn, c, output, feedback: { repeat, vectors, projection } }: Run) {
-      return stepper.run(steps, rows, x, sameX, hIn, c, output, repeat, vectors?.data, vectors?.perStep ?? false,
-        projection?.weight, projection?.bias)
+    programs,
+    batch: (stage, maxRows) => createBatch(loaded[stage], maxRows),
+    remember: (stage, support, counts) => new NativeMemory(loaded[stage], support, counts),
+    dispose: () => loaded.forEach((program) => program.dispose())
+  }
+}
+
+class NativeMemory implements Memory {
+  readonly counts: readonly number[]
+  readonly #support: Float32Array
+  readonly #memory: AddonMemory
+
+  constructor (program: AddonProgram, support: Float32Array, counts: readonly number[]) {
+    this.counts = counts
+    this.#support = support
+    this.#memory = program.remember(Uint32Array.from(counts))
+  }
+
+  /** What the addon knows it by. */
+  get id (): number {
+    return this.#memory.id
+  }
+
+  prepare (work: number): boolean | Promise<boolean> {
+    return this.#memory.prepare(this.#support, work)
+  }
+
+  dispose (): void {
+    this.#memory.dispose()
+  }
+}
+
+function createBatch (program: AddonProgram, maxRows: number): Batch {
+  const batch = program.batch(maxRows)
+  // Of each row, its memory and its set.
+  const attached = new Float64Array(2 * maxRows)
+  const attention = growing((_, floats) => batch.attention(floats))
+  return {
+    maxRows,
+    states: batch.states,
+    input: growing((k, floats) => batch.input(k, floats)),
+    output: growing((k, floats) => batch.output(k, floats)),
+    attention: (floats) => attention(0, floats),
+    attach (i, memory, set) {
+      if (!(memory instanceof NativeMemory)) throw new TypeError('the memory is not of this engine')
+      attached[2 * i] = memory.id
+      attached[2 * i + 1] = set
     },
-    dispose: () => stepper.dispose()
+    advance: (rows, steps, { repeated, asked, attention }) => batch.advance(rows, steps, repeated, asked, attention, attached),
+    start: (rows, from, to, { attention }) => batch.start(rows, from, to, attention, attached),
+    peek: (rows) => batch.peek(rows),
+    dispose: () => batch.dispose()
+  }
+}
+
+/** Keeps the arrays of buffers, and has one made anew, half as long again, if it is too short. */
+function growing (make: (k: number, floats: number) => Float32Array): (k: number, floats: number) => Float32Array {
+  const arrays: Float32Array[] = []
+  return (k, floats) => {
+    const array = arrays[k]
+    if (array !== undefined && array.length >= floats) return array
+    const longer = make(k, Math.max(floats, Math.ceil((array?.length ?? 0) * 1.5)))
+    arrays[k] = longer
+    return longer
   }
 }

@@ -83,7 +83,8 @@ export function compileStage (stage: Stage): Program {
   const streams = new Set(inputs.map(({ name }) => name))
   const isLate = lateness(stage)
   const late = typeof wiring.h === 'object' && isLate(wiring.h)
-  const plain = wiring.h === 'own' && wiring.read === undefined && wiring.lets.length === 0 && !wiring.residual
+  const readsStreams = [...partsOf(wiring.x)].every((name) => streams.has(name))
+  const plain = wiring.h === 'own' && wiring.read === undefined && wiring.lets.length === 0 && !wiring.residual && readsStreams
 
   const widths = new Map<string, number>(inputs.map(({ name, width }) => [name, width]))
   widths.set('h', Ho)

@@ -143,5 +143,5 @@ function activate (activation: Activation, sums: tf.Tensor): tf.Tensor {
 
 /** TensorFlow.js has one backend at a time for the whole process. Changing to one that has started is done on return. */
 function use (backend: TfjsBackend): void {
-  if (tf.getBackend() !== backend) tf.setBackend(backend)
+  if (tf.getBackend() !== backend) void tf.setBackend(backend)
 }

@@ -35,9 +35,6 @@ export interface SequenceStep {
   readonly parts?: Readonly<Record<string, Tensor>>
 }
 
-/** The most numbers that one tensor of an answer may have: as JSON they are then still shorter than a string can be. */
-export const MAX_ANSWER = 2 ** 24
-
 /** The states that a task has come to. */
 export function statesAnswer (served: Served, shape: Shape, { rows, batched }: Outline): SequenceStates {
   const gather = (letter: string, width: number): Tensor => {

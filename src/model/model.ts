@@ -7,8 +7,10 @@ import { unboundCall, type Call } from '../scheduler/cancellation.ts'
 import { createOutputWindow } from '../scheduler/output-window.ts'
 import type { Scheduler } from '../scheduler/scheduler.ts'
 import { createStageQueue } from '../scheduler/stage-queue.ts'
-import { MAX_ANSWER, outputAnswer, partsAnswer, statesAnswer, stepAnswer, type SequenceAnswer, type SequenceStates, type SequenceStep, type StepAnswer } from './answers.ts'
+import type { Tensor } from '../tensor/tensor.ts'
+import { outputAnswer, partsAnswer, statesAnswer, stepAnswer, type SequenceAnswer, type SequenceStates, type SequenceStep, type StepAnswer } from './answers.ts'
 import { createContextReader, type Context } from './context.ts'
+import { answerBytes, checkAnswerSize } from './limits.ts'
 import { createServedNetwork, type Shape } from './network.ts'
 import type { Policy } from './policies/policy.ts'
 import { outlineSequence, outlineStep, type Outline, type SequenceRequest, type StepRequest } from './request.ts'
@@ -68,7 +70,7 @@ export function createModel ({ name, isDefault = false, layers, policy: { name: 
   const queues = all.slice(0, passes)
   const bare = bareStage === undefined ? undefined : all[bareStage]
   const [{ program }] = queues
-  const contexts = createContextReader(policy)
+  const readContext = createContextReader(policy)
   const width = network.stages.slice(0, passes).reduce((sum, _, i) => sum + all[i].program.state.width, 0)
 
   /** Runs what `serve` lays out, if there is room for it: nothing is held before it is counted. */
@@ -97,9 +99,8 @@ export function createModel ({ name, isDefault = false, layers, policy: { name: 
   }
 
   function plan (request: SequenceRequest, streamed: boolean): Plan {
-    const checked = contexts.check(request.context ?? {})
-    const outline = outlineSequence({ ...request, context: checked }, shape, maxSteps)
-    const context = contexts.place(checked, outline)
+    const outline = outlineSequence(request, shape, maxSteps)
+    const context = readContext(request.context ?? {}, outline)
     const { rows, steps } = outline
     if (steps > 1 && policy.wiring === undefined && shape.hIn !== shape.hOut) throw needsPolicy(steps)
     checkWork(outline, context)
@@ -132,15 +133,15 @@ export function createModel ({ name, isDefault = false, layers, policy: { name: 
     return program.outputs.find((output) => output.name === part)?.width ?? 0
   }
 
-  /** Bytes of a request's own tensors, its states, and what is kept of its steps. */
+  /** Bytes of a request's memory, its states, and what is kept of its steps. What came is counted already, except for padding. */
   function bytesOf (request: SequenceRequest, { outline: { rows, steps }, context, entries, partEntries }: Plan): number {
     const { support, vectors } = context
     const total = support?.counts.reduce((a, b) => a + b, 0) ?? 0
     // A memory has the supports as they came, and their keys and values.
-    const held = (request.x?.data.length ?? 0) + (support?.data.length ?? 0) + total * program.readWork + (vectors?.data.length ?? 0)
+    const held = paddingOf(request.x) + paddingOf(vectors?.tensor) + total * program.readWork
     const parts = (request.parts ?? []).reduce((sum, part) => sum + partEntries * partWidth(part, context), 0)
     const outputs = shape.directions === 2 ? shape.layers * steps * 2 * shape.Ho : entries * shape.output
-    return BYTES * (held + rows * (outputs + parts + width + shape.hIn + shape.hOut + 2 * shape.c))
+    return BYTES * (held + rows * width) + answerBytes(rows * (outputs + parts + shape.hIn + shape.hOut + 2 * shape.c))
   }
 
   const serve = (request: SequenceRequest, { outline, context, entries, partEntries }: Plan, call: Call, window?: Served['task']['window']): Served =>
@@ -160,7 +161,7 @@ export function createModel ({ name, isDefault = false, layers, policy: { name: 
       const outline = outlineStep(request, shape)
       const { rows } = outline
       if (rows > maxSteps) throw unprocessable('/x', `${rows} rows are more than the ${maxSteps} steps allowed in one request`)
-      const bytes = BYTES * ((request.x?.data.length ?? 0) + rows * (bare.program.state.width + shape.hIn + shape.hOut + 2 * shape.c))
+      const bytes = BYTES * rows * bare.program.state.width + answerBytes(rows * (shape.hIn + shape.hOut + 2 * shape.c))
       return statesAnswer(await run(rows, bytes, call, () => serveStep(bare, shape, request, outline, call)), shape, outline)
     }),
 
@@ -193,9 +194,9 @@ export function createModel ({ name, isDefault = false, layers, policy: { name: 
   }
 }
 
-/** @throws InputError if an answer would have too many numbers; `path` is the field that asks for them. */
-function checkAnswerSize (numbers: number, path: string): void {
-  if (numbers > MAX_ANSWER) throw unprocessable(path, `the answer would have ${numbers} numbers, more than the ${MAX_ANSWER} allowed`)
+/** Numbers that are allocated when ragged rows are padded. */
+function paddingOf (tensor: Tensor | undefined): number {
+  return tensor?.lengths === undefined ? 0 : tensor.size
 }
 
 /** Has every error of a caller say which model it came from. */

@@ -226,7 +226,8 @@ function partSinks (parts: ReadonlyMap<string, KeptPart>, { outputs, state }: Pr
 
 function vectorsOf ({ vectors }: Context): Stream {
   if (vectors === undefined) throw new Error('the wiring needs vectors, and the context has none')
-  return vectors
+  const { tensor, rowStride, stepStride } = vectors
+  return { data: tensor.data, rowStride, stepStride }
 }
 
 function xStream ({ x }: StepRequest, { steps, xStep }: Outline): Stream {

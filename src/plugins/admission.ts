@@ -37,8 +37,8 @@ export default fp<AdmissionOptions>(async (app, { admission, timeout }) => {
 
   app.addHook('onRequest', async (request, { raw }) => {
     if (request.routeOptions.config.work !== true) return
-    const { headers } = request
-    const reservation = admission.reserve(Number(headers['content-length'] ?? 0))
+    const { headers, routeOptions: { bodyLimit } } = request
+    const reservation = admission.reserve(Math.min(Number(headers['content-length'] ?? 0), bodyLimit))
     const call: Call = { deadline: performance.now() + 1000 * secondsOf(headers[TIMEOUT_HEADER], timeout), cancelled: false, reservation }
     request.call = call
     open.set(raw, call.deadline + LAST_READ)

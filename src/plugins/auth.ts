@@ -5,12 +5,12 @@ import { InputError } from '../errors.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Whether the route is there for those without a key as well. */
+    /** Whether clients without a key may use the route. */
     open?: boolean
   }
 }
 
-/** Where keys are set, only those who send one of them are served: `Authorization: Bearer KEY`, or `X-API-Key: KEY`. */
+/** If keys are set, clients must send one of them: `Authorization: Bearer KEY` or `X-API-Key: KEY`. */
 export default fp<{ keys: readonly string[] }>(async (app, { keys }) => {
   if (keys.length === 0) return
   const known = keys.map(digest)
@@ -20,19 +20,19 @@ export default fp<{ keys: readonly string[] }>(async (app, { keys }) => {
     throw new InputError('unauthorized', { path: '', message: 'expected an API key, as Authorization: Bearer KEY or as X-API-Key: KEY' })
   })
 
-  /** Takes the same time for every key that is not known. */
+  /** Takes the same time for every unknown key. */
   function isKnown (key: string): boolean {
     const given = digest(key)
     return known.reduce((found, one) => timingSafeEqual(one, given) || found, false)
   }
 }, { name: 'keys', fastify: '5.x', dependencies: ['errors'] })
 
-/** The key that a request brings; empty, which none is, where it brings none. */
+/** The key of a request; empty if it has none, which matches no key. */
 export function keyOf ({ authorization = '', 'x-api-key': plain }: IncomingHttpHeaders): string {
   return typeof plain === 'string' ? plain : /^Bearer +([^ ]+) *$/i.exec(authorization)?.[1] ?? ''
 }
 
-/** Of one length for keys of any. */
+/** A digest has one length for keys of any length. */
 function digest (key: string): Buffer {
   return createHash('sha256').update(key).digest()
 }

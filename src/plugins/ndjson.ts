@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream'
+import { setImmediate } from 'node:timers/promises'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { NDJSON, type Json } from '../wire/json.ts'
@@ -11,23 +12,40 @@ declare module 'fastify' {
   }
 }
 
+/** Short lines are put together, up to about so many characters. */
+const MAX_TEXT = 2 ** 16
+
 /** Answers that are sent while they are computed. */
 export default fp<{ json: Json }>(async (app, { json }) => {
   app.decorateReply('stream', async function (this: FastifyReply, lines: AsyncGenerator<readonly object[], void>) {
+    // Of a response that has closed nothing is read, so nothing else would end the lines.
+    this.raw.once('close', () => { lines.return().catch(() => {}) })
     // What fails before there is a line is answered as any other refusal.
     const first = await lines.next()
-    const { request } = this
-    return this.header('content-type', NDJSON).send(Readable.from(write(first, lines, request), { objectMode: false }))
+    return this.header('content-type', NDJSON).send(Readable.from(write(first, lines, this.request)))
   })
 
   async function * write (first: IteratorResult<readonly object[], void>, lines: AsyncGenerator<readonly object[], void>, request: FastifyRequest): AsyncGenerator<string, void> {
     try {
-      for (let next = first; next.done !== true; next = await lines.next()) yield next.value.map((line) => `${json.write(line)}\n`).join('')
+      for (let next = first; next.done !== true; next = await lines.next()) yield * writeLines(next.value)
     } catch (error) {
       // The status has gone out; so the last line says what became of the rest.
       yield `${JSON.stringify({ error: refuse(error instanceof Error ? error : new Error(String(error)), request) })}\n`
-    } finally {
-      await lines.return()
     }
   }
-}, { name: 'streams', fastify: '5.x', dependencies: ['errors', 'admission'] })
+
+  async function * writeLines (lines: readonly object[]): AsyncGenerator<string, void> {
+    let text = ''
+    for (const line of lines) {
+      for (const piece of json.write(line)) {
+        text += piece
+        if (text.length < MAX_TEXT) continue
+        yield text
+        text = ''
+        await setImmediate()
+      }
+      text += '\n'
+    }
+    yield text
+  }
+}, { name: 'ndjson', fastify: '5.x', dependencies: ['errors'] })

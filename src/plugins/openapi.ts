@@ -8,7 +8,7 @@ export interface OpenapiOptions {
   readonly version: string
 }
 
-/** The OpenAPI document, made of the routes' own schemas: `/openapi.json`, and the interactive reference `/docs`. */
+/** The OpenAPI document, made from the routes' own schemas: `/openapi.json`, and the interactive reference `/docs`. */
 export default fp<OpenapiOptions>(async (app, { version }) => {
   await app.register(swagger, {
     openapi: {
@@ -19,13 +19,13 @@ export default fp<OpenapiOptions>(async (app, { version }) => {
         description: 'LSTM cells whose input hidden size (Hi) may differ from their output hidden size (Ho).\n\n' +
           'Sizes: B batch rows, T time steps, I input size, Hi what the cell reads, Ho what it writes. ' +
           'All numbers are float32: a decimal is read to the nearest double, and that to the nearest float32; answers have the ' +
-          'fewest digits that read back as the same float32. Answers have no batch dimension where the request\'s `x` has none.',
+          'fewest digits that read back as the same float32. Answers have no batch dimension if the request\'s `x` has none.',
         license: { name: 'MIT', identifier: 'MIT' }
       },
       components: {
         securitySchemes: {
-          bearer: { type: 'http', scheme: 'bearer', description: 'An API key, where the service asks for one.' },
-          apiKey: { type: 'apiKey', in: 'header', name: 'x-api-key', description: 'The same in a header of its own.' }
+          bearer: { type: 'http', scheme: 'bearer', description: 'An API key, if the service requires one.' },
+          apiKey: { type: 'apiKey', in: 'header', name: 'x-api-key', description: 'The same key in a header of its own.' }
         }
       },
       security: [{}, { bearer: [] }, { apiKey: [] }],
@@ -48,9 +48,9 @@ const SAFETENSORS_DOCUMENT = {
   type: 'string',
   format: 'binary',
   title: 'SafetensorsDocument',
-  description: `The tensors of the JSON form, by the same names, as a safetensors document; those of a context are named without it: \`vectors\`, \`support\`.
-A request's may be F32, F16, BF16 or F64, and \`lengths\` I32 or I64; its other options are in the query string. An answer's are F32.
-The answer is of the request's form, unless the \`accept\` header asks for another. From Python:
+  description: `The tensors of the JSON body, under the same names, as a safetensors document. Tensors of the context have their own names: \`vectors\`, \`support\`.
+A request's tensors may be F32, F16, BF16 or F64, and \`lengths\` I32 or I64; its other options go into the query string. An answer's tensors are F32.
+The answer has the format of the request, unless the \`accept\` header asks for another. From Python:
 
 \`\`\`python
 import numpy as np

@@ -4,13 +4,13 @@ import { InputError } from '../errors.ts'
 import { keyOf } from './auth.ts'
 
 export interface LimitOptions {
-  /** Most requests of a client in a second; no limit where left out. */
+  /** Most requests per second from a client; no limit if absent. */
   readonly perSecond: number | undefined
-  /** Whether clients are known by their keys; by their addresses otherwise. */
+  /** Whether clients are identified by their keys; otherwise by their addresses. */
   readonly byKey: boolean
 }
 
-/** No client asks too often. */
+/** Limits the requests per second of each client. */
 export default fp<LimitOptions>(async (app, { perSecond, byKey }) => {
   if (perSecond === undefined) return
   await app.register(rateLimit, {
@@ -18,6 +18,6 @@ export default fp<LimitOptions>(async (app, { perSecond, byKey }) => {
     timeWindow: 1000,
     keyGenerator: ({ headers, ip }) => byKey ? keyOf(headers) : ip,
     allowList: ({ routeOptions }) => routeOptions.config.open === true,
-    errorResponseBuilder: () => new InputError('limited', { path: '', message: `more than ${perSecond} requests in a second` })
+    errorResponseBuilder: () => new InputError('limited', { path: '', message: `more than ${perSecond} requests per second` })
   })
 }, { name: 'limit', fastify: '5.x', dependencies: ['errors', 'keys'] })

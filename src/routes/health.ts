@@ -2,9 +2,9 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import Type from 'typebox'
 import { problems } from './schemas.ts'
 
-const Health = Type.Object({ status: Type.Literal('ok') }, { title: 'Health', description: 'All is well.' })
+const Health = Type.Object({ status: Type.Literal('ok') }, { title: 'Health', description: 'The service is well.' })
 
-/** `GET /health/live`: the process answers. `GET /health/ready`: it takes work; the drain plugin refuses it otherwise. */
+/** `GET /health/live`: the process answers. `GET /health/ready`: it accepts requests; while draining, the drain plugin rejects this one. */
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.get('/health/live', {
     config: { open: true },
@@ -13,7 +13,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 
   app.get('/health/ready', {
     config: { open: true },
-    schema: { security: [], operationId: 'ready', tags: ['operations'], summary: 'Does it take work?', response: { 200: Health, ...problems(503) } }
+    schema: { security: [], operationId: 'ready', tags: ['operations'], summary: 'Does the service accept requests?', response: { 200: Health, ...problems(503) } }
   }, async () => ({ status: 'ok' as const }))
 }
 

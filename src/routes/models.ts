@@ -9,7 +9,7 @@ const Size = (description: string) => Type.Integer({ minimum: 1, description })
 
 const ModelDescription = Type.Object({
   name: Type.String(),
-  default: Type.Boolean({ description: 'Whether this model answers where a request names none.' }),
+  default: Type.Boolean({ description: 'Whether this model answers if a request names none.' }),
   sizes: Type.Object({
     I: Size('Input size.'),
     Hi: Size('Input hidden size: what the cell reads.'),
@@ -17,7 +17,7 @@ const ModelDescription = Type.Object({
   }, { title: 'Sizes', description: 'The sizes of the cell.' }),
   feedback: Type.Object({
     policy: Type.String({ description: 'The name of the feedback policy.' }),
-    context: Type.Unknown({ description: 'The JSON schema of the `context` that a sequence brings for it.' })
+    context: Type.Unknown({ description: 'The JSON schema of the `context` that the policy needs from a sequence request.' })
   }),
   engine: Type.Object({ name: Type.String(), backend: Type.String() }),
   parameters: Type.Integer({ description: 'Number of trained parameters.' }),

@@ -1,5 +1,6 @@
 import Type, { type TSchema } from 'typebox'
 import { SAFETENSORS } from '../wire/safetensors.ts'
+import { TensorSchema } from '../tensor/schema.ts'
 import { JSON_TYPE } from '../wire/json.ts'
 
 /** RFC 9457 problem details, as the errors plugin answers them. */
@@ -7,25 +8,25 @@ export const Problem = Type.Object({
   type: Type.String({ format: 'uri-reference' }),
   title: Type.String({ description: 'The status in words.' }),
   status: Type.Integer({ minimum: 400, maximum: 599 }),
-  detail: Type.String({ description: 'What is wrong: what was expected and what came.' }),
-  model: Type.Optional(Type.String({ description: 'The model that refuses.' })),
+  detail: Type.String({ description: 'What is wrong: what was expected and what was found.' }),
+  model: Type.Optional(Type.String({ description: 'The model that the error is about.' })),
   errors: Type.Optional(Type.Array(Type.Object({
     path: Type.String({ format: 'json-pointer', description: 'JSON pointer into the request body.' }),
     message: Type.String()
-  }, { title: 'FieldError', description: 'What is wrong with one field.' }), { description: 'Each thing that is wrong.' }))
+  }, { title: 'FieldError', description: 'What is wrong with one field.' }), { description: 'One entry per error.' }))
 }, { title: 'Problem', description: 'RFC 9457 problem details.' })
 
 const DESCRIPTIONS = {
-  400: 'Neither JSON nor safetensors, or not of the schema.',
-  401: 'The service asks for an API key, and this is none of its keys.',
+  400: 'The body is neither JSON nor safetensors, or does not fit the schema.',
+  401: 'The service requires an API key, and the request has none or a wrong one.',
   404: 'No such model.',
   413: 'The body is too large.',
   415: 'The body is neither application/json nor application/vnd.safetensors.',
-  422: 'Well-formed, but wrong for this model or in itself.',
-  429: 'More requests in a second than a client may send; try again after the seconds in Retry-After.',
+  422: 'The body is well-formed, but wrong for this model or inconsistent.',
+  429: 'More requests per second than a client may send; try again after the seconds in Retry-After.',
   500: 'The model\'s own feedback module failed.',
   503: 'Overloaded or draining; try again after the seconds in Retry-After.',
-  504: 'Not answered in the time allowed.'
+  504: 'No answer in the time allowed.'
 } as const
 
 /** The problems that an operation may answer, by status. */
@@ -37,23 +38,40 @@ export function problems (...statuses: ReadonlyArray<keyof typeof DESCRIPTIONS>)
   }]))
 }
 
-/** The forms of a body that brings work. */
+/** The media types of bodies that ask for a computation. */
 export const BODIES = [JSON_TYPE, SAFETENSORS]
 
-/** The answer of an operation that computes, in the forms that it has. */
+/** The answer of an operation that computes, in each of its media types. */
 export function answers (schema: TSchema, description: string, more: Readonly<Record<string, { schema: TSchema }>> = {}): { description: string, content: Record<string, { schema: TSchema }> } {
   return { description, content: { [JSON_TYPE]: { schema }, [SAFETENSORS]: { schema }, ...more } }
 }
 
-/** The path of an operation that names its model. */
+/** The path parameters of an operation that names its model. */
 export const ModelParams = Type.Object({
   model: Type.String({ description: 'The model\'s name, as in GET /models.', examples: ['custom-lstm'] })
 })
+
+/** Where a request starts from. In a stack each has the vectors of all layers and directions, one after the other. */
+export const FirstState = {
+  h_in: Type.Optional(TensorSchema({ ranks: [1, 2], documented: 2 }, {
+    description: 'What the cell reads as its h at the first step: [B][Hi]. In a sequence it takes the place of what the wiring would make; in a step it is zeros if left out.'
+  })),
+  c_in: Type.Optional(TensorSchema({ ranks: [1, 2], documented: 2 }, { description: 'The first cell state of an LSTM: [B][Ho]. Zeros if left out.' })),
+  h_0: Type.Optional(TensorSchema({ ranks: [1, 2], documented: 2 }, {
+    description: 'The h that the first feedback sees: [B][Ho]. Zeros if left out. A GRU whose Hi differs from its Ho reads it in a step, too.'
+  }))
+}
+
+/** Where a request has come to, each row after its own last step. */
+export const LastState = {
+  h_out: Type.Optional(TensorSchema({ ranks: [1, 2], documented: 2 }, { description: 'The output hidden state: [B][Ho]. In a stack each layer\'s and direction\'s, one after the other.' })),
+  c_out: Type.Optional(TensorSchema({ ranks: [1, 2], documented: 2 }, { description: 'The cell state of an LSTM: [B][Ho]. In a stack likewise.' }))
+}
 
 /** The headers of an operation that brings work; the admission plugin reads them. */
 export const WorkHeaders = Type.Object({
   'x-request-timeout': Type.Optional(Type.Unknown({
     documented: { type: 'number', exclusiveMinimum: 0 },
-    description: 'Seconds in which the request is to be answered, where that is less than the server allows; past them the answer is a 504.'
+    description: 'Seconds until the request times out with a 504, if that is sooner than the server\'s own limit.'
   }))
 })

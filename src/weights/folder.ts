@@ -4,27 +4,27 @@ import type { Cell } from '../network/cell.ts'
 import { findCell, readFloats } from './layouts.ts'
 import { parseSafetensors } from '../tensor/safetensors.ts'
 
-/** A model as it lies on disk. */
+/** A model on disk. */
 export interface ModelFile {
-  /** What the model is served as. */
+  /** The name under which the model is served. */
   readonly name: string
   /** The safetensors file, for messages. */
   readonly path: string
-  /** The model's own folder, where it has one. */
+  /** The model's own folder, if it has one. */
   readonly folder: string | undefined
   readonly cell: Cell
-  /** What `config.json` says, unchecked; `{}` where there is none. */
+  /** The content of `config.json`, unchecked; `{}` if there is none. */
   readonly config: unknown
-  /** Another tensor of the file, as float32; throws where there is none of that name. */
+  /** Another tensor of the file, as float32; throws if there is none of that name. */
   readonly tensor: (name: string) => { shape: readonly number[], data: Float32Array }
 }
 
-/** A models folder that cannot be served; the message, a line, names the file and what is wrong with it. */
+/** A models folder that cannot be served. The message is one line that names the file and what is wrong with it. */
 export class ModelsError extends Error {
   override readonly name = 'ModelsError'
 
   constructor (message: string) {
-    // What a parser quotes may have line breaks.
+    // A parser may quote text with line breaks.
     super(message.replaceAll('\n', '\\n'))
   }
 }
@@ -33,9 +33,9 @@ const EXTENSION = '.safetensors'
 
 /**
  * Reads every model of a folder: `NAME.safetensors`, or `NAME/model.safetensors` with an optional `NAME/config.json`.
- * What is neither is left alone.
+ * Ignores everything else.
  *
- * @throws ModelsError at the first file that is wrong, or where there is no model at all.
+ * @throws ModelsError at the first file that is wrong, or if there is no model at all.
  */
 export async function readModels (directory: string): Promise<ModelFile[]> {
   let names: string[]
@@ -92,7 +92,7 @@ async function isDirectory (path: string): Promise<boolean> {
   return await stat(path).then((found) => found.isDirectory(), () => false)
 }
 
-/** A link counts whatever it points to: what is meant to be there and cannot be read is a fault, not an absence. */
+/** A link counts whatever it points to: a file that should be there and cannot be read is an error, not an absent file. */
 async function exists (path: string): Promise<boolean> {
   try {
     await lstat(path)

@@ -2,7 +2,7 @@ import { createCell, type Cell } from '../network/cell.ts'
 import { decodeFloats, FLOAT_DTYPES } from '../tensor/dtypes.ts'
 import type { StoredTensor } from '../tensor/safetensors.ts'
 
-/** Where a known module keeps the four tensors of a cell. */
+/** The names that a known module gives to the four tensors of a cell. */
 interface Layout {
   readonly module: string
   readonly weightIh: string
@@ -17,17 +17,17 @@ const LAYOUTS: readonly Layout[] = [
   { module: 'torch.nn.LSTMCell', weightIh: 'weight_ih', weightHh: 'weight_hh', biasIh: 'bias_ih', biasHh: 'bias_hh' }
 ]
 
-/** Tensors of a `torch.nn.LSTM` that is more than one plain layer: part of it would be left out in silence. */
+/** Tensors of a `torch.nn.LSTM` with more than one plain layer: the service would silently ignore part of it. */
 const BEYOND_ONE_LAYER = /(?:^|\.)(?:weight|bias)_(?:ih|hh|hr)_l(?:0_reverse|[1-9]\d*(?:_reverse)?)$|(?:^|\.)weight_hr_l0$/
 
-/** Tensors that do not make a cell; the message names the tensor, the expected and the found. */
+/** Tensors that do not make a cell. The message names the tensor, what was expected and what was found. */
 export class LayoutError extends Error {
   override readonly name = 'LayoutError'
 }
 
 /**
- * Finds the one cell among a file's tensors, by the names of `LAYOUTS` under any prefix; missing biases are zeros. Sizes
- * are read off the tensors.
+ * Finds the only cell among a file's tensors, by the names of `LAYOUTS` under any prefix. Missing biases are zeros. The sizes
+ * come from the tensors.
  *
  * @throws LayoutError
  */
@@ -54,7 +54,7 @@ export function findCell (tensors: ReadonlyMap<string, StoredTensor>): Cell {
   })
 }
 
-/** Names for a message, however many and long they are. */
+/** Names for a message, shortened if they are many or long. */
 function listOf (names: readonly string[]): string {
   if (names.length === 0) return 'none'
   const some = names.slice(0, MAX_NAMES).map((name) => name.length > MAX_NAME ? `${name.slice(0, MAX_NAME)}...` : name).join(', ')
@@ -76,7 +76,7 @@ function readCell (tensors: ReadonlyMap<string, StoredTensor>, names: Layout): C
     throw new LayoutError(`tensor ${names.weightIh}: expected shape [4 Ho, I], found [${rows}, ${I}]`)
   }
   if (weightHh.shape[0] !== rows || Hi === 0) {
-    throw new LayoutError(`tensor ${names.weightHh}: expected shape [${rows}, Hi] beside ${names.weightIh}, found [${weightHh.shape.join(', ')}]`)
+    throw new LayoutError(`tensor ${names.weightHh}: expected shape [${rows}, Hi] to match ${names.weightIh}, found [${weightHh.shape.join(', ')}]`)
   }
   if (names.module !== 'CustomLSTM' && (rows === 3 * Hi || (rows === Hi && Hi !== 1))) {
     throw new LayoutError(`tensor ${names.weightHh}: [${rows}, ${Hi}] under PyTorch's names is ${rows === Hi ? 'an nn.RNN' : 'an nn.GRU'}, not an LSTM ` +
@@ -106,7 +106,7 @@ function readMatrix (tensors: ReadonlyMap<string, StoredTensor>, name: string): 
 /**
  * A floating-point tensor as float32.
  *
- * @throws LayoutError where there is none of that name, its dtype is not F32, F16, BF16 or F64, or a value is not finite.
+ * @throws LayoutError if there is none of that name, its dtype is not F32, F16, BF16 or F64, or a value is not finite.
  */
 export function readFloats (tensors: ReadonlyMap<string, StoredTensor>, name: string): { shape: readonly number[], data: Float32Array } {
   const stored = tensors.get(name)

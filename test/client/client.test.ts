@@ -38,7 +38,7 @@ test('a sequence is its steps, each fed what the last one wrote', async (t) => {
   closeTo(output, sequence.output.flat(2))
 })
 
-test('a sequence is told step by step', async (t) => {
+test('a sequence is streamed step by step', async (t) => {
   const client = createClient({ baseUrl: await served(t) })
   const { data: stream } = await client.POST('/sequence', {
     body: { x: [[0.5, -0.25], [0.1, 0.2]] }, headers: { accept: 'application/x-ndjson' }, parseAs: 'stream'
@@ -93,7 +93,7 @@ test('the API key goes with every request', async (t) => {
   assert.deepEqual(keys, ['Bearer secret', undefined])
 })
 
-test('the client is small, and runs where there is nothing but what a browser has', async (t) => {
+test('the client is small, and runs with only what a browser has', async (t) => {
   const { outputFiles: [bundle], metafile } = await build({
     entryPoints: ['src/client/client.ts'], bundle: true, minify: true, platform: 'browser', format: 'iife', globalName: 'cellserve', write: false, metafile: true
   })

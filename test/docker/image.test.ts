@@ -18,7 +18,7 @@ test('it needs no shell, no name of a user and no name of a signal to run', asyn
   assert.deepEqual(service.filter((line) => line.startsWith('STOPSIGNAL ')), ['STOPSIGNAL SIGTERM'])
 })
 
-test('cellserve is what is built where no target is named', async () => {
+test('cellserve is the default target', async () => {
   const stages = (await instructions()).filter((line) => line.startsWith('FROM '))
   assert.match(stages.at(-1) ?? '', / AS cellserve$/)
   assert.ok(stages.some((line) => / AS cellserve-tfjs$/.test(line)))
@@ -48,7 +48,7 @@ test('what it copies is in the context', async () => {
   for (const path of copied) assert.ok(kept.some((pattern) => new RegExp(`^${pattern.replace('*', '.*')}$`).test(path)), path)
 })
 
-test('the health check passes where the service is ready, and fails where there is none', async (t) => {
+test('the health check passes if the service is ready, and fails without a service', async (t) => {
   const { app } = await startService(t)
   const { port } = new URL(app.listeningOrigin)
   assert.equal(await healthcheck(port), 0)

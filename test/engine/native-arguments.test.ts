@@ -7,7 +7,7 @@ import { createRandom, randomCell, withoutAddon } from '../support/cells.ts'
 const sizes = { I: 3, Hi: 4, Ho: 2 }
 const floats = (length: number): Float32Array => new Float32Array(length)
 
-/** The functions of the addon, called as no TypeScript would. */
+/** The functions of the addon, called as TypeScript would not allow. */
 type Untyped = (...values: unknown[]) => unknown
 
 function method (object: unknown, name: string): Untyped {
@@ -165,10 +165,10 @@ describe('the arguments of the native engine', { skip: withoutAddon }, () => {
     assert.throws(() => addon.run(...run), /disposed/)
   })
 
-  it('may be of any length past the rows', () => {
+  it('may be of any length past the rows', async () => {
     const stepper = createNativeEngine({ inlineBelow: Infinity }).load(randomCell(sizes, createRandom(1)))
     const hOut = floats(9)
-    stepper.step({ rows: 1, x: floats(9), hIn: floats(9), cIn: floats(9), hOut, cOut: floats(9) })
+    await stepper.step({ rows: 1, x: floats(9), hIn: floats(9), cIn: floats(9), hOut, cOut: floats(9) })
     assert.ok(hOut[0] !== 0 && hOut[1] !== 0)
     assert.ok(hOut.subarray(2).every((v) => v === 0))
   })

@@ -1,91 +1,58 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { Batch } from '../../src/engine/engine.ts'
 import { createNativeEngine, nativeKernels } from '../../src/engine/native.ts'
-import { createCell } from '../../src/network/cell.ts'
-import { createRandom, randomBatch, randomCell, referenceStep, withoutAddon } from '../support/cells.ts'
+import { withoutAddon } from '../support/cells.ts'
+import { drawTask, readState, run, type Outcome, type Task } from '../support/drive.ts'
+import { createRandom, drawNetwork } from '../support/networks.ts'
+import { stepRow } from '../support/textbook.ts'
+import type { Program } from '../../src/engine/program.ts'
 
-describe('the native kernel', { skip: withoutAddon }, () => {
-  it('agrees with double precision for thousands of shapes, and touches nothing past its rows', async () => {
+/** Compares what an engine made of a task with the textbook's, within what float32 loses. */
+export function assertByTheBook (program: Program, task: Task, outcome: Outcome, what: string): void {
+  const { rows, steps } = task
+  const { stage, outputs, inputs, attention } = program
+  const near = (actual: number, expected: number, where: string): void => {
+    if (!(Math.abs(actual - expected) < 2e-5 * (1 + Math.abs(expected)))) assert.fail(`${what}, ${where}: ${actual} for ${expected}`)
+  }
+  const compare = (actual: ArrayLike<number>, expected: readonly number[], where: string): void => {
+    expected.forEach((value, j) => near(actual[j], value, `${where}[${j}]`))
+  }
+  for (let row = 0; row < rows; row++) {
+    const state = readState(program, task.state, row)
+    const D = attention?.support ?? 1
+    const set = task.supports[row] ?? new Float32Array(0)
+    const supports = Array.from({ length: set.length / D }, (_, i) => [...set.subarray(i * D, (i + 1) * D)])
+    for (let t = 0; t < steps; t++) {
+      const at = (values: Float32Array, width: number, time: number): number[] => [...values.subarray((time * rows + row) * width, (time * rows + row + 1) * width)]
+      const given = new Map(inputs.map(({ name, width }, k) => [name, at(task.inputs[k], width, (task.repeated >> k & 1) === 1 ? 0 : t)]))
+      const { output, fed, attention: weights } = stepRow(stage, state, given, supports)
+      outputs.forEach(({ name, width }, k) => {
+        const expected = name === 'output' ? output : name === 'read' ? state.read : fed.get(name) ?? state.lets.get(name) ?? state.h[Number(name.slice(1))]
+        compare(at(outcome.outputs[k], width, t), expected, `row ${row}, step ${t}, ${name}`)
+      })
+      const N = outcome.attention.length / rows / steps
+      if (N > 0) compare(at(outcome.attention, N, t), [...weights, ...new Array<number>(N - weights.length).fill(0)], `row ${row}, step ${t}, attention`)
+    }
+    const end = readState(program, outcome.state, row)
+    end.h.forEach((h, n) => compare(h, [...state.h[n]], `row ${row}, h${n}`))
+    end.c.forEach((c, n) => compare(c, [...state.c[n]], `row ${row}, c${n}`))
+    compare(end.hIn, [...state.hIn], `row ${row}, h_in`)
+  }
+}
+
+describe('the native engine', { skip: withoutAddon }, () => {
+  it('agrees with double precision on hundreds of random networks', async () => {
     const random = createRandom(20)
-    const upTo = (most: number): number => 1 + Math.floor(random() ** 2 * most)
-    const engines = nativeKernels().map((isa) => createNativeEngine({ isa, threads: 2, inlineBelow: 8000 }))
-    for (let n = 0; n < 3000; n++) {
-      const sizes = { I: upTo(70), Hi: upTo(70), Ho: upTo(40) }
-      const rows = upTo(20)
-      const cell = randomCell(sizes, random)
-      const batch = randomBatch(sizes, rows, random)
-      const size = rows * sizes.Ho
-      // Outputs in the middle of memory that must stay as it is.
-      const guarded = new Float32Array(2 * size + 48).fill(7)
-      const hOut = guarded.subarray(16, 16 + size)
-      const cOut = guarded.subarray(32 + size, 32 + 2 * size)
-      const stepper = engines[n % engines.length].load(cell)
-      await stepper.step({ ...batch, hOut, cOut })
-      stepper.dispose()
-      const { h, c } = referenceStep(cell, batch)
-      for (let i = 0; i < size; i++) {
-        if (!(Math.abs(hOut[i] - h[i]) < 2e-6 && Math.abs(cOut[i] - c[i]) < 2e-6)) {
-          assert.fail(`${JSON.stringify({ n, ...sizes, rows, i })}: h ${hOut[i]} for ${h[i]}, c ${cOut[i]} for ${c[i]}`)
-        }
-      }
-      for (const [from, to] of [[0, 16], [16 + size, 32 + size], [32 + 2 * size, 48 + 2 * size]]) {
-        assert.ok(guarded.subarray(from, to).every((v) => v === 7), JSON.stringify({ n, ...sizes, rows }))
-      }
-    }
-  })
-
-  describe('at the ends of the float range', () => {
-    /** A cell of one unit whose gates are x itself, stepped from c = `c`. */
-    async function gates (isa: string, i: number, f: number, g: number, o: number, c: number): Promise<[number, number]> {
-      const cell = createCell({
-        sizes: { I: 4, Hi: 1, Ho: 1 },
-        weightIh: Float32Array.of(1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1),
-        weightHh: new Float32Array(4),
-        biasIh: new Float32Array(4),
-        biasHh: new Float32Array(4)
-      })
-      const batch: Batch = {
-        rows: 1,
-        x: Float32Array.of(i, f, g, o),
-        hIn: new Float32Array(1),
-        cIn: Float32Array.of(c),
-        hOut: new Float32Array(1),
-        cOut: new Float32Array(1)
-      }
-      await createNativeEngine({ isa, threads: 1, inlineBelow: Infinity }).load(cell).step(batch)
-      return [batch.hOut[0], batch.cOut[0]]
-    }
-    const denormal = 2 ** -140
-
-    for (const isa of withoutAddon === false ? nativeKernels() : []) {
-      it(`is right on ${isa}`, async () => {
-        const big = 3e38
-        assert.deepEqual(await gates(isa, 0, 0, 0, 0, 0), [0, 0])
-        const [h, c] = await gates(isa, big, -big, big, big, 5)
-        assert.equal(c, 1, 'gates open and closed')
-        assert.ok(Math.abs(h - Math.tanh(1)) < 1e-7)
-        assert.deepEqual(await gates(isa, big, big, -big, -big, 0), [-0, -1], 'a closed output gate keeps the sign')
-        assert.deepEqual(await gates(isa, big, -big, denormal, big, 1), [denormal, denormal], 'tanh x = x near 0')
-        assert.deepEqual(await gates(isa, -big, big, 0, big, denormal), [denormal, denormal])
-        assert.deepEqual(await gates(isa, -big, big, 0, big, Infinity), [1, Infinity])
-        assert.deepEqual(await gates(isa, -big, big, 0, big, -Infinity), [-1, -Infinity])
-        const small = (await gates(isa, -100, -big, big, 0, 0))[1]
-        assert.ok(Math.abs(small / Math.exp(-100) - 1) < 0.05, `sigmoid(-100) is a denormal, ${small}`)
-      })
-
-      it(`lets NaN and infinities through on ${isa}`, async () => {
-        const isNaNs = ([h, c]: [number, number]): boolean => Number.isNaN(h) && Number.isNaN(c)
-        for (const at of [0, 1, 2]) {
-          const inputs: [number, number, number, number] = [1, 1, 1, 1]
-          inputs[at] = NaN
-          assert.ok(isNaNs(await gates(isa, ...inputs, 1)), `gate ${at}`)
-        }
-        assert.ok(Number.isNaN((await gates(isa, 1, 1, 1, NaN, 1))[0]))
-        assert.ok(isNaNs(await gates(isa, 1, 1, 1, 1, NaN)))
-        // The other gates' weights are 0, and 0 times infinity is NaN.
-        assert.ok(isNaNs(await gates(isa, Infinity, 1, 1, 1, 1)))
-      })
+    const engines = nativeKernels().map((isa) => createNativeEngine({ isa, threads: 3, inlineBelow: 8000 }))
+    for (let n = 0; n < Number(process.env.COUNT ?? 400); n++) {
+      const network = drawNetwork(random)
+      const rows = 1 + Math.floor(random() ** 2 * 12)
+      const steps = 1 + Math.floor(random() * 5)
+      const loaded = engines[n % engines.length].load(network)
+      const [program] = loaded.programs
+      const task = drawTask(program, rows, steps, random)
+      assertByTheBook(program, task, await run(loaded, task), `network ${n}`)
+      loaded.dispose()
     }
   })
 })

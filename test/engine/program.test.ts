@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { compileStage, type Operand, type Program } from '../../src/engine/program.ts'
 import { concat, part, type Feed } from '../../src/network/feed.ts'
 import { bareCell, PLAIN, type Stage, type Wiring } from '../../src/network/network.ts'
-import { drawCell, drawLinear, drawNetwork } from '../support/networks.ts'
+import { drawCell, drawLinear, drawNetwork } from '../support/draw.ts'
 import { createRandom } from '../support/random.ts'
 
 const random = createRandom(3)

@@ -1,12 +1,12 @@
 import { writeSafetensors, type Written } from '../support/safetensors.ts'
 import type { Dice } from '../support/dice.ts'
 
-/** A request, as it goes over the wire. */
+/** The bytes of a request. */
 export interface Sent {
   readonly method: string
   readonly path: string
   readonly bytes: Buffer
-  /** Whether it is as the document has it, for a model that there is. */
+  /** Whether the request follows the document, for a model that exists. */
   readonly good: boolean
 }
 
@@ -37,7 +37,7 @@ interface Draft {
   body: Buffer | undefined
 }
 
-/** Makes requests of all kinds: as the document has them, or with something changed. */
+/** Makes requests of all kinds: some follow the document, some have something changed. */
 export function createRequests (dice: Dice) {
   const number = (): number => dice.chance(0.9) ? (dice.below(2001) - 1000) / 500 : dice.pick([0, -0, 1e-45, 1e30, -1e30, 12345678.9, 2 ** 24 + 1])
   const tensor = (...shape: number[]): Json[] => {
@@ -74,7 +74,7 @@ export function createRequests (dice: Dice) {
     }
   }
 
-  /** The same request as a safetensors document and a query string; undefined where its rows are ragged. */
+  /** The same request as a safetensors document and a query string; undefined if its rows are ragged. */
   function asSafetensors ({ steps, return: wanted, lengths, context, ...fields }: Record<string, Json>): { body: Buffer, query: string } | undefined {
     const { support, weights }: Record<string, Json> = { ...Object(context) }
     const tensors: Record<string, Written> = {}
@@ -112,7 +112,7 @@ export function createRequests (dice: Dice) {
     [[1, 2, 3, 4, 5]], 'y'.repeat(5000), Array.from({ length: 50 }, () => 1)
   ]
 
-  /** Puts something odd in the place of a part of it, adds or leaves out. */
+  /** Replaces, adds or removes a part of it. */
   function spoil (value: Json): Json {
     if (Array.isArray(value) && value.length > 0 && dice.chance(0.7)) {
       const at = dice.below(value.length)

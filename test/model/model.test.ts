@@ -57,7 +57,7 @@ test('an answer too large to be written is refused before it is computed', async
 })
 
 test('requests that run together do not touch each other\'s results', async () => {
-  // The native engine promises the very bits; TensorFlow.js sums in an order that depends on the batch.
+  // The native engine promises the same bits; TensorFlow.js sums in an order that depends on the batch.
   const tolerance = (await testEngine()).name === 'native' ? 0 : 1e-6
   const model = await buildModel(randomCell(3, 5, 5))
   const random = randomNumbers(11)

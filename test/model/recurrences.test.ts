@@ -3,22 +3,20 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import { loadModels } from '../../src/load.ts'
 import type { SequenceRequest } from '../../src/model/request.ts'
-import { readTensor, Tensor } from '../../src/tensor/tensor.ts'
+import { Tensor } from '../../src/tensor/tensor.ts'
 import { testDeps } from '../support/app.ts'
+import { tensorOf } from '../support/nested.ts'
 
 /** Recurrences that others have published, computed by PyTorch from their equations: see make_recurrences.py there. */
 const FOLDER = 'test/fixtures/recurrences'
 const TOLERANCE = 1e-5
 
-interface Case {
-  readonly request: Readonly<Record<string, unknown>>
-  readonly answer: Answer
-}
+/** Tensors as nested arrays, by name. */
+type Nested = Readonly<Record<string, readonly unknown[]>>
 
-/** Tensors as nested arrays, by name; `parts` has some of its own. */
-interface Answer {
-  readonly [field: string]: unknown
-  readonly parts?: Readonly<Record<string, unknown>>
+interface Case {
+  readonly request: Readonly<Record<string, unknown>> & { readonly context?: Nested }
+  readonly answer: { readonly parts?: Nested } & Nested
 }
 
 const names = readdirSync(FOLDER, { withFileTypes: true }).filter((entry) => entry.isDirectory()).map(({ name }) => name)
@@ -47,16 +45,16 @@ describe('published recurrences', () => {
   }
 })
 
-const TENSORS = ['x', 'h_in', 'c_in', 'h_0']
-
-/** A request as the JSON reader makes it. */
-function read (request: Case['request']): SequenceRequest {
-  return Object.fromEntries(Object.entries(request).map(([name, value]) => [name, TENSORS.includes(name) ? readTensor(value, `/${name}`, { ranks: [2, 3], ragged: true }) : value]))
+/** A request as the wire reads it. */
+function read ({ context = {}, ...request }: Case['request']): SequenceRequest {
+  const tensors = (fields: Readonly<Record<string, unknown>>, names: readonly string[]): Record<string, unknown> =>
+    Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, names.includes(name) && Array.isArray(value) ? tensorOf(value) : value]))
+  return { ...tensors(request, ['x', 'h_in', 'c_in', 'h_0']), context: tensors(context, ['support', 'vectors']) }
 }
 
-function difference (field: string, actual: unknown, nested: unknown): number {
+function difference (field: string, actual: unknown, nested: readonly unknown[]): number {
   assert.ok(actual instanceof Tensor, `${field} is not answered`)
-  const expected = readTensor(nested, field, { ranks: [2, 3] })
+  const expected = tensorOf(nested)
   assert.deepEqual(actual.shape, expected.shape, field)
   return actual.data.reduce((most, value, i) => Math.max(most, Math.abs(value - expected.data[i])), 0)
 }

@@ -5,12 +5,12 @@ import { test } from 'node:test'
 import supertest from 'supertest'
 import { startService } from '../support/app.ts'
 
-/** Many steps of the demo's attention model, which are computed one by one. */
+/** Many steps of the demo attention model, computed one by one. */
 const LONG = { x: Array.from({ length: 100 }, () => [1, 0, 0, 1]), steps: 600, return: 'last', context: { support: Array.from({ length: 400 }, () => [1, 0, 0, 0]) } }
 const URL = '/models/matching-networks/sequence'
 
 async function stepsComputed (metrics: { register: { metrics (): Promise<string> } }): Promise<number> {
-  return Number(/^cellserve_steps_total (\d+)$/m.exec(await metrics.register.metrics())?.[1])
+  return Number(/^cellserve_steps_total\{model="matching-networks"\} (\d+)$/m.exec(await metrics.register.metrics())?.[1])
 }
 
 test('a client that disconnects takes its rows with it, and the computing stops', async (t) => {

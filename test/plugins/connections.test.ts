@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import supertest from 'supertest'
 import { buildTestApp } from '../support/app.ts'
 
-/** A connection, and what has come on it so far. */
+/** A connection, and what has arrived on it so far. */
 function open (origin: string): { socket: Socket, text: () => string, closed: Promise<unknown> } {
   const { hostname, port } = new URL(origin)
   const socket = connect(Number(port), hostname)
@@ -29,8 +29,8 @@ const POST = `POST /step HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r
 test('what Node.js would refuse in silence is a problem', async (t) => {
   const origin = (await buildTestApp(t)).listeningOrigin
   for (const [request, status, detail] of [
-    ['GET /models HTTP/1.1\r\nconnection: close\r\n\r\n', 400, /needs the header host/],
-    [`${POST}expect: the-unexpected\r\nconnection: close\r\n\r\n${BODY}`, 417, /expected 100-continue .*, got "the-unexpected"/]
+    ['GET /models HTTP/1.1\r\nconnection: close\r\n\r\n', 400, /needs a Host header/],
+    [`${POST}expect: the-unexpected\r\nconnection: close\r\n\r\n${BODY}`, 417, /expected the Expect header to be 100-continue .*, got "the-unexpected"/]
   ] as const) {
     const [head, body] = (await answerTo(origin, request)).split('\r\n\r\n')
     assert.match(head, new RegExp(`^HTTP/1.1 ${status} .*content-type: application/problem\\+json`, 's'))
@@ -45,14 +45,14 @@ test('nonsense after a good request takes nothing from its answer', async (t) =>
   const answers = (await answerTo(origin, `${POST}\r\n${BODY}nonsense\r\n\r\n`)).split('HTTP/1.1 ').slice(1)
   assert.equal(answers.length, 2)
   assert.match(answers[0], /^200 OK.*"h_out":\[/s)
-  assert.match(answers[1], /^400 Bad Request.*this is not HTTP/s)
+  assert.match(answers[1], /^400 Bad Request.*the request is not valid HTTP/s)
 })
 
 test('those who send a header or a body drop by drop are let go, and others are served', async (t) => {
   const app = await buildTestApp(t, '--header-timeout', '1', '--body-timeout', '2')
   const start = performance.now()
   const slow = [
-    // What comes at once, and then a character at a time.
+    // The text that is sent at once, before one character at a time.
     'POST /step HTTP/1.1\r\nhost: x\r\nx-drip: ',
     'POST /step HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 5000\r\n\r\n'
   ].map(async (begin) => {

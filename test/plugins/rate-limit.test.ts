@@ -9,11 +9,11 @@ async function burst (request: ReturnType<typeof supertest>, headers: Record<str
   assert.ok(refused !== undefined)
   assert.match(refused.headers['content-type'] ?? '', /problem\+json/)
   assert.ok(Number(refused.headers['retry-after']) >= 1)
-  assert.match(refused.body.detail, /more than 5 requests in a second/)
+  assert.match(refused.body.detail, /more than 5 requests per second/)
   return answers.reduce((counts, { status }) => counts.set(status, (counts.get(status) ?? 0) + 1), new Map<number, number>())
 }
 
-test('who asks too often is told when to come back, and health is always answered', async (t) => {
+test('a client over the rate limit learns when to retry, and health is always answered', async (t) => {
   const request = supertest((await buildTestApp(t, '--rate-limit', '5')).server)
   const counts = await burst(request, {})
   // The thirty may fall into two seconds, or into three on a slow machine.
@@ -21,7 +21,7 @@ test('who asks too often is told when to come back, and health is always answere
   for (let i = 0; i < 10; i++) await request.get('/health/ready').expect(200)
 })
 
-test('clients are told apart by their keys, where there are keys', async (t) => {
+test('clients are identified by their keys, if there are keys', async (t) => {
   const request = supertest((await buildTestApp(t, '--rate-limit', '5', '--api-key', 'correct-horse', '--api-key', 'battery-staple')).server)
   await burst(request, { 'x-api-key': 'correct-horse' })
   await request.post('/step').set('x-api-key', 'battery-staple').send({ x: [1, 2] }).expect(200)

@@ -19,7 +19,7 @@ test('the pages of /docs may run what they bring, and no more', async (t) => {
   assert.match(headers['content-security-policy'], /default-src 'self'.*script-src 'self'/)
 })
 
-test('pages of other origins may call where that is set, and not otherwise', async (t) => {
+test('pages of other origins may call only if that is set', async (t) => {
   const preflight = { origin: 'https://a.example', 'access-control-request-method': 'POST' }
   const closed = supertest((await buildTestApp(t)).server)
   assert.equal((await closed.post('/step').set('origin', 'https://a.example').send({ x: [1, 2] }).expect(200)).headers['access-control-allow-origin'], undefined)

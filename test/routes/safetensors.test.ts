@@ -51,8 +51,8 @@ test('options in the query string go with JSON as well, but not twice', async (t
   const { body } = await request.post('/sequence?return=last').send({ x: X }).expect(200)
   assert.deepEqual(body.output, body.h_out)
   const refused = async (url: string, sent: object): Promise<string> => (await request.post(url).send(sent).expect(400)).body.detail
-  assert.match(await refused('/sequence?return=last', { x: X, return: 'last' }), /\/return: is in the query string, too/)
-  assert.match(await refused('/models/matching-networks/sequence?weights=true', { x: [1, 0, 0, 1], steps: 2, context: { support: [[1, 0, 0, 0]], weights: false } }), /\/context\/weights: is in the query string, too/)
+  assert.match(await refused('/sequence?return=last', { x: X, return: 'last' }), /\/return: is in the query string as well/)
+  assert.match(await refused('/models/matching-networks/sequence?weights=true', { x: [1, 0, 0, 1], steps: 2, context: { support: [[1, 0, 0, 0]], weights: false } }), /\/context\/weights: is in the query string as well/)
   assert.match(await refused('/sequence?steps=0', { x: [1, 2] }), /steps in the query string: must be >= 1, got 0/)
   assert.match(await refused('/sequence?steps=many', { x: [1, 2] }), /steps in the query string: must be integer, got the string "many"/)
   assert.match(await refused('/sequence?steps=2&steps=3', { x: [1, 2] }), /steps in the query string: must be integer, got an array/)
@@ -68,8 +68,8 @@ test('what is wrong is named as in JSON', async (t) => {
     ['/step', { x: f32([1, 1, 1, 2], [1, 2]) }, 400, '/x', /1 to 3 dimensions, got 4/],
     ['/step', { x: f32([2], [1, 2]), h_in: f32([1, 1, 6], new Array(6).fill(0)) }, 400, '/h_in', /got arrays nested 3 deep/],
     ['/step', { x: f32([2], [1, NaN]) }, 422, '/x/1', /NaN is not finite/],
-    ['/step', { x, vectors: f32([1], [1]) }, 400, '/vectors', /is not a known field; this takes x, h_in, c_in/],
-    ['/sequence', { x, vectors: f32([1], [1]) }, 400, '/vectors', /is not a known field; this takes x, h_in, c_in, lengths/],
+    ['/step', { x, vectors: f32([1], [1]) }, 400, '/vectors', /is not a known field; expected one of x, h_in, c_in/],
+    ['/sequence', { x, vectors: f32([1], [1]) }, 400, '/vectors', /is not a known field; expected one of x, h_in, c_in, lengths/],
     ['/sequence', { x, lengths: { dtype: 'I32', shape: [2], bytes: new Uint8Array(Int32Array.of(3, 4).buffer) } }, 422, '/lengths/1', /expected 1 to 3 \(T\), got 4/]
   ]
   for (const [url, tensors, status, path, message] of cases) {

@@ -25,7 +25,7 @@ test('a sequence is its steps, the feedback being the policy\'s', async (t) => {
   assert.deepEqual(body.h_next, [[...h, ...h]])
 })
 
-test('h_next and c_out go on where the sequence stopped, by sequence or by step', async (t) => {
+test('h_next and c_out continue the sequence, by sequence or by step', async (t) => {
   const request = supertest((await buildTestApp(t)).server)
   const { body: whole } = await request.post('/sequence').send({ x: ROW }).expect(200)
   const { body: first } = await request.post('/sequence').send({ x: ROW.slice(0, 2) }).expect(200)
@@ -36,7 +36,7 @@ test('h_next and c_out go on where the sequence stopped, by sequence or by step'
   assert.deepEqual(step.h_out, whole.output[2])
 })
 
-test('without a batch dimension in x there is none in the answer', async (t) => {
+test('without a batch dimension in x the answer has none', async (t) => {
   const request = supertest((await buildTestApp(t)).server)
   const { body: rows } = await request.post('/sequence').send({ x: [ROW] }).expect(200)
   const { body: flat } = await request.post('/sequence').send({ x: ROW }).expect(200)
@@ -82,7 +82,7 @@ test('attention reads the support, and answers its weights on demand', async (t)
   assert.deepEqual(rest, plain)
   assert.deepEqual([weights.length, weights[0].length, weights[0][0].length], [2, 4, 3])
   for (const row of weights.flat()) assert.ok(Math.abs(row.reduce((a: number, b: number) => a + b) - 1) < 1e-6)
-  // h is zero before the first step, so every score is, and the read is the mean.
+  // h is zero before the first step, so every score is zero, and the read is the mean.
   for (const a of weights[0][0]) assert.ok(Math.abs(a - 1 / 3) < 1e-7)
   assert.deepEqual(plain.h_next[0].slice(0, 4), plain.h_out[0])
 })

@@ -2,13 +2,14 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createNativeEngine, nativeKernels } from '../../src/engine/native.ts'
 import { testEngine } from '../support/app.ts'
-import { drawNetwork, pick, size } from '../support/networks.ts'
+import { drawNetwork, pick, size } from '../support/draw.ts'
 import { plainEngine } from '../support/plain-arithmetic.ts'
 import { createRandom } from '../support/random.ts'
 import { compareRow, drawRows, rowOf, runTasks } from '../support/tasks.ts'
+import { scaled } from '../support/full.ts'
 import { isNative } from '../support/small.ts'
 
-const NETWORKS = Number(process.env.CELLSERVE_TEST_NETWORKS ?? 60)
+const NETWORKS = scaled(400)
 
 test('random networks compute what the plain equations say', async (t) => {
   const engine = await testEngine()

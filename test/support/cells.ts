@@ -3,7 +3,7 @@ import { createCell, type Cell, type CellSizes } from '../../src/network/cell.ts
 import type { Batch, LinearFeedback, Run, Stepper } from '../../src/engine/engine.ts'
 import { nativeKernels } from '../../src/engine/native.ts'
 
-/** Why tests of the native engine are skipped, or false where its addon is built. */
+/** Why tests of the native engine are skipped, or false if its addon is built. */
 export const withoutAddon: string | false = reasonToSkip()
 
 function reasonToSkip (): string | false {
@@ -30,7 +30,7 @@ export function randomFloats (length: number, random: () => number, scale = 1): 
   return Float32Array.from({ length }, () => (random() * 2 - 1) * scale)
 }
 
-/** Weights as a trained cell's: of about 1 / sqrt(terms). */
+/** Weights like those of a trained cell: about 1 / sqrt(terms). */
 export function randomCell (sizes: CellSizes, random: () => number): Cell {
   const { I, Hi, Ho } = sizes
   const scale = Math.sqrt(3 / (I + Hi))
@@ -54,7 +54,7 @@ export function randomBatch ({ I, Hi, Ho }: CellSizes, rows: number, random: () 
   }
 }
 
-/** Some rows of a batch, with outputs of their own. */
+/** Some rows of a batch, with their own outputs. */
 export function rowsOf (batch: Batch, { I, Hi, Ho }: CellSizes, from: number, to: number): Batch {
   return {
     rows: to - from,
@@ -66,7 +66,7 @@ export function rowsOf (batch: Batch, { I, Hi, Ho }: CellSizes, from: number, to
   }
 }
 
-/** The step in double precision, written as it stands in textbooks. */
+/** The step in double precision, written as in textbooks. */
 export function referenceStep (cell: Cell, batch: Batch): { h: Float64Array, c: Float64Array } {
   const { sizes: { I, Hi, Ho }, weightIh, weightHh, biasIh, biasHh } = cell
   const sigmoid = (v: number): number => 1 / (1 + Math.exp(-v))
@@ -88,7 +88,7 @@ export function referenceStep (cell: Cell, batch: Batch): { h: Float64Array, c: 
   return { h, c }
 }
 
-/** What a run promises: the same as so many steps, the feedback made in between. */
+/** What a run promises: the same as single steps, with the feedback computed in between. */
 export async function runBySteps (stepper: Stepper, { I, Hi, Ho }: CellSizes, run: Run): Promise<void> {
   const { steps, rows, sameX } = run
   let hIn = run.hIn
@@ -125,7 +125,7 @@ function nextInput (feedback: LinearFeedback, t: number, rows: number, Hi: numbe
   return hIn
 }
 
-/** Equality of bits, so that 0 is not -0. */
+/** Equality of bits, so 0 differs from -0. */
 export function assertSameBits (actual: Float32Array, expected: Float32Array, message: string): void {
   assert.equal(actual.length, expected.length, message)
   const a = new Uint32Array(actual.buffer, actual.byteOffset, actual.length)

@@ -1,132 +1,146 @@
 import { createCell, GATES, type Cell, type CellKind, type CellSizes } from '../../src/network/cell.ts'
-import { concat, part, readWidth, type Activation, type Feed, type Linear, type Read } from '../../src/network/feed.ts'
-import { nodeWidth, PLAIN, type Input, type Network, type Node, type Stage, type Wiring } from '../../src/network/network.ts'
+import { concat, feedWidth, part, readWidth, type Activation, type Feed, type Linear, type Read } from '../../src/network/feed.ts'
+import { PLAIN, type Network, type Node, type Stage, type Wiring } from '../../src/network/network.ts'
 
-/** Numbers from 0 to 1. */
-export type Random = () => number
-
-const floats = (length: number, random: Random, scale: number): Float32Array => Float32Array.from({ length }, () => (random() * 2 - 1) * scale)
-
-export function pick<T> (random: Random, ...choices: readonly T[]): T {
-  return choices[Math.floor(random() * choices.length)]
+/** Mulberry32: the same numbers in every run. */
+export function createRandom (seed: number): () => number {
+  return () => {
+    seed = (seed + 0x6D2B79F5) | 0
+    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed)
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
+  }
 }
 
-/** A whole number from `least` to `most`; small ones are as likely as large ones. */
-export function size (random: Random, most: number, least = 1): number {
-  return Math.max(least, Math.floor(least + (most - least + 1) * random() ** 3))
+/** Numbers in [-scale, scale). */
+export function randomFloats (length: number, random: () => number, scale = 1): Float32Array {
+  return Float32Array.from({ length }, () => (random() * 2 - 1) * scale)
 }
 
-/** A cell whose sums are of about 1. */
-export function drawCell (kind: CellKind, sizes: CellSizes, random: Random): Cell {
-  const rows = GATES[kind] * sizes.Ho
-  const scale = Math.sqrt(3 / (sizes.I + sizes.Hi))
+/** Weights as a trained cell's: of about 1 / sqrt(terms). */
+export function randomCell (sizes: CellSizes, random: () => number, kind: CellKind = 'lstm', activation: 'tanh' | 'relu' = 'tanh'): Cell {
+  const { I, Hi, Ho } = sizes
+  const scale = Math.sqrt(3 / (I + Hi))
+  const rows = GATES[kind] * Ho
   return createCell({
     kind,
-    activation: kind === 'rnn' ? pick(random, 'tanh', 'relu') : 'tanh',
+    activation,
     sizes,
-    weightIh: floats(rows * sizes.I, random, scale),
-    weightHh: floats(rows * sizes.Hi, random, scale),
-    biasIh: floats(rows, random, 0.5),
-    biasHh: floats(rows, random, 0.5)
+    weightIh: randomFloats(rows * I, random, scale),
+    weightHh: randomFloats(rows * Hi, random, scale),
+    biasIh: randomFloats(rows, random, 0.5),
+    biasHh: randomFloats(rows, random, 0.5)
   })
 }
 
-export function drawLinear (from: number, to: number, random: Random, activation: Activation = pick(random, 'none', 'tanh', 'relu', 'sigmoid', 'softmax')): Linear {
-  return { in: from, out: to, weight: floats(to * from, random, Math.sqrt(3 / from)), bias: floats(to, random, 0.5), activation }
-}
-
-function drawRead (h: number, c: number, random: Random, most: number): Read {
-  const support = size(random, most)
-  const key = random() < 0.5 ? drawLinear(support, size(random, most), random, 'none') : undefined
-  const width = key?.out ?? support
-  const asked: Feed = c > 0 && random() < 0.3 ? concat(part('h'), part('c')) : part('h')
-  const asks = asked.kind === 'part' ? h : h + c
-  const query: Feed = asks === width && random() < 0.5 ? asked : { kind: 'linear', linear: drawLinear(asks, width, random), of: asked }
-  const score = pick(random, 'dot', 'cosine', 'additive')
+export function randomLinear (inputs: number, outputs: number, random: () => number, activation: Activation = 'none'): Linear {
   return {
-    score,
-    scale: pick(random, 1, 1 / Math.sqrt(width), 2),
-    query,
-    support,
-    ...(key !== undefined && { key }),
-    ...(random() < 0.5 && { value: key !== undefined && random() < 0.5 ? 'key' : drawLinear(support, size(random, most), random, 'none') }),
-    ...(score === 'additive' && { v: floats(width, random, 1), activation: pick(random, 'tanh', 'relu') })
+    in: inputs,
+    out: outputs,
+    weight: randomFloats(inputs * outputs, random, Math.sqrt(3 / inputs)),
+    bias: randomFloats(outputs, random, 0.5),
+    activation
   }
 }
 
-/** A stage of several nodes that read their own last outputs. */
-function drawStack (inputs: readonly Input[], direction: Stage['direction'], name: string, random: Random, most: number): Stage {
-  const kind = pick(random, 'lstm', 'gru', 'rnn')
-  const nodes: Node[] = []
-  let I = inputs.reduce((sum, { width }) => sum + width, 0)
-  for (let layers = size(random, 3); layers > 0; layers--) {
-    const Ho = size(random, most)
-    const P = kind === 'lstm' && random() < 0.3 ? size(random, most) : undefined
-    const cell = drawCell(kind, { I, Hi: P ?? Ho, Ho }, random)
-    nodes.push({ cell, ...(P !== undefined && { projection: drawLinear(Ho, P, random, 'none') }) })
-    I = P ?? Ho
+/** A network of one stage that reads `x`, and `vectors` if they have a width. */
+export function oneStage (nodes: readonly Cell[], wiring: Partial<Wiring> = {}, x = nodes[0].sizes.I, vectors = 0): Network {
+  const stage: Stage = {
+    name: 'stage',
+    direction: 'forward',
+    inputs: [{ name: 'x', width: x }, { name: 'vectors', width: vectors }].filter(({ width }) => width > 0),
+    nodes: nodes.map((cell) => ({ cell })),
+    wiring: { ...PLAIN, ...wiring }
   }
-  return { name, direction, inputs, nodes, wiring: { ...PLAIN, x: concat(...inputs.map((input) => part(input.name))) } }
+  return { stages: [stage] }
 }
 
-/** A stage with reads, lets and feeds, in front of one layer or two. */
-function drawWired (random: Random, most: number): Stage {
-  const kind = pick(random, 'lstm', 'gru', 'rnn')
-  const Ho = size(random, most)
-  const layers = size(random, 2)
-  const X = random() < 0.2 ? Ho : size(random, most)
-  const residual = X === Ho && random() < 0.7
-  const inputs: Input[] = [{ name: 'x', width: X }]
-  if (random() < 0.5) inputs.push({ name: 'vectors', width: size(random, most) })
-  const c = kind === 'lstm' ? Ho : 0
-  const read = random() < 0.7 ? drawRead(Ho, c, random, most) : undefined
-  const widths = new Map<string, number>([...inputs.map(({ name, width }): [string, number] => [name, width]), ['h', Ho], ['c', c]])
-  if (c === 0) widths.delete('c')
-  if (read !== undefined) widths.set('read', readWidth(read))
-  const draw = (depth: number, names: readonly string[]): { feed: Feed, width: number } => {
-    const choice = depth === 0 ? 0 : random()
-    if (choice < 0.4) {
-      const name = pick(random, ...names)
-      return { feed: part(name), width: widths.get(name) ?? 0 }
+/** A network of one stage of a random form: any cells, feeds, and reads, of widths of up to `most`. */
+export function drawNetwork (random: () => number, most = 40): Network {
+  const below = (n: number): number => Math.floor(random() * n)
+  const size = (): number => 1 + Math.floor(random() ** 2 * most)
+  const chance = (p: number): boolean => random() < p
+  const pick = <T>(list: readonly T[]): T => list[below(list.length)]
+  const activation = (): 'tanh' | 'relu' => pick(['tanh', 'relu'])
+
+  const xWidth = size()
+  const vectors = chance(0.4) ? size() : 0
+  const layers = chance(0.6) ? 1 : 2 + below(2)
+  const plain = chance(0.3)
+  const kinds = Array.from({ length: layers }, () => pick<CellKind>(['lstm', 'lstm', 'gru', 'rnn']))
+  const residual = !plain && chance(0.2)
+  const projections = Array.from({ length: layers }, () => chance(0.2) ? size() : 0)
+  if (residual) projections[layers - 1] = xWidth
+  const hidden = Array.from({ length: layers }, size)
+  const widths = hidden.map((Ho, n) => projections[n] > 0 ? projections[n] : Ho)
+  const Ho = widths[layers - 1]
+  const carry = kinds[layers - 1] === 'lstm' ? hidden[layers - 1] : 0
+
+  const known = new Map([['x', xWidth], ['h', Ho], ...vectors > 0 ? [['vectors', vectors] as const] : [], ...carry > 0 ? [['c', carry] as const] : []])
+  const widthOf = (feed: Feed): number => feedWidth(feed, (name) => known.get(name) ?? NaN)
+  const drawFeed = (from: readonly string[], depth: number): Feed => {
+    const inner = (): Feed => depth === 0 ? part(pick(from)) : drawFeed(from, depth - 1)
+    const kind = depth === 0 ? 'part' : pick(['part', 'concat', 'linear', 'sum', 'product'])
+    if (kind === 'part') return part(pick(from))
+    if (kind === 'concat') return concat(...Array.from({ length: 1 + below(3) }, inner))
+    if (kind === 'linear') {
+      const of = inner()
+      return { kind: 'linear', linear: randomLinear(widthOf(of), size(), random, pick<Activation>(['none', 'tanh', 'relu', 'sigmoid', 'softmax'])), of }
     }
-    if (choice < 0.6) {
-      const parts = [draw(depth - 1, names), draw(depth - 1, names)]
-      return { feed: concat(...parts.map(({ feed }) => feed)), width: parts[0].width + parts[1].width }
+    const first = inner()
+    const projected = (): Feed => {
+      const of = inner()
+      return { kind: 'linear', linear: randomLinear(widthOf(of), widthOf(first), random), of }
     }
-    const inner = draw(depth - 1, names)
-    if (choice < 0.8) {
-      const out = size(random, most)
-      return { feed: { kind: 'linear', linear: drawLinear(inner.width, out, random), of: inner.feed }, width: out }
-    }
-    const other = draw(depth - 1, names)
-    const fitted: Feed = { kind: 'linear', linear: drawLinear(other.width, inner.width, random), of: other.feed }
-    return { feed: { kind: pick(random, 'sum', 'product'), of: [inner.feed, fitted] }, width: inner.width }
+    return { kind: kind === 'sum' ? 'sum' : 'product', of: [first, ...Array.from({ length: 1 + below(2) }, projected)] }
   }
+
+  let read: Read | undefined
   const lets: Array<{ name: string, feed: Feed }> = []
-  for (let n = Math.floor(random() * 3); n > 0; n--) {
-    const { feed, width } = draw(2, [...widths.keys()])
-    lets.push({ name: `let${n}`, feed })
-    widths.set(`let${n}`, width)
+  let h: Feed | 'own' = 'own'
+  let x: Feed = part('x')
+  if (!plain) {
+    const ofRow = ['h', ...carry > 0 ? ['c'] : []]
+    if (chance(0.6)) {
+      const score = pick<Read['score']>(['dot', 'cosine', 'additive'])
+      const support = size()
+      const key = chance(0.5) ? randomLinear(support, size(), random, pick<Activation>(['none', 'tanh'])) : undefined
+      const value = pick([undefined, 'key', randomLinear(support, size(), random)] as const)
+      const width = key?.out ?? support
+      const of = drawFeed(ofRow, 1)
+      read = {
+        score,
+        scale: pick([1, 0.5, 1 / Math.sqrt(width)]),
+        query: widthOf(of) === width ? of : { kind: 'linear', linear: randomLinear(widthOf(of), width, random), of },
+        support,
+        ...key === undefined ? {} : { key },
+        ...value === undefined ? {} : { value },
+        ...score === 'additive' ? { v: randomFloats(width, random), activation: activation() } : {}
+      }
+      known.set('read', readWidth(read))
+    }
+    for (let n = below(3); n > 0; n--) {
+      const late = chance(0.4)
+      const names = [...known.keys()].filter((name) => late || (name !== 'x' && name !== 'vectors' && !name.startsWith('late')))
+      const feed = drawFeed(names, 2)
+      const name = `${late ? 'late' : 'let'}${n}`
+      lets.push({ name, feed })
+      known.set(name, widthOf(feed))
+    }
+    h = chance(0.3) && widths[0] > 0 ? 'own' : drawFeed([...known.keys()], 2)
+    x = chance(0.3) ? concat(part('x'), drawFeed([...known.keys()], 1)) : part('x')
   }
-  const x = draw(2, ['x', ...widths.keys()])
-  const h = layers === 1 && random() < 0.7 ? draw(2, [...widths.keys()]) : undefined
-  const nodes: Node[] = []
-  let I = x.width
-  for (let n = 0; n < layers; n++) {
-    nodes.push({ cell: drawCell(kind, { I, Hi: h?.width ?? Ho, Ho }, random) })
-    I = Ho
-  }
-  const wiring: Wiring = { x: x.feed, h: h?.feed ?? 'own', hostState: 0, residual, ...(read !== undefined && { read }), lets }
-  return { name: 'wired', direction: 'forward', inputs, nodes, wiring }
-}
-
-/** A network of one to four stages. */
-export function drawNetwork (random: Random, most = 24): Network {
-  if (random() < 0.6) return { stages: [drawWired(random, most)] }
-  if (random() < 0.5) return { stages: [drawStack([{ name: 'x', width: size(random, most) }], pick(random, 'forward', 'backward'), 'stack', random, most)] }
-  const inputs: Input[] = [{ name: 'x', width: size(random, most) }]
-  const one = (name: string, direction: Stage['direction'], from: readonly Input[]): Stage => drawStack(from, direction, name, random, most)
-  const both = [one('l0', 'forward', inputs), one('l0_reverse', 'backward', inputs)]
-  const between = both.map(({ name, nodes }) => ({ name, width: nodeWidth(nodes[nodes.length - 1]) }))
-  return { stages: [...both, one('l1', 'forward', between), one('l1_reverse', 'backward', between)] }
+  const I = widthOf(x)
+  const Hi = h === 'own' ? widths[0] : widthOf(h)
+  const noX = x.kind === 'part' && chance(0.1)
+  const nodes = hidden.map((out, n): Node => {
+    const sizes = { I: n === 0 ? noX ? 0 : I : widths[n - 1], Hi: n === 0 ? Hi : widths[n], Ho: out }
+    return {
+      cell: randomCell(sizes, random, kinds[n], activation()),
+      ...projections[n] > 0 ? { projection: randomLinear(out, projections[n], random) } : {}
+    }
+  })
+  const wiring: Wiring = { x, h, hostState: chance(0.1) ? size() : 0, residual, ...read === undefined ? {} : { read }, lets }
+  const inputs = [{ name: 'x', width: xWidth }, ...vectors > 0 ? [{ name: 'vectors', width: vectors }] : []]
+  return { stages: [{ name: 'stage', direction: 'forward', inputs, nodes, wiring }] }
 }

@@ -2,7 +2,7 @@ import type { CellKind, CellSizes } from '../../src/network/cell.ts'
 import type { Layers } from '../../src/network/layers.ts'
 import type { Node } from '../../src/network/network.ts'
 import type { PolicySetting } from '../../src/model/policies/policy.ts'
-import { drawCell } from './networks.ts'
+import { drawCell } from './draw.ts'
 import { createRandom } from './random.ts'
 
 /** Layers of random cells, the first of these sizes, the others each reading what the one before it writes. */

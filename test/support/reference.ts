@@ -1,7 +1,7 @@
 import { createCell, type Cell } from '../../src/network/cell.ts'
 import type { Layers } from '../../src/network/layers.ts'
 
-/** One step of one row by the equations, in double precision: what every engine is held against. */
+/** One step of one row by the equations, in double precision: every engine is compared with this. */
 export function referenceStep (cell: Cell, x: ArrayLike<number>, hIn: ArrayLike<number>, cIn: ArrayLike<number>): { h: number[], c: number[] } {
   const { I, Hi, Ho } = cell.sizes
   const gate = (row: number): number => {
@@ -38,7 +38,7 @@ export function bareLayers (cell: Cell): Layers {
   return { kind: cell.kind, nodes: [[{ cell }]] }
 }
 
-/** Numbers between -1 and 1 (a linear congruential generator: the quality does not matter, that it repeats does). */
+/** Numbers between -1 and 1 (a linear congruential generator: quality does not matter, repetition does). */
 export function randomNumbers (seed: number): () => number {
   let state = BigInt(seed) * 2654435761n + 1n
   return () => {

@@ -21,7 +21,7 @@ export function writeSafetensors (tensors: Readonly<Record<string, Written>>, me
   return writeRaw(JSON.stringify(header), ...Object.values(tensors).map(({ bytes }) => bytes))
 }
 
-/** A file of whatever header and data: valid or not. */
+/** A file of any header and data, valid or not. */
 export function writeRaw (header: string | Uint8Array, ...data: readonly Uint8Array[]): Uint8Array {
   const bytes = Buffer.from(header)
   const length = Buffer.alloc(8)

@@ -11,7 +11,7 @@ export interface Call {
   readonly steps: number
 }
 
-/** A model of the identity policy, and the calls of the engine that it makes. */
+/** A model with the identity policy, and the engine calls that it makes. */
 export async function buildModel (size = 5, over: Partial<ModelDeps> = {}) {
   const calls: Call[] = []
   const admission = createAdmission(100_000, 1e9)
@@ -29,7 +29,7 @@ export async function buildModel (size = 5, over: Partial<ModelDeps> = {}) {
 
 export const stepsOf = (calls: readonly Call[]): number => calls.reduce((sum, { rows, steps }) => sum + rows * steps, 0)
 
-/** A random one. */
+/** A tensor of random numbers. */
 export function tensor (...shape: number[]): Tensor {
   return new Tensor(shape, randomArray(shape.reduce((a, b) => a * b), randomNumbers(shape.length)))
 }

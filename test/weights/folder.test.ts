@@ -50,7 +50,7 @@ test('links are followed, and stray ones that lead nowhere are left alone', asyn
   assert.deepEqual((await readModels(folder)).map(({ name }) => name), ['linked'])
 })
 
-// Each beside a good model, which alone must not be served in silence.
+// Each is next to a good model, which must not be silently served alone.
 const LOST: ReadonlyArray<[name: string, lose: (folder: string) => Promise<unknown>, message: RegExp]> = [
   ['a model file that is a link to nowhere', (folder) => symlink('nowhere', join(folder, 'b.safetensors')), /b\.safetensors: ENOENT/],
   ['a folder\'s model that is a link to nowhere', (folder) => symlink('nowhere', join(folder, 'a', 'model.safetensors')), /a\/model\.safetensors: ENOENT/],

@@ -78,7 +78,7 @@ const WRONG: ReadonlyArray<[name: string, tensors: Record<string, Written>, mess
   ['a second direction of a second layer under a prefix', { 'a.weight_ih_l0': numbered([4, 1]), 'a.weight_hh_l0': numbered([4, 1]), 'a.bias_hh_l12_reverse': numbered([4]) }, /a\.bias_hh_l12_reverse: only one layer/],
   ['an infinite half', { ...good, 'input_linear.bias': { dtype: 'F16', shape: [12], bytes: new Uint8Array(new Uint16Array(12).fill(0xfc00).buffer) } }, /input_linear\.bias: element 0 is -Infinity/],
   ['a matrix of one axis', { ...good, 'input_linear.weight': numbered([12]) }, /input_linear\.weight: expected a matrix, found shape \[12\]/],
-  ['matrices that disagree', { ...good, 'hidden_linear.weight': numbered([16, 6]) }, /hidden_linear\.weight: expected shape \[12, Hi\] beside input_linear\.weight, found \[16, 6\]/],
+  ['matrices that disagree', { ...good, 'hidden_linear.weight': numbered([16, 6]) }, /hidden_linear\.weight: expected shape \[12, Hi\] to match input_linear\.weight, found \[16, 6\]/],
   ['a bias of another size', { ...good, 'hidden_linear.bias': numbered([3]) }, /hidden_linear\.bias: expected shape \[12\], found \[3\]/],
   ['a bias of two axes', { ...good, 'input_linear.bias': numbered([12, 1]) }, /input_linear\.bias: expected shape \[12\], found \[12, 1\]/],
   ['whole numbers', { ...good, 'input_linear.bias': { dtype: 'I8', shape: [12], bytes: new Uint8Array(12) } }, /input_linear\.bias: expected dtype F32, F64, F16, BF16, found I8/],

@@ -4,13 +4,13 @@ import { TensorSchema } from '../../tensor/schema.ts'
 /** What a request's `context` holds, by what the model's wiring is made from. */
 
 const VECTORS = {
-  vectors: TensorSchema({ ranks: [1, 2, 3], ragged: true }, {
+  vectors: TensorSchema({ ranks: [1, 2, 3], documented: 3, ragged: true }, {
     description: 'The wiring\'s part `vectors`: [D] for all rows, [B][D] one per row, or [B][T][D] one per row and step (without a batch dimension [D] or [T][D]).'
   })
 }
 
 const SUPPORT = {
-  support: TensorSchema({ ranks: [2, 3], ragged: true }, {
+  support: TensorSchema({ ranks: [2, 3], documented: 3, ragged: true }, {
     description: 'The support vectors that are attended to: [N][D] for all rows, or [B][N][D] those of each row, of which there may be different numbers.'
   }),
   support_lengths: Type.Optional(Type.Array(Type.Integer({ minimum: 1 }), {

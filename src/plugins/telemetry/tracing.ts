@@ -8,8 +8,8 @@ declare module 'fastify' {
 }
 
 /**
- * Tells an OpenTelemetry collector of every request, over OTLP, where the standard variables of the environment name one
- * (OTEL_EXPORTER_OTLP_ENDPOINT, or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT). Its packages are not loaded otherwise.
+ * Sends a span per request to an OpenTelemetry collector over OTLP, if the standard environment variables name one
+ * (OTEL_EXPORTER_OTLP_ENDPOINT or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT). Otherwise its packages are not loaded.
  */
 export default fp<{ version: string }>(async (app, { version }) => {
   if (!isWanted(process.env)) return

@@ -6,6 +6,7 @@ import { createPolicy, POLICIES, type PolicyOptions } from '../../../src/model/p
 import type { PolicySetting } from '../../../src/model/policies/policy.ts'
 import { Tensor } from '../../../src/tensor/tensor.ts'
 import { testDeps } from '../../support/app.ts'
+import { tensorOf } from '../../support/nested.ts'
 import { drawLayers, drawTensor, fileOf } from '../../support/policies.ts'
 import { randomArray, bareLayers, randomCell, randomNumbers } from '../../support/reference.ts'
 
@@ -55,7 +56,7 @@ test('repeat is h as often as fills h_in', async () => {
 })
 
 test('concat is h and the vector of all, or of the row', async () => {
-  const read = async (vectors: unknown) => await nextOf({ policy: 'concat' }, setting(1, 3, 2), { vectors })
+  const read = async (vectors: unknown[]) => await nextOf({ policy: 'concat' }, setting(1, 3, 2), { vectors: tensorOf(vectors) })
   const one = await read([7])
   assert.deepEqual(one.next, [...one.h, 7])
   const each = await read([[7], [8]])
@@ -79,7 +80,7 @@ test('concat with a vector per step reads each at its step, and only the client 
     })
     h = [...step.h_out.data]
     c = [...step.c_out?.data ?? []]
-    assertClose(h, [...whole.output?.data.subarray((row * 3 + t) * 2, (row * 3 + t + 1) * 2)])
+    assertClose(h, [...whole.output.data.subarray((row * 3 + t) * 2, (row * 3 + t + 1) * 2)])
   }
   const unbatched = await model.sequence({ x: new Tensor([3, 1], x.data.slice(3)), context: { vectors: new Tensor([3, 1], vectors.data.slice(3)) } })
   assertClose([...unbatched.h_out.data], h)
@@ -88,11 +89,11 @@ test('concat with a vector per step reads each at its step, and only the client 
 test('a given h_in takes the place of the first feed alone', async () => {
   const model = await modelOf({ policy: 'concat' }, setting(1, 3, 2))
   const x = random(1, 2, 1)
-  const context = { vectors: [7] }
+  const context = { vectors: tensorOf([7]) }
   const given = Float32Array.of(1, 2, 3)
   const whole = await model.sequence({ x, context, h_in: new Tensor([3], given) })
   const first = await model.step({ x: new Tensor([1, 1], x.data.slice(0, 1)), h_in: new Tensor([1, 3], given) })
-  assertClose([...whole.output?.data.subarray(0, 2)], [...first.h_out.data])
+  assertClose([...whole.output.data.subarray(0, 2)], [...first.h_out.data])
   const second = await model.step({ x: new Tensor([1, 1], x.data.slice(1)), h_in: new Tensor([1, 3], Float32Array.of(...first.h_out.data, 7)), c_in: first.c_out })
   assertClose([...whole.h_out.data], [...second.h_out.data])
 })
@@ -100,9 +101,9 @@ test('a given h_in takes the place of the first feed alone', async () => {
 test('concat takes ragged vectors if they are as long as the rows', async () => {
   const model = await modelOf({ policy: 'concat' }, setting(1, 3, 2))
   const x = new Tensor([2, 3, 1], Float32Array.of(1, 0, 0, 2, 3, 4), [1, 3])
-  const { lengths, output } = { lengths: [1, 3], ...await model.sequence({ x, context: { vectors: [[[1]], [[2], [3], [4]]] } }) }
-  assert.deepEqual([...output?.data.subarray(2, 6) ?? []], [0, 0, 0, 0], `row 0 has ${lengths[0]} step`)
-  await assert.rejects(model.sequence({ x, context: { vectors: [[[1], [2]], [[2], [3], [4]]] } }), /\/context\/vectors\/0: expected 1 vectors, .*, got 2/)
+  const { lengths, output } = { lengths: [1, 3], ...await model.sequence({ x, context: { vectors: tensorOf([[[1]], [[2], [3], [4]]]) } }) }
+  assert.deepEqual([...output.data.subarray(2, 6)], [0, 0, 0, 0], `row 0 has ${lengths[0]} step`)
+  await assert.rejects(model.sequence({ x, context: { vectors: tensorOf([[[1], [2]], [[2], [3], [4]]]) } }), /\/context\/vectors\/0: expected 1 vectors, .*, got 2/)
 })
 
 test('vectors that do not fit the request are refused', async () => {
@@ -114,7 +115,7 @@ test('vectors that do not fit the request are refused', async () => {
     [[[[1], [1], [1]]], /vectors for each of the 2 rows, got 1/],
     [[[[1], [1]], [[1], [1]]], /expected 3 vectors per row, one per step, got 2/]
   ] as const) {
-    await assert.rejects(model.sequence({ x, context: { vectors } }), message)
+    await assert.rejects(model.sequence({ x, context: { vectors: tensorOf(vectors) } }), message)
   }
   await assert.rejects(model.sequence({ x }), /\/context\/vectors: is required/)
 })
@@ -140,9 +141,9 @@ test('attention reads the support by the softmax of its scores', async () => {
     return [0, 1].map((j) => scores.reduce((total, score, i) => total + score / sum * support[i][j], 0))
   }
   for (const [N, given] of [['[N][D]', support], ['[B][N][D]', [[[9, 9]], support].map((set) => set.length === 3 ? set : support)]] as const) {
-    const joined = await nextOf({ policy: 'attention' }, setting(1, 4, 2), { support: given })
+    const joined = await nextOf({ policy: 'attention' }, setting(1, 4, 2), { support: tensorOf(given) })
     assertClose(joined.next, [...joined.h, ...readOf(joined.h)])
-    const summed = await nextOf({ policy: 'attention', combine: 'sum' }, setting(1, 2, 2), { support: given })
+    const summed = await nextOf({ policy: 'attention', combine: 'sum' }, setting(1, 2, 2), { support: tensorOf(given) })
     assertClose(summed.next, summed.h.map((value, j) => value + readOf(summed.h)[j]))
     assert.ok(N)
   }
@@ -151,24 +152,24 @@ test('attention reads the support by the softmax of its scores', async () => {
 test('attention takes a read of its own, which may be of another width', async () => {
   const value = new Tensor([3, 2], Float32Array.of(1, 0, 0, 1, 1, 1))
   const policy = { policy: 'attention', read: { score: 'cosine', scale: 5, value: { weight: 'V' } } }
-  const { h, next } = await nextOf(policy, setting(1, 5, 2, { V: value }), { support: [[1, 0]] })
+  const { h, next } = await nextOf(policy, setting(1, 5, 2, { V: value }), { support: tensorOf([[1, 0]]) })
   assertClose(next, [...h, 1, 0, 1])
 })
 
 test('residual adds x to h, under any name', async () => {
-  for (const [policy, Hi, context] of [['identity', 2, {}], ['repeat', 4, {}], ['concat', 3, { vectors: [1] }], ['attention', 4, { support: [[1, 0]] }]] as const) {
+  for (const [policy, Hi, context] of [['identity', 2, {}], ['repeat', 4, {}], ['concat', 3, { vectors: tensorOf([1]) }], ['attention', 4, { support: tensorOf([[1, 0]]) }]] as const) {
     const plain = await modelOf({ policy, initial: 'x' }, setting(2, Hi, 2))
     const residual = await modelOf({ policy, residual: true }, setting(2, Hi, 2))
     const request = { x: random(1, 1, 2), context }
     const { h_out: h } = await plain.sequence(request)
     const { h_out: sum, output } = await residual.sequence(request)
     assertClose([...sum.data], [...h.data].map((value, j) => value + request.x.data[j]))
-    assert.deepEqual(output?.data, sum.data)
+    assert.deepEqual(output.data, sum.data)
   }
 })
 
 test('a read with h = 0, with h = x, or none at all comes before the first step', async () => {
-  const support = [[1, 0], [0, 2]]
+  const support = tensorOf([[1, 0], [0, 2]])
   const x = new Tensor([1, 1, 2], Float32Array.of(1, 3))
   const softmax = (a: number, b: number): [number, number] => [1 / (1 + Math.exp(b - a)), 1 / (1 + Math.exp(a - b))]
   const read = (h: readonly [number, number]): number[] => {

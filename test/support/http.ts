@@ -1,5 +1,15 @@
 import { connect } from 'node:net'
 
+/** A POST of JSON, as it goes over the wire. */
+export function post (path: string, body: unknown): Buffer {
+  return postBytes(path, 'application/json', Buffer.from(JSON.stringify(body)))
+}
+
+/** A POST, as it goes over the wire. */
+export function postBytes (path: string, type: string, body: Uint8Array): Buffer {
+  return Buffer.concat([Buffer.from(`POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: ${type}\r\ncontent-length: ${body.byteLength}\r\n\r\n`), body])
+}
+
 /** What came back for one request. */
 export interface Answer {
   readonly status: number

@@ -1,0 +1,20 @@
+// A batch as JavaScript holds it: buffers, which are memory of the engine's own, and calls that work on them.
+//
+//     batch(maxRows) -> { states, input, output, attention, advance, start, peek, dispose }
+//     states: [Float32Array, Float32Array]
+//     input(k, floats) -> Float32Array                likewise output; attention(floats)
+//     advance(rows, steps, repeated, asked, attention, attached) -> undefined | Promise
+//     start(rows, from, to, attention, attached) -> undefined | Promise
+//     peek(rows) -> undefined | Promise
+//     dispose()
+//
+// `attached` has two numbers for each row: the memory's and the set's. It may be left out if the program reads no memory.
+#pragma once
+
+#include <node_api.h>
+
+namespace cellserve {
+
+napi_value createBatch(napi_env, napi_callback_info);
+
+}  // namespace cellserve

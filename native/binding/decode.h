@@ -1,0 +1,27 @@
+// A program as src/engine/encode.ts writes it: words, and the tensors that they speak of in the order of their use.
+//
+//     widths of state and scratch; begin, read, feed
+//     how many inputs, and the width of each; how many outputs, and of each the width and whether it must be asked for
+//     how many groups, and where each begins
+//     how many layers, and each; whether there is a read (0, 1), and the read; how many instructions, and each
+//
+// A layer is its kind (0 lstm, 1 gru, 2 rnn, 3 linear), activation (0 none, 1 tanh, 2 relu, 3 sigmoid), I, Hi and Ho, with the
+// tensors weightIh, weightHh, biasIh, biasHh; of a linear one weight and bias alone. A read is its score (0 dot, 1 cosine, 2
+// additive), activation, the widths of query, value and support, whether keys are made by a layer (0, 1), that layer, whether
+// values are the support, the key or made by a layer (0, 1, 2), and that layer; with the scale as a tensor of one number, and
+// v if it is additive. An instruction is its operation, the index of its layer, and five operands: three that it reads, two
+// that it writes. An operand is its place (0 old, 1 new, 2 scratch, 3 input, 4 output), index, offset and width.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "../program/program.h"
+#include "arguments.h"
+
+namespace cellserve {
+
+// @throws Refusal if it is no such program, or reaches past what it has: whatever it says, it can be run.
+std::shared_ptr<const Program> decode(const Kernel&, Numbers<int32_t> words, const std::vector<Floats>& tensors);
+
+}  // namespace cellserve

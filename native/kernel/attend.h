@@ -1,0 +1,226 @@
+// Attention: scores, softmax, and the weighted sum of values.
+#pragma once
+
+#include "activations.h"
+#include "attention.h"
+#include "fold.h"
+
+namespace {
+
+using cellserve::padded;
+using cellserve::Reading;
+using cellserve::Score;
+using cellserve::Set;
+using cellserve::Vectors;
+
+constexpr size_t least(size_t a, size_t b) { return a < b ? a : b; }
+
+// What a number of the query and one of the key add to the score.
+struct Product {
+  static INLINE Floats add(Floats sum, Floats q, Floats k, const float*, size_t) { return fma(q, k, sum); }
+};
+template <Floats (*f)(Floats)>
+struct Additive {
+  static INLINE Floats add(Floats sum, Floats q, Floats k, const float* v, size_t at) {
+    const Floats term = q + k;
+    return fma(load(v + at), f(term) + lost(term), sum);
+  }
+};
+
+// Rows of queries and keys that are summed up at a time: their sums fill the registers, but for a few.
+constexpr int kQueries = kLanes == 16 ? 4 : 2;
+constexpr int keysFor(int queries) { return kLanes == 16 || (kLanes == 8 && queries == 1) ? 4 : 2; }
+
+// The sums of R queries with as many keys as make a vector of them, so that one fold serves all.
+template <class Term, int R>
+INLINE void sumUp(const Reading& reading, const float* const (&queries)[R], const float* keys, size_t count, Floats (&sums)[kLanes]) {
+  constexpr int kKeys = keysFor(R);
+  constexpr int kGroup = R == 3 ? kLanes / 4 : kLanes / R;  // keys
+  const size_t width = padded(reading.width);
+  for (int first = 0; first < kGroup; first += kKeys) {
+    const float* key[kKeys];
+    // Past the last key comes the last again.
+    for (int s = 0; s < kKeys; s++) key[s] = keys + least(first + s, count - 1) * width;
+    Floats parts[R][kKeys][kParts] = {};
+    for (size_t k = 0; k < width; k += kPartials) {
+      for (int part = 0; part < kParts; part++) {
+        const size_t at = k + part * kLanes;
+        Floats of[kKeys];
+        for (int s = 0; s < kKeys; s++) of[s] = load(key[s] + at);
+        for (int r = 0; r < R; r++) {
+          const Floats query = load(queries[r] + at);
+          for (int s = 0; s < kKeys; s++) parts[r][s][part] = Term::add(parts[r][s][part], query, of[s], reading.v, at);
+        }
+      }
+    }
+    for (int r = 0; r < R; r++) {
+      for (int s = 0; s < kKeys; s++) sums[r * kGroup + first + s] = foldParts(parts[r][s]);
+    }
+  }
+}
+
+template <class Term, int R>
+void scoreBlock(const Reading& reading, const Set& set, Vectors queries, Vectors scores, size_t begin, size_t end) {
+  constexpr size_t kGroup = R == 3 ? kLanes / 4 : kLanes / R;
+  const float* query[R];
+  for (int r = 0; r < R; r++) query[r] = queries.row(r);
+  Floats sums[kLanes] = {};
+  for (size_t i = begin; i < end; i += kGroup) {
+    sumUp<Term, R>(reading, query, set.keys + i * padded(reading.width), end - i, sums);
+    float of[kLanes];
+    store(of, fold(sums));
+    for (int r = 0; r < R; r++) {
+      for (size_t s = 0; s < kGroup && i + s < end; s++) scores.row(r)[i + s] = of[r * kGroup + s];
+    }
+  }
+}
+
+template <class Term, int R = kQueries>
+void scoreBlock(size_t rows, const Reading& reading, const Set& set, Vectors queries, Vectors scores, size_t begin, size_t end) {
+  if constexpr (R > 1) {
+    if (rows < R) return scoreBlock<Term, R - 1>(rows, reading, set, queries, scores, begin, end);
+  }
+  scoreBlock<Term, R>(reading, set, queries, scores, begin, end);
+}
+
+// Rows go in blocks, and the keys in slices of some 16 KiB, which stay in the L1 cache for all blocks.
+template <class Term>
+void scoreAll(const Reading& reading, const Set& set, size_t rows, Vectors queries, Vectors scores, size_t begin, size_t end) {
+  const size_t slice = (4096 / padded(reading.width) + kLanes) / kLanes * kLanes;
+  const size_t blocks = (rows + kQueries - 1) / kQueries;
+  for (size_t i = begin; i < end; i += slice) {
+    for (size_t block = 0; block < blocks; block++) {
+      const size_t row = rows * block / blocks, next = rows * (block + 1) / blocks;
+      scoreBlock<Term>(next - row, reading, set, {queries.row(row), queries.stride}, {scores.row(row), scores.stride}, i,
+                       least(i + slice, end));
+    }
+  }
+}
+
+void inverses(size_t rows, Vectors vectors, size_t width, float* out) {
+  for (size_t row = 0; row < rows; row++) {
+    Floats parts[kParts] = {};
+    for (size_t k = 0; k < width; k += kPartials) {
+      for (int part = 0; part < kParts; part++) {
+        const Floats v = load(vectors.row(row) + k + part * kLanes);
+        parts[part] = fma(v, v, parts[part]);
+      }
+    }
+    const float sum = foldOne(parts);
+    const float length = __builtin_sqrtf(sum);
+    out[row] = 1 / (length < 1e-8f ? 1e-8f : length) + (sum - sum);
+  }
+}
+
+void score(const Reading& reading, const Set& set, size_t rows, Vectors queries, Vectors scores, size_t begin, size_t end) {
+  if (begin >= end) return;
+  if (reading.score != Score::kAdditive) {
+    scoreAll<Product>(reading, set, rows, queries, scores, begin, end);
+  } else if (reading.activation == cellserve::Activation::kTanh) {
+    scoreAll<Additive<::tanh>>(reading, set, rows, queries, scores, begin, end);
+  } else {
+    scoreAll<Additive<::relu>>(reading, set, rows, queries, scores, begin, end);
+  }
+  if (reading.score == Score::kCosine) {
+    for (size_t row = 0; row < rows; row++) {
+      float inverse;
+      inverses(1, {queries.row(row), 0}, padded(reading.width), &inverse);
+      float* of = scores.row(row);
+      for (size_t i = begin; i < end; i++) of[i] = of[i] * inverse * set.inverses[i] * reading.scale;
+    }
+  } else if (reading.scale != 1) {
+    for (size_t row = 0; row < rows; row++) {
+      float* of = scores.row(row);
+      for (size_t i = begin; i < end; i++) of[i] *= reading.scale;
+    }
+  }
+}
+
+void softmax(const float* x, float* y, size_t n) {
+  if (n == 0) return;
+  Floats largest = fill(x[0]), gone = {};
+  const auto look = [&](Floats v) {
+    largest = v > largest ? v : largest;
+    gone += lost(v);
+  };
+  size_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) look(load(x + i));
+  for (; i < n; i++) look(fill(x[i]));
+  float of[kLanes], shift = x[0], odd = 0;
+  store(of, largest);
+  for (const float v : of) shift = v > shift ? v : shift;
+  store(of, gone);
+  for (const float v : of) odd += v;
+
+  Floats parts[kParts] = {};
+  for (i = 0; i < n; i += kPartials) {
+    for (int part = 0; part < kParts; part++) {
+      const size_t at = i + part * kLanes;
+      if (at >= n) break;
+      if (at + kLanes <= n) {
+        const Floats e = ::exp(load(x + at) - shift);
+        store(y + at, e);
+        parts[part] += e;
+        continue;
+      }
+      storeSome(y + at, ::exp(loadSome(x + at, n - at) - shift), n - at);
+      parts[part] += loadSome(y + at, n - at);
+    }
+  }
+  const Floats sum = fill(foldOne(parts) + odd);
+  for (i = 0; i < n; i += kLanes) storeSome(y + i, loadSome(y + i, n - i) / sum, n - i);
+}
+
+// R rows and P vectors of the values' columns.
+template <int R, int P>
+void readBlock(const float* values, size_t stride, size_t count, const float* const (&weights)[R], float* const* out, size_t column,
+               size_t end) {
+  Floats sums[R][P] = {};
+  for (size_t i = 0; i < count; i++) {
+    const float* value = values + i * stride + column;
+    Floats weight[R];
+    for (int r = 0; r < R; r++) weight[r] = fill(weights[r][i]);
+    for (int p = 0; p < P; p++) {
+      const Floats of = load(value + p * kLanes);
+      for (int r = 0; r < R; r++) sums[r][p] = fma(weight[r], of, sums[r][p]);
+    }
+  }
+  for (int r = 0; r < R; r++) {
+    for (int p = 0; p < P; p++) storeSome(out[r] + column + p * kLanes, sums[r][p], end - column - p * kLanes);
+  }
+}
+
+template <int P, int R>
+void readRows(size_t rows, const Reading& reading, const Set& set, Vectors weights, float* const* out, size_t column, size_t end) {
+  if constexpr (R > 1) {
+    if (rows < R) return readRows<P, R - 1>(rows, reading, set, weights, out, column, end);
+  }
+  const float* of[R];
+  for (int r = 0; r < R; r++) of[r] = weights.row(r);
+  readBlock<R, P>(set.values, padded(reading.valueWidth), set.count, of, out, column, end);
+}
+
+// The columns from `column` on by P vectors at a time, then by fewer. All rows take some columns before the next come up:
+// these columns of the values stay in the L2 cache.
+template <int P, int R>
+void readColumns(const Reading& reading, const Set& set, size_t rows, Vectors weights, float* const* out, size_t column, size_t end) {
+  const size_t blocks = (rows + R - 1) / R;
+  for (; column + (P - 1) * kLanes < end; column += P * kLanes) {
+    for (size_t block = 0; block < blocks; block++) {
+      const size_t row = rows * block / blocks, next = rows * (block + 1) / blocks;
+      readRows<P, R>(next - row, reading, set, {weights.row(row), weights.stride}, out + row, column, end);
+    }
+  }
+  if constexpr (P > 1) {
+    if (column < end) readColumns<P / 2, R>(reading, set, rows, weights, out, column, end);
+  }
+}
+
+void readValues(const Reading& reading, const Set& set, size_t rows, Vectors weights, float* const* out, size_t begin, size_t end) {
+  // A lone row reads whole values, one after the other, as far as there are registers.
+  constexpr int kWide = kLanes == 16 ? 16 : 8;
+  if (rows == 1) return readColumns<kWide, 1>(reading, set, rows, weights, out, begin, end);
+  readColumns<4, CELLSERVE_ROWS>(reading, set, rows, weights, out, begin, end);
+}
+
+}  // namespace

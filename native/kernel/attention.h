@@ -1,0 +1,42 @@
+// What the kernel computes of attention: scores of a query with the keys of a set, their softmax, and the weighted sum of
+// the set's values.
+//
+//     dot       q . k                            cosine   (q . k) * (1 / max(|q|, 1e-8)) * (1 / max(|k|, 1e-8))
+//     additive  v . activation(q + k)            and each times the scale
+//
+// Every sum is made in one order. A sum over a query's index, and that of a softmax, is sixteen sums, each of the terms
+// whose index is the same modulo 16, which are then folded: 16 to 8, to 4, to 2, to 1. The weighted sum goes over the
+// supports one after the other. So neither the other rows, nor the vector width, nor the thread changes any bit. A score
+// past float32's range makes NaN of the read.
+#pragma once
+
+#include <cstddef>
+
+#include "layer.h"
+
+namespace cellserve {
+
+enum class Score { kDot, kCosine, kAdditive };
+
+// Rows of keys, values and queries are padded with zeros to this many floats.
+constexpr size_t kPartialSums = 16;
+constexpr size_t padded(size_t width) { return (width + kPartialSums - 1) / kPartialSums * kPartialSums; }
+
+struct Reading {
+  Score score;
+  Activation activation;  // of an additive score
+  float scale;
+  size_t width;       // of a query and of a key
+  size_t valueWidth;
+  const float* v;     // [padded(width)], of an additive score
+};
+
+// The supports that a row reads.
+struct Set {
+  size_t count;
+  const float* keys;      // [count][padded(width)]
+  const float* inverses;  // [count], 1 / max(|k|, 1e-8), for cosine
+  const float* values;    // [count][padded(valueWidth)]
+};
+
+}  // namespace cellserve

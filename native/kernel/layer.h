@@ -1,0 +1,103 @@
+// What the kernel computes of cells and linear layers, and the shapes of what it is given. Everything is float32.
+//
+//     lstm  i, f, o = sigmoid(W_ih x + b_ih + W_hh h + b_hh)    g = tanh(same)
+//           carryOut = f * carry + i * g                        out = o * tanh(carryOut)
+//     gru   r, z = sigmoid(W_ih x + b_ih + W_hh h + b_hh)       n = tanh(W_ih x + b_ih + r * (W_hh h + b_hh))
+//           out = (1 - z) * n + z * carry
+//     rnn   out = activation(W_ih x + b_ih + W_hh h + b_hh); without h it is a linear layer
+//
+// Every sum is made in one order: the bias, the I input terms, the Hi hidden terms, one fused multiply-add each. Nothing
+// below changes that order: not the batch, the vector width, the thread, nor where a sum is put down and picked up again.
+// That is why a row has the same bits however it is computed. A sum past float32's range makes NaN of what is made from it.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+
+namespace cellserve {
+
+struct Kernel;
+
+enum class Kind { kLstm, kGru, kRnn };
+enum class Activation { kNone, kTanh, kRelu, kSigmoid };
+
+struct Sizes {
+  size_t I;   // input size, 0 if no x is read
+  size_t Hi;  // input hidden size, what is read as h; 0 in a linear layer
+  size_t Ho;  // output hidden size, what is written
+};
+
+// The vectors of sums that a row has in a panel.
+constexpr size_t kSums = 4;
+
+// Frees what `allocateFloats` gave.
+struct FreeFloats {
+  void operator()(float* memory) const;
+};
+using FloatMemory = std::unique_ptr<float[], FreeFloats>;
+
+// Memory for so many floats, on a cache line of its own; large ones are on huge pages if the system has them. Its contents
+// are not set. @throws std::bad_alloc
+FloatMemory allocateFloats(size_t floats);
+
+// A layer's weights, packed once. A panel holds all that a few units need, in the order of its use: first the sums' start,
+// the bias, then a row of columns for each term, a column being a vector of weights.
+//
+//     [4][lanes]  [I][columns][lanes]  [Hi][columns][lanes]
+//
+// lstm: a panel has `lanes` units, sums and columns are i, f, g, o. gru: `lanes` units, sums r, z, n of x, n of h, columns
+// r, z, n. rnn: 4 x `lanes` units, of which each sum and column has a quarter. Units past Ho, in the last panel, are zeros.
+struct Weights {
+  Kind kind;
+  Activation activation;  // of an rnn
+  Sizes sizes;
+  const Kernel* kernel;
+  FloatMemory data;
+
+  size_t columns() const { return kind == Kind::kGru ? 3 : 4; }
+  size_t units() const;
+  size_t panels() const { return (sizes.Ho + units() - 1) / units(); }
+  size_t panelFloats() const;
+  size_t floats() const { return panels() * panelFloats(); }
+  const float* panel(size_t index) const { return data.get() + index * panelFloats(); }
+};
+
+// What is known of a layer before it is packed. Matrices are row-major, a gate's rows after those of the gate before.
+struct Layer {
+  Kind kind;
+  Activation activation;
+  Sizes sizes;
+  const float* weightIh;
+  const float* weightHh;
+  const float* biasIh;
+  const float* biasHh;  // null if there is one bias alone
+};
+
+// @throws std::bad_alloc
+Weights packWeights(const Kernel&, const Layer&);
+
+// A vector of each row: row i's begins at `data + i * stride`.
+struct Vectors {
+  float* data = nullptr;
+  size_t stride = 0;
+
+  float* row(size_t i) const { return data + i * stride; }
+};
+
+// Rows to take through a layer: a whole step, or either half of one.
+struct Pass {
+  enum Part { kWhole, kInput, kHidden };
+
+  size_t rows;
+  Part part;
+  Vectors x, h;
+  // For the halves, [panels][sumRows][4][lanes]: the first leaves its sums here, the second goes on from them.
+  float* sums = nullptr;
+  size_t sumRows = 0;
+  // The rest is for passes that reach the end.
+  Vectors carry;
+  Vectors carryOut;  // without data if the carry is not kept beside `out`
+  Vectors out;
+};
+
+}  // namespace cellserve

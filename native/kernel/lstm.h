@@ -1,0 +1,44 @@
+// The LSTM: sums i, f, g, o.
+#pragma once
+
+#include "activations.h"
+#include "layer.h"
+
+namespace {
+
+struct Lstm {
+  static constexpr int kUsed = 4;  // sums
+  static constexpr size_t kUnits = kLanes;
+  static constexpr int kColumns = 4;  // of a term, in the panel
+  static constexpr int kX[] = {0, 1, 2, 3}, kH[] = {0, 1, 2, 3};  // the sum that each column of x and of h adds to
+
+  // The epilogue: from the sums to the new state. All rows and panels go side by side, for in one of them each function
+  // waits for the one before it.
+  template <int P, int R>
+  static INLINE void finish(const Floats (&sums)[P][R][kUsed], const cellserve::Weights& weights, const cellserve::Pass& pass,
+                            size_t row, size_t unit) {
+    const size_t left = weights.sizes.Ho - unit;
+    Floats c[P][R], h[P][R];
+    for (int p = 0; p < P; p++) {
+      for (int r = 0; r < R; r++) c[p][r] = loadSome(pass.carry.row(row + r) + unit + p * kLanes, left - p * kLanes);
+    }
+    for (int p = 0; p < P; p++) {
+      for (int r = 0; r < R; r++) {
+        const Floats(&gates)[kUsed] = sums[p][r];
+        c[p][r] = fma(sigmoid(gates[1]), c[p][r], sigmoid(gates[0]) * tanh(gates[2])) +
+                  (lost(gates[0]) + lost(gates[1]) + lost(gates[2]) + lost(gates[3]));
+      }
+    }
+    for (int p = 0; p < P; p++) {
+      for (int r = 0; r < R; r++) h[p][r] = sigmoid(sums[p][r][3]) * tanh(c[p][r]);
+    }
+    for (int p = 0; p < P; p++) {
+      for (int r = 0; r < R; r++) {
+        storeSome(pass.carryOut.row(row + r) + unit + p * kLanes, c[p][r], left - p * kLanes);
+        storeSome(pass.out.row(row + r) + unit + p * kLanes, h[p][r], left - p * kLanes);
+      }
+    }
+  }
+};
+
+}  // namespace

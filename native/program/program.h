@@ -1,0 +1,94 @@
+// A program: what is done for each row of a batch, step by step, as a list of instructions over operands. It is what
+// src/engine/program.ts compiles a stage of a network to, with the weights packed.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "../kernel/kernels.h"
+#include "plan.h"
+
+namespace cellserve {
+
+// Places of a row's vectors. `old` is its state as a step finds it, `new` as it leaves it; scratch lasts for a step. Then
+// come the inputs, then the outputs.
+enum : size_t { kOld, kNew, kScratch, kStreams };
+
+struct Operand {
+  size_t place;
+  size_t offset;
+  size_t width;
+};
+
+enum class Op { kCell, kLinear, kSoftmax, kCopy, kSum, kProduct, kAttend, kChoose, kClear };
+
+// What an operation reads and writes, in this order:
+//
+//     cell      x, h, carry -> out, carryOut      the carries have no width if the cell keeps none beside out
+//     linear    x -> out
+//     softmax   x -> out
+//     copy      x -> out
+//     sum       a, b -> out                       likewise product
+//     attend    query -> read
+//     choose    x, flag -> out                    copied in rows whose flag, one number, is not 0
+//     clear     -> out
+struct Instruction {
+  Op op;
+  std::array<Operand, 3> in;
+  std::array<Operand, 2> out;
+  const Weights* layer;  // of a cell or linear
+  bool ahead;            // whether a cell's x is there for all steps before the first
+};
+
+struct Output {
+  size_t width;
+  bool asked;  // written only if a call asks for it
+};
+
+struct Program {
+  const Kernel* kernel;
+  size_t state;    // floats of a row's state
+  size_t scratch;  // floats of scratch that a row needs
+  std::vector<size_t> inputs;  // widths
+  std::vector<Output> outputs;
+  std::vector<std::unique_ptr<const Weights>> layers;
+  std::vector<Instruction> instructions;
+  std::vector<uint64_t> streams;  // of each instruction, a bit for each input and output that it reads or writes
+  // The instructions before `begin` make what the first node reads; those from `read` on the read and the parts for the
+  // next step; those from `feed` on what the first node reads next.
+  size_t begin, read, feed;
+  // Where the groups begin that can run one after the other, each over all steps; the first at 0.
+  std::vector<size_t> groups;
+
+  bool attends = false;
+  Reading reading{};
+  FloatMemory v;                                   // what `reading.v` points to
+  size_t support = 0;                              // the width of a support vector
+  std::unique_ptr<const Weights> key, value;       // what makes keys and values; a support itself without
+  bool valueIsKey = false;
+
+  // The places' widths: state, state, scratch, inputs, outputs.
+  size_t width(size_t place) const;
+  size_t places() const { return kStreams + inputs.size() + outputs.size(); }
+  bool isInput(size_t place) const { return place >= kStreams && place < kStreams + inputs.size(); }
+  bool isOutput(size_t place) const { return place >= kStreams + inputs.size(); }
+
+  // Multiply-adds of an instruction for a row, without those of supports; for elementwise ones, numbers.
+  static double workOf(const Instruction&);
+  // Multiply-adds of a read for each support.
+  double workOfRead() const;
+  // Bytes of the weights.
+  size_t bytes() const;
+
+  // How the members of a team share a range of instructions; made when it is first asked for.
+  const Plan& plan(size_t members) const;
+
+ private:
+  mutable std::mutex mutex_;
+  mutable std::vector<std::unique_ptr<const Plan>> plans_;  // by members
+};
+
+}  // namespace cellserve
