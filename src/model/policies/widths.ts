@@ -105,5 +105,5 @@ export function findWidths (demands: readonly Demand[], parts: Parts, needed: It
 
 function unknownWidths (unknown: readonly string[], where: string): InputError {
   const names = [...new Set(unknown)]
-  return unprocessable('/feedback/widths', `is to say how many numbers ${names.join(' or ')} ${names.length === 1 ? 'has' : 'have'}: nothing else tells it of ${where}`)
+  return unprocessable('/feedback/widths', `must say how many numbers ${names.join(' or ')} ${names.length === 1 ? 'has' : 'have'}: ${where} alone does not tell`)
 }

@@ -67,11 +67,11 @@ export function createWiring (options: WiringOptions, { layers, tensor }: Policy
   })
 
   if (I === 0 && options.x !== undefined) throw unprocessable('/feedback/x', 'the cell reads no x: its file has no W_ih')
-  const x = readFeed(options.x ?? 'x', '/feedback/x', scope)
+  const x = readFeed(options.x === undefined ? 'x' : options.x, '/feedback/x', scope)
   if (I > 0) demands.push({ path: '/feedback/x', feeds: [x], width: I, by: `x has I = ${I}` })
 
   if (stack && options.h_in !== undefined) throw unprocessable(hPath, 'each layer of a stack reads its own h: h_in is to be left out')
-  const h = stack ? part('h') : readFeed(options.h_in ?? 'h', hPath, scope)
+  const h = stack ? part('h') : readFeed(options.h_in === undefined ? 'h' : options.h_in, hPath, scope)
   if (!stack) demands.push({ path: hPath, feeds: [h], width: Hi, by: `h_in has Hi = ${Hi}` })
 
   for (const [path, wanted, by] of [['/feedback/residual', residual, 'residual adds x to h'], ['/feedback/initial', initial === 'x', 'h begins as x']] as const) {
