@@ -1,9 +1,7 @@
 import Type from 'typebox'
 import { createPolicy } from './model/policies/policies.ts'
 import { createModel, type Model, type ModelDeps } from './model/model.ts'
-import type { CellSizes } from './network/cell.ts'
-import { directionsOf, type Layers } from './network/layers.ts'
-import { nodeWidth } from './network/network.ts'
+import { directionsOf, sizesOf, type Layers } from './network/layers.ts'
 import { compile } from './tensor/schema.ts'
 import { ModelsError, readModels, type ModelFile } from './weights/folder.ts'
 import { CellOptionsSchema } from './weights/layouts/options.ts'
@@ -26,27 +24,19 @@ export async function loadModels (directory: string, deps: ModelDeps): Promise<M
 
 async function loadModel (file: ModelFile, deps: ModelDeps): Promise<Model> {
   const { name, config, folder, tensor, layers } = file
-  const sizes = sizesOf(layers)
   try {
     const { feedback, default: isDefault } = readConfig(config, '')
-    const policy = await createPolicy(feedback, { sizes, folder, tensor })
+    const policy = await createPolicy(feedback, { layers, folder, tensor })
     file.unused()
     return createModel({ name, isDefault, layers, policy }, deps)
   } catch (error) {
     throw new ModelsError(`${folder === undefined ? file.path : `${folder}/config.json`}: ` +
-      `${error instanceof Error ? error.message : String(error)} (${file.path} has ${describeSizes(layers, sizes)})`)
+      `${error instanceof Error ? error.message : String(error)} (${file.path} has ${describeSizes(layers)})`)
   }
 }
 
-/** The sizes that a policy has to fit. In a stack each layer reads its own h, so there Hi is Ho. */
-function sizesOf ({ nodes }: Layers): CellSizes {
-  const [[{ cell: { sizes: { I, Hi } } }]] = nodes
-  const [last] = nodes[nodes.length - 1]
-  const Ho = nodeWidth(last)
-  return { I, Hi: nodes.length > 1 ? Ho : Hi, Ho }
-}
-
-function describeSizes (layers: Layers, { I, Hi, Ho }: CellSizes): string {
+function describeSizes (layers: Layers): string {
+  const { I, Hi, Ho } = sizesOf(layers)
   const stack = layers.nodes.length > 1 || directionsOf(layers) > 1 ? `L = ${layers.nodes.length}, D = ${directionsOf(layers)}, ` : ''
   return `${stack}I = ${I}, Hi = ${Hi}, Ho = ${Ho}`
 }

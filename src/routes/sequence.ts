@@ -7,7 +7,7 @@ import { CONTEXTS } from '../model/policies/contexts.ts'
 import type { Registry } from '../model/registry.ts'
 import type { SequenceRequest } from '../model/request.ts'
 import type { Call } from '../scheduler/cancellation.ts'
-import { compile, tensorFields, TensorSchema } from '../tensor/schema.ts'
+import { compile, integerFields, tensorFields, TensorSchema } from '../tensor/schema.ts'
 import { NDJSON } from '../wire/json.ts'
 import type { Fields } from '../wire/tensor-paths.ts'
 import { answers, BODIES, FirstState, LastState, ModelParams, Problem, problems, WorkHeaders } from './schemas.ts'
@@ -83,12 +83,13 @@ const SequenceLine = Type.Union([
 
 const readParams = compile(Type.Partial(ModelParams))
 
-/** The tensor fields of the body, including those of the model's context. */
-function fieldsOf ({ policy }: Model): Fields {
+/** The tensors and lists of the body, including those of the model's context. */
+function fieldsOf ({ policy: { policy: { context } } }: Model): Fields {
+  const inContext = (name: string): string => `context/${name}`
   return {
     known: Object.keys(SequenceBody.properties),
-    tensors: [...tensorFields(SequenceBody), ...tensorFields(policy.policy.context).map((name) => `context/${name}`)],
-    integers: ['lengths']
+    tensors: [...tensorFields(SequenceBody), ...tensorFields(context).map(inContext)],
+    integers: [...integerFields(SequenceBody), ...integerFields(context).map(inContext)]
   }
 }
 

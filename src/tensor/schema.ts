@@ -37,6 +37,11 @@ export function tensorFields ({ properties = {} }: { properties?: object }): str
   return Object.entries(properties).filter(([, schema]) => typeof schema === 'object' && schema !== null && 'tensor' in schema).map(([name]) => name)
 }
 
+/** The names of those that are lists of integers. */
+export function integerFields ({ properties = {} }: { properties?: object }): string[] {
+  return Object.entries(properties).filter(([, { type, items }]: [string, { type?: unknown, items?: { type?: unknown } }]) => type === 'array' && items?.type === 'integer').map(([name]) => name)
+}
+
 /** The schema as it is published: plain JSON Schema, without the keywords above. */
 export function publish (schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(publish)

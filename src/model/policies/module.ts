@@ -4,6 +4,7 @@ import Type, { type TSchema } from 'typebox'
 import type { CellSizes } from '../../network/cell.ts'
 import { InputError } from '../../errors.ts'
 import { compile } from '../../tensor/schema.ts'
+import { directionsOf, sizesOf } from '../../network/layers.ts'
 import { PLAIN } from '../../network/network.ts'
 import { optionsOf } from './options.ts'
 import type { PolicyKind } from './policy.ts'
@@ -35,8 +36,10 @@ export interface FeedbackStep {
 export const moduleFile: PolicyKind = {
   name: 'module',
   summary: 'h_in is what feedback.mjs in the model\'s folder says.',
-  async create (options, { sizes, folder }) {
+  async create (options, { layers, folder }) {
     readOptions(options)
+    const sizes = sizesOf(layers)
+    if (layers.nodes.length > 1 || directionsOf(layers) === 2) throw new Error('policy module needs a network of one layer and one direction')
     if (folder === undefined) throw new Error('policy module needs a feedback.mjs in the model\'s own folder')
     const path = join(folder, 'feedback.mjs')
     const { feedback, context = Type.Unknown() } = await load(path)
@@ -44,6 +47,8 @@ export const moduleFile: PolicyKind = {
     return {
       context,
       wiring: { ...PLAIN, h: 'host' },
+      initial: 'read',
+      x: sizes.I,
       host (given, { state }) {
         const checked: unknown = readContext(given, '/context')
         return (rows, steps) => rows.forEach((row, i) => {
