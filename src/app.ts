@@ -53,6 +53,8 @@ export async function buildApp ({ config, registry, admission, metrics, json, ke
     bodyLimit: config['body-limit'],
     keepAliveTimeout: 1000 * config['keep-alive-timeout'],
     requestTimeout,
+    // A connection on which nothing moves, not even an answer, for longer than a request may take.
+    connectionTimeout: 1000 * (Math.max(config['request-timeout'], config['body-timeout']) + 5),
     http: {
       requestTimeout,
       // A part takes no longer than the whole.
