@@ -1,5 +1,5 @@
 import type { CellSizes } from '../network/cell.ts'
-import { InputError, unprocessable } from '../errors.ts'
+import { unprocessable } from '../errors.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 
 /** One step of the bare cell; the client owns the feedback. */
@@ -57,7 +57,7 @@ export function outlineSequence ({ x, steps, lengths }: SequenceRequest, { I }: 
   const { shape, rank } = x
   if (steps !== undefined && rank === 3) throw unprocessable('/steps', 'feeds the same x to every step, so x must be [B][I] or [I], got [B][T][I]')
   if (steps === undefined && rank === 1) {
-    throw new InputError('malformed', { path: '/x', message: 'expected [B][T][I] or [T][I], got a single vector; to feed it more than once, say how often in steps' })
+    throw unprocessable('/x', 'expected [B][T][I] or [T][I], got a single vector; to feed it more than once, say how often in steps')
   }
   checkWidth(x, I)
   const batched = steps === undefined ? rank === 3 : rank === 2

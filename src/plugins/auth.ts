@@ -29,7 +29,7 @@ export default fp<{ keys: readonly string[] }>(async (app, { keys }) => {
 
 /** The key that a request brings; empty, which none is, where it brings none. */
 export function keyOf ({ authorization = '', 'x-api-key': plain }: IncomingHttpHeaders): string {
-  return typeof plain === 'string' ? plain : /^Bearer +([^ ]+) *$/i.exec(authorization)?.[1] ?? ''
+  return typeof plain === 'string' && plain !== '' ? plain : /^Bearer +([^ ]+) *$/i.exec(authorization)?.[1] ?? ''
 }
 
 /** Of one length for keys of any. */

@@ -96,7 +96,7 @@ test('a given h_in is read as it is, so its step has no attention weights', asyn
 })
 
 const WRONG: ReadonlyArray<[name: string, url: string, body: object, status: number, path: string, message: RegExp]> = [
-  ['a single vector without steps', '/sequence', { x: [1, 2] }, 400, '/x', /say how often in steps/],
+  ['a single vector without steps', '/sequence', { x: [1, 2] }, 422, '/x', /say how often in steps/],
   ['steps beside a T axis', '/sequence', { x: [ROW], steps: 2 }, 422, '/steps', /x must be \[B\]\[I\] or \[I\]/],
   ['steps of 0', '/sequence', { x: [1, 2], steps: 0 }, 400, '/steps', />= 1, got 0/],
   ['steps of a billion', '/sequence', { x: [1, 2], steps: 1e9 }, 422, '/steps', /1000000000 steps, more than the 65536 allowed/],
