@@ -29,7 +29,7 @@ export default fp<{ keys: readonly string[] }>(async (app, { keys }) => {
 
 /** The key of a request; empty if it has none, which matches no key. */
 export function keyOf ({ authorization = '', 'x-api-key': plain }: IncomingHttpHeaders): string {
-  return typeof plain === 'string' ? plain : /^Bearer +([^ ]+) *$/i.exec(authorization)?.[1] ?? ''
+  return typeof plain === 'string' && plain !== '' ? plain : /^Bearer +([^ ]+) *$/i.exec(authorization)?.[1] ?? ''
 }
 
 /** A digest has one length for keys of any length. */
