@@ -18,6 +18,8 @@ test('with keys those who send one of them are served, by either header', async 
   for (const [name, value] of [
     ['authorization', 'Bearer correct-horse'], ['authorization', 'bearer  battery-staple'], ['x-api-key', 'battery-staple']
   ]) await request.post('/step').set(name, value).send({ x: [1, 2] }).expect(200)
+  // An empty header is none.
+  await request.post('/step').set({ 'x-api-key': '', authorization: 'Bearer correct-horse' }).send({ x: [1, 2] }).expect(200)
   for (const [name, value] of [
     ['x-none', ''], ['authorization', 'Bearer'], ['authorization', 'Bearer '], ['authorization', 'correct-horse'],
     ['authorization', 'Basic correct-horse'], ['authorization', 'Bearer correct-hors'], ['authorization', 'Bearer correct-horse2'],
