@@ -23,6 +23,7 @@ import streams from './plugins/ndjson.ts'
 import tracing from './plugins/telemetry/tracing.ts'
 import validation from './plugins/validation.ts'
 import health from './routes/health.ts'
+import home from './routes/home.ts'
 import metricsRoute from './routes/metrics.ts'
 import models from './routes/models.ts'
 import sequence from './routes/sequence.ts'
@@ -86,7 +87,7 @@ export async function buildApp ({ config, registry, admission, metrics, json, ke
   await app.register(bodies, { json })
   await app.register(validation)
   await app.register(answers, { json })
-  await app.register(openapi, { version })
+  await app.register(openapi, { version, registry, keyed: keyOf !== undefined })
   await app.register(callers, { admission, timeout: config['request-timeout'] })
   await app.register(streams, { json })
 
@@ -94,6 +95,7 @@ export async function buildApp ({ config, registry, admission, metrics, json, ke
   await app.register(sequence, { registry })
   await app.register(models, { registry })
   await app.register(health)
+  await app.register(home, { version })
   if (config['metrics-port'] === undefined) await app.register(metricsRoute, { metrics })
   return app
 }

@@ -30,17 +30,13 @@ const SequenceBody = Type.Object({
     description: 'What the model\'s feedback policy needs of the request.'
   })),
   return: Type.Optional(Type.Enum(['all', 'last'], {
+    type: 'string',
     description: 'Whether `output` has every step (`all`, the default) or the last of each row alone.'
   }))
 }, {
   additionalProperties: false,
   title: 'SequenceRequest',
-  description: 'T steps, the feedback by the model\'s policy.',
-  examples: [
-    { x: [[0.5, -0.25], [0.1, 0.2], [-0.3, 0.4]] },
-    { x: [[[0.5, -0.25], [0.1, 0.2], [-0.3, 0.4]], [[1, 2]]], return: 'last' },
-    { x: [0.5, -0.25], steps: 3, h_in: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6], c_in: [0.1, 0.2, 0.3] }
-  ]
+  description: 'T steps, the feedback by the model\'s policy.'
 })
 
 const SequenceAnswer = Type.Object({
@@ -54,9 +50,9 @@ const SequenceAnswer = Type.Object({
 }, { title: 'SequenceAnswer', description: 'The outputs, and the states to go on from.' })
 
 const SequenceOptions = Type.Object({
-  steps: Type.Optional(Type.Integer({ minimum: 1, description: '`steps` of the request, where the body cannot have it.' })),
-  return: Type.Optional(Type.Enum(['all', 'last'], { description: '`return` of the request, where the body cannot have it.' })),
-  weights: Type.Optional(Type.Boolean({ description: '`weights` of the request\'s context, where the body cannot have it.' }))
+  steps: Type.Optional(Type.Integer({ minimum: 1, description: 'For a body of safetensors: feed the same x this many times. A JSON body has it as a field.' })),
+  return: Type.Optional(Type.Enum(['all', 'last'], { type: 'string', description: 'For a body of safetensors: whether `output` has every step, or the last alone. A JSON body has it as a field.' })),
+  weights: Type.Optional(Type.Boolean({ description: 'For a body of safetensors: answer the attention weights as well. A JSON body has it in its context.' }))
 }, { additionalProperties: false })
 
 const SequenceLine = Type.Union([

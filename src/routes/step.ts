@@ -11,11 +11,7 @@ const StepRequest = Type.Object({
 }, {
   additionalProperties: false,
   title: 'StepRequest',
-  description: 'One step of the bare cell.',
-  examples: [
-    { x: [[0.5, -0.25], [1, 2]], h_in: [[0.1, 0.2, 0.3, 0.4, 0.5, 0.6], [0, 0, 0, 0, 0, 0]], c_in: [0.1, 0.2, 0.3] },
-    { x: [0.5, -0.25] }
-  ]
+  description: 'One step of the bare cell.'
 })
 
 const StepAnswer = Type.Object({
