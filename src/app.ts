@@ -1,5 +1,4 @@
 import Fastify, { LogController, type FastifyBaseLogger } from 'fastify'
-import cors from '@fastify/cors'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { Config } from './config/settings.ts'
 import type { Json } from './wire/json.ts'
@@ -10,12 +9,13 @@ import answers from './plugins/response-format.ts'
 import bodies from './plugins/body-parsers.ts'
 import admit from './plugins/admission.ts'
 import connections from './plugins/connections.ts'
+import cors from './plugins/cors.ts'
 import drain from './plugins/drain.ts'
 import errors, { answerFrameworkError } from './plugins/errors.ts'
 import headers from './plugins/security-headers.ts'
 import accessLog from './plugins/telemetry/access-log.ts'
 import identity, { requestId, requestLogger } from './plugins/telemetry/request-id.ts'
-import keyring from './plugins/auth.ts'
+import auth, { createKeyring } from './plugins/auth.ts'
 import limit from './plugins/rate-limit.ts'
 import counting from './plugins/telemetry/request-metrics.ts'
 import openapi from './plugins/openapi.ts'
@@ -24,6 +24,7 @@ import tracing from './plugins/telemetry/tracing.ts'
 import { rewriteUrl } from './plugins/urls.ts'
 import validation from './plugins/validation.ts'
 import health from './routes/health.ts'
+import home from './routes/home.ts'
 import metricsRoute from './routes/metrics.ts'
 import models from './routes/models.ts'
 import sequence from './routes/sequence.ts'
@@ -44,6 +45,7 @@ export interface AppOptions {
 
 /** The service, ready to listen. */
 export async function buildApp ({ config, registry, admission, metrics, json, keys, logger }: AppOptions) {
+  const keyOf = createKeyring(keys)
   const requestTimeout = 1000 * config['body-timeout']
   const app = Fastify({
     ...(logger !== undefined && { loggerInstance: logger }),
@@ -82,7 +84,7 @@ export async function buildApp ({ config, registry, admission, metrics, json, ke
   if (config['access-log']) await app.register(accessLog, { registry })
   await app.register(tracing, { version })
   await app.register(headers)
-  if (config['cors-origin'] !== undefined) await app.register(cors, { origin: config['cors-origin'], methods: ['GET', 'POST'] })
+  await app.register(cors, { origins: config['cors-origin'] })
   await app.register(counting, { metrics, registry })
   await app.register(connections, {
     maxConnections: config['max-connections'],
@@ -92,19 +94,20 @@ export async function buildApp ({ config, registry, admission, metrics, json, ke
     }
   })
   await app.register(drain)
-  await app.register(keyring, { keys })
-  await app.register(limit, { perSecond: config['rate-limit'], byKey: keys.length > 0 })
+  await app.register(limit, { perSecond: config['rate-limit'], keyOf })
+  await app.register(auth, { keyOf })
   await app.register(admit, { admission, timeout: config['request-timeout'] })
   await app.register(bodies, { json })
   await app.register(validation)
   await app.register(answers, { json })
-  await app.register(openapi, { version })
+  await app.register(openapi, { version, registry, keyed: keyOf !== undefined })
   await app.register(streams, { json })
 
   await app.register(step, { registry })
   await app.register(sequence, { registry })
   await app.register(models, { registry })
   await app.register(health)
+  await app.register(home, { version })
   if (config['metrics-port'] === undefined) await app.register(metricsRoute, { metrics })
   return app
 }

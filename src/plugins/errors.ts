@@ -65,11 +65,12 @@ export default fp(async (app) => {
     const wrong = problemOfUrl(request.originalUrl)
     if (wrong !== undefined) return send(reply, wrong)
     const path = request.url.split('?', 1)[0]
-    // The plugin for CORS answers OPTIONS on every path.
+    // OPTIONS is no route of ours: with CORS on there is one of all paths, for preflights.
     const allowed = app.supportedMethods.filter((method) => method !== 'OPTIONS' && app.findRoute({ method, url: path }) !== null)
     if (allowed.length === 0) return send(reply, problem(404, `there is no ${path} here; GET /docs lists what there is`))
     reply.header('allow', allowed.join(', '))
-    return send(reply, problem(405, `${path} accepts ${allowed.join(', ')}, not ${request.method}`))
+    const preflight = request.method === 'OPTIONS' && request.headers['access-control-request-method'] !== undefined
+    return send(reply, problem(405, `${path} takes ${allowed.join(', ')}, not ${request.method}${preflight ? '; pages of other origins may call if --cors-origin names them' : ''}`))
   })
 }, { name: 'errors', fastify: '5.x' })
 

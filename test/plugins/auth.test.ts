@@ -31,12 +31,14 @@ test('with keys those who send one of them are served, by either header', async 
   }
 })
 
-test('health is open; all else takes a key, the metrics and what is not there as well', async (t) => {
+test('health and the reference are open; all else takes a key, the metrics and what is not there as well', async (t) => {
   const request = supertest((await buildTestApp(t, ...KEYS)).server)
-  for (const path of ['/health/live', '/health/ready']) await request.get(path).expect(200)
-  for (const path of ['/metrics', '/models', '/models/custom-lstm', '/openapi.json', '/docs/', '/nothing']) {
+  for (const path of ['/', '/health/live', '/health/ready', '/openapi.json', '/docs', '/docs/', '/docs/json', '/docs/yaml', '/docs/static/swagger-ui-bundle.js', '/docs/static/theme/icon.svg']) {
+    await request.get(path).expect(200)
+  }
+  for (const path of ['/metrics', '/models', '/models/custom-lstm', '/nothing', '/docs/nothing']) {
     await request.get(path).expect(401)
-    await request.get(path).set('x-api-key', 'correct-horse').expect(path === '/nothing' ? 404 : 200)
+    await request.get(path).set('x-api-key', 'correct-horse').expect(path.endsWith('nothing') ? 404 : 200)
   }
 })
 
