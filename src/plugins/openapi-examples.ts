@@ -47,42 +47,68 @@ export function addExamples (document: Document, registry: Registry): Document {
   return document
 }
 
-function stepExamples ({ sizes: { I, Hi, Ho } }: Model): Examples {
+/** None with two directions, which a step does not take. */
+function stepExamples ({ shape: { I, hIn, hOut, c, directions } }: Model): Examples {
+  const rows = (B: number, of: (row: number) => object): object => merge(Array.from({ length: B }, (_, row) => of(row)))
+  const x = (row: number): object => I === 0 ? {} : { x: numbers(I, row) }
+  const carry = (name: string, row: number): object => c === 0 ? {} : { [name]: numbers(c, row) }
   return {
-    requests: [
-      { summary: 'One row', value: { x: [numbers(I)] } },
-      { summary: 'Two rows, and what the step before left', value: { x: [numbers(I), numbers(I, 1)], h_in: [numbers(Hi), numbers(Hi, 1)], c_in: [numbers(Ho), numbers(Ho, 1)] } }
-    ],
-    answer: { h_out: [numbers(Ho)], c_out: [numbers(Ho, 1)] }
+    requests: directions === 2
+      ? []
+      : [
+          { summary: 'One row', value: rows(1, (row) => ({ ...x(row), ...(I === 0 && { h_in: numbers(hIn, row) }) })) },
+          { summary: 'Two rows, and what the step before left', value: rows(2, (row) => ({ ...x(row), h_in: numbers(hIn, row), ...carry('c_in', row) })) }
+        ],
+    answer: rows(1, () => ({ h_out: numbers(hOut), ...carry('c_out', 1) }))
   }
 }
 
+/** The fields of rows, each a list of what the rows have. */
+function merge (rows: readonly object[]): object {
+  return Object.fromEntries(Object.keys(rows[0]).map((name) => [name, rows.map((row) => Reflect.get(row, name))]))
+}
+
 function sequenceExamples (model: Model): Examples {
-  const { sizes: { I, Hi, Ho }, policy } = model
-  const steps = [numbers(I), numbers(I, 1), numbers(I, 2)]
-  const answer = (T: number): object => ({ output: [steps.slice(0, T).map((_, t) => numbers(Ho, t))], h_out: [numbers(Ho, T - 1)], c_out: [numbers(Ho, T)] })
-  if (policy.name === 'none') {
-    return { requests: [{ summary: 'One step: only the client knows what feeds the next', value: { x: [[numbers(I)]], h_in: [numbers(Hi)] } }], answer: answer(1) }
+  const { shape: { X, hIn, hOut, c, output }, policy: { policy: { wiring } } } = model
+  const knows = wiring !== undefined
+  const steps = [numbers(X), numbers(X, 1), numbers(X, 2)]
+  const answer = (T: number): object => ({
+    output: [steps.slice(0, T).map((_, t) => numbers(output, t))], h_out: [numbers(hOut, T - 1)], ...(c > 0 && { c_out: [numbers(c, T)] })
+  })
+  if (!knows) {
+    return { requests: [{ summary: 'One step: only the client knows what feeds the next', value: { ...(X > 0 ? { x: [[numbers(X)]] } : { steps: 1 }), h_in: [numbers(hIn)] } }], answer: answer(1) }
   }
-  const context = exampleContext(model)
-  const requests = [
-    { summary: 'One row of three steps', value: { x: [steps] } },
-    { summary: 'Two rows, of three steps and of one', value: { x: [steps, [numbers(I, 3)]] } },
-    { summary: 'The same x three times, and the last output alone', value: { x: [numbers(I)], steps: 3, return: 'last' } }
-  ]
+  const requests = X === 0
+    ? [{ summary: 'Three steps', value: { steps: 3 }, lengths: [3] }]
+    : [
+        { summary: 'One row of three steps', value: { x: [steps] }, lengths: [3] },
+        { summary: 'Two rows, of three steps and of one', value: { x: [steps, [numbers(X, 3)]] }, lengths: [3, 1] },
+        { summary: 'The same x three times, and the last output alone', value: { x: [[numbers(X)]], steps: 3, return_sequences: false }, lengths: [3] }
+      ]
   return {
-    requests: context === undefined ? [] : requests.map(({ summary, value }) => ({ summary, value: { ...value, ...context } })),
+    requests: requests.flatMap(({ summary, value, lengths }) => {
+      const context = exampleContext(model, lengths)
+      return context === undefined ? [] : [{ summary, value: { ...value, ...context } }]
+    }),
     answer: answer(3)
   }
 }
 
-/** The part of a request that the model's policy asks for; undefined if only the operator's own module knows what that is. */
-function exampleContext ({ sizes: { Hi, Ho }, policy: { policy: { context: schema } } }: Model): { context?: object } | undefined {
+/**
+ * The part of a request that the model's wiring asks for; undefined if only the operator's own module knows what that is.
+ *
+ * @param lengths how many steps each row takes.
+ */
+function exampleContext ({ policy: { policy: { context: schema, wiring, vectors = 0 } } }: Model, lengths: readonly number[]): { context?: object } | undefined {
   const { required = [], examples: [own] = [] }: { required?: readonly string[], examples?: readonly object[] } = schema
   if (own !== undefined) return { context: own }
   if (required.length === 0) return {}
+  const D = wiring?.read?.support ?? 0
   const tensors = new Set(tensorFields(schema))
-  const known: Readonly<Record<string, unknown>> = { support: [numbers(Ho), numbers(Ho, 1)], vectors: numbers(Hi - Ho) }
+  const known: Readonly<Record<string, unknown>> = {
+    support: lengths.map(() => [numbers(D), numbers(D, 1)]),
+    vectors: lengths.map((length) => Array.from({ length }, (_, t) => numbers(vectors, t)))
+  }
   if (!required.every((name) => tensors.has(name) && name in known)) return undefined
   return { context: Object.fromEntries(required.map((name) => [name, known[name]])) }
 }
