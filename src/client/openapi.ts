@@ -247,20 +247,34 @@ export interface components {
             errors?: components["schemas"]["FieldError"][];
         };
         /**
-         * ConcatContext
-         * @description The context of policy concat.
+         * VectorsContext
+         * @description For a wiring with `vectors`.
          */
-        ConcatContext: {
-            /** @description What follows h in h_in: [D] for all rows, [B][D] one per row, or [B][T][D] one per row and step (without a batch dimension [D] or [T][D]). D = Hi - Ho. */
+        VectorsContext: {
+            /** @description The wiring's part `vectors`: [D] for all rows, [B][D] one per row, or [B][T][D] one per row and step (without a batch dimension [D] or [T][D]). */
             vectors: number[][][];
         };
         /**
-         * AttentionContext
-         * @description The context of policy attention.
+         * SupportContext
+         * @description For a wiring with an attention read.
          */
-        AttentionContext: {
-            /** @description The support set that is attended to: [N][Ho] for all rows, or [B][N][Ho] one per row. */
+        SupportContext: {
+            /** @description The support vectors that are attended to: [N][D] for all rows, or [B][N][D] those of each row, of which there may be different numbers. */
             support: number[][][];
+            /** @description How many support vectors are each row's own, if `support` is [B][N][D] and padded to the longest: [B]. */
+            support_lengths?: number[];
+        };
+        /**
+         * VectorsSupportContext
+         * @description For a wiring with `vectors` and an attention read.
+         */
+        VectorsSupportContext: {
+            /** @description The wiring's part `vectors`: [D] for all rows, [B][D] one per row, or [B][T][D] one per row and step (without a batch dimension [D] or [T][D]). */
+            vectors: number[][][];
+            /** @description The support vectors that are attended to: [N][D] for all rows, or [B][N][D] those of each row, of which there may be different numbers. */
+            support: number[][][];
+            /** @description How many support vectors are each row's own, if `support` is [B][N][D] and padded to the longest: [B]. */
+            support_lengths?: number[];
         };
         /**
          * SequenceRequest
@@ -280,7 +294,7 @@ export interface components {
             /** @description Feed the same x this many times; x is then [B][1][I]. Required if the network reads no x. */
             steps?: number;
             /** @description What the model's wiring needs from the request. */
-            context?: components["schemas"]["ConcatContext"] | components["schemas"]["AttentionContext"] | unknown;
+            context?: components["schemas"]["VectorsContext"] | components["schemas"]["SupportContext"] | components["schemas"]["VectorsSupportContext"] | unknown;
             /** @description Parts of the wiring to answer: `read`, `attention`, or the names of its lets. */
             parts?: string[];
             /** @description Whether `output` and `parts` have every step (`true`, the default) or each row's last one alone. */
@@ -409,8 +423,9 @@ export type SafetensorsDocument = components['schemas']['SafetensorsDocument'];
 export type StepAnswer = components['schemas']['StepAnswer'];
 export type FieldError = components['schemas']['FieldError'];
 export type Problem = components['schemas']['Problem'];
-export type ConcatContext = components['schemas']['ConcatContext'];
-export type AttentionContext = components['schemas']['AttentionContext'];
+export type VectorsContext = components['schemas']['VectorsContext'];
+export type SupportContext = components['schemas']['SupportContext'];
+export type VectorsSupportContext = components['schemas']['VectorsSupportContext'];
 export type SequenceRequest = components['schemas']['SequenceRequest'];
 export type SequenceAnswer = components['schemas']['SequenceAnswer'];
 export type SequenceStep = components['schemas']['SequenceStep'];
@@ -427,7 +442,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Seconds until the request times out with a 504, if that is sooner than the server's own limit. */
+                /** @description Seconds in which the request must be answered, if that is less than the server allows; past them the answer is a 504. */
                 "x-request-timeout"?: number;
             };
             path?: never;
@@ -447,6 +462,24 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "h_out": [
+                     *         [
+                     *           0.5,
+                     *           -0.25,
+                     *           0.1
+                     *         ]
+                     *       ],
+                     *       "c_out": [
+                     *         [
+                     *           0.1,
+                     *           0.2,
+                     *           -0.3
+                     *         ]
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["StepAnswer"];
                     "application/vnd.safetensors": components["schemas"]["SafetensorsDocument"];
                 };
@@ -457,6 +490,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "detail": "/h_on: is not a known field",
+                     *       "errors": [
+                     *         {
+                     *           "path": "/h_on",
+                     *           "message": "is not a known field"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -466,6 +513,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "expected an API key, as Authorization: Bearer KEY or as X-API-Key: KEY"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -475,6 +530,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "there is no model \"nobody\"; the models are custom-lstm, matching-networks"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -484,6 +547,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Payload Too Large",
+                     *       "status": 413,
+                     *       "detail": "the body is larger than the 16777216 bytes allowed"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -493,6 +564,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unsupported Media Type",
+                     *       "status": 415,
+                     *       "detail": "expected application/json or application/vnd.safetensors, got text/plain"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -502,6 +581,21 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "detail": "model custom-lstm: /h_in: expected vectors of 6 numbers (Hi), got 5",
+                     *       "model": "custom-lstm",
+                     *       "errors": [
+                     *         {
+                     *           "path": "/h_in",
+                     *           "message": "expected vectors of 6 numbers (Hi), got 5"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -511,6 +605,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "more than 100 requests in a second"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -520,6 +622,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "overloaded: 4096 rows of 1048576 bytes are in work; try again shortly"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -529,6 +639,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Gateway Timeout",
+                     *       "status": 504,
+                     *       "detail": "model custom-lstm: the answer was not ready in the time allowed",
+                     *       "model": "custom-lstm"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -538,7 +657,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Seconds until the request times out with a 504, if that is sooner than the server's own limit. */
+                /** @description Seconds in which the request must be answered, if that is less than the server allows; past them the answer is a 504. */
                 "x-request-timeout"?: number;
             };
             path: {
@@ -564,6 +683,24 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "h_out": [
+                     *         [
+                     *           0.5,
+                     *           -0.25,
+                     *           0.1
+                     *         ]
+                     *       ],
+                     *       "c_out": [
+                     *         [
+                     *           0.1,
+                     *           0.2,
+                     *           -0.3
+                     *         ]
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["StepAnswer"];
                     "application/vnd.safetensors": components["schemas"]["SafetensorsDocument"];
                 };
@@ -574,6 +711,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "detail": "/h_on: is not a known field",
+                     *       "errors": [
+                     *         {
+                     *           "path": "/h_on",
+                     *           "message": "is not a known field"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -583,6 +734,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "expected an API key, as Authorization: Bearer KEY or as X-API-Key: KEY"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -592,6 +751,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "there is no model \"nobody\"; the models are custom-lstm, matching-networks"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -601,6 +768,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Payload Too Large",
+                     *       "status": 413,
+                     *       "detail": "the body is larger than the 16777216 bytes allowed"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -610,6 +785,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unsupported Media Type",
+                     *       "status": 415,
+                     *       "detail": "expected application/json or application/vnd.safetensors, got text/plain"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -619,6 +802,21 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "detail": "model custom-lstm: /h_in: expected vectors of 6 numbers (Hi), got 5",
+                     *       "model": "custom-lstm",
+                     *       "errors": [
+                     *         {
+                     *           "path": "/h_in",
+                     *           "message": "expected vectors of 6 numbers (Hi), got 5"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -628,6 +826,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "more than 100 requests in a second"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -637,6 +843,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "overloaded: 4096 rows of 1048576 bytes are in work; try again shortly"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -646,6 +860,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Gateway Timeout",
+                     *       "status": 504,
+                     *       "detail": "model custom-lstm: the answer was not ready in the time allowed",
+                     *       "model": "custom-lstm"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -654,17 +877,17 @@ export interface operations {
     sequence: {
         parameters: {
             query?: {
-                /** @description `steps` of the request, if the body cannot have it. */
+                /** @description For a body of safetensors: feed the same x this many times. A JSON body has it as a field, and likewise those below. */
                 steps?: number;
-                /** @description `return_sequences` of the request, if the body cannot have it. */
+                /** @description For a body of safetensors: whether `output` and `parts` have every step, or each row's last one alone. */
                 return_sequences?: boolean;
-                /** @description `parts` of the request, with commas between them, if the body cannot have it. */
+                /** @description For a body of safetensors: the parts to answer, with commas between them. */
                 parts?: string;
-                /** @description `fields` of the request, with commas between them, if the body cannot have it. */
+                /** @description For a body of safetensors: the fields to answer, with commas between them. */
                 fields?: string;
             };
             header?: {
-                /** @description Seconds until the request times out with a 504, if that is sooner than the server's own limit. */
+                /** @description Seconds in which the request must be answered, if that is less than the server allows; past them the answer is a 504. */
                 "x-request-timeout"?: number;
             };
             path?: never;
@@ -684,6 +907,43 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "output": [
+                     *         [
+                     *           [
+                     *             0.5,
+                     *             -0.25,
+                     *             0.1
+                     *           ],
+                     *           [
+                     *             0.1,
+                     *             0.2,
+                     *             -0.3
+                     *           ],
+                     *           [
+                     *             -0.3,
+                     *             0.4,
+                     *             -0.15
+                     *           ]
+                     *         ]
+                     *       ],
+                     *       "h_out": [
+                     *         [
+                     *           -0.3,
+                     *           0.4,
+                     *           -0.15
+                     *         ]
+                     *       ],
+                     *       "c_out": [
+                     *         [
+                     *           -0.15,
+                     *           0.5,
+                     *           -0.25
+                     *         ]
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["SequenceAnswer"];
                     "application/vnd.safetensors": components["schemas"]["SafetensorsDocument"];
                     "application/x-ndjson": components["schemas"]["SequenceLine"];
@@ -695,6 +955,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "detail": "/h_on: is not a known field",
+                     *       "errors": [
+                     *         {
+                     *           "path": "/h_on",
+                     *           "message": "is not a known field"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -704,6 +978,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "expected an API key, as Authorization: Bearer KEY or as X-API-Key: KEY"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -713,6 +995,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "there is no model \"nobody\"; the models are custom-lstm, matching-networks"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -722,6 +1012,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Payload Too Large",
+                     *       "status": 413,
+                     *       "detail": "the body is larger than the 16777216 bytes allowed"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -731,6 +1029,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unsupported Media Type",
+                     *       "status": 415,
+                     *       "detail": "expected application/json or application/vnd.safetensors, got text/plain"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -740,6 +1046,21 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "detail": "model custom-lstm: /h_in: expected vectors of 6 numbers (Hi), got 5",
+                     *       "model": "custom-lstm",
+                     *       "errors": [
+                     *         {
+                     *           "path": "/h_in",
+                     *           "message": "expected vectors of 6 numbers (Hi), got 5"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -749,6 +1070,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "more than 100 requests in a second"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -758,6 +1087,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "model custom-lstm: the model's feedback.mjs threw an error, for step 2",
+                     *       "model": "custom-lstm"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -767,6 +1105,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "overloaded: 4096 rows of 1048576 bytes are in work; try again shortly"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -776,6 +1122,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Gateway Timeout",
+                     *       "status": 504,
+                     *       "detail": "model custom-lstm: the answer was not ready in the time allowed",
+                     *       "model": "custom-lstm"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -784,17 +1139,17 @@ export interface operations {
     sequenceModel: {
         parameters: {
             query?: {
-                /** @description `steps` of the request, if the body cannot have it. */
+                /** @description For a body of safetensors: feed the same x this many times. A JSON body has it as a field, and likewise those below. */
                 steps?: number;
-                /** @description `return_sequences` of the request, if the body cannot have it. */
+                /** @description For a body of safetensors: whether `output` and `parts` have every step, or each row's last one alone. */
                 return_sequences?: boolean;
-                /** @description `parts` of the request, with commas between them, if the body cannot have it. */
+                /** @description For a body of safetensors: the parts to answer, with commas between them. */
                 parts?: string;
-                /** @description `fields` of the request, with commas between them, if the body cannot have it. */
+                /** @description For a body of safetensors: the fields to answer, with commas between them. */
                 fields?: string;
             };
             header?: {
-                /** @description Seconds until the request times out with a 504, if that is sooner than the server's own limit. */
+                /** @description Seconds in which the request must be answered, if that is less than the server allows; past them the answer is a 504. */
                 "x-request-timeout"?: number;
             };
             path: {
@@ -820,6 +1175,43 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "output": [
+                     *         [
+                     *           [
+                     *             0.5,
+                     *             -0.25,
+                     *             0.1
+                     *           ],
+                     *           [
+                     *             0.1,
+                     *             0.2,
+                     *             -0.3
+                     *           ],
+                     *           [
+                     *             -0.3,
+                     *             0.4,
+                     *             -0.15
+                     *           ]
+                     *         ]
+                     *       ],
+                     *       "h_out": [
+                     *         [
+                     *           -0.3,
+                     *           0.4,
+                     *           -0.15
+                     *         ]
+                     *       ],
+                     *       "c_out": [
+                     *         [
+                     *           -0.15,
+                     *           0.5,
+                     *           -0.25
+                     *         ]
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["SequenceAnswer"];
                     "application/vnd.safetensors": components["schemas"]["SafetensorsDocument"];
                     "application/x-ndjson": components["schemas"]["SequenceLine"];
@@ -831,6 +1223,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "detail": "/h_on: is not a known field",
+                     *       "errors": [
+                     *         {
+                     *           "path": "/h_on",
+                     *           "message": "is not a known field"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -840,6 +1246,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "expected an API key, as Authorization: Bearer KEY or as X-API-Key: KEY"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -849,6 +1263,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "there is no model \"nobody\"; the models are custom-lstm, matching-networks"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -858,6 +1280,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Payload Too Large",
+                     *       "status": 413,
+                     *       "detail": "the body is larger than the 16777216 bytes allowed"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -867,6 +1297,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unsupported Media Type",
+                     *       "status": 415,
+                     *       "detail": "expected application/json or application/vnd.safetensors, got text/plain"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -876,6 +1314,21 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "detail": "model custom-lstm: /h_in: expected vectors of 6 numbers (Hi), got 5",
+                     *       "model": "custom-lstm",
+                     *       "errors": [
+                     *         {
+                     *           "path": "/h_in",
+                     *           "message": "expected vectors of 6 numbers (Hi), got 5"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -885,6 +1338,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "more than 100 requests in a second"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -894,6 +1355,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "model custom-lstm: the model's feedback.mjs threw an error, for step 2",
+                     *       "model": "custom-lstm"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -903,6 +1373,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "overloaded: 4096 rows of 1048576 bytes are in work; try again shortly"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -912,6 +1390,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Gateway Timeout",
+                     *       "status": 504,
+                     *       "detail": "model custom-lstm: the answer was not ready in the time allowed",
+                     *       "model": "custom-lstm"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -941,6 +1428,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "expected an API key, as Authorization: Bearer KEY or as X-API-Key: KEY"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -950,6 +1445,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "more than 100 requests in a second"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -959,6 +1462,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "overloaded: 4096 rows of 1048576 bytes are in work; try again shortly"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -994,6 +1505,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "expected an API key, as Authorization: Bearer KEY or as X-API-Key: KEY"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1003,6 +1522,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "there is no model \"nobody\"; the models are custom-lstm, matching-networks"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1012,6 +1539,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "more than 100 requests in a second"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1021,6 +1556,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "overloaded: 4096 rows of 1048576 bytes are in work; try again shortly"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1070,6 +1613,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "overloaded: 4096 rows of 1048576 bytes are in work; try again shortly"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1099,6 +1650,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "expected an API key, as Authorization: Bearer KEY or as X-API-Key: KEY"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1108,6 +1667,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "more than 100 requests in a second"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1117,6 +1684,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "overloaded: 4096 rows of 1048576 bytes are in work; try again shortly"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };

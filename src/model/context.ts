@@ -36,18 +36,25 @@ export function createContextReader ({ context: schema, vectors: D, wiring, host
   if (host !== undefined) return () => ({})
   const read = compile(schema)
   return (context, outline) => {
-    const { vectors, support }: { vectors?: unknown, support?: unknown } = Object(read(context, '/context'))
+    const { vectors, support, support_lengths: counts }: Fields = Object(read(context, '/context'))
     return {
       vectors: D !== undefined && vectors instanceof Tensor ? placeVectors(vectors, D, outline) : undefined,
-      support: wiring?.read !== undefined && support instanceof Tensor ? placeSupport(support, wiring.read, outline) : undefined
+      support: wiring?.read !== undefined && support instanceof Tensor ? placeSupport(support, counts, wiring.read, outline) : undefined
     }
   }
+}
+
+/** What a checked context has, if the wiring is fed from it. */
+interface Fields {
+  readonly vectors?: unknown
+  readonly support?: unknown
+  readonly support_lengths?: readonly number[]
 }
 
 function placeVectors (tensor: Tensor, D: number, { rows, steps, lengths, batched }: Outline): Vectors {
   const { shape, rank, lengths: own } = tensor
   const path = '/context/vectors'
-  if (shape[rank - 1] !== D) throw unprocessable(path, `expected vectors of ${D} numbers (Hi - Ho), got ${shape[rank - 1]}`)
+  if (shape[rank - 1] !== D) throw unprocessable(path, `expected vectors of ${D} numbers, got ${shape[rank - 1]}`)
   if (rank === 1) return { tensor, rowStride: 0, stepStride: 0 }
   if (rank === 2 && batched) {
     if (shape[0] !== rows) throw unprocessable(path, `expected a vector for each of the ${rows} rows, got ${shape[0]}`)
@@ -64,10 +71,35 @@ function placeVectors (tensor: Tensor, D: number, { rows, steps, lengths, batche
   return { tensor, rowStride: rank === 3 ? count * D : 0, stepStride: D }
 }
 
-function placeSupport ({ data, shape, rank }: Tensor, { support: D }: Read, { rows }: Outline): Support {
+function placeSupport (tensor: Tensor, given: readonly number[] | undefined, { support: D }: Read, { rows }: Outline): Support {
+  const { shape, rank, packed, lengths: ragged } = tensor
   const path = '/context/support'
-  if (shape[rank - 1] !== D) throw unprocessable(path, `expected vectors of ${D} numbers (Ho), got ${shape[rank - 1]}`)
-  if (rank === 3 && shape[0] !== rows) throw unprocessable(path, `expected a support for each of the ${rows} rows, got ${shape[0]}`)
   const N = shape[rank - 2]
-  return { data, counts: rank === 2 ? [N] : new Array<number>(rows).fill(N) }
+  if (shape[rank - 1] !== D) throw unprocessable(path, `expected vectors of ${D} numbers, got ${shape[rank - 1]}`)
+  if (rank === 2) {
+    if (given !== undefined) throw unprocessable('/context/support_lengths', 'is for a support of each row, [B][N][D], and this one is for all rows')
+    return { data: packed, counts: [N] }
+  }
+  if (shape[0] !== rows) throw unprocessable(path, `expected a support for each of the ${rows} rows, got ${shape[0]}`)
+  if (given === undefined) return { data: packed, counts: ragged ?? new Array<number>(rows).fill(N) }
+  checkSupportLengths(given, ragged, rows, N)
+  return { data: pack(packed, given, N * D, D), counts: given }
+}
+
+function checkSupportLengths (given: readonly number[], ragged: readonly number[] | undefined, rows: number, N: number): void {
+  const path = '/context/support_lengths'
+  if (ragged !== undefined) throw unprocessable(path, 'cannot be given if the rows of support are ragged: they have their lengths already')
+  if (given.length !== rows) throw unprocessable(path, `expected ${rows} lengths, one per row, got ${given.length}`)
+  const odd = given.findIndex((count) => count > N)
+  if (odd >= 0) throw unprocessable(`${path}/${odd}`, `expected 1 to ${N} (N), got ${given[odd]}`)
+}
+
+/** Moves the first `counts` vectors of each row together, where they are: what is left of the padding is not looked at. */
+function pack (data: Float32Array, counts: readonly number[], rowStride: number, D: number): Float32Array {
+  let at = 0
+  counts.forEach((count, row) => {
+    data.copyWithin(at, row * rowStride, row * rowStride + count * D)
+    at += count * D
+  })
+  return data.subarray(0, at)
 }

@@ -12,7 +12,7 @@ import { outputAnswer, partsAnswer, statesAnswer, stepAnswer, type SequenceAnswe
 import { createContextReader, type Context } from './context.ts'
 import { answerBytes, checkAnswerSize } from './limits.ts'
 import { createServedNetwork, type Shape } from './network.ts'
-import type { ChosenPolicy } from './policies/policy.ts'
+import type { NamedPolicy } from './policies/policies.ts'
 import { outlineSequence, outlineStep, type Outline, type SequenceRequest, type StepRequest } from './request.ts'
 import { readSteps, streamRoom } from './stream.ts'
 import { serveSequence, serveStep, type Served } from './tasks.ts'
@@ -24,7 +24,7 @@ export interface Model {
   readonly isDefault: boolean
   readonly kind: Layers['kind']
   readonly shape: Shape
-  readonly policy: ChosenPolicy
+  readonly policy: NamedPolicy
   readonly engine: Pick<Engine, 'name' | 'backend'>
   readonly parameters: number
   /** The names of tensors in its file that neither its network nor its policy uses. */
@@ -58,7 +58,7 @@ export interface ModelParts {
   readonly name: string
   readonly isDefault?: boolean | undefined
   readonly layers: Layers
-  readonly policy: ChosenPolicy
+  readonly policy: NamedPolicy
   readonly unusedTensors?: readonly string[]
 }
 

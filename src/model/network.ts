@@ -1,6 +1,6 @@
 import { directionsOf, type Layers } from '../network/layers.ts'
 import { carrySize } from '../network/cell.ts'
-import { nodeWidth, PLAIN, type Input, type Network, type Node, type Stage } from '../network/network.ts'
+import { nodeWidth, PLAIN, type Input, type Network, type Node, type Stage, type Wiring } from '../network/network.ts'
 import { part } from '../network/feed.ts'
 import type { Policy } from './policies/policy.ts'
 
@@ -43,9 +43,20 @@ export interface Place {
   readonly node: number
 }
 
-/** Puts a model's cells and its wiring together. */
+/**
+ * Puts a model's cells and its wiring together.
+ *
+ * @throws Error if the wiring feeds h back, and there are two directions.
+ */
 export function createServedNetwork (layers: Layers, policy: Policy): ServedNetwork {
-  return directionsOf(layers) === 2 ? bothDirections(layers) : oneDirection(layers, policy)
+  if (directionsOf(layers) === 1) return oneDirection(layers, policy)
+  if (policy.wiring !== undefined && !isPlain(policy.wiring)) throw new Error('a wiring that feeds h back needs one direction, and this network has two')
+  return bothDirections(layers)
+}
+
+/** Whether nodes read x and their own last outputs, and nothing else. */
+function isPlain ({ h, residual, read, lets }: Wiring): boolean {
+  return h === 'own' && !residual && read === undefined && lets.length === 0
 }
 
 function oneDirection (layers: Layers, { wiring, vectors, x }: Policy): ServedNetwork {
@@ -53,12 +64,10 @@ function oneDirection (layers: Layers, { wiring, vectors, x }: Policy): ServedNe
   const { I, Hi } = nodes[0].cell.sizes
   const own = nodes.length > 1 || Hi === nodeWidth(nodes[0])
   const bare: Stage = {
-    name: 'network', direction: 'forward', inputs: [{ name: 'x', width: I }], nodes, wiring: { ...PLAIN, h: own ? 'own' : 'host' }
+    name: 'network', direction: 'forward', inputs: inputsOf({ x: I }), nodes, wiring: { ...PLAIN, h: own ? 'own' : 'host' }
   }
-  const X = wiring === undefined ? I : x ?? I
-  const inputs: Input[] = [{ name: 'x', width: X }, ...(vectors === undefined ? [] : [{ name: 'vectors', width: vectors }])]
-  const isPlain = wiring === undefined || (wiring.h === 'own' && !wiring.residual && wiring.read === undefined && wiring.lets.length === 0 && X === I)
-  const stages = isPlain ? [bare] : [{ ...bare, name: 'sequence', inputs, wiring }, bare]
+  const X = wiring === undefined ? I : x
+  const stages = wiring === undefined || (isPlain(wiring) && X === I) ? [bare] : [{ ...bare, name: 'sequence', inputs: inputsOf({ x: X, vectors }), wiring }, bare]
   const hOut = sum(nodes, nodeWidth)
   return {
     network: { stages },
@@ -112,6 +121,11 @@ function shapeOf (layers: Layers, nodes: readonly Node[]): Pick<Shape, 'layers' 
     // A GRU's carry is its last h, which is told as h.
     c: layers.kind === 'lstm' ? sum(nodes, ({ cell }) => carrySize(cell)) : 0
   }
+}
+
+/** The inputs that have a width. */
+function inputsOf (widths: Readonly<Record<string, number | undefined>>): Input[] {
+  return Object.entries(widths).flatMap(([name, width = 0]) => width === 0 ? [] : [{ name, width }])
 }
 
 function sum<T> (items: readonly T[], of: (item: T) => number): number {

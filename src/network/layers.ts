@@ -1,4 +1,4 @@
-import type { CellKind } from './cell.ts'
+import type { CellKind, CellSizes } from './cell.ts'
 import { nodeWidth, type Node } from './network.ts'
 
 /** The cells of a recurrent network as its file has them: layer by layer, each with one direction or two. */
@@ -16,4 +16,10 @@ export function directionsOf ({ nodes }: Layers): 1 | 2 {
 /** The width of what a network writes at each step: that of its last layer, of all directions. */
 export function layersWidth ({ nodes }: Layers): number {
   return nodes[nodes.length - 1].reduce((sum, node) => sum + (node === undefined ? 0 : nodeWidth(node)), 0)
+}
+
+/** What the first cell reads, and the width of `h`. */
+export function sizesOf (layers: Layers): CellSizes {
+  const { I, Hi } = layers.nodes[0][0].cell.sizes
+  return { I, Hi, Ho: layersWidth(layers) }
 }

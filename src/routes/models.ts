@@ -33,7 +33,7 @@ const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { 
     name,
     default: name === registry.defaultName,
     sizes: { I, Hi, Ho },
-    feedback: { policy: policy.name, ...policy.options, context: publish(policy.policy.context) },
+    feedback: { ...policy.options, context: publish(policy.policy.context) },
     engine,
     parameters,
     weight_bytes: parameters * Float32Array.BYTES_PER_ELEMENT,

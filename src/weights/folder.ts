@@ -1,6 +1,12 @@
 import { join } from 'node:path'
-import type { Cell } from '../network/cell.ts'
-import { findCell, readFloats } from './layouts.ts'
+import Type from 'typebox'
+import { InputError } from '../errors.ts'
+import type { Layers } from '../network/layers.ts'
+import { compile } from '../tensor/schema.ts'
+import { readFloats, type Floats } from './layouts/floats.ts'
+import { readLayers } from './layouts/layouts.ts'
+import { CellOptionsSchema } from './layouts/options.ts'
+import { unusedTensors } from './layouts/unused.ts'
 import { ModelsError } from './models-error.ts'
 import { findPlaces, type ModelPlace } from './places.ts'
 import { exists, readWhole } from './sources/file.ts'
@@ -8,22 +14,29 @@ import { readSafetensors } from './sources/safetensors.ts'
 
 export { ModelsError } from './models-error.ts'
 
-/** A model as it lies on disk. */
+/** A model on disk. */
 export interface ModelFile {
-  /** What the model is served as. */
+  /** The name under which the model is served. */
   readonly name: string
   /** The safetensors file, for messages. */
   readonly path: string
-  /** The model's own folder, where it has one. */
+  /** The model's own folder, if it has one. */
   readonly folder: string | undefined
-  readonly cell: Cell
-  /** What `config.json` says, unchecked; `{}` where there is none. */
+  readonly layers: Layers
+  /** What `config.json` says, its `cell` alone checked; `{}` where there is none. */
   readonly config: unknown
   /** Another tensor of the file, as float32; throws where there is none of that name. */
-  readonly tensor: (name: string) => { shape: readonly number[], data: Float32Array }
-  /** The names of the tensors that neither the cell uses nor anyone has asked for. */
+  readonly tensor: (name: string) => Floats
+  /**
+   * The tensors that neither the network uses nor anyone has asked for, by name.
+   *
+   * @throws ModelsError if one lies in the network's own module.
+   */
   readonly unused: () => readonly string[]
 }
+
+/** What a configuration says of the cell; the rest of it is not judged here. */
+const readCellOptions = compile(Type.Object({ cell: Type.Optional(CellOptionsSchema) }))
 
 /**
  * Reads every model of a folder, as `findPlaces` finds them.
@@ -41,22 +54,31 @@ export async function readModels (directory: string, warn: (message: string) => 
 async function readModel ({ name, path, folder }: ModelPlace): Promise<ModelFile> {
   try {
     const tensors = await readSafetensors(path)
-    const found = findCell(tensors)
+    const config = folder === undefined ? {} : await readConfig(join(folder, 'config.json'))
+    const found = readLayers(tensors, readCellOptions(config, '').cell)
     const used = new Set(found.used)
     return {
       name,
       path,
       folder,
-      cell: found.cell,
-      config: folder === undefined ? {} : await readConfig(join(folder, 'config.json')),
+      layers: found.layers,
+      config,
       tensor (tensor) {
         used.add(tensor)
         return readFloats(tensors, tensor)
       },
-      unused: () => [...tensors.keys()].filter((tensor) => !used.has(tensor))
+      unused () {
+        try {
+          return unusedTensors(tensors.keys(), used, found)
+        } catch (error) {
+          throw new ModelsError(`${path}: ${messageOf(error)}`)
+        }
+      }
     }
   } catch (error) {
-    throw error instanceof ModelsError ? error : new ModelsError(`${path}: ${messageOf(error)}`)
+    if (error instanceof ModelsError) throw error
+    // What is wrong with a field is wrong with the configuration, whose fields they are.
+    throw new ModelsError(`${error instanceof InputError && folder !== undefined ? join(folder, 'config.json') : path}: ${messageOf(error)}`)
   }
 }
 

@@ -8,7 +8,7 @@ import { testEngine, testDeps } from '../support/app.ts'
 import { randomArray, bareLayers, randomCell, randomNumbers, referenceStep } from '../support/reference.ts'
 
 async function buildModel (cell: Cell): Promise<Model> {
-  const policy = await createPolicy(undefined, { sizes: cell.sizes, folder: undefined, tensor: () => { throw new Error('no tensors') } })
+  const policy = await createPolicy(undefined, { layers: bareLayers(cell), folder: undefined, tensor: () => { throw new Error('no tensors') } })
   return createModel({ name: 'test', layers: bareLayers(cell), policy }, await testDeps({ maxSteps: 1000 }))
 }
 

@@ -22,8 +22,9 @@ export async function buildModel (size = 5, over: Partial<ModelDeps> = {}) {
     ...over
   })
   const cell = randomCell(3, size, size)
-  const policy = await createPolicy(undefined, { sizes: cell.sizes, folder: undefined, tensor: () => { throw new Error('none') } })
-  return { model: createModel({ name: 'test', layers: bareLayers(cell), policy }, deps), calls, admission: deps.admission }
+  const layers = bareLayers(cell)
+  const policy = await createPolicy(undefined, { layers, folder: undefined, tensor: () => { throw new Error('none') } })
+  return { model: createModel({ name: 'test', layers, policy }, deps), calls, admission: deps.admission }
 }
 
 export const stepsOf = (calls: readonly Call[]): number => calls.reduce((sum, { rows, steps }) => sum + rows * steps, 0)

@@ -1,17 +1,12 @@
-import { PLAIN } from '../../network/network.ts'
-import { NoContext } from './contexts.ts'
 import { optionsOf } from './options.ts'
 import type { PolicyKind } from './policy.ts'
+import { createWiring, WIRING } from './wiring.ts'
 
-const readOptions = optionsOf('identity', {})
+const readOptions = optionsOf('identity', WIRING)
 
-/** `h_in = h`. */
+/** `h_in = h`; in a stack each layer's own. */
 export const identity: PolicyKind = {
   name: 'identity',
   summary: 'h_in = h; needs Hi = Ho.',
-  create (options, { sizes: { Hi, Ho } }) {
-    readOptions(options)
-    if (Hi !== Ho) throw new Error(`policy identity needs Hi = Ho, this cell has Hi = ${Hi} and Ho = ${Ho}`)
-    return { wiring: PLAIN, context: NoContext }
-  }
+  create: (options, model) => createWiring(readOptions(options), model, '/feedback')
 }

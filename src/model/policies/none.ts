@@ -1,4 +1,5 @@
-import { NoContext } from './contexts.ts'
+import { sizesOf } from '../../network/layers.ts'
+import { contextOf } from './contexts.ts'
 import { optionsOf } from './options.ts'
 import type { PolicyKind } from './policy.ts'
 
@@ -8,8 +9,8 @@ const readOptions = optionsOf('none', {})
 export const none: PolicyKind = {
   name: 'none',
   summary: 'Only the client knows the feedback: one step per request.',
-  create (options) {
+  create (options, { layers }) {
     readOptions(options)
-    return { context: NoContext }
+    return { initial: 'read', x: sizesOf(layers).I, context: contextOf({}) }
   }
 }

@@ -1,5 +1,5 @@
 import type { TSchema } from 'typebox'
-import type { CellSizes } from '../../network/cell.ts'
+import type { Layers } from '../../network/layers.ts'
 import type { Wiring } from '../../network/network.ts'
 import type { Host } from '../../scheduler/task.ts'
 
@@ -21,7 +21,7 @@ export interface PolicyKind {
 
 /** What a model brings for its policy. */
 export interface PolicySetting {
-  readonly sizes: CellSizes
+  readonly layers: Layers
   /** The model's own folder, if it has one. */
   readonly folder: string | undefined
   /** A tensor of the model's file, by name; throws if there is none. */
@@ -32,24 +32,19 @@ export interface PolicySetting {
 export interface Policy {
   /** Left out if only the client knows: then a request is one step. */
   readonly wiring?: Wiring | undefined
+  /**
+   * What the first feed sees: h = h_0, or zeros, then a read; h = x, then a read; or no read, and then the read and the lets
+   * are zeros.
+   */
+  readonly initial: 'read' | 'x' | 'no-read'
+  /** The width of the x that a sequence brings: what the wiring leaves of I; 0 if it brings none. */
+  readonly x: number
   /** The JSON schema of a request's `context`. */
   readonly context: TSchema
-  /** What the first feed sees: `h` = h_0 or zeros, then a read; `h` = x, then a read; or zeros and no read. By default a read. */
-  readonly initial?: 'read' | 'x' | 'no-read' | undefined
-  /** The width of the request's `x`, if the wiring makes more of it than the cell reads; the cell's I otherwise. */
-  readonly x?: number | undefined
   /** The width of the request's `vectors`, if the wiring has them. */
   readonly vectors?: number | undefined
   /** What makes `h_in` outside of the engine, if the wiring says `host`. */
   readonly host?: OpenHost | undefined
-}
-
-/** A model's policy, with its name and its options. */
-export interface ChosenPolicy {
-  readonly name: string
-  /** Its options as `config.json` sets them, or as they are by default. */
-  readonly options: Readonly<Record<string, unknown>>
-  readonly policy: Policy
 }
 
 /**

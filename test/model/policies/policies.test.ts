@@ -1,27 +1,21 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { sizesOf } from '../../../src/network/layers.ts'
 import { createModel, type Model } from '../../../src/model/model.ts'
 import { createPolicy, POLICIES, type PolicyOptions } from '../../../src/model/policies/policies.ts'
 import type { PolicySetting } from '../../../src/model/policies/policy.ts'
 import { Tensor } from '../../../src/tensor/tensor.ts'
 import { testDeps } from '../../support/app.ts'
 import { tensorOf } from '../../support/nested.ts'
+import { drawLayers, drawTensor, fileOf } from '../../support/policies.ts'
 import { randomArray, bareLayers, randomCell, randomNumbers } from '../../support/reference.ts'
 
-function setting (I: number, Hi: number, Ho: number, tensors: Readonly<Record<string, Tensor>> = {}): PolicySetting {
-  return {
-    sizes: { I, Hi, Ho },
-    folder: undefined,
-    tensor: (name) => {
-      if (!(name in tensors)) throw new Error(`tensor ${name}: is missing`)
-      return tensors[name]
-    }
-  }
+function setting (I: number, Hi: number, Ho: number, tensors: Parameters<typeof fileOf>[0] = {}): PolicySetting {
+  return { layers: bareLayers(randomCell(I, Hi, Ho)), folder: undefined, tensor: fileOf(tensors) }
 }
 
-async function modelOf (options: PolicyOptions, { sizes: { I, Hi, Ho }, ...rest }: PolicySetting): Promise<Model> {
-  const policy = await createPolicy(options, { sizes: { I, Hi, Ho }, ...rest })
-  return createModel({ name: 'test', layers: bareLayers(randomCell(I, Hi, Ho)), policy }, await testDeps())
+async function modelOf (options: PolicyOptions, model: PolicySetting): Promise<Model> {
+  return createModel({ name: 'test', layers: model.layers, policy: await createPolicy(options, model) }, await testDeps())
 }
 
 function random (...shape: number[]): Tensor {
@@ -35,7 +29,7 @@ function rowOf ({ data, shape }: Tensor, row: number): number[] {
 
 /** Row 1 of 2, after 3 steps: its h, and what it would read next. */
 async function nextOf (options: PolicyOptions, model: PolicySetting, context: unknown = {}): Promise<{ h: number[], next: number[] | undefined }> {
-  const answer = await (await modelOf(options, model)).sequence({ x: random(2, 3, model.sizes.I), context })
+  const answer = await (await modelOf(options, model)).sequence({ x: random(2, 3, sizesOf(model.layers).I), context })
   return { h: rowOf(answer.h_out, 1), next: answer.h_next === undefined ? undefined : rowOf(answer.h_next, 1) }
 }
 
@@ -126,7 +120,7 @@ test('vectors that do not fit the request are refused', async () => {
   const model = await modelOf({ policy: 'concat' }, setting(1, 3, 2))
   const x = random(2, 3, 1)
   for (const [vectors, message] of [
-    [[1, 2], /expected vectors of 1 numbers \(Hi - Ho\), got 2/],
+    [[1, 2], /expected vectors of 1 numbers, got 2/],
     [[[1]], /a vector for each of the 2 rows, got 1/],
     [[[[1], [1], [1]]], /vectors for each of the 2 rows, got 1/],
     [[[[1], [1]], [[1], [1]]], /expected 3 vectors per row, one per step, got 2/]
@@ -145,8 +139,8 @@ test('projection is P h + p, of the model\'s tensors', async () => {
   assertClose(plain.next, [...plain.h, plain.h[0] + plain.h[1]])
   const biased = await nextOf({ policy: 'projection', weight: 'P', bias: 'p' }, model)
   assertClose(biased.next, [...biased.h, biased.h[0] + biased.h[1] + 0.5])
-  await assert.rejects(createPolicy({ policy: 'projection', weight: 'p' }, model), /tensor p: policy projection expects shape \[3, 2\], found \[3\]/)
-  await assert.rejects(createPolicy({ policy: 'projection', weight: 'Q' }, model), /tensor Q: is missing/)
+  await assert.rejects(createPolicy({ policy: 'projection', weight: 'p' }, model), /^InputError: \/feedback\/weight: tensor p: expected a matrix \[out, in\], found \[3\]$/)
+  await assert.rejects(createPolicy({ policy: 'projection', weight: 'Q' }, model), /^InputError: \/feedback\/weight: tensor Q: is missing; found P, p$/)
 })
 
 test('attention reads the support by the softmax of its scores', async () => {
@@ -165,26 +159,88 @@ test('attention reads the support by the softmax of its scores', async () => {
   }
 })
 
-test('attention with residual adds x to h', async () => {
-  const plain = await modelOf({ policy: 'attention' }, setting(2, 4, 2))
-  const residual = await modelOf({ policy: 'attention', residual: true }, setting(2, 4, 2))
-  const request = { x: random(1, 1, 2), context: { support: tensorOf([[1, 0]]) } }
-  const { h_out: h } = await plain.sequence(request)
-  const { h_out: sum, output } = await residual.sequence(request)
-  assertClose([...sum.data], [...h.data].map((value, j) => value + request.x.data[j]))
-  assert.deepEqual(output.data, sum.data)
+test('attention takes a read of its own, which may be of another width', async () => {
+  const value = new Tensor([3, 2], Float32Array.of(1, 0, 0, 1, 1, 1))
+  const policy = { policy: 'attention', read: { score: 'cosine', scale: 5, value: { weight: 'V' } } }
+  const { h, next } = await nextOf(policy, setting(1, 5, 2, { V: value }), { support: tensorOf([[1, 0]]) })
+  assertClose(next, [...h, 1, 0, 1])
+})
+
+test('residual adds x to h, under any name', async () => {
+  for (const [policy, Hi, context] of [['identity', 2, {}], ['repeat', 4, {}], ['concat', 3, { vectors: tensorOf([1]) }], ['attention', 4, { support: tensorOf([[1, 0]]) }]] as const) {
+    const plain = await modelOf({ policy, initial: 'x' }, setting(2, Hi, 2))
+    const residual = await modelOf({ policy, residual: true }, setting(2, Hi, 2))
+    const request = { x: random(1, 1, 2), context }
+    const { h_out: h } = await plain.sequence(request)
+    const { h_out: sum, output } = await residual.sequence(request)
+    assertClose([...sum.data], [...h.data].map((value, j) => value + request.x.data[j]))
+    assert.deepEqual(output.data, sum.data)
+  }
+})
+
+test('a read with h = 0, with h = x, or none at all comes before the first step', async () => {
+  const support = tensorOf([[1, 0], [0, 2]])
+  const x = new Tensor([1, 1, 2], Float32Array.of(1, 3))
+  const softmax = (a: number, b: number): [number, number] => [1 / (1 + Math.exp(b - a)), 1 / (1 + Math.exp(a - b))]
+  const read = (h: readonly [number, number]): number[] => {
+    const [a, b] = softmax(h[0], 2 * h[1])
+    return [a, 2 * b]
+  }
+  for (const [options, first] of [
+    [{}, [0, 0, ...read([0, 0])]],
+    [{ initial: 'read' }, [0, 0, ...read([0, 0])]],
+    [{ initial: 'x' }, [1, 3, ...read([1, 3])]],
+    [{ initial: 'no-read' }, [0, 0, 0, 0]],
+    [{ residual: true, initial: 'read' }, [0, 0, ...read([0, 0])]]
+  ] as const) {
+    const model = await modelOf({ policy: 'attention', ...options }, setting(2, 4, 2))
+    const { c_out: c } = await model.sequence({ x, context: { support } })
+    const expected = await model.step({ x, h_in: new Tensor([1, 4], Float32Array.from(first)) })
+    assertClose([...c?.data ?? []], [...expected.c_out?.data ?? []])
+  }
+})
+
+test('identity of a stack is each layer\'s own h, and the others are for one layer', async () => {
+  const stack = { layers: drawLayers({ I: 2, Hi: 3, Ho: 3 }, { layers: 2 }), folder: undefined, tensor: fileOf({}) }
+  assert.equal((await createPolicy(undefined, stack)).policy.wiring?.h, 'own')
+  assert.equal((await createPolicy({ policy: 'identity', residual: false }, stack)).policy.wiring?.h, 'own')
+  for (const policy of ['repeat', 'concat', 'attention']) {
+    await assert.rejects(createPolicy({ policy }, stack), { name: 'InputError', message: '/feedback: each layer of a stack reads its own h: h_in is to be left out' })
+  }
+  await assert.rejects(createPolicy({ policy: 'module' }, stack), /policy module needs a network of one layer and one direction/)
+})
+
+test('two directions read their own h and nothing else', async () => {
+  const [[forward]] = drawLayers({ I: 2, Hi: 3, Ho: 3 }).nodes
+  const both: PolicySetting = { layers: { kind: 'lstm', nodes: [[forward, forward]] }, folder: undefined, tensor: fileOf({}) }
+  assert.equal((await createPolicy(undefined, both)).name, 'identity')
+  await assert.rejects(createPolicy({ policy: 'identity', residual: true }, both), /^InputError: \/feedback\/residual: is for networks of one direction, and this one has two$/)
+  await assert.rejects(createPolicy({ policy: 'concat' }, both), /^InputError: \/feedback\/h_in: is for networks of one direction/)
+})
+
+test('a policy tells what config.json says of it', async () => {
+  const options = { policy: 'attention', residual: true }
+  assert.deepEqual((await createPolicy(options, setting(2, 4, 2))).options, options)
+  assert.deepEqual((await createPolicy(undefined, setting(2, 2, 2))).options, { policy: 'identity' })
 })
 
 const MISFITS: ReadonlyArray<[options: PolicyOptions, model: PolicySetting, message: RegExp]> = [
-  [{ policy: 'identity' }, setting(1, 3, 2), /identity needs Hi = Ho, this cell has Hi = 3 and Ho = 2/],
-  [{ policy: 'repeat' }, setting(1, 3, 2), /repeat needs Hi to be a multiple of Ho/],
-  [{ policy: 'concat' }, setting(1, 2, 2), /concat needs Hi > Ho/],
-  [{ policy: 'attention' }, setting(1, 3, 2), /combine concat needs Hi = 4 for Ho = 2, this cell has Hi = 3/],
-  [{ policy: 'nothing' }, setting(1, 3, 2), /expected one of none, identity, repeat, concat, projection, attention, module, got "nothing"/]
+  [{ policy: 'identity' }, setting(1, 3, 2), /^InputError: \/feedback: h 2 has 2 numbers, but h_in has Hi = 3$/],
+  [{ policy: 'repeat' }, setting(1, 3, 2), /^InputError: \/feedback: h 2 has 2 numbers, but h_in has Hi = 3$/],
+  [{ policy: 'repeat' }, setting(1, 7, 2), /^InputError: \/feedback: \[h 2, h 2, h 2\] has 6 numbers, but h_in has Hi = 7$/],
+  [{ policy: 'concat' }, setting(1, 2, 2), /^InputError: \/feedback: \[h 2, vectors\] leaves no numbers for vectors: h_in has Hi = 2$/],
+  [{ policy: 'projection', weight: 'P' }, setting(1, 3, 2, { P: drawTensor([3, 4]) }), /^InputError: \/feedback: h 2 has 2 numbers, but tensor P \[3, 4\] takes 4$/],
+  [{ policy: 'projection', weight: 'P' }, setting(1, 4, 2, { P: drawTensor([3, 2]) }), /^InputError: \/feedback: a layer of 3 has 3 numbers, but h_in has Hi = 4$/],
+  [{ policy: 'attention' }, setting(1, 3, 2), /^InputError: \/feedback: \[h 2, read 2\] has 4 numbers, but h_in has Hi = 3$/],
+  [{ policy: 'attention', combine: 'sum' }, setting(1, 4, 2), /^InputError: \/feedback: sum\(h 2, read 2\) has 2 numbers, but h_in has Hi = 4$/],
+  [{ policy: 'attention', residual: true }, setting(3, 4, 2), /^InputError: \/feedback\/residual: h 2 has 2 numbers and x 3 has 3, but residual adds x to h$/],
+  [{ policy: 'identity', initial: 'x' }, setting(3, 2, 2), /^InputError: \/feedback\/initial: h 2 has 2 numbers and x 3 has 3, but h begins as x$/],
+  [{ policy: 'identity', initial: 'last' }, setting(2, 2, 2), /^InputError: \/feedback\/initial: expected one of read, x, no-read, got the string "last"$/],
+  [{ policy: 'nothing' }, setting(1, 3, 2), /expected one of none, identity, repeat, concat, projection, attention, wiring, module, got "nothing"/]
 ]
 
 for (const [options, model, message] of MISFITS) {
-  test(`policy ${options.policy} on a cell that it does not fit says what would`, async () => {
+  test(`${JSON.stringify(options)} on a cell of ${Object.entries(sizesOf(model.layers)).join(' ')} says what is wrong`, async () => {
     await assert.rejects(createPolicy(options, model), message)
   })
 }
