@@ -7,7 +7,7 @@ import { once } from 'node:events'
 import { test, type TestContext } from 'node:test'
 import { writeModels } from './support/models.ts'
 import { ADDRESS, run, start } from './support/process.ts'
-import { customLstm, f32, writeSafetensors } from './support/safetensors.ts'
+import { customLstm, f32, under, writeSafetensors } from './support/safetensors.ts'
 
 test('the demo is served, and SIGTERM ends it well', async (t) => {
   const server = run(t, '--port', '0')
@@ -181,7 +181,7 @@ test('a model file that is wrong stops the start with file, tensor, expected and
 
 test('what lies beside models, and tensors that nothing uses, are warnings', async (t) => {
   const models = await writeModels(t, {
-    'a.safetensors': writeSafetensors({ 'emb.weight': f32([1], [0]), ...customLstm(2, 6, 3) }),
+    'a.safetensors': writeSafetensors({ 'emb.weight': f32([1], [0]), ...under('lstm', customLstm(2, 6, 3)) }),
     'b.keras': ''
   })
   const server = run(t, '--port', '0', '--models', models, '--log-level', 'warn')

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import supertest from 'supertest'
 import { buildTestApp, testEngine } from '../support/app.ts'
 import { writeModels } from '../support/models.ts'
-import { customLstm, f32, writeSafetensors } from '../support/safetensors.ts'
+import { customLstm, f32, under, writeSafetensors } from '../support/safetensors.ts'
 
 test('GET /models lists every model with sizes, policy, engine and weights', async (t) => {
   const request = supertest((await buildTestApp(t)).server)
@@ -34,9 +34,9 @@ test('GET /models/{model} publishes the JSON schema of the context', async (t) =
 
 test('GET /models/{model} shows the options of the policy and the tensors that nothing uses', async (t) => {
   const models = await writeModels(t, {
-    'summing/model.safetensors': writeSafetensors({ 'emb.weight': f32([2], [1, 2]), ...customLstm(3, 3, 3), 'out.weight': f32([2], [1, 2]) }),
+    'summing/model.safetensors': writeSafetensors({ 'emb.weight': f32([2], [1, 2]), ...under('lstm', customLstm(3, 3, 3)), 'out.weight': f32([2], [1, 2]) }),
     'summing/config.json': '{"feedback": {"policy": "attention", "combine": "sum"}}',
-    'projecting/model.safetensors': writeSafetensors({ ...customLstm(2, 4, 1), 'p.weight': f32([4, 1], [1, 2, 3, 4]), 'p.bias': f32([4], [1, 2, 3, 4]) }),
+    'projecting/model.safetensors': writeSafetensors({ ...under('lstm', customLstm(2, 4, 1)), 'p.weight': f32([4, 1], [1, 2, 3, 4]), 'p.bias': f32([4], [1, 2, 3, 4]) }),
     'projecting/config.json': '{"feedback": {"policy": "projection", "weight": "p.weight"}}'
   })
   const request = supertest((await buildTestApp(t, '--models', models)).server)

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { ModelsError, readModels } from '../../src/weights/folder.ts'
 import { writeModels } from '../support/models.ts'
-import { customLstm, f32, writeSafetensors } from '../support/safetensors.ts'
+import { customLstm, f32, under, writeSafetensors } from '../support/safetensors.ts'
 
 const CELL = writeSafetensors(customLstm(2, 6, 3))
 
@@ -125,11 +125,19 @@ test('a second model in the folder of a single one cannot be served', async (t) 
   }
 })
 
-test('tensors that neither the cell nor anyone else reads are unused', async (t) => {
-  const folder = await writeModels(t, { 'a.safetensors': writeSafetensors({ 'emb.weight': f32([1], [0]), p: f32([1], [0]), ...customLstm(2, 6, 3), 'out.weight': f32([1], [0]) }) })
-  const [model] = await readModels(folder)
-  model.tensor('p')
-  assert.deepEqual(model.unused(), ['emb.weight', 'out.weight'])
+test('tensors that neither the cell nor anyone else reads are unused, and one of the cell\'s own module is refused', async (t) => {
+  const folder = await writeModels(t, {
+    'a.safetensors': writeSafetensors({ 'emb.weight': f32([1], [0]), p: f32([1], [0]), ...under('lstm', customLstm(2, 6, 3)), 'out.weight': f32([1], [0]) }),
+    'b.safetensors': writeSafetensors({ ...under('lstm', customLstm(2, 6, 3)), 'lstm.input_linear.weight_g': f32([1], [0]) })
+  })
+  const [a, b] = await readModels(folder)
+  a.tensor('p')
+  assert.deepEqual(a.unused(), ['emb.weight', 'out.weight'])
+  assert.throws(() => b.unused(), (error) => {
+    assert.ok(error instanceof ModelsError)
+    assert.ok(error.message.startsWith(`${b.path}: tensor lstm.input_linear.weight_g: nothing uses it`), error.message)
+    return true
+  })
 })
 
 const POINTER = 'version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n'
