@@ -29,11 +29,12 @@ save("custom-lstm", CustomLSTM(2, 6, 3).state_dict(), {"policy": "repeat"}, defa
 
 save("symmetric", CustomLSTM(2, 4, 4).state_dict(), {"policy": "identity"})
 
-# Matching Networks' attLSTM: it reads the query's embedding at every step and feeds back [h, r]. The names are those of torch.nn.LSTMCell.
+# Matching Networks' attLSTM: the query's embedding at every step, fed back [h, r]. Named as torch.nn.LSTMCell names them, under
+# which Hi = Ho unless the kind is said.
 att = CustomLSTM(4, 8, 4)
 save("matching-networks", {
     "lstm.weight_ih": att.input_linear.weight.detach(),
     "lstm.weight_hh": att.hidden_linear.weight.detach(),
     "lstm.bias_ih": att.input_linear.bias.detach(),
     "lstm.bias_hh": att.hidden_linear.bias.detach(),
-}, {"policy": "attention", "combine": "concat", "residual": True})
+}, {"policy": "attention", "combine": "concat", "residual": True}, cell={"kind": "lstm"})

@@ -1,11 +1,13 @@
 import Type from 'typebox'
-import type { Layers } from './network/layers.ts'
 import { createPolicy } from './model/policies/policies.ts'
 import { createModel, type Model, type ModelDeps } from './model/model.ts'
+import { directionsOf, sizesOf, type Layers } from './network/layers.ts'
 import { compile } from './tensor/schema.ts'
 import { ModelsError, readModels, type ModelFile } from './weights/folder.ts'
+import { CellOptionsSchema } from './weights/layouts/options.ts'
 
 const readConfig = compile(Type.Object({
+  cell: Type.Optional(CellOptionsSchema),
   default: Type.Optional(Type.Boolean()),
   feedback: Type.Optional(Type.Object({ policy: Type.String() }))
 }, { additionalProperties: false }))
@@ -21,15 +23,20 @@ export async function loadModels (directory: string, deps: ModelDeps): Promise<M
 }
 
 async function loadModel (file: ModelFile, deps: ModelDeps): Promise<Model> {
-  const { name, cell, config, folder, tensor } = file
+  const { name, config, folder, tensor, layers } = file
   try {
     const { feedback, default: isDefault } = readConfig(config, '')
-    const layers: Layers = { kind: cell.kind, nodes: [[{ cell }]] }
     const policy = await createPolicy(feedback, { layers, folder, tensor })
+    file.unused()
     return createModel({ name, isDefault, layers, policy }, deps)
   } catch (error) {
-    const { I, Hi, Ho } = cell.sizes
     throw new ModelsError(`${folder === undefined ? file.path : `${folder}/config.json`}: ` +
-      `${error instanceof Error ? error.message : String(error)} (${file.path} has I = ${I}, Hi = ${Hi}, Ho = ${Ho})`)
+      `${error instanceof Error ? error.message : String(error)} (${file.path} has ${describeSizes(layers)})`)
   }
+}
+
+function describeSizes (layers: Layers): string {
+  const { I, Hi, Ho } = sizesOf(layers)
+  const stack = layers.nodes.length > 1 || directionsOf(layers) > 1 ? `L = ${layers.nodes.length}, D = ${directionsOf(layers)}, ` : ''
+  return `${stack}I = ${I}, Hi = ${Hi}, Ho = ${Ho}`
 }

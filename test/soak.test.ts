@@ -37,8 +37,8 @@ function goodRequest (): Buffer {
   switch (below(4)) {
     case 0: return post('/step', { x: numbers(B, 2), h_in: numbers(6) })
     case 1: return post('/sequence', { x: numbers(B, 1 + below(50), 2), c_in: numbers(B, 3) })
-    case 2: return post('/models/symmetric/sequence', { x: Array.from({ length: B }, () => numbers(1 + below(300), 2)), return: 'last' })
-    default: return post('/models/matching-networks/sequence', { x: numbers(B, 4), steps: 1 + below(30), context: { support: numbers(1 + below(20), 4), weights: below(2) === 0 } })
+    case 2: return post('/models/symmetric/sequence', { x: Array.from({ length: B }, () => numbers(1 + below(300), 2)), return_sequences: false })
+    default: return post('/models/matching-networks/sequence', { x: numbers(B, 4), steps: 1 + below(30), context: { support: numbers(1 + below(20), 4) }, ...(below(2) === 0 && { parts: ['attention'] }) })
   }
 }
 

@@ -1,16 +1,19 @@
 // Tests of the kernel without Node.js, for the sanitizers: every buffer is on the heap, with no byte to spare.
 //
 //     kernel_test [stride]      sweeps the activations over every stride-th float; 1 is all of them
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <random>
+#include <string>
+#include <utility>
 #include <vector>
 
-#include "../kernel/cell.h"
-#include "../program/sequence.h"
+#include "../kernel/kernels.h"
 #include "../program/threads.h"
 
 #define CELLSERVE_LANES 4
@@ -98,100 +101,235 @@ static void testActivations(const Kernel& kernel, uint64_t stride) {
   }
 }
 
-struct Cell {
-  explicit Cell(Sizes sizes)
-      : sizes(sizes),
-        weightIh(randomBuffer(4 * sizes.Ho * sizes.I, 1 / std::sqrt(float(sizes.I)))),
-        weightHh(randomBuffer(4 * sizes.Ho * sizes.Hi, 1 / std::sqrt(float(sizes.Hi)))),
-        biasIh(randomBuffer(4 * sizes.Ho)),
-        biasHh(randomBuffer(4 * sizes.Ho)) {}
+// Weights of a cell or a linear layer.
+struct Trained {
+  Trained(Kind kind, Activation activation, Sizes sizes)
+      : kind(kind),
+        activation(activation),
+        sizes(sizes),
+        gates(kind == Kind::kLstm ? 4 : kind == Kind::kGru ? 3 : 1),
+        weightIh(randomBuffer(gates * sizes.Ho * sizes.I, 1 / std::sqrt(float(sizes.I + sizes.Hi)))),
+        weightHh(randomBuffer(gates * sizes.Ho * sizes.Hi, 1 / std::sqrt(float(sizes.I + sizes.Hi)))),
+        biasIh(randomBuffer(gates * sizes.Ho)),
+        biasHh(randomBuffer(gates * sizes.Ho)) {}
+  bool isLinear() const { return sizes.Hi == 0; }
   Weights pack(const Kernel& kernel) const {
-    return packWeights(kernel, sizes, weightIh.data(), weightHh.data(), biasIh.data(), biasHh.data());
+    return packWeights(kernel, {kind, activation, sizes, weightIh.data(), weightHh.data(), biasIh.data(), isLinear() ? nullptr : biasHh.data()});
   }
+  Kind kind;
+  Activation activation;
   Sizes sizes;
+  size_t gates;
   Buffer weightIh, weightHh, biasIh, biasHh;
 };
 
-// One step of all rows, by hand and with the C library.
-static void reference(const Cell& cell, size_t rows, const Buffer& x, const Buffer& h, const Buffer& c, Buffer& hOut, Buffer& cOut) {
-  const auto [I, Hi, Ho] = cell.sizes;
-  for (size_t at = 0; at < rows * Ho; at++) {
-    const size_t row = at / Ho, unit = at % Ho;
-    double gates[4];
-    for (size_t gate = 0; gate < 4; gate++) {
-      const size_t n = gate * Ho + unit;
-      gates[gate] = double(cell.biasIh[n]) + cell.biasHh[n];
-      for (size_t k = 0; k < I; k++) gates[gate] += double(cell.weightIh[n * I + k]) * x[row * I + k];
-      for (size_t k = 0; k < Hi; k++) gates[gate] += double(cell.weightHh[n * Hi + k]) * h[row * Hi + k];
-    }
-    const double state = sigmoidOf(gates[1]) * c[at] + sigmoidOf(gates[0]) * std::tanh(gates[2]);
-    cOut[at] = float(state);
-    hOut[at] = float(sigmoidOf(gates[3]) * std::tanh(state));
-  }
+static double activate(Activation activation, double x) {
+  if (activation == Activation::kNone) return x;
+  if (activation == Activation::kTanh) return std::tanh(x);
+  return activation == Activation::kRelu ? std::max(x, 0.0) : sigmoidOf(x);
 }
 
-static void testStep(Sizes sizes, size_t rows) {
-  const auto [I, Hi, Ho] = sizes;
-  const Cell cell(sizes);
-  const Buffer x = randomBuffer(rows * I), h = randomBuffer(rows * Hi), c = randomBuffer(rows * Ho);
-  Buffer hExact(rows * Ho), cExact(rows * Ho), hFirst, cFirst;
-  reference(cell, rows, x, h, c, hExact, cExact);
-  for (const Kernel* const* kernel = kKernels; *kernel != nullptr; kernel++) {
-    if (!(*kernel)->supported()) continue;
-    const Weights weights = cell.pack(**kernel);
-    Buffer hOut(rows * Ho), cOut(rows * Ho);
-    // In two shares, as two threads would.
-    for (size_t member = 0; member < 2; member++) {
-      const Share panels = share(weights.panels, member, 2);
-      (*kernel)->pass(weights, {rows, x.data(), h.data(), nullptr, 0, c.data(), cOut.data(), hOut.data()}, panels.begin, panels.end);
-    }
-    for (size_t i = 0; i < rows * Ho; i++) {
-      EXPECT(std::fabs(hOut[i] - hExact[i]) < 3e-6 && std::fabs(cOut[i] - cExact[i]) < 3e-6, "%s I %zu Hi %zu Ho %zu rows %zu: h %g for %g",
-             (*kernel)->name, I, Hi, Ho, rows, hOut[i], hExact[i]);
-    }
-    if (hFirst.empty()) hFirst = hOut, cFirst = cOut;
-    EXPECT(same(hOut, hFirst) && same(cOut, cFirst), "%s I %zu Hi %zu Ho %zu rows %zu: other bits", (*kernel)->name, I, Hi, Ho, rows);
-
-    // A row alone, in buffers that hold nothing else.
-    const size_t row = generator() % rows;
-    const Buffer x1(&x[row * I], &x[row * I] + I), h1(&h[row * Hi], &h[row * Hi] + Hi);
-    Buffer c1(&c[row * Ho], &c[row * Ho] + Ho), hOut1(Ho);
-    (*kernel)->pass(weights, {1, x1.data(), h1.data(), nullptr, 0, c1.data(), c1.data(), hOut1.data()}, 0, weights.panels);
-    EXPECT(std::memcmp(hOut1.data(), &hOut[row * Ho], Ho * sizeof(float)) == 0, "%s: a row alone has other bits", (*kernel)->name);
+// Rows of vectors that lie in wider ones, on the heap and no longer than they must be: the last vector ends where its memory ends.
+struct Rows {
+  Rows(size_t rows, size_t width, size_t gap) : rows(rows), width(width), stride(width + gap), data(randomBuffer(rows == 0 ? 0 : (rows - 1) * stride + width)) {}
+  float& at(size_t row, size_t i) { return data[row * stride + i]; }
+  Vectors vectors(size_t from = 0) { return {data.data() + from * stride, stride}; }
+  // The same numbers in memory of another kind.
+  Rows inside(size_t gap, size_t from, size_t to) const {
+    Rows other(to - from, width, gap);
+    for (size_t row = from; row < to; row++) std::copy_n(data.begin() + row * stride, width, other.data.begin() + (row - from) * other.stride);
+    return other;
   }
-}
-
-struct SequenceJob final : Job {
-  SequenceJob(const Weights& weights, const Sequence& sequence, size_t members) : Job(members), run(weights, sequence) {}
-  void work(size_t member) override { run.work(member, team); }
-  void done() override { finished.advance(); }
-  SequenceRun run;
-  Turnstile finished;
+  bool has(const Rows& other, size_t from) const {
+    for (size_t row = 0; row < other.rows; row++) {
+      if (width > 0 && std::memcmp(&data[(from + row) * stride], &other.data[row * other.stride], width * sizeof(float)) != 0) return false;
+    }
+    return true;
+  }
+  size_t rows, width, stride;
+  Buffer data;
 };
 
-static void testSequence(Sizes sizes, size_t steps, size_t rows, bool sameX, Feedback feedback) {
+// One step of all rows, by hand and with the C library: out, then the carry.
+static void reference(const Trained& layer, size_t rows, Rows x, Rows h, Rows carry, std::vector<double>& out, std::vector<double>& kept) {
+  const auto [I, Hi, Ho] = layer.sizes;
+  for (size_t row = 0; row < rows; row++) {
+    for (size_t unit = 0; unit < Ho; unit++) {
+      double ofX[4] = {}, ofH[4] = {};
+      for (size_t gate = 0; gate < layer.gates; gate++) {
+        const size_t n = gate * Ho + unit;
+        ofX[gate] = layer.biasIh[n];
+        ofH[gate] = layer.isLinear() ? 0 : layer.biasHh[n];
+        for (size_t k = 0; k < I; k++) ofX[gate] += double(layer.weightIh[n * I + k]) * x.at(row, k);
+        for (size_t k = 0; k < Hi; k++) ofH[gate] += double(layer.weightHh[n * Hi + k]) * h.at(row, k);
+      }
+      if (layer.kind == Kind::kRnn) {
+        out.push_back(activate(layer.activation, ofX[0] + ofH[0]));
+      } else if (layer.kind == Kind::kGru) {
+        const double r = sigmoidOf(ofX[0] + ofH[0]), z = sigmoidOf(ofX[1] + ofH[1]), n = std::tanh(ofX[2] + r * ofH[2]);
+        out.push_back((1 - z) * n + z * carry.at(row, unit));
+        kept.push_back(out.back());
+      } else {
+        kept.push_back(sigmoidOf(ofX[1] + ofH[1]) * carry.at(row, unit) + sigmoidOf(ofX[0] + ofH[0]) * std::tanh(ofX[2] + ofH[2]));
+        out.push_back(sigmoidOf(ofX[3] + ofH[3]) * std::tanh(kept.back()));
+      }
+    }
+  }
+}
+
+// What a layer makes of some rows: in so many shares, as so many threads would, at once or by halves.
+static std::pair<Rows, Rows> step(const Weights& weights, Rows x, Rows h, Rows carry, size_t shares, bool halves) {
+  const size_t rows = x.rows, Ho = weights.sizes.Ho;
+  Rows out(rows, Ho, generator() % 5), kept(rows, weights.kind == Kind::kRnn ? 0 : Ho, generator() % 5);
+  const size_t sumRows = rows + generator() % 3;
+  Buffer sums(halves ? weights.panels() * sumRows * kSums * weights.kernel->lanes : 0);
+  for (size_t member = 0; member < shares; member++) {
+    const Share panels = share(weights.panels(), member, shares);
+    Pass pass{};
+    pass.rows = rows;
+    pass.x = x.vectors(), pass.h = h.vectors(), pass.carry = carry.vectors(), pass.out = out.vectors();
+    if (kept.width > 0) pass.carryOut = kept.vectors();
+    pass.sums = sums.data(), pass.sumRows = sumRows;
+    for (const Pass::Part part : halves ? std::vector{Pass::kInput, Pass::kHidden} : std::vector{Pass::kWhole}) {
+      pass.part = part;
+      weights.kernel->pass(weights, pass, panels.begin, panels.end);
+    }
+  }
+  return {out, kept};
+}
+
+static void testLayer(Kind kind, Activation activation, Sizes sizes, size_t rows) {
   const auto [I, Hi, Ho] = sizes;
-  const Cell cell(sizes);
-  const Buffer x = randomBuffer((sameX ? 1 : steps) * rows * I), hIn = randomBuffer(rows * Hi), cIn = randomBuffer(rows * Ho);
-  const Buffer projection = randomBuffer(Hi * Ho), bias = randomBuffer(Hi);
-  feedback.vectorSize = feedback.projection != nullptr ? 0 : Hi - feedback.repeat * Ho;
-  const Buffer vectors = randomBuffer((feedback.perStep ? steps - 1 : 1) * rows * feedback.vectorSize);
-  if (feedback.vectorSize > 0) feedback.vectors = vectors.data();
-  if (feedback.projection != nullptr) feedback.projection = projection.data(), feedback.bias = bias.data();
-  Buffer outputFirst, cFirst;
+  const Trained layer(kind, activation, sizes);
+  const Rows x(rows, I, 3), h(rows, Hi, 1), carry(rows, kind == Kind::kRnn ? 0 : Ho, 2);
+  std::vector<double> outExact, keptExact;
+  reference(layer, rows, x, h, carry, outExact, keptExact);
+  std::unique_ptr<std::pair<Rows, Rows>> first;
+  const auto what = [&](const Kernel& kernel) {
+    return std::string(kernel.name) + " kind " + std::to_string(int(kind)) + " I " + std::to_string(I) + " Hi " + std::to_string(Hi) + " Ho " +
+           std::to_string(Ho) + " rows " + std::to_string(rows);
+  };
   for (const Kernel* const* kernel = kKernels; *kernel != nullptr; kernel++) {
     if (!(*kernel)->supported()) continue;
-    const Weights weights = cell.pack(**kernel);
-    for (size_t threads = 1; threads <= 3; threads++) {
-      Buffer output(steps * rows * Ho), c = cIn;
-      Pool pool(threads);
-      SequenceJob job(weights, {steps, rows, x.data(), sameX, hIn.data(), c.data(), output.data(), feedback}, threads);
-      pool.submit(job);
-      job.finished.wait(0);
-      pool.stop();
-      if (outputFirst.empty()) outputFirst = output, cFirst = c;
-      EXPECT(same(output, outputFirst) && same(c, cFirst), "%s, %zu threads: other bits", (*kernel)->name, threads);
+    const Weights weights = layer.pack(**kernel);
+    auto all = step(weights, x, h, carry, 2, false);
+    for (size_t row = 0; row < rows; row++) {
+      for (size_t unit = 0; unit < Ho; unit++) {
+        const double exact = outExact[row * Ho + unit];
+        EXPECT(std::fabs(all.first.at(row, unit) - exact) < 4e-6 * (1 + std::fabs(exact)), "%s: %g for %g", what(**kernel).c_str(), all.first.at(row, unit), exact);
+        if (all.second.width > 0) {
+          EXPECT(std::fabs(all.second.at(row, unit) - keptExact[row * Ho + unit]) < 4e-6, "%s: other carry", what(**kernel).c_str());
+        }
+      }
     }
+    if (first == nullptr) first = std::make_unique<std::pair<Rows, Rows>>(all);
+    EXPECT(first->first.has(all.first, 0) && first->second.has(all.second, 0), "%s: other bits", what(**kernel).c_str());
+
+    // Some rows alone, in memory that holds nothing else.
+    const size_t from = generator() % rows, to = from + 1 + generator() % (rows - from);
+    const bool halves = I > 0 && Hi > 0 && generator() % 2 == 0;
+    const auto some = step(weights, x.inside(0, from, to), h.inside(2, from, to), carry.inside(1, from, to), 1 + generator() % 3, halves);
+    EXPECT(first->first.has(some.first, from) && first->second.has(some.second, from), "%s: other bits of rows %zu to %zu%s", what(**kernel).c_str(), from, to,
+           halves ? ", by halves" : "");
+  }
+}
+
+// A set of supports, on the heap.
+struct Supports {
+  Supports(const Reading& reading, size_t count)
+      : reading(reading), keys(count * padded(reading.width)), values(count * padded(reading.valueWidth)), inverses(count), count(count) {
+    const auto fill = [&](Buffer& rows, size_t width) {
+      for (size_t i = 0; i < count; i++) {
+        const Buffer row = randomBuffer(width);
+        std::copy(row.begin(), row.end(), rows.begin() + i * padded(width));
+      }
+    };
+    fill(keys, reading.width);
+    fill(values, reading.valueWidth);
+  }
+  Set on(const Kernel& kernel) {
+    kernel.inverses(count, {keys.data(), padded(reading.width)}, padded(reading.width), inverses.data());
+    return {count, keys.data(), inverses.data(), values.data()};
+  }
+  const Reading& reading;
+  Buffer keys, values, inverses;
+  size_t count;
+};
+
+static void testAttention(Score score, Activation activation, size_t width, size_t valueWidth, size_t count, size_t rows) {
+  Buffer v = randomBuffer(padded(width));
+  std::fill(v.begin() + width, v.end(), 0.0f);
+  const Reading reading{score, activation, generator() % 2 == 0 ? 1 : 0.7f, width, valueWidth, v.data()};
+  Supports supports(reading, count);
+  Buffer queries(rows * padded(width));
+  for (size_t row = 0; row < rows; row++) {
+    const Buffer query = randomBuffer(width);
+    std::copy(query.begin(), query.end(), queries.begin() + row * padded(width));
+  }
+  Buffer weightsFirst, readFirst;
+  for (const Kernel* const* at = kKernels; *at != nullptr; at++) {
+    const Kernel& kernel = **at;
+    if (!kernel.supported()) continue;
+    const Set set = supports.on(kernel);
+    // Some rows, the scores and the columns in shares.
+    const auto attend = [&](size_t from, size_t to, size_t shares, Buffer& weights, Buffer& read) {
+      Buffer scores((to - from) * count);
+      weights.resize(scores.size());
+      read.assign((to - from) * valueWidth, 7);
+      std::vector<float*> out;
+      for (size_t row = from; row < to; row++) out.push_back(read.data() + (row - from) * valueWidth);
+      const auto shareOf = [&](size_t things, size_t member) {
+        const Share blocks = share(padded(things) / kPartialSums, member, shares);
+        return Share{blocks.begin * kPartialSums, std::min(blocks.end * kPartialSums, things)};
+      };
+      for (size_t member = 0; member < shares; member++) {
+        const Share part = shareOf(count, member);
+        kernel.score(reading, set, to - from, {queries.data() + from * padded(width), padded(width)}, {scores.data(), count}, part.begin, part.end);
+      }
+      for (size_t row = 0; row < to - from; row++) kernel.softmax(scores.data() + row * count, weights.data() + row * count, count);
+      for (size_t member = 0; member < shares; member++) {
+        const Share part = shareOf(valueWidth, member);
+        if (part.begin < part.end) kernel.read(reading, set, to - from, {weights.data(), count}, out.data(), part.begin, part.end);
+      }
+    };
+    Buffer weights, read;
+    attend(0, rows, 1, weights, read);
+    for (size_t row = 0; row < rows; row++) {
+      std::vector<double> exact(count);
+      const auto dot = [&](const float* a, const float* b) {
+        double sum = 0;
+        for (size_t k = 0; k < width; k++) sum += double(a[k]) * b[k];
+        return sum;
+      };
+      const float* q = &queries[row * padded(width)];
+      for (size_t i = 0; i < count; i++) {
+        const float* k = &supports.keys[i * padded(width)];
+        if (score == Score::kAdditive) {
+          for (size_t j = 0; j < width; j++) exact[i] += v[j] * activate(activation, double(q[j]) + k[j]);
+        } else {
+          exact[i] = dot(q, k);
+          if (score == Score::kCosine) exact[i] /= std::max(std::sqrt(dot(q, q)), 1e-8) * std::max(std::sqrt(dot(k, k)), 1e-8);
+        }
+        exact[i] *= reading.scale;
+      }
+      double sum = 0;
+      for (double& one : exact) sum += one = std::exp(one);
+      for (size_t i = 0; i < count; i++) {
+        EXPECT(std::fabs(weights[row * count + i] - exact[i] / sum) < 1e-5, "%s score %d width %zu of %zu: weight %g for %g", kernel.name, int(score), width, count,
+               weights[row * count + i], exact[i] / sum);
+      }
+      for (size_t j = 0; j < valueWidth; j++) {
+        double value = 0;
+        for (size_t i = 0; i < count; i++) value += exact[i] / sum * supports.values[i * padded(valueWidth) + j];
+        EXPECT(std::fabs(read[row * valueWidth + j] - value) < 1e-5, "%s: read %g for %g", kernel.name, read[row * valueWidth + j], value);
+      }
+    }
+    if (weightsFirst.empty()) weightsFirst = weights, readFirst = read;
+    EXPECT(same(weights, weightsFirst) && same(read, readFirst), "%s score %d width %zu, %zu of %zu, %zu rows: other bits", kernel.name, int(score), width, valueWidth, count, rows);
+    const size_t from = generator() % rows, to = from + 1 + generator() % (rows - from);
+    attend(from, to, 1 + generator() % 3, weights, read);
+    EXPECT(std::equal(weights.begin(), weights.end(), weightsFirst.begin() + from * count) && std::equal(read.begin(), read.end(), readFirst.begin() + from * valueWidth),
+           "%s score %d width %zu, %zu of %zu: other bits of rows %zu to %zu", kernel.name, int(score), width, valueWidth, count, from, to);
   }
 }
 
@@ -202,21 +340,23 @@ int main(int argc, char** argv) {
   for (const Kernel* const* kernel = kKernels; *kernel != nullptr; kernel++) {
     if ((*kernel)->supported()) testActivations(**kernel, stride);
   }
+  const auto upTo = [](size_t most) { return 1 + generator() % most; };
   for (size_t size : {1, 2, 3, 7, 8, 9, 15, 16, 17, 33, 64, 97, 211}) {
     for (size_t rows : {1, 2, 3, 4, 5, 6, 7, 8, 13, 64, 65}) {
       if (size * rows > 3000) continue;
-      testStep({size, size, size}, rows);
-      testStep({1 + generator() % 40, 1 + generator() % 40, size}, rows);
+      for (const Kind kind : {Kind::kLstm, Kind::kGru, Kind::kRnn}) {
+        const Activation activation = generator() % 2 == 0 ? Activation::kTanh : Activation::kRelu;
+        testLayer(kind, activation, {size, size, size}, rows);
+        testLayer(kind, activation, {generator() % 4 == 0 ? 0 : upTo(40), upTo(40), size}, rows);
+      }
+      testLayer(Kind::kRnn, static_cast<Activation>(generator() % 4), {upTo(60), 0, size}, rows);
     }
   }
-  const float projected = 0;
-  for (bool sameX : {false, true}) {
-    for (size_t rows : {1, 2, 5, 40}) {
-      testSequence({5, 17, 17}, 7, rows, sameX, {.repeat = 1});
-      testSequence({9, 66, 33}, 70 / rows + 1, rows, sameX, {.repeat = 2});
-      testSequence({9, 40, 33}, 4, rows, sameX, {.repeat = 1});
-      testSequence({9, 40, 33}, 4, rows, sameX, {.repeat = 1, .perStep = true});
-      testSequence({9, 21, 33}, 4, rows, sameX, {.projection = &projected});
+  for (size_t count : {1, 2, 3, 5, 15, 16, 17, 40, 67, 200}) {
+    for (size_t rows : {1, 2, 3, 4, 5, 7, 13, 30}) {
+      for (const Score score : {Score::kDot, Score::kCosine, Score::kAdditive}) {
+        testAttention(score, generator() % 2 == 0 ? Activation::kTanh : Activation::kRelu, upTo(70), upTo(300), count, rows);
+      }
     }
   }
   std::printf(failures == 0 ? "the kernel's tests pass\n" : "%d failures\n", failures);

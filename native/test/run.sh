@@ -1,6 +1,6 @@
 #!/bin/sh
-# Builds and runs the tests of the kernel and of the JSON reader: under AddressSanitizer and UndefinedBehaviorSanitizer, under ThreadSanitizer, and
-# as shipped, which sweeps the floats more finely.
+# Builds and runs the tests of the kernel, of programs and of the JSON reader: under AddressSanitizer and
+# UndefinedBehaviorSanitizer, under ThreadSanitizer, and as it is shipped, when the floats are swept more finely.
 #
 #     native/test/run.sh [stride]     1 sweeps every float
 set -eu
@@ -15,37 +15,41 @@ build () { # name, flags
   flags="-std=c++17 -Wall -Wextra -Wno-psabi -ffp-contract=off -pthread $*"
   rm -f "$out/$name"-*.o  # a compiler that fails in the background shows when they are linked
   objects=
-  for file in kernel/kernels kernel/weights program/sequence program/threads kernel/portable kernel/avx2 kernel/avx2x16 kernel/avx512 kernel/neon test/kernel_test; do
+  for file in kernel/*.cc program/*.cc test/kernel_test.cc test/program_test.cc; do
     isa=
     case "$(uname -m) $file" in
-      x86_64\ kernel/avx512) isa='-mavx512f -mavx2 -mfma' ;;
+      x86_64\ kernel/avx512.cc) isa='-mavx512f -mavx2 -mfma' ;;
       x86_64\ kernel/avx2*) isa='-mavx2 -mfma' ;;
       *\ kernel/avx*) continue ;;
-      arm64\ kernel/neon|aarch64\ kernel/neon) ;;
-      *\ kernel/neon) continue ;;
+      arm64\ kernel/neon.cc|aarch64\ kernel/neon.cc) ;;
+      *\ kernel/neon.cc) continue ;;
     esac
-    object=$out/$name-$(basename $file).o
+    object=$out/$name-$(basename "$file" .cc).o
     # shellcheck disable=SC2086
-    "$cxx" $flags $isa -c $file.cc -o "$object" &
-    objects="$objects $object"
+    "$cxx" $flags $isa -c "$file" -o "$object" &
+    case $file in test/*) ;; *) objects="$objects $object" ;; esac
   done
   wait
-  # shellcheck disable=SC2086
-  "$cxx" $flags $objects -o "$out/$name"
+  for test in kernel program; do
+    # shellcheck disable=SC2086
+    "$cxx" $flags $objects "$out/$name-${test}_test.o" -o "$out/$name-$test"
+  done
   # shellcheck disable=SC2086
   "$cxx" $flags json/*.cc test/json_test.cc -o "$out/$name-json"
 }
 
 echo 'AddressSanitizer and UndefinedBehaviorSanitizer'
 build address -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
-"$out/address" 400009
+"$out/address-kernel" 400009
+"$out/address-program" 400
 "$out/address-json" 400009
 
 echo 'ThreadSanitizer'
 build thread -O1 -g -fsanitize=thread
-"$out/thread" 400009
+"$out/thread-program" 400
 
 echo 'As shipped'
 build plain -O3
-"$out/plain" "${1:-1009}"
+"$out/plain-kernel" "${1:-1009}"
+"$out/plain-program" 2000
 "$out/plain-json" "${1:-1009}"

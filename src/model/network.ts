@@ -1,6 +1,6 @@
 import { directionsOf, type Layers } from '../network/layers.ts'
 import { carrySize } from '../network/cell.ts'
-import { nodeWidth, PLAIN, type Input, type Network, type Node, type Stage } from '../network/network.ts'
+import { nodeWidth, PLAIN, type Input, type Network, type Node, type Stage, type Wiring } from '../network/network.ts'
 import { part } from '../network/feed.ts'
 import type { Policy } from './policies/policy.ts'
 
@@ -43,9 +43,20 @@ export interface Place {
   readonly node: number
 }
 
-/** Puts a model's cells and its wiring together. */
+/**
+ * Puts a model's cells and its wiring together.
+ *
+ * @throws Error if the wiring feeds h back, and there are two directions.
+ */
 export function createServedNetwork (layers: Layers, policy: Policy): ServedNetwork {
-  return directionsOf(layers) === 2 ? bothDirections(layers) : oneDirection(layers, policy)
+  if (directionsOf(layers) === 1) return oneDirection(layers, policy)
+  if (policy.wiring !== undefined && !isPlain(policy.wiring)) throw new Error('a wiring that feeds h back needs one direction, and this network has two')
+  return bothDirections(layers)
+}
+
+/** Whether nodes read x and their own last outputs, and nothing else. */
+function isPlain ({ h, residual, read, lets }: Wiring): boolean {
+  return h === 'own' && !residual && read === undefined && lets.length === 0
 }
 
 function oneDirection (layers: Layers, { wiring, vectors, x }: Policy): ServedNetwork {
@@ -57,8 +68,7 @@ function oneDirection (layers: Layers, { wiring, vectors, x }: Policy): ServedNe
   }
   const X = wiring === undefined ? I : x ?? I
   const inputs: Input[] = [{ name: 'x', width: X }, ...(vectors === undefined ? [] : [{ name: 'vectors', width: vectors }])]
-  const isPlain = wiring === undefined || (wiring.h === 'own' && !wiring.residual && wiring.read === undefined && wiring.lets.length === 0 && X === I)
-  const stages = isPlain ? [bare] : [{ ...bare, name: 'sequence', inputs, wiring }, bare]
+  const stages = wiring === undefined || (isPlain(wiring) && X === I) ? [bare] : [{ ...bare, name: 'sequence', inputs, wiring }, bare]
   const hOut = sum(nodes, nodeWidth)
   return {
     network: { stages },

@@ -142,7 +142,7 @@ function pick (answer: object, fields: readonly string[] | undefined): object {
 function withOptions (request: SequenceRequest, { parts, fields, ...options }: Static<typeof SequenceOptions>): SequenceRequest {
   const given = { ...options, ...(parts !== undefined && { parts: parts.split(',') }), ...(fields !== undefined && { fields: fields.split(',') }) }
   const twice = Object.keys(given).find((name) => Object.hasOwn(request, name))
-  if (twice !== undefined) throw new InputError('malformed', { path: `/${twice}`, message: 'is in the query string, too' })
+  if (twice !== undefined) throw new InputError('malformed', { path: `/${twice}`, message: 'is in the query string as well' })
   return { ...request, ...given }
 }
 

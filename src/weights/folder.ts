@@ -1,8 +1,14 @@
 import { lstat, readdir, readFile, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import type { Cell } from '../network/cell.ts'
-import { findCell, readFloats } from './layouts.ts'
+import Type from 'typebox'
+import { InputError } from '../errors.ts'
+import type { Layers } from '../network/layers.ts'
 import { parseSafetensors } from '../tensor/safetensors.ts'
+import { compile } from '../tensor/schema.ts'
+import { readFloats, type Floats } from './layouts/floats.ts'
+import { readLayers } from './layouts/layouts.ts'
+import { CellOptionsSchema } from './layouts/options.ts'
+import { unusedTensors } from './layouts/unused.ts'
 
 /** A model on disk. */
 export interface ModelFile {
@@ -12,11 +18,17 @@ export interface ModelFile {
   readonly path: string
   /** The model's own folder, if it has one. */
   readonly folder: string | undefined
-  readonly cell: Cell
-  /** The content of `config.json`, unchecked; `{}` if there is none. */
+  readonly layers: Layers
+  /** What `config.json` says, its `cell` alone checked; `{}` where there is none. */
   readonly config: unknown
-  /** Another tensor of the file, as float32; throws if there is none of that name. */
-  readonly tensor: (name: string) => { shape: readonly number[], data: Float32Array }
+  /** Another tensor of the file, as float32; throws where there is none of that name. */
+  readonly tensor: (name: string) => Floats
+  /**
+   * The tensors that neither the network uses nor anyone has asked for, by name.
+   *
+   * @throws LayoutError if one lies in the network's own module.
+   */
+  readonly unused: () => readonly string[]
 }
 
 /** A models folder that cannot be served. The message is one line that names the file and what is wrong with it. */
@@ -28,6 +40,9 @@ export class ModelsError extends Error {
     super(message.replaceAll('\n', '\\n'))
   }
 }
+
+/** What a configuration says of the cell; the rest of it is not judged here. */
+const readCellOptions = compile(Type.Object({ cell: Type.Optional(CellOptionsSchema) }))
 
 const EXTENSION = '.safetensors'
 
@@ -66,16 +81,25 @@ async function readEntry (path: string): Promise<ModelFile | undefined> {
 async function readModel (name: string, path: string, folder: string | undefined): Promise<ModelFile> {
   try {
     const tensors = parseSafetensors(await readFile(path))
+    const config = folder === undefined ? {} : await readConfig(join(folder, 'config.json'))
+    const found = readLayers(tensors, readCellOptions(config, '').cell)
+    const used = new Set(found.used)
     return {
       name,
       path,
       folder,
-      cell: findCell(tensors),
-      config: folder === undefined ? {} : await readConfig(join(folder, 'config.json')),
-      tensor: (tensor) => readFloats(tensors, tensor)
+      layers: found.layers,
+      config,
+      tensor (tensor) {
+        used.add(tensor)
+        return readFloats(tensors, tensor)
+      },
+      unused: () => unusedTensors(tensors.keys(), used, found)
     }
   } catch (error) {
-    throw error instanceof ModelsError ? error : new ModelsError(`${path}: ${messageOf(error)}`)
+    if (error instanceof ModelsError) throw error
+    // What is wrong with a field is wrong with the configuration, whose fields they are.
+    throw new ModelsError(`${error instanceof InputError && folder !== undefined ? join(folder, 'config.json') : path}: ${messageOf(error)}`)
   }
 }
 

@@ -1,106 +1,161 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { Worker } from 'node:worker_threads'
+import { encode } from '../../src/engine/encode.ts'
+import type { Batch, CallOptions, LoadedNetwork } from '../../src/engine/engine.ts'
 import { createNativeEngine } from '../../src/engine/native.ts'
-import type { Run } from '../../src/engine/engine.ts'
-import { assertSameBits, createRandom, randomBatch, randomCell, randomFloats, rowsOf, withoutAddon } from '../support/cells.ts'
+import { compileStage } from '../../src/engine/program.ts'
+import { concat, part } from '../../src/network/feed.ts'
+import type { Network } from '../../src/network/network.ts'
+import { assertSameBits, withoutAddon } from '../support/addon.ts'
+import { drawTask, run } from '../support/drive.ts'
+import { createRandom, drawNetwork, oneStage, randomCell, randomFloats, randomLinear } from '../support/networks.ts'
 
 const sizes = { I: 65, Hi: 66, Ho: 33 }
 const random = createRandom(11)
-const cell = randomCell(sizes, random)
+const network = oneStage([randomCell(sizes, random)], { h: concat(part('h'), part('h')) })
+const attending = oneStage([randomCell({ I: 4, Hi: 64, Ho: 32 }, random)], {
+  read: { score: 'dot', scale: 1, query: part('h'), support: 32, key: randomLinear(32, 32, random) },
+  h: concat(part('h'), part('read'))
+})
+const PLAIN_CALL: CallOptions = { repeated: 0, asked: 0, attention: 0 }
+
+function fill (loaded: LoadedNetwork, rows: number, steps: number): Batch {
+  const batch = loaded.batch(0, rows)
+  batch.states[0].set(randomFloats(batch.states[0].length, createRandom(1)))
+  batch.input(0, rows * steps * sizes.I).set(randomFloats(rows * steps * sizes.I, createRandom(2)))
+  batch.output(0, rows * steps * sizes.Ho).fill(NaN)
+  return batch
+}
 
 describe('work off the event loop', { skip: withoutAddon }, () => {
   const engine = withoutAddon === false ? createNativeEngine({ threads: 2, inlineBelow: 0 }) : undefined
   const inline = withoutAddon === false ? createNativeEngine({ threads: 1, inlineBelow: Infinity }) : undefined
-  const load = (given = cell): ReturnType<NonNullable<typeof engine>['load']> => {
-    assert.ok(engine !== undefined)
-    return engine.load(given)
-  }
-  const longRun = (steps: number): Run => ({
-    steps,
-    rows: 8,
-    x: randomFloats(8 * sizes.I, random),
-    sameX: true,
-    hIn: randomFloats(8 * sizes.Hi, random),
-    c: randomFloats(8 * sizes.Ho, random),
-    output: new Float32Array(steps * 8 * sizes.Ho),
-    feedback: { repeat: 2 }
+  const load = (given: Network = network, on = engine): LoadedNetwork => on?.load(given) ?? assert.fail('no engine')
+
+  it('gives a promise; light work is done on return', async () => {
+    const batch = fill(load(), 16, 1)
+    const pending = batch.advance(16, 1, PLAIN_CALL)
+    assert.ok(pending instanceof Promise)
+    await pending
+    assert.ok(batch.output(0, 1).every(Number.isFinite))
+    assert.equal(fill(load(network, inline), 16, 1).advance(16, 1, PLAIN_CALL), undefined)
+
+    const [{ work }] = load().programs
+    const between = createNativeEngine({ threads: 1, inlineBelow: 1.5 * work }).load(network)
+    assert.equal(fill(between, 1, 1).advance(1, 1, PLAIN_CALL), undefined)
+    assert.ok(fill(between, 2, 1).advance(2, 1, PLAIN_CALL) instanceof Promise)
+    assert.ok(fill(between, 1, 2).advance(1, 2, PLAIN_CALL) instanceof Promise)
   })
 
-  it('gives a promise and leaves the outputs alone until it settles; light work is done on return', async () => {
-    const batch = randomBatch(sizes, 16, random)
-    const pending = load().step(batch)
-    assert.ok(pending instanceof Promise)
-    assert.ok(batch.hOut.every(Number.isNaN))
-    await pending
-    assert.ok(batch.hOut.every(Number.isFinite))
-    assert.equal(inline?.load(cell).step(rowsOf(batch, sizes, 0, 16)), undefined)
-    const between = createNativeEngine({ threads: 1, inlineBelow: 4 * sizes.Ho * (sizes.I + sizes.Hi) + 1 }).load(cell)
-    assert.equal(between.step(rowsOf(batch, sizes, 0, 1)), undefined)
-    assert.ok(between.step(rowsOf(batch, sizes, 0, 2)) instanceof Promise)
+  it('counts what attention reads', async () => {
+    const between = createNativeEngine({ threads: 1, inlineBelow: 200 * 64 }).load(attending)
+    for (const [count, heavy] of [[10, false], [400, true]] as const) {
+      const memory = between.remember(0, randomFloats(count * 32, random), [count])
+      while (!await memory.prepare(1000));
+      const batch = between.batch(0, 1)
+      batch.input(0, 4)
+      batch.output(0, 32)
+      batch.attach(0, memory, 0)
+      const pending = batch.start(1, between.programs[0].read, between.programs[0].instructions.length, { attention: 0 })
+      assert.equal(pending instanceof Promise, heavy, `${count} supports`)
+      await pending
+      memory.dispose()
+    }
   })
 
   it('lets the event loop go on', async () => {
     let ticks = 0
     const timer = setInterval(() => ticks++, 1)
-    await load().run?.(longRun(3000))
+    await fill(load(), 8, 3000).advance(8, 3000, PLAIN_CALL)
     clearInterval(timer)
     assert.ok(ticks > 2, `${ticks} ticks`)
   })
 
-  it('of many jobs at once, on several cells, gives each its own result', async () => {
-    const jobs = await Promise.all(Array.from({ length: 200 }, async (_, n) => {
-      const own = { I: 1 + n % 50, Hi: 1 + n % 31, Ho: 1 + n % 70 }
-      const weights = randomCell(own, random)
-      const batch = randomBatch(own, 1 + n % 9, random)
-      await load(weights).step(batch)
-      return { own, weights, batch }
+  it('of many jobs at once, on several networks, gives each its own result', async () => {
+    await Promise.all(Array.from({ length: 120 }, async (_, n) => {
+      const given = drawNetwork(random)
+      const loaded = load(given)
+      const task = drawTask(loaded.programs[0], 1 + n % 9, 1 + n % 4, random)
+      const outcome = await run(loaded, task)
+      const again = await run(load(given, inline), task)
+      assertSameBits(outcome.state, again.state, `network ${n}`)
+      outcome.outputs.forEach((output, k) => assertSameBits(output, again.outputs[k], `network ${n}, output ${k}`))
     }))
-    for (const { own, weights, batch } of jobs) {
-      const again = rowsOf(batch, own, 0, batch.rows)
-      await inline?.load(weights).step(again)
-      assertSameBits(batch.hOut, again.hOut, JSON.stringify(own))
-    }
   })
 
-  it('goes on where its stepper is disposed of', async () => {
-    const stepper = load()
-    const run = longRun(200)
-    const expected = { ...run, c: run.c.slice(), output: run.output.slice() }
-    const pending = stepper.run?.(run)
-    const second = randomBatch(sizes, 4, random)
-    const waiting = stepper.step(second)
-    stepper.dispose()
-    assert.throws(() => stepper.step(second), /disposed/)
-    await Promise.all([pending, waiting])
-    await inline?.load(cell).run?.(expected)
-    assertSameBits(run.output, expected.output, 'output')
-  })
-
-  it('reads its inputs at the call, so they may change or go', async () => {
-    const batch = randomBatch(sizes, 16, random)
-    const expected = rowsOf(batch, sizes, 0, 16)
-    await inline?.load(cell).step(expected)
-    const pending = load().step(batch)
-    batch.x.fill(0)
-    structuredClone(batch.hIn, { transfer: [batch.hIn.buffer] })
+  it('keeps its batch to itself', async () => {
+    const batch = fill(load(), 8, 200)
+    const output = batch.output(0, 1)
+    const pending = batch.advance(8, 200, PLAIN_CALL)
+    const busy = { name: 'Error', message: /busy with another call/ }
+    assert.throws(() => batch.advance(8, 1, PLAIN_CALL), busy)
+    assert.throws(() => batch.start(8, load().programs[0].read, load().programs[0].instructions.length, PLAIN_CALL), busy)
+    assert.throws(() => batch.peek(8), busy)
+    assert.throws(() => batch.input(0, 1e6), busy)
     await pending
-    assertSameBits(batch.hOut, expected.hOut, 'h_out')
+    assert.ok(output.every(Number.isFinite))
+    await batch.advance(8, 1, PLAIN_CALL)
   })
 
-  it('fails, and writes nothing, where an output has been detached meanwhile', async () => {
-    const batch = randomBatch(sizes, 16, random)
-    const pending = load().step(batch)
-    structuredClone(batch.hOut, { transfer: [batch.hOut.buffer] })
-    await assert.rejects(async () => await pending, { name: 'RangeError', message: /^hOut must have at least/ })
-    assert.ok(batch.cOut.every(Number.isNaN))
+  it('goes on if its batch, network and memory are disposed of', async () => {
+    const loaded = load()
+    const batch = fill(loaded, 8, 200)
+    const expected = fill(load(network, inline), 8, 200)
+    const output = batch.output(0, 1)
+    const pending = batch.advance(8, 200, PLAIN_CALL)
+    const waiting = fill(loaded, 4, 1).advance(4, 1, PLAIN_CALL)
+    batch.dispose()
+    loaded.dispose()
+    assert.throws(() => batch.advance(8, 1, PLAIN_CALL), /disposed/)
+    await Promise.all([pending, waiting])
+    await expected.advance(8, 200, PLAIN_CALL)
+    assertSameBits(output, expected.output(0, 1), 'output')
+
+    const reads = load(attending)
+    const support = randomFloats(500 * 32, random)
+    const memory = reads.remember(0, support, [500])
+    const preparing = memory.prepare(Infinity)
+    assert.ok(preparing instanceof Promise)
+    assert.throws(() => memory.prepare(1), /being prepared/)
+    assert.equal(await preparing, true)
+    const readers = reads.batch(0, 4)
+    for (let i = 0; i < 4; i++) readers.attach(i, memory, 0)
+    readers.states[0].set(randomFloats(readers.states[0].length, random))
+    const reading = readers.start(4, reads.programs[0].read, reads.programs[0].instructions.length, PLAIN_CALL)
+    assert.ok(reading instanceof Promise)
+    memory.dispose()
+    await reading
+    assert.ok(readers.states[0].some((v) => v !== 0))
+    await assert.rejects(async () => await readers.start(4, reads.programs[0].read, reads.programs[0].instructions.length, PLAIN_CALL), /row 0 has no memory attached/)
   })
 
-  it('survives the collection of its engine, its stepper and its buffers', async () => {
+  it('prepares a memory bit by bit, reading what it needs at each call', async () => {
+    const reads = load(attending)
+    const support = randomFloats(50 * 32, random)
+    const one = reads.remember(0, support.slice(), [20, 30])
+    const other = reads.remember(0, support, [20, 30])
+    let calls = 0
+    while (!await one.prepare(5000)) calls++
+    assert.ok(calls >= 10, `${calls} calls`)
+    const pending = other.prepare(Infinity)
+    support.fill(0) // its own copy is what it works on
+    await pending
+    const batch = reads.batch(0, 4)
+    batch.states[0].set(randomFloats(batch.states[0].length, random))
+    const read = async (memory: typeof one): Promise<Float32Array> => {
+      for (let i = 0; i < 4; i++) batch.attach(i, memory, i % 2)
+      await batch.start(4, reads.programs[0].read, reads.programs[0].instructions.length, PLAIN_CALL)
+      return batch.states[0].slice()
+    }
+    assertSameBits(await read(one), await read(other), 'read')
+  })
+
+  it('survives the collection of its engine, its network and its buffers', async () => {
     const pending: Array<void | Promise<void>> = []
     for (let n = 0; n < 60; n++) {
-      const own = createNativeEngine({ threads: 1 + n % 3, inlineBelow: 0 }).load(cell)
-      pending.push(own.step(randomBatch(sizes, 8, random)))
+      const own = createNativeEngine({ threads: 1 + n % 3, inlineBelow: 0 }).load(network)
+      pending.push(fill(own, 8, 2).advance(8, 2, PLAIN_CALL))
       new Float32Array(1e6).fill(n) // garbage
       if (n % 20 === 19) await new Promise(setImmediate)
     }
@@ -108,18 +163,24 @@ describe('work off the event loop', { skip: withoutAddon }, () => {
   })
 
   it('ends with its worker thread, in the middle of a job', async () => {
+    const { words, tensors } = encode(compileStage(oneStage([randomCell({ I: 64, Hi: 64, Ho: 64 }, random)]).stages[0]))
     const source = `
+      const { parentPort, workerData: { words, tensors } } = require('node:worker_threads')
       const addon = require(${JSON.stringify(new URL('../../build/Release/cellserve.node', import.meta.url).pathname)})
-      const f = (n) => new Float32Array(n)
-      const stepper = addon.createEngine(addon.kernels[0], 2, 0).load(64, 64, 64, f(16384), f(16384), f(256), f(256))
       const steps = 20000
-      for (let n = 0; n < 3; n++) {
-        stepper.run(steps, 8, f(8 * 64), true, f(8 * 64), f(8 * 64), f(steps * 8 * 64), 1, undefined, false, undefined, undefined)
+      for (const threads of [1, 2]) {
+        const network = addon.createEngine(addon.kernels[0], threads, 0).load(words, tensors)
+        for (let n = 0; n < 3; n++) {
+          const batch = network.batch(8)
+          batch.input(0, 8 * 64)
+          batch.output(0, steps * 8 * 64)
+          batch.advance(8, steps, 1, 0, 0, new Float64Array(16))
+        }
       }
-      require('node:worker_threads').parentPort.postMessage('started')
+      parentPort.postMessage('started')
     `
     for (let n = 0; n < 5; n++) {
-      const worker = new Worker(source, { eval: true })
+      const worker = new Worker(source, { eval: true, workerData: { words, tensors } })
       await new Promise((resolve) => worker.once('message', resolve))
       const start = performance.now()
       await worker.terminate()

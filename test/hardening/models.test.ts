@@ -14,16 +14,19 @@ import { createDice } from '../support/dice.ts'
 
 const FILES = scaled(3000)
 
-const MODEL = { ...customLstm(4, 8, 4), p: f32([8, 4], new Array(32).fill(0.1)), q: f32([8], new Array(8).fill(0.1)) }
+// Under a prefix: what is beside a cell without one must be used.
+const CELL = Object.fromEntries(Object.entries(customLstm(4, 8, 4)).map(([name, tensor]) => [`cell.${name}`, tensor]))
+const MODEL = { ...CELL, p: f32([8, 4], new Array(32).fill(0.1)), q: f32([8], new Array(8).fill(0.1)) }
 
 const CONFIGS = [
   {}, { default: true }, { feedback: { policy: 'none' } }, { feedback: { policy: 'repeat' } }, { feedback: { policy: 'concat' } },
-  { feedback: { policy: 'projection', weight: 'p', bias: 'q' } }, { feedback: { policy: 'attention', combine: 'concat', residual: true } }
+  { feedback: { policy: 'projection', weight: 'p', bias: 'q' } }, { feedback: { policy: 'attention', combine: 'concat', residual: true } },
+  { cell: { kind: 'lstm', gates: 'figo', forget_bias: 1, prefix: 'cell' }, feedback: { policy: 'repeat' } }
 ].map((config) => JSON.stringify(config))
 
 const PARTS = [
   '{', '}', '[', ']', '"', ':', ',', 'null', 'true', '1', '-1', '1e999', '"policy"', '"feedback"', '"projection"', '"identity"', '"module"', '"sum"', '"weight"', '"p"',
-  '"none"', '"__proto__"', '"constructor"', '{}', '[]', '\n', '\u0000', '\ufeff', '\\u0041', '"bias":"hidden_linear.bias"', '"combine":"sum"', '"'.padEnd(300, 'x')
+  '"none"', '"__proto__"', '"constructor"', '{}', '[]', '\n', '\u0000', '\ufeff', '\\u0041', '"bias":"cell.hidden_linear.bias"', '"combine":"sum"', '"cell":{"transposed":true}', '"cell":{"gates":"ifog"},', '"kind":"gru"', '"'.padEnd(300, 'x')
 ]
 
 /** Every model loads and answers, or the start stops with one line that names the file. */

@@ -6,7 +6,7 @@ import supertest from 'supertest'
 import { startService } from '../support/app.ts'
 
 /** Many steps of the demo attention model, computed one by one. */
-const LONG = { x: Array.from({ length: 100 }, () => [1, 0, 0, 1]), steps: 600, return: 'last', context: { support: Array.from({ length: 400 }, () => [1, 0, 0, 0]) } }
+const LONG = { x: Array.from({ length: 100 }, () => [1, 0, 0, 1]), steps: 600, return_sequences: false, context: { support: Array.from({ length: 400 }, () => [1, 0, 0, 0]) } }
 const URL = '/models/matching-networks/sequence'
 
 async function stepsComputed (metrics: { register: { metrics (): Promise<string> } }): Promise<number> {

@@ -22,20 +22,20 @@ test('a sequence is streamed one step per line, and then its states', async (t) 
   assert.deepEqual(linesOf(text), [...[0, 1, 2].map((t) => ({ t, output: [output[0][t], output[1][t]] })), states])
 })
 
-test('a step\'s line has its attention weights, if they are asked for', async (t) => {
+test('a step\'s line has the parts that were made after it', async (t) => {
   const request = supertest((await buildTestApp(t)).server)
-  const sent = { x: [1, 0, 0, 1], steps: 3, context: { support: [[1, 0, 0, 0], [0, 0, 0, 1]], weights: true } }
-  const { body: { output, weights, ...states } } = await request.post('/models/matching-networks/sequence').send(sent).expect(200)
+  const sent = { x: [1, 0, 0, 1], steps: 3, context: { support: [[1, 0, 0, 0], [0, 0, 0, 1]] }, parts: ['attention', 'read'] }
+  const { body: { output, parts: { attention, read }, ...states } } = await request.post('/models/matching-networks/sequence').send(sent).expect(200)
   const { text } = await request.post('/models/matching-networks/sequence').set('accept', NDJSON).buffer(true).send(sent).expect(200)
-  assert.deepEqual(linesOf(text), [...[0, 1, 2].map((t) => ({ t, output: output[t], weights: weights[t] })), states])
+  assert.deepEqual(linesOf(text), [...[0, 1, 2].map((t) => ({ t, output: output[t], parts: { attention: attention[t + 1], read: read[t + 1] } })), states])
 })
 
 test('of the last steps alone there is one line', async (t) => {
   const request = supertest((await buildTestApp(t)).server)
-  const { body: { output, ...states } } = await request.post('/sequence').send({ x: X, return: 'last' }).expect(200)
-  const { text } = await request.post('/sequence').set('accept', NDJSON).buffer(true).send({ x: X, return: 'last' }).expect(200)
+  const { body: { output, ...states } } = await request.post('/sequence').send({ x: X, return_sequences: false }).expect(200)
+  const { text } = await request.post('/sequence').set('accept', NDJSON).buffer(true).send({ x: X, return_sequences: false }).expect(200)
   assert.deepEqual(linesOf(text), [states])
-  assert.deepEqual(output, states.h_out)
+  assert.deepEqual(output, states.h_out.map((row: number[]) => [row]))
 })
 
 test('a failure before the first line has its status, one after it is the last line', async (t) => {
@@ -86,7 +86,7 @@ test('rows of a client that does not read wait, others are answered, and nothing
   assert.equal(lines.length, T + 1)
   const last = { h_out: undefined, ...Object(lines[T]) }
   assert.deepEqual(lines[T - 1], { t: T - 1, output: last.h_out })
-  const { body } = await supertest(url).post('/sequence').send({ x: [0.5], steps: T, return: 'last' }).expect(200)
+  const { body } = await supertest(url).post('/sequence').send({ x: [0.5], steps: T, return_sequences: false }).expect(200)
   assert.deepEqual(last, { h_out: body.h_out, c_out: body.c_out, h_next: body.h_next })
   assert.equal(admission.rows, 0)
 

@@ -1,7 +1,8 @@
+import assert from 'node:assert/strict'
 import type { LoadedNetwork, Memory } from '../../src/engine/engine.ts'
 import type { Program } from '../../src/engine/program.ts'
 import { findSlice } from '../../src/network/state.ts'
-import type { RowState } from './textbook.ts'
+import { stepRow, type RowState } from './textbook.ts'
 import { randomFloats } from './networks.ts'
 
 /** Rows of one stage to take through so many steps. */
@@ -103,7 +104,7 @@ export async function run (network: LoadedNetwork, task: Task, { stage = 0, maxR
     memory = remembered.memory
     for (let i = 0; i < rows; i++) batch.attach(i, memory, remembered.sets.indexOf(task.supports[i]))
   }
-  if (start !== undefined) await batch.start(rows, start, { attention: width })
+  if (start !== undefined) await batch.start(rows, start, program.instructions.length, { attention: width })
   else await batch.advance(rows, steps, { repeated: task.repeated, asked: 2 ** 31 - 1, attention: width })
   const outcome = {
     state: batch.states[start === undefined ? steps % 2 : 0].slice(0, rows * program.state.width),
@@ -130,5 +131,38 @@ export function readState (program: Program, state: Float32Array, row: number): 
     given: slice('given')[0] === 1,
     read: slice('read'),
     lets: new Map(program.stage.wiring.lets.map(({ name }) => [name, slice(name)]))
+  }
+}
+
+/** Compares what an engine made of a task with the textbook's, within what float32 loses. */
+export function assertByTheBook (program: Program, task: Task, outcome: Outcome, what: string): void {
+  const { rows, steps } = task
+  const { stage, outputs, inputs, attention } = program
+  const near = (actual: number, expected: number, where: string): void => {
+    if (!(Math.abs(actual - expected) < 2e-4 * (1 + Math.abs(expected)))) assert.fail(`${what}, ${where}: ${actual} for ${expected}`)
+  }
+  const compare = (actual: ArrayLike<number>, expected: readonly number[], where: string): void => {
+    expected.forEach((value, j) => near(actual[j], value, `${where}[${j}]`))
+  }
+  for (let row = 0; row < rows; row++) {
+    const state = readState(program, task.state, row)
+    const D = attention?.support ?? 1
+    const set = task.supports[row] ?? new Float32Array(0)
+    const supports = Array.from({ length: set.length / D }, (_, i) => [...set.subarray(i * D, (i + 1) * D)])
+    for (let t = 0; t < steps; t++) {
+      const at = (values: Float32Array, width: number, time: number): number[] => [...values.subarray((time * rows + row) * width, (time * rows + row + 1) * width)]
+      const given = new Map(inputs.map(({ name, width }, k) => [name, at(task.inputs[k], width, (task.repeated >> k & 1) === 1 ? 0 : t)]))
+      const { output, fed, attention: weights } = stepRow(stage, state, given, supports)
+      outputs.forEach(({ name, width }, k) => {
+        const expected = name === 'output' ? output : name === 'read' ? state.read : fed.get(name) ?? state.lets.get(name) ?? state.h[Number(name.slice(1))]
+        compare(at(outcome.outputs[k], width, t), expected, `row ${row}, step ${t}, ${name}`)
+      })
+      const N = outcome.attention.length / rows / steps
+      if (N > 0) compare(at(outcome.attention, N, t), [...weights, ...new Array<number>(N - weights.length).fill(0)], `row ${row}, step ${t}, attention`)
+    }
+    const end = readState(program, outcome.state, row)
+    end.h.forEach((h, n) => compare(h, [...state.h[n]], `row ${row}, h${n}`))
+    end.c.forEach((c, n) => compare(c, [...state.c[n]], `row ${row}, c${n}`))
+    compare(end.hIn, [...state.hIn], `row ${row}, h_in`)
   }
 }

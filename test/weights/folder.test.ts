@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { ModelsError, readModels } from '../../src/weights/folder.ts'
 import { writeModels } from '../support/models.ts'
-import { customLstm, writeSafetensors } from '../support/safetensors.ts'
+import { customLstm, f32, writeSafetensors } from '../support/safetensors.ts'
 
 const CELL = writeSafetensors(customLstm(2, 6, 3))
 
@@ -24,11 +24,33 @@ test('a model is a file, or a folder with a configuration', async (t) => {
   assert.deepEqual(models[0].tensor('input_linear.bias').shape, [12])
 })
 
+test('the cell is read with the options of the configuration', async (t) => {
+  const folder = await writeModels(t, { 'a/model.safetensors': CELL, 'a/config.json': '{"cell": {"kind": "rnn", "activation": "relu"}}', 'b/model.safetensors': CELL })
+  const [a, b] = await readModels(folder)
+  assert.equal(a.layers.kind, 'rnn')
+  assert.deepEqual(a.layers.nodes.map((layer) => layer.map((node) => node?.cell.sizes)), [[{ I: 2, Hi: 6, Ho: 12 }]])
+  assert.equal(a.layers.nodes[0][0].cell.activation, 'relu')
+  assert.equal(b.layers.kind, 'lstm')
+})
+
+test('a tensor is unused until somebody asks for it', async (t) => {
+  const cell = Object.fromEntries(Object.entries(customLstm(2, 6, 3)).map(([name, tensor]) => [`cell.${name}`, tensor]))
+  const folder = await writeModels(t, { 'a.safetensors': writeSafetensors({ ...cell, p: f32([1], [1]), q: f32([1], [2]) }) })
+  const [{ tensor, unused }] = await readModels(folder)
+  assert.deepEqual(unused(), ['p', 'q'])
+  assert.deepEqual([...tensor('q').data], [2])
+  assert.deepEqual(unused(), ['p'])
+})
+
 const WRONG: ReadonlyArray<[name: string, files: Record<string, string | Uint8Array>, message: RegExp]> = [
   ['a folder without a model', { 'README.md': '' }, /has no model: expected NAME\.safetensors or NAME\/model\.safetensors/],
   ['a file that does not parse', { 'a.safetensors': 'nonsense' }, /a\.safetensors: /],
   ['a file without a cell', { 'a/model.safetensors': writeSafetensors({}) }, /a\/model\.safetensors: no cell found/],
   ['a configuration that is not JSON', { 'a/model.safetensors': CELL, 'a/config.json': '{' }, /a\/config\.json: is not JSON/],
+  ['options of the cell that are not known', { 'a/model.safetensors': CELL, 'a/config.json': '{"cell": {"tensors": {}}}' }, /a\/config\.json: \/cell\/tensors: is not a known field$/],
+  ['options of the cell that do not fit it', { 'a/model.safetensors': CELL, 'a/config.json': '{"cell": {"activation": "relu"}}' }, /a\/config\.json: \/cell\/activation: is for an RNN, and this is an LSTM$/],
+  ['a configuration that is no object', { 'a/model.safetensors': CELL, 'a/config.json': 'null' }, /a\/config\.json: must be object, got null$/],
+  ['a name with a line break', { 'a.safetensors': writeSafetensors({ 'a\n.weight_ih': f32([4, 1], [0, 0, 0, 0]) }) }, /a\.safetensors: tensor a\\n\.weight_hh: is missing: a\\n\.weight_ih is there$/],
   ['two models of one name', { 'a.safetensors': CELL, 'a/model.safetensors': CELL }, /a\/model\.safetensors and .*a\.safetensors are both named a/]
 ]
 

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { findAddon } from '../../src/engine/addon.ts'
 import { writeDecimal } from '../../src/wire/decimal.ts'
-import { createRandom, withoutAddon } from '../support/cells.ts'
+import { withoutAddon } from '../support/addon.ts'
 import { scaled } from '../support/full.ts'
+import { createRandom } from '../support/random.ts'
 
 const KNOWN: ReadonlyArray<[number, string]> = [
   [0, '0'], [-0, '-0'], [1, '1'], [-2.5, '-2.5'], [0.1, '0.1'], [1 / 3, '0.33333334'], [100, '100'], [123456, '123456'],

@@ -9,7 +9,7 @@ import { MAX_NUMBERS, Tensor } from '../../src/tensor/tensor.ts'
 import { createJson } from '../../src/wire/json.ts'
 import { MAX_REST } from '../../src/wire/json-reader.ts'
 import type { Fields } from '../../src/wire/tensor-paths.ts'
-import { withoutAddon } from '../support/cells.ts'
+import { withoutAddon } from '../support/addon.ts'
 import { scaled } from '../support/full.ts'
 
 const addon = findAddon()

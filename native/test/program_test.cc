@@ -1,0 +1,233 @@
+// Tests of programs without Node.js, for the sanitizers: random ones, on teams of threads, beside one thread alone.
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <random>
+#include <vector>
+
+#include "../program/memory.h"
+#include "../program/run.h"
+#include "expect.h"
+
+using namespace cellserve;
+using Buffer = std::vector<float>;
+
+static std::mt19937 generator(11);
+
+static size_t below(size_t n) { return generator() % n; }
+static size_t upTo(size_t n) { return 1 + below(n); }
+
+static Buffer randomBuffer(size_t size, float scale = 1) {
+  std::uniform_real_distribution<float> uniform(-scale, scale);
+  Buffer buffer(size);
+  for (float& value : buffer) value = uniform(generator);
+  return buffer;
+}
+
+// Equal bits, but any NaN is like another.
+static bool same(const Buffer& a, const Buffer& b) {
+  if (a.size() != b.size()) return false;
+  for (size_t i = 0; i < a.size(); i++) {
+    if (std::memcmp(&a[i], &b[i], sizeof(float)) != 0 && !(a[i] != a[i] && b[i] != b[i])) return false;
+  }
+  return true;
+}
+
+static std::unique_ptr<const Weights> randomLayer(const Kernel& kernel, Kind kind, Sizes sizes) {
+  const size_t rows = (kind == Kind::kLstm ? 4 : kind == Kind::kGru ? 3 : 1) * sizes.Ho;
+  const Buffer weightIh = randomBuffer(rows * sizes.I, 0.5f), weightHh = randomBuffer(rows * sizes.Hi, 0.5f), bias = randomBuffer(rows);
+  const Activation activation = sizes.Hi == 0 ? static_cast<Activation>(below(4)) : Activation::kTanh;
+  return std::make_unique<const Weights>(packWeights(kernel, {kind, activation, sizes, weightIh.data(), weightHh.data(), bias.data(), bias.data()}));
+}
+
+static bool overlap(const Operand& a, const Operand& b) {
+  return a.width > 0 && b.width > 0 && a.place == b.place && a.offset < b.offset + b.width && b.offset < a.offset + a.width;
+}
+
+// A program of random instructions over random operands, of which none writes where it reads.
+static std::shared_ptr<Program> randomProgram(const Kernel& kernel, bool attends) {
+  auto program = std::make_shared<Program>();
+  program->kernel = &kernel;
+  program->state = 40 + below(120);
+  program->scratch = 30 + below(60);
+  program->inputs = {20 + below(30)};
+  program->outputs = {{20 + below(30), false}, {20 + below(30), below(2) == 0}};
+  program->groups = {0};
+  program->attends = attends;
+  if (attends) {
+    program->reading = {static_cast<Score>(below(2)), Activation::kNone, 1, upTo(20), 0, nullptr};
+    program->support = upTo(20);
+    program->key = randomLayer(kernel, Kind::kRnn, {program->support, 0, program->reading.width});
+    program->valueIsKey = below(2) == 0;
+    program->reading.valueWidth = program->valueIsKey ? program->reading.width : program->support;
+  }
+  const auto operand = [&](size_t width, bool written) {
+    Operand made{};
+    do {
+      made.place = below(program->places());
+    } while ((written && (made.place == kOld || program->isInput(made.place))) || program->width(made.place) < width);
+    made.offset = below(program->width(made.place) - width + 1);
+    made.width = width;
+    return made;
+  };
+  for (size_t count = 3 + below(10); count > 0; count--) {
+    Instruction made{};
+    made.op = static_cast<Op>(below(static_cast<size_t>(Op::kClear) + 1));
+    if (made.op == Op::kAttend && !attends) continue;
+    const size_t width = upTo(20);
+    std::array<size_t, 3> in{};
+    std::array<size_t, 2> out{width, 0};
+    const Kind kind = static_cast<Kind>(below(3));
+    const bool carries = kind == Kind::kLstm || (kind == Kind::kGru && below(2) == 0);
+    switch (made.op) {
+      case Op::kCell: in = {below(20), kind == Kind::kGru && !carries ? width : upTo(20), carries ? width : 0}, out[1] = carries ? width : 0; break;
+      case Op::kLinear: in = {upTo(20), 0, 0}; break;
+      case Op::kSum:
+      case Op::kProduct: in = {width, width, 0}; break;
+      case Op::kChoose: in = {width, 1, 0}; break;
+      case Op::kClear: break;
+      case Op::kAttend: in = {program->reading.width, 0, 0}, out[0] = program->reading.valueWidth; break;
+      default: in = {width, 0, 0};
+    }
+    bool clean = false;
+    while (!clean) {
+      for (size_t i = 0; i < 3; i++) made.in[i] = in[i] == 0 ? Operand{} : operand(in[i], false);
+      for (size_t i = 0; i < 2; i++) made.out[i] = out[i] == 0 ? Operand{} : operand(out[i], true);
+      clean = !overlap(made.out[0], made.out[1]);
+      for (const Operand& read : made.in) clean &= !overlap(read, made.out[0]) && !overlap(read, made.out[1]);
+      for (const Operand& read : made.in) clean &= read.width == 0 || !program->isOutput(read.place);
+    }
+    if (made.op == Op::kCell || made.op == Op::kLinear) {
+      program->layers.push_back(randomLayer(kernel, made.op == Op::kLinear ? Kind::kRnn : kind, {in[0], in[1], out[0]}));
+      made.layer = program->layers.back().get();
+      if (made.op == Op::kCell && kind == Kind::kGru && !carries) made.in[2] = made.in[1];
+      made.ahead = made.op == Op::kCell && in[0] > 0 && program->isInput(made.in[0].place);
+    }
+    program->instructions.push_back(made);
+    program->streams.push_back(0);
+  }
+  program->begin = 0;
+  program->read = program->feed = program->instructions.size();
+  return program;
+}
+
+// Layers that run one after the other: each reads what the one before it has written.
+static std::shared_ptr<Program> stack(const Kernel& kernel, size_t layers) {
+  auto program = std::make_shared<Program>();
+  program->kernel = &kernel;
+  const size_t I = upTo(40);
+  program->inputs = {I};
+  std::vector<size_t> widths;
+  for (size_t n = 0; n < layers; n++) widths.push_back(upTo(70));
+  program->state = 0;
+  for (const size_t width : widths) program->state += 2 * width, program->outputs.push_back({width, false});
+  program->scratch = 0;
+  size_t offset = 0;
+  Operand x{kStreams, 0, I};
+  for (size_t n = 0; n < layers; n++) {
+    const size_t Ho = widths[n];
+    program->groups.push_back(program->instructions.size());
+    program->layers.push_back(randomLayer(kernel, Kind::kLstm, {x.width, Ho, Ho}));
+    const Operand written{kNew, offset, Ho}, output{kStreams + 1 + n, 0, Ho};
+    program->instructions.push_back({Op::kCell, {x, Operand{kOld, offset, Ho}, Operand{kOld, offset + Ho, Ho}}, {written, Operand{kNew, offset + Ho, Ho}},
+                                     program->layers.back().get(), true});
+    program->instructions.push_back({Op::kCopy, {written, {}, {}}, {output, {}}, nullptr, false});
+    x = output;
+    offset += 2 * Ho;
+  }
+  program->streams.resize(program->instructions.size());
+  program->begin = 0;
+  program->read = program->feed = program->instructions.size();
+  return program;
+}
+
+struct Data {
+  Buffer states[2], scratch;
+  std::vector<Buffer> streams;
+  Buffer attention;
+
+  bool isLike(const Data& other) const {
+    bool like = same(states[0], other.states[0]) && same(states[1], other.states[1]) && same(attention, other.attention);
+    for (size_t i = 0; i < streams.size(); i++) like &= same(streams[i], other.streams[i]);
+    return like;
+  }
+};
+
+struct RunJob final : Job {
+  RunJob(Run& run, size_t members) : Job(members), run(run) {}
+  void work(size_t member) override { run.work(member, team); }
+  void done() override { finished.advance(); }
+  Run& run;
+  Turnstile finished;
+};
+
+static void testProgram(const std::shared_ptr<Program>& program, size_t rows, size_t steps) {
+  Data data;
+  for (Buffer& state : data.states) state = randomBuffer(rows * program->state);
+  data.scratch = randomBuffer(rows * program->scratch);
+  const bool repeated = below(2) == 0;
+  data.streams.push_back(randomBuffer((repeated ? 1 : steps) * rows * program->inputs[0]));
+  for (const Output& output : program->outputs) data.streams.push_back(randomBuffer(steps * rows * output.width));
+
+  std::vector<size_t> counts;
+  for (size_t sets = upTo(4); sets > 0; sets--) counts.push_back(below(40));
+  Memory memory(program, program->attends ? counts : std::vector<size_t>{});
+  const Buffer supports = randomBuffer(memory.supports() * program->support);
+  for (size_t done = 0; done < memory.supports();) {
+    const size_t count = memory.reach(static_cast<double>(below(1000)));
+    memory.prepare(supports.data() + done * program->support, count);
+    done += count;
+  }
+  std::vector<const Set*> sets;
+  for (size_t row = 0; program->attends && row < rows; row++) sets.push_back(&memory.sets()[below(counts.size())]);
+  data.attention = randomBuffer(steps * rows * 40);
+
+  const auto take = [&](Data& of, Run& run, size_t members) {
+    Call& call = run.call;
+    call.rows = rows, call.steps = steps;
+    call.first = 0, call.end = program->instructions.size();
+    call.states[0] = of.states[0].data(), call.states[1] = of.states[1].data();
+    call.scratch = of.scratch.data();
+    call.streams.clear();
+    for (Buffer& stream : of.streams) call.streams.push_back(stream.data());
+    call.repeated = repeated ? 1 : 0, call.asked = static_cast<uint32_t>(-1);
+    call.attention = program->attends ? of.attention.data() : nullptr;
+    call.attentionWidth = 40;
+    call.sets = sets;
+    run.begin(members);
+  };
+  Data expected = data;
+  {
+    Run run(*program);
+    take(expected, run, 1);
+    Team alone(1);
+    run.work(0, alone);
+  }
+  for (size_t members : {2, 3, 5}) {
+    Data found = data;
+    Run run(*program);
+    take(found, run, members);
+    Pool pool(members);
+    RunJob job(run, members);
+    pool.submit(job);
+    job.finished.wait(0);
+    pool.stop();
+    EXPECT(found.isLike(expected), "%s, %zu threads, %zu rows, %zu steps: other bits", program->kernel->name, members, rows, steps);
+  }
+}
+
+int main(int argc, char** argv) {
+  const int count = argc > 1 ? std::atoi(argv[1]) : 300;
+  std::vector<const Kernel*> kernels;
+  for (const Kernel* const* kernel = kKernels; *kernel != nullptr; kernel++) {
+    if ((*kernel)->supported()) kernels.push_back(*kernel);
+  }
+  for (int n = 0; n < count; n++) {
+    const Kernel& kernel = *kernels[n % kernels.size()];
+    testProgram(randomProgram(kernel, n % 2 == 0), upTo(n % 5 == 0 ? 40 : 6), upTo(6));
+    if (n % 4 == 0) testProgram(stack(kernel, 1 + below(3)), upTo(8), upTo(30));
+  }
+  std::printf(failures == 0 ? "the programs' tests pass\n" : "%d failures\n", failures);
+  return failures == 0 ? 0 : 1;
+}
