@@ -83,6 +83,20 @@ test('what is wrong is named as in JSON', async (t) => {
   await supertest(server).post('/models/nobody/sequence').set('content-type', 'application/vnd.safetensors').send(Buffer.from(writeSafetensors({ x }))).expect(404)
 })
 
+test('a padded support has its lengths beside it, and is the same as a ragged one by JSON', async (t) => {
+  const { server } = await buildTestApp(t)
+  const url = '/models/matching-networks/sequence'
+  const support = [[[1, 0, 0, 0], [0, 0, 0, 1]], [[0.5, 0.5, 0, 0]]]
+  const byJson = await supertest(server).post(url).send({ x: [[[1, 0, 0, 1]], [[0, 1, 0, 1]]], steps: 3, context: { support } }).expect(200)
+  const padded = f32([2, 2, 4], [...support[0].flat(), ...support[1].flat(), 9, 9, 9, 9])
+  const lengths = { dtype: 'I32', shape: [2], bytes: new Uint8Array(Int32Array.of(2, 1).buffer) }
+  const { body } = await post(server, `${url}?steps=3`, { x: f32([2, 1, 4], [1, 0, 0, 1, 0, 1, 0, 1]), support: padded, support_lengths: lengths }).expect(200)
+  assert.deepEqual(body, byJson.body)
+  const odd = { ...lengths, bytes: new Uint8Array(Int32Array.of(2, 3).buffer) }
+  const refused = await post(server, `${url}?steps=3`, { x: f32([2, 1, 4], [1, 0, 0, 1, 0, 1, 0, 1]), support: padded, support_lengths: odd }).expect(422)
+  assert.match(refused.body.detail, /\/context\/support_lengths\/1: expected 1 to 2 \(N\), got 3/)
+})
+
 test('parts of a safetensors answer are named parts/NAME', async (t) => {
   const { server } = await buildTestApp(t)
   const { body } = await supertest(server).post('/models/matching-networks/sequence').set('accept', 'application/vnd.safetensors').buffer(true).parse((response, done) => {
