@@ -57,12 +57,13 @@ export default fp<AdmissionOptions>(async (app, { admission, timeout }) => {
   app.addHook('onRequest', async (request, { raw }) => {
     if (request.routeOptions.config.work !== true) return
     const { headers, routeOptions: { bodyLimit } } = request
+    const deadline = performance.now() + 1000 * secondsOf(headers[TIMEOUT_HEADER], timeout)
     const reservation = admission.reserve(Math.min(Number(headers['content-length'] ?? 0), bodyLimit))
-    const call: Call = { deadline: performance.now() + 1000 * secondsOf(headers[TIMEOUT_HEADER], timeout), cancelled: false, reservation }
+    const call: Call = { deadline, cancelled: false, reservation }
     request.call = call
     const siblings = exchangesOf(request.raw.socket)
     const exchange: Exchange = {
-      readBy: call.deadline + LAST_READ,
+      readBy: deadline + LAST_READ,
       end () {
         siblings.delete(exchange)
         exchanges.delete(raw)
