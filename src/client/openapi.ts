@@ -213,7 +213,7 @@ export interface components {
          */
         StepAnswer: {
             /** @description The output hidden state: [B][Ho]. In a stack each layer's and direction's, one after the other. */
-            h_out?: number[][];
+            h_out: number[][];
             /** @description The cell state of an LSTM: [B][Ho]. In a stack likewise. */
             c_out?: number[][];
         };
