@@ -321,7 +321,7 @@ export interface components {
         };
         /**
          * SequenceAnswer
-         * @description The outputs, and the states to go on from.
+         * @description The outputs, and the states to continue from.
          */
         SequenceAnswer: {
             /** @description The last layer's h after every step: [B][T][Ho], both directions' side by side; with `return_sequences: false` [B][1][Ho]. */
@@ -350,7 +350,7 @@ export interface components {
         };
         /**
          * SequenceStates
-         * @description The last line: the states to go on from.
+         * @description The last line: the states to continue from.
          */
         SequenceStates: {
             /** @description The output hidden state: [B][Ho]. In a stack each layer's and direction's, one after the other. */
@@ -369,7 +369,7 @@ export interface components {
         };
         /**
          * SequenceLine
-         * @description A line of an answer that is sent as it is computed.
+         * @description One line of a streamed answer.
          */
         SequenceLine: components["schemas"]["SequenceStep"] | components["schemas"]["SequenceStates"] | components["schemas"]["SequenceFailure"];
         /**
@@ -1679,7 +1679,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description More requests in a second than a client may send; try again after the seconds in Retry-After. */
+            /** @description More requests per second than a client may send; try again after the seconds in Retry-After. */
             429: {
                 headers: {
                     [name: string]: unknown;
