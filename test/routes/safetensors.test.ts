@@ -71,8 +71,8 @@ test('what is wrong is named as in JSON', async (t) => {
     ['/step', { x: f32([1, 1, 1, 2], [1, 2]) }, 400, '/x', /1 to 3 dimensions, got 4/],
     ['/step', { x: f32([2], [1, 2]), h_in: f32([1, 1, 6], new Array(6).fill(0)) }, 400, '/h_in', /got arrays nested 3 deep/],
     ['/step', { x: f32([2], [1, NaN]) }, 422, '/x/1', /NaN is not finite/],
-    ['/step', { x, vectors: f32([1], [1]) }, 400, '/vectors', /is not a known field; this takes x, h_in, c_in/],
-    ['/sequence', { x, vectors: f32([1], [1]) }, 400, '/vectors', /is not a known field; this takes x, h_in, c_in, h_0, lengths/],
+    ['/step', { x, vectors: f32([1], [1]) }, 400, '/vectors', /is not a known field; expected one of x, h_in, c_in/],
+    ['/sequence', { x, vectors: f32([1], [1]) }, 400, '/vectors', /is not a known field; expected one of x, h_in, c_in, h_0, lengths/],
     ['/sequence', { x, lengths: { dtype: 'I32', shape: [2], bytes: new Uint8Array(Int32Array.of(3, 4).buffer) } }, 422, '/lengths/1', /expected 1 to 3 \(T\), got 4/]
   ]
   for (const [url, tensors, status, path, message] of cases) {
@@ -81,6 +81,20 @@ test('what is wrong is named as in JSON', async (t) => {
     assert.match(body.errors[0].message, message)
   }
   await supertest(server).post('/models/nobody/sequence').set('content-type', 'application/vnd.safetensors').send(Buffer.from(writeSafetensors({ x }))).expect(404)
+})
+
+test('a padded support has its lengths beside it, and is the same as a ragged one by JSON', async (t) => {
+  const { server } = await buildTestApp(t)
+  const url = '/models/matching-networks/sequence'
+  const support = [[[1, 0, 0, 0], [0, 0, 0, 1]], [[0.5, 0.5, 0, 0]]]
+  const byJson = await supertest(server).post(url).send({ x: [[[1, 0, 0, 1]], [[0, 1, 0, 1]]], steps: 3, context: { support } }).expect(200)
+  const padded = f32([2, 2, 4], [...support[0].flat(), ...support[1].flat(), 9, 9, 9, 9])
+  const lengths = { dtype: 'I32', shape: [2], bytes: new Uint8Array(Int32Array.of(2, 1).buffer) }
+  const { body } = await post(server, `${url}?steps=3`, { x: f32([2, 1, 4], [1, 0, 0, 1, 0, 1, 0, 1]), support: padded, support_lengths: lengths }).expect(200)
+  assert.deepEqual(body, byJson.body)
+  const odd = { ...lengths, bytes: new Uint8Array(Int32Array.of(2, 3).buffer) }
+  const refused = await post(server, `${url}?steps=3`, { x: f32([2, 1, 4], [1, 0, 0, 1, 0, 1, 0, 1]), support: padded, support_lengths: odd }).expect(422)
+  assert.match(refused.body.detail, /\/context\/support_lengths\/1: expected 1 to 2 \(N\), got 3/)
 })
 
 test('parts of a safetensors answer are named parts/NAME', async (t) => {

@@ -135,7 +135,7 @@ const WRONG: ReadonlyArray<[name: string, url: string, body: object, status: num
   ['a context that the policy does not know', '/sequence', { x: [ROW], context: { vectors: [1] } }, 400, '/context/vectors', /not a known field/],
   ['a context that is no object', '/sequence', { x: [ROW], context: 7 }, 400, '/context', /must be object, got 7/],
   ['no support', ATT, { x: [1, 2, 3, 4], steps: 1 }, 400, '/context/support', /is required/],
-  ['a support of another width', ATT, { x: [1, 2, 3, 4], steps: 1, context: { support: [[1, 2]] } }, 422, '/context/support', /expected vectors of 4 numbers \(Ho\), got 2/],
+  ['a support of another width', ATT, { x: [1, 2, 3, 4], steps: 1, context: { support: [[1, 2]] } }, 422, '/context/support', /expected vectors of 4 numbers, got 2/],
   ['a support for another batch', ATT, { x: [1, 2, 3, 4], steps: 1, context: { support: [SUPPORT, SUPPORT] } }, 422, '/context/support', /each of the 1 rows, got 2/],
   ['a support that is no tensor', ATT, { x: [1, 2, 3, 4], steps: 1, context: { support: [[1, null]] } }, 400, '/context/support/0/1', /expected a number/]
 ]
