@@ -120,10 +120,10 @@ directory=$(configured config.WorkingDir)
 port=$(node -p "const s = require('node:net').createServer().listen(0, '127.0.0.1', () => { console.log(s.address().port); s.close() }); ''" | tr -d '\n')
 
 in_container() {
-  exec env -i "${environment[@]}" CELLSERVE_PORT="$port" "$(command -v unshare)" --mount --pid --ipc --uts --fork --kill-child \
+  exec env -i "${environment[@]}" "$(command -v unshare)" --mount --pid --ipc --uts --fork --kill-child \
     --root="$root" --wd="$directory" --mount-proc --setuid="$user" --setgid="$group" "$@"
 }
-in_container "${entrypoint[@]}" >"$logs/service" 2>&1 &
+in_container "${entrypoint[@]}" --port "$port" >"$logs/service" 2>&1 &
 parent=$!
 curl -sf --retry 60 --retry-delay 1 --retry-connrefused "http://127.0.0.1:$port/health/ready" >/dev/null || { cat "$logs/service"; exit 1; }
 service=$(pgrep -P "$parent")
@@ -138,7 +138,11 @@ is_read_only() { ! touch "/proc/$service/root/app/file" "/proc/$service/root/tmp
 steps() { curl -sf "$url/models/mine/step" -H 'content-type: application/json' -d "$step" | grep -q '"h_out":\[-0.12481744,'; }
 is_native() { curl -sf "$url/models/mine" | grep -q '"engine":.*native'; }
 has_no_tensorflow() { [ -z "$(find "$root" -path '*tensorflow*' -type f -print -quit)" ]; }
-is_healthy() { (in_container node healthcheck.mjs) }
+# In the service's own namespaces, where it is the first process.
+is_healthy() {
+  env -i "${environment[@]}" "$(command -v nsenter)" --target "$service" --mount --pid --ipc --uts --root --wd \
+    --setuid "$user" --setgid "$group" node dist/cli/healthcheck.js
+}
 check "it runs as user $user" is_user
 check "it holds no capability" has_no_capability
 check "its root file system is read-only" is_read_only

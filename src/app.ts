@@ -1,5 +1,4 @@
 import Fastify, { LogController, type FastifyBaseLogger } from 'fastify'
-import cors from '@fastify/cors'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { Config } from './config/settings.ts'
 import type { Json } from './wire/json.ts'
@@ -9,20 +8,23 @@ import type { Registry } from './model/registry.ts'
 import answers from './plugins/response-format.ts'
 import bodies from './plugins/body-parsers.ts'
 import admit from './plugins/admission.ts'
-import connections, { answerClientError } from './plugins/connections.ts'
+import connections from './plugins/connections.ts'
+import cors from './plugins/cors.ts'
 import drain from './plugins/drain.ts'
 import errors, { answerFrameworkError } from './plugins/errors.ts'
 import headers from './plugins/security-headers.ts'
 import accessLog from './plugins/telemetry/access-log.ts'
 import identity, { requestId, requestLogger } from './plugins/telemetry/request-id.ts'
-import keyring from './plugins/auth.ts'
+import auth, { createKeyring } from './plugins/auth.ts'
 import limit from './plugins/rate-limit.ts'
 import counting from './plugins/telemetry/request-metrics.ts'
 import openapi from './plugins/openapi.ts'
 import streams from './plugins/ndjson.ts'
 import tracing from './plugins/telemetry/tracing.ts'
+import { rewriteUrl } from './plugins/urls.ts'
 import validation from './plugins/validation.ts'
 import health from './routes/health.ts'
+import home from './routes/home.ts'
 import metricsRoute from './routes/metrics.ts'
 import models from './routes/models.ts'
 import sequence from './routes/sequence.ts'
@@ -43,6 +45,7 @@ export interface AppOptions {
 
 /** The service, ready to listen. */
 export async function buildApp ({ config, registry, admission, metrics, json, keys, logger }: AppOptions) {
+  const keyOf = createKeyring(keys)
   const requestTimeout = 1000 * config['body-timeout']
   const app = Fastify({
     ...(logger !== undefined && { loggerInstance: logger }),
@@ -53,6 +56,8 @@ export async function buildApp ({ config, registry, admission, metrics, json, ke
     bodyLimit: config['body-limit'],
     keepAliveTimeout: 1000 * config['keep-alive-timeout'],
     requestTimeout,
+    // A connection on which nothing moves, not even an answer, for longer than a request may take.
+    connectionTimeout: 1000 * (Math.max(config['request-timeout'], config['body-timeout']) + 5),
     http: {
       requestTimeout,
       // The head cannot take longer than the whole request.
@@ -64,44 +69,58 @@ export async function buildApp ({ config, registry, admission, metrics, json, ke
       requireHostHeader: false
     },
     ...(config['trust-proxy'] !== undefined && { trustProxy: config['trust-proxy'] }),
-    routerOptions: { maxParamLength: 255 },
-    // The drain plugin answers with problem+json.
+    rewriteUrl,
+    // What is too long has been led elsewhere.
+    routerOptions: { maxParamLength: config['max-header-bytes'] },
+    // The drain and connections plugins answer with problem+json.
     return503OnClosing: false,
-    frameworkErrors: answerFrameworkError,
-    clientErrorHandler: answerClientError
+    clientErrorHandler: () => {},
+    frameworkErrors: answerFrameworkError
   }).withTypeProvider<TypeBoxTypeProvider>()
 
+  // Hooks run in this order. Every answer has an id, its headers and a place in the metrics, whoever refuses it.
   await app.register(errors)
-  await app.register(connections, { maxConnections: config['max-connections'] })
   await app.register(identity)
   if (config['access-log']) await app.register(accessLog, { registry })
   await app.register(tracing, { version })
   await app.register(headers)
-  if (config['cors-origin'] !== undefined) await app.register(cors, { origin: config['cors-origin'], methods: ['GET', 'POST'] })
+  await app.register(cors, { origins: config['cors-origin'] })
   await app.register(counting, { metrics, registry })
+  await app.register(connections, {
+    maxConnections: config['max-connections'],
+    onRefused (id, status, reason) {
+      metrics.answered({ route: 'none', model: 'none', status }, 0, reason)
+      if (config['access-log']) app.log.info({ reqId: id, status }, 'answered')
+    }
+  })
   await app.register(drain)
-  await app.register(keyring, { keys })
-  await app.register(limit, { perSecond: config['rate-limit'], byKey: keys.length > 0 })
+  await app.register(limit, { perSecond: config['rate-limit'], keyOf })
+  await app.register(auth, { keyOf })
   await app.register(admit, { admission, timeout: config['request-timeout'] })
   await app.register(bodies, { json })
   await app.register(validation)
   await app.register(answers, { json })
-  await app.register(openapi, { version })
+  await app.register(openapi, { version, registry, keyed: keyOf !== undefined })
   await app.register(streams, { json })
 
   await app.register(step, { registry })
   await app.register(sequence, { registry })
   await app.register(models, { registry })
   await app.register(health)
+  await app.register(home, { version })
   if (config['metrics-port'] === undefined) await app.register(metricsRoute, { metrics })
   return app
 }
 
+/** The most connections to a port of the metrics' own. */
+const MAX_SCRAPES = 64
+
 /** Only `/metrics`, for its own port. */
 export async function buildMetricsApp (metrics: Metrics) {
-  const app = Fastify({ frameworkErrors: answerFrameworkError, clientErrorHandler: answerClientError })
+  const app = Fastify({ frameworkErrors: answerFrameworkError, clientErrorHandler: () => {} })
   await app.register(errors)
   await app.register(headers)
+  await app.register(connections, { maxConnections: MAX_SCRAPES, onRefused: () => {} })
   await app.register(metricsRoute, { metrics })
   return app
 }

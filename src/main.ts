@@ -1,15 +1,15 @@
 #!/usr/bin/env node
 import closeWithGrace from 'close-with-grace'
-import { pino, type Logger } from 'pino'
 import { buildMetricsApp } from './app.ts'
 import { ConfigError, helpText, readConfig, type Config } from './config/settings.ts'
 import { chooseEngine } from './engine/choose.ts'
+import { createLogger } from './logger.ts'
 import type { Metrics } from './plugins/telemetry/metrics.ts'
 import { createService } from './service.ts'
 import { version } from './version.ts'
 
-/** How long accepted requests have to finish after a signal, in milliseconds. */
-const GRACE = 10_000
+/** For how long probes and load balancers hear that the process goes, before its port is closed, in milliseconds. */
+const NOTICE = 1000
 
 try {
   const config = readConfig(process.argv.slice(2), process.env)
@@ -31,12 +31,21 @@ async function serve (config: Config): Promise<void> {
     warn: (reason) => logger.warn(`${reason}. TensorFlow.js computes instead, many times slower`)
   })
   const { app, metrics, registry } = await createService(config, engine, logger)
-  await app.listen({ host: config.host, port: config.port })
+  // First the metrics: without them nothing is served.
   const monitor = await listenForMetrics(config, metrics)
-  closeWithGrace({ delay: GRACE, logger }, async ({ err }) => {
-    if (err !== undefined) logger.error(err)
-    await app.close()
+  try {
+    await app.listen({ host: config.host, port: config.port })
+  } catch (error) {
     await monitor?.close()
+    throw error
+  }
+  const grace = 1000 * config.grace
+  closeWithGrace({ delay: grace, logger }, async ({ signal, err }) => {
+    if (err === undefined) logger.info({ signal, grace: config.grace }, 'draining')
+    else logger.fatal(err, 'draining after an error that nothing caught')
+    await app.drain(Math.min(NOTICE, grace / 2))
+    await monitor?.close()
+    logger.info('all requests are answered; exiting')
   })
   logger.info({
     engine: `${engine.name} (${engine.backend})`,
@@ -52,9 +61,4 @@ async function listenForMetrics ({ host, 'metrics-port': port }: Config, metrics
   const app = await buildMetricsApp(metrics)
   await app.listen({ host, port })
   return app
-}
-
-/** JSON lines; pretty-printed on a terminal. */
-function createLogger (level: string): Logger {
-  return pino({ level, ...(process.stdout.isTTY && { transport: { target: 'pino-pretty' } }) })
 }

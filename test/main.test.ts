@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
+import { setTimeout } from 'node:timers/promises'
 import { once } from 'node:events'
 import { test, type TestContext } from 'node:test'
 import { writeModels } from './support/models.ts'
@@ -16,14 +19,15 @@ test('the demo is served, and SIGTERM ends it well', async (t) => {
   assert.equal(answer.status, 200)
   await answer.json()
   server.stop()
-  const { code, stderr } = await server.ended
+  const { code, stdout, stderr } = await server.ended
   assert.equal(code, 0)
   assert.equal(stderr, '')
+  assert.match(stdout, /"signal":"SIGTERM","grace":10,"msg":"draining"}.*"msg":"all requests are answered; exiting"}\n$/s)
 })
 
-/** A service that drains except for one request, whose body has not arrived yet. */
-async function draining (t: TestContext) {
-  const server = run(t, '--port', '0')
+/** A service that drains, with a request in work whose body has still to come. */
+async function draining (t: TestContext, ...args: string[]) {
+  const server = run(t, '--port', '0', ...args)
   const port = Number(new URL(await server.line(ADDRESS)).port)
   await server.line(/"msg":"ready"/)
   const socket = connect(port, '127.0.0.1')
@@ -32,14 +36,79 @@ async function draining (t: TestContext) {
   const [first] = await once(socket, 'data')
   assert.match(String(first), /^HTTP\/1\.1 100 /, 'the request is in work')
   server.stop()
-  // It drains once it refuses new connections.
+  await server.line(/"msg":"draining"/)
+  return { server, socket, port }
+}
+
+test('for a second after SIGTERM probes and new requests hear that the service goes; then its port is closed', async (t) => {
+  const { server, socket, port } = await draining(t)
+  const from = performance.now()
+  const ask = async (path: string): Promise<[number, string | null, string | null]> => {
+    const { status, headers } = await fetch(`http://127.0.0.1:${port}${path}`)
+    return [status, headers.get('connection'), headers.get('retry-after')]
+  }
+  assert.deepEqual(await ask('/health/ready'), [503, 'close', '1'])
+  assert.deepEqual(await ask('/models'), [503, 'close', '1'])
+  assert.deepEqual(await ask('/health/live'), [200, 'close', null])
   for (let open = true; open;) {
     const other = connect(port, '127.0.0.1')
     open = await once(other, 'connect').then(() => true, () => false)
     other.destroy()
   }
-  return { server, socket }
+  const closed = performance.now() - from
+  assert.ok(closed > 800 && closed < 5000, `closed after ${closed} ms`)
+  socket.destroy()
+  assert.equal((await server.ended).code, 0)
+})
+
+test('the grace is a setting, and past it the process ends', async (t) => {
+  const { server } = await draining(t, '--grace', '1')
+  const from = performance.now()
+  const { code, stdout } = await server.ended
+  assert.equal(code, 1)
+  assert.match(stdout, /killed by timeout \(1000ms\)/)
+  assert.ok(performance.now() - from < 5000)
+})
+
+/** Waits until a service answers on the port. */
+async function answers (port: number): Promise<string> {
+  const url = `http://127.0.0.1:${port}`
+  for (let tries = 0; ; tries++) {
+    try {
+      await (await fetch(`${url}/health/ready`)).text()
+      return url
+    } catch (error) {
+      if (tries === 300) throw error
+      await setTimeout(50)
+    }
+  }
 }
+
+test('a full disk behind standard output costs log lines alone', { skip: !existsSync('/dev/full') }, async (t) => {
+  const server = start(t, 'sh', ['-c', 'exec "$0" --import tsx src/main.ts --port 21980 --access-log > /dev/full', process.execPath])
+  const url = await answers(21980)
+  for (let i = 0; i < 10; i++) assert.equal((await fetch(`${url}/models`)).status, 200)
+  server.stop()
+  const { code, stderr } = await server.ended
+  assert.deepEqual([code, stderr], [0, ''])
+})
+
+test('a log reader that stalls costs log lines alone', async (t) => {
+  // Nobody reads its output.
+  const child = spawn(process.execPath, ['--import', 'tsx', 'src/main.ts', '--port', '21981', '--access-log'], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const ended = once(child, 'exit')
+  t.after(() => { child.kill('SIGKILL') })
+  const url = await answers(21981)
+  // Some megabytes of lines.
+  await Promise.all(Array.from({ length: 8 }, async () => {
+    for (let i = 0; i < 1500; i++) await (await fetch(`${url}/${'x'.repeat(240)}`)).arrayBuffer()
+  }))
+  assert.equal((await fetch(`${url}/models`)).status, 200)
+  const from = performance.now()
+  child.kill('SIGTERM')
+  assert.deepEqual(await ended, [0, null])
+  assert.ok(performance.now() - from < 5000)
+})
 
 test('what was asked before SIGTERM is answered after it', async (t) => {
   const { server, socket } = await draining(t)
@@ -134,15 +203,17 @@ test('a wrong flag stops the start and points to the help', async (t) => {
   assert.match(await refusal(t, '--engine', 'gpu'), /--engine: expected one of auto, native, tfjs.*\n.*--help/)
 })
 
-test('a port in use stops the start', async (t) => {
+test('a port in use stops the start, be it the metrics\'', async (t) => {
   const other = createServer().listen(0, '127.0.0.1')
   t.after(() => other.close())
   await once(other, 'listening')
   const address = other.address()
   assert.ok(typeof address === 'object' && address !== null)
-  const { code, stderr } = await run(t, '--port', String(address.port), '--log-level', 'silent').ended
-  assert.equal(code, 1)
-  assert.match(stderr, /^cellserve: listen EADDRINUSE: address already in use 127\.0\.0\.1:\d+\n$/)
+  for (const ports of [['--port', String(address.port), '--metrics-port', '0'], ['--port', '0', '--metrics-port', String(address.port)]]) {
+    const { code, stderr } = await run(t, ...ports, '--log-level', 'silent').ended
+    assert.equal(code, 1)
+    assert.match(stderr, /^cellserve: listen EADDRINUSE: address already in use 127\.0\.0\.1:\d+\n$/)
+  }
 })
 
 test('--help and --version answer and end', async (t) => {

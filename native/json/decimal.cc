@@ -171,9 +171,9 @@ Decimal shortest(float value) {
 
   // 10^tens <= v < 2 x 10^(tens + 1).
   const int tens = (binary * 1233) >> 12;
-  // The halves themselves round to even, which not every reader does, and products have a relative error of about 10^-16.
-  // So numbers that close to a half are excluded.
-  constexpr double kInside = 1 - 0x1p-50, kOutside = 1 + 0x1p-50;
+  // The halves themselves round to even, which not every reader does. Next to them a reader's double rounds by 2^-53 of itself,
+  // as do the power, the product and the product below: what is that close to a half is left out.
+  constexpr double kInside = 1 - 0x1p-51, kOutside = 1 + 0x1p-51;
   Decimal found{0, 0};
   const auto fits = [&](int exponent) {
     const double scale = power(-exponent);

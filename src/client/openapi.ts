@@ -15,7 +15,7 @@ export interface paths {
         put?: never;
         /**
          * Step the default model
-         * @description One step of the bare cell. The client owns the feedback: it computes the next h_in from h_out, and sends c_out back as c_in.
+         * @description One step of the bare network. The client owns the feedback: it makes the next h_in. As a shorthand a request may leave [B] out everywhere; then the answer has none either.
          */
         post: operations["step"];
         delete?: never;
@@ -35,7 +35,7 @@ export interface paths {
         put?: never;
         /**
          * Step a model
-         * @description One step of the bare cell. The client owns the feedback: it computes the next h_in from h_out, and sends c_out back as c_in.
+         * @description One step of the bare network. The client owns the feedback: it makes the next h_in. As a shorthand a request may leave [B] out everywhere; then the answer has none either.
          */
         post: operations["stepModel"];
         delete?: never;
@@ -55,7 +55,7 @@ export interface paths {
         put?: never;
         /**
          * Run the default model over a sequence
-         * @description T steps. Before every step, the first included, the model's policy computes h_in from the last h_out. If the request has an h_in, the first step reads that instead.
+         * @description T steps. The model's wiring makes each h_in from the last h_out; it does so before every step, the first included, unless the request gives h_in for that. As a shorthand a request may leave [B] out everywhere; then the answer has none either.
          */
         post: operations["sequence"];
         delete?: never;
@@ -75,7 +75,7 @@ export interface paths {
         put?: never;
         /**
          * Run a model over a sequence
-         * @description T steps. Before every step, the first included, the model's policy computes h_in from the last h_out. If the request has an h_in, the first step reads that instead.
+         * @description T steps. The model's wiring makes each h_in from the last h_out; it does so before every step, the first included, unless the request gives h_in for that. As a shorthand a request may leave [B] out everywhere; then the answer has none either.
          */
         post: operations["sequenceModel"];
         delete?: never;
@@ -175,15 +175,17 @@ export interface components {
     schemas: {
         /**
          * StepRequest
-         * @description One step of the bare cell.
+         * @description One step of the bare network.
          */
         StepRequest: {
-            /** @description The input: [B][I], [I], or [B][1][I] (PyTorch with batch_first). */
-            x: number[] | number[][] | number[][][];
-            /** @description What the cell reads: [Hi] for all rows, or [B][Hi]. Defaults to zeros. */
-            h_in?: number[] | number[][];
-            /** @description The cell state: [Ho] for all rows, or [B][Ho]. Defaults to zeros. */
-            c_in?: number[] | number[][];
+            /** @description The input: [B][I]. Left out if the network reads none. */
+            x?: number[][];
+            /** @description What the cell reads as its h at the first step: [B][Hi]. In a sequence it takes the place of what the wiring would make; in a step it is zeros if left out. */
+            h_in?: number[][];
+            /** @description The first cell state of an LSTM: [B][Ho]. Zeros if left out. */
+            c_in?: number[][];
+            /** @description The h that the first feedback sees: [B][Ho]. Zeros if left out. A GRU whose Hi differs from its Ho reads it in a step, too. */
+            h_0?: number[][];
         };
         /**
          * SafetensorsDocument
@@ -210,10 +212,10 @@ export interface components {
          * @description The states after the step.
          */
         StepAnswer: {
-            /** @description The output hidden state: [B][Ho], or [Ho] if x is [I]. */
-            h_out: number[] | number[][];
-            /** @description The cell state: [B][Ho], or [Ho] if x is [I]. */
-            c_out: number[] | number[][];
+            /** @description The output hidden state: [B][Ho]. In a stack each layer's and direction's, one after the other. */
+            h_out?: number[][];
+            /** @description The cell state of an LSTM: [B][Ho]. In a stack likewise. */
+            c_out?: number[][];
         };
         /**
          * FieldError
@@ -245,95 +247,112 @@ export interface components {
             errors?: components["schemas"]["FieldError"][];
         };
         /**
-         * ConcatContext
-         * @description The context of policy concat.
+         * VectorsContext
+         * @description For a wiring with `vectors`.
          */
-        ConcatContext: {
-            /** @description What follows h in h_in: [D] for all rows, [B][D] one a row, or [B][T][D] one a row and step (without a batch dimension [D] or [T][D]). D = Hi - Ho. */
-            vectors: number[] | number[][] | number[][][];
+        VectorsContext: {
+            /** @description The wiring's part `vectors`: [D] for all rows, [B][D] one per row, or [B][T][D] one per row and step (without a batch dimension [D] or [T][D]). */
+            vectors: number[][][];
         };
         /**
-         * AttentionContext
-         * @description The context of policy attention.
+         * SupportContext
+         * @description For a wiring with an attention read.
          */
-        AttentionContext: {
-            /** @description The support set that is attended to: [N][Ho] for all rows, or [B][N][Ho] one a row. */
-            support: number[][] | number[][][];
-            /** @description Also answer the attention weights of every step, as `weights` [B][T][N]: those of the read that fed the step; zeros where the request gave its h_in. */
-            weights?: boolean;
+        SupportContext: {
+            /** @description The support vectors that are attended to: [N][D] for all rows, or [B][N][D] those of each row, of which there may be different numbers. */
+            support: number[][][];
+            /** @description How many support vectors are each row's own, if `support` is [B][N][D] and padded to the longest: [B]. */
+            support_lengths?: number[];
+        };
+        /**
+         * VectorsSupportContext
+         * @description For a wiring with `vectors` and an attention read.
+         */
+        VectorsSupportContext: {
+            /** @description The wiring's part `vectors`: [D] for all rows, [B][D] one per row, or [B][T][D] one per row and step (without a batch dimension [D] or [T][D]). */
+            vectors: number[][][];
+            /** @description The support vectors that are attended to: [N][D] for all rows, or [B][N][D] those of each row, of which there may be different numbers. */
+            support: number[][][];
+            /** @description How many support vectors are each row's own, if `support` is [B][N][D] and padded to the longest: [B]. */
+            support_lengths?: number[];
         };
         /**
          * SequenceRequest
-         * @description T steps, with the feedback of the model's policy.
+         * @description T steps, the feedback by the model's wiring.
          */
         SequenceRequest: {
-            /** @description The inputs: [B][T][I], whose rows may be ragged, or [T][I]. With `steps`, what every step reads: [B][I] or [I]. PyTorch's default layout is [T][B][I]: transpose it. */
-            x: number[] | number[][] | number[][][];
-            /** @description What the first step reads instead of the policy's feedback: [Hi] for all rows, or [B][Hi]. */
-            h_in?: number[] | number[][];
-            /** @description The first cell state: [Ho] for all rows, or [B][Ho]. Defaults to zeros. */
-            c_in?: number[] | number[][];
+            /** @description The inputs: [B][T][I], whose rows may be ragged. Left out if the network reads none. */
+            x?: number[][][];
+            /** @description What the cell reads as its h at the first step: [B][Hi]. In a sequence it takes the place of what the wiring would make; in a step it is zeros if left out. */
+            h_in?: number[][];
+            /** @description The first cell state of an LSTM: [B][Ho]. Zeros if left out. */
+            c_in?: number[][];
+            /** @description The h that the first feedback sees: [B][Ho]. Zeros if left out. A GRU whose Hi differs from its Ho reads it in a step, too. */
+            h_0?: number[][];
             /** @description How many steps each row takes, 1 to T: [B]. After its last step a row's output is zero. */
             lengths?: number[];
-            /** @description Feed the same x this many times. Not together with a T axis. */
+            /** @description Feed the same x this many times; x is then [B][1][I]. Required if the network reads no x. */
             steps?: number;
-            /** @description What the model's feedback policy needs from the request. */
-            context?: components["schemas"]["ConcatContext"] | components["schemas"]["AttentionContext"] | unknown;
-            /**
-             * @description Whether `output` has every step (`all`, the default) or only the last step of each row (`last`).
-             * @enum {unknown}
-             */
-            return?: "all" | "last";
+            /** @description What the model's wiring needs from the request. */
+            context?: components["schemas"]["VectorsContext"] | components["schemas"]["SupportContext"] | components["schemas"]["VectorsSupportContext"] | unknown;
+            /** @description Parts of the wiring to answer: `read`, `attention`, or the names of its lets. */
+            parts?: string[];
+            /** @description Whether `output` and `parts` have every step (`true`, the default) or each row's last one alone. */
+            return_sequences?: boolean;
+            /** @description The fields that the answer is to have; all if left out. */
+            fields?: ("output" | "h_out" | "c_out" | "h_next" | "parts")[];
         };
         /**
          * SequenceAnswer
-         * @description The outputs, and the states to continue from.
+         * @description The outputs, and the states to go on from.
          */
         SequenceAnswer: {
-            /** @description h_out of every step: [B][T][Ho]; with `return: "last"` [B][Ho]. */
-            output: number[] | number[][] | number[][][];
-            /** @description Each row's hidden state after its own last step: [B][Ho]. */
-            h_out: number[] | number[][];
-            /** @description Each row's cell state after its own last step: [B][Ho]. */
-            c_out: number[] | number[][];
-            /** @description What the policy would feed to the next step: [B][Hi]. To continue, send it back as h_in, and c_out as c_in. Absent if only the client knows it. */
-            h_next?: number[] | number[][];
-            /** @description The attention weights of every step, if the context asks for them: [B][T][N]. */
-            weights?: number[][] | number[][][];
+            /** @description The last layer's h after every step: [B][T][Ho], both directions' side by side; with `return_sequences: false` [B][1][Ho]. */
+            output?: number[][][];
+            /** @description The output hidden state: [B][Ho]. In a stack each layer's and direction's, one after the other. */
+            h_out?: number[][];
+            /** @description The cell state of an LSTM: [B][Ho]. In a stack likewise. */
+            c_out?: number[][];
+            /** @description What the wiring would feed to the next step: [B][Hi]. Send it as h_in, and c_out as c_in, to go on. Left out if only the client knows it. */
+            h_next?: number[][];
+            parts?: {
+                [key: string]: number[][][];
+            };
         };
         /**
          * SequenceStep
-         * @description One step; there is none with `return: "last"`.
+         * @description A step; none with `return_sequences: false`.
          */
         SequenceStep: {
             t: number;
-            /** @description h_out of step t: [B][Ho], or [Ho] without a batch dimension. */
-            output: number[] | number[][];
-            /** @description The attention weights of step t, if the context asks for them: [B][N]. */
-            weights?: number[] | number[][];
+            /** @description The last layer's h after step t: [B][Ho]. */
+            output?: number[][];
+            parts?: {
+                [key: string]: number[][];
+            };
         };
         /**
          * SequenceStates
-         * @description The last line: the states to continue from.
+         * @description The last line: the states to go on from.
          */
         SequenceStates: {
-            /** @description Each row's hidden state after its own last step: [B][Ho]. */
-            h_out: number[] | number[][];
-            /** @description Each row's cell state after its own last step: [B][Ho]. */
-            c_out: number[] | number[][];
-            /** @description What the policy would feed to the next step: [B][Hi]. To continue, send it back as h_in, and c_out as c_in. Absent if only the client knows it. */
-            h_next?: number[] | number[][];
+            /** @description The output hidden state: [B][Ho]. In a stack each layer's and direction's, one after the other. */
+            h_out?: number[][];
+            /** @description The cell state of an LSTM: [B][Ho]. In a stack likewise. */
+            c_out?: number[][];
+            /** @description What the wiring would feed to the next step: [B][Hi]. Send it as h_in, and c_out as c_in, to go on. Left out if only the client knows it. */
+            h_next?: number[][];
         };
         /**
          * SequenceFailure
-         * @description The last line if the request fails after the first one.
+         * @description The last line, if the request fails after the first.
          */
         SequenceFailure: {
             error: components["schemas"]["Problem"];
         };
         /**
          * SequenceLine
-         * @description One line of a streamed answer.
+         * @description A line of an answer that is sent as it is computed.
          */
         SequenceLine: components["schemas"]["SequenceStep"] | components["schemas"]["SequenceStates"] | components["schemas"]["SequenceFailure"];
         /**
@@ -399,8 +418,9 @@ export type SafetensorsDocument = components['schemas']['SafetensorsDocument'];
 export type StepAnswer = components['schemas']['StepAnswer'];
 export type FieldError = components['schemas']['FieldError'];
 export type Problem = components['schemas']['Problem'];
-export type ConcatContext = components['schemas']['ConcatContext'];
-export type AttentionContext = components['schemas']['AttentionContext'];
+export type VectorsContext = components['schemas']['VectorsContext'];
+export type SupportContext = components['schemas']['SupportContext'];
+export type VectorsSupportContext = components['schemas']['VectorsSupportContext'];
 export type SequenceRequest = components['schemas']['SequenceRequest'];
 export type SequenceAnswer = components['schemas']['SequenceAnswer'];
 export type SequenceStep = components['schemas']['SequenceStep'];
@@ -417,13 +437,13 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Seconds until the request times out with a 504, if that is sooner than the server's own limit. */
+                /** @description Seconds in which the request must be answered, if that is less than the server allows; past them the answer is a 504. */
                 "x-request-timeout"?: number;
             };
             path?: never;
             cookie?: never;
         };
-        /** @description One step of the bare cell. */
+        /** @description One step of the bare network. */
         requestBody: {
             content: {
                 "application/json": components["schemas"]["StepRequest"];
@@ -437,6 +457,24 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "h_out": [
+                     *         [
+                     *           0.5,
+                     *           -0.25,
+                     *           0.1
+                     *         ]
+                     *       ],
+                     *       "c_out": [
+                     *         [
+                     *           0.1,
+                     *           0.2,
+                     *           -0.3
+                     *         ]
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["StepAnswer"];
                     "application/vnd.safetensors": components["schemas"]["SafetensorsDocument"];
                 };
@@ -447,6 +485,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "detail": "/h_on: is not a known field",
+                     *       "errors": [
+                     *         {
+                     *           "path": "/h_on",
+                     *           "message": "is not a known field"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -456,6 +508,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "expected an API key, as Authorization: Bearer KEY or as X-API-Key: KEY"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -465,6 +525,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "there is no model \"nobody\"; the models are custom-lstm, matching-networks"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -474,6 +542,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Payload Too Large",
+                     *       "status": 413,
+                     *       "detail": "the body is larger than the 16777216 bytes allowed"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -483,6 +559,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unsupported Media Type",
+                     *       "status": 415,
+                     *       "detail": "expected application/json or application/vnd.safetensors, got text/plain"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -492,6 +576,21 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "detail": "model custom-lstm: /h_in: expected vectors of 6 numbers (Hi), got 5",
+                     *       "model": "custom-lstm",
+                     *       "errors": [
+                     *         {
+                     *           "path": "/h_in",
+                     *           "message": "expected vectors of 6 numbers (Hi), got 5"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -501,6 +600,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "more than 100 requests in a second"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -510,6 +617,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "overloaded: 4096 rows of 1048576 bytes are in work; try again shortly"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -519,6 +634,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Gateway Timeout",
+                     *       "status": 504,
+                     *       "detail": "model custom-lstm: the answer was not ready in the time allowed",
+                     *       "model": "custom-lstm"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -528,7 +652,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Seconds until the request times out with a 504, if that is sooner than the server's own limit. */
+                /** @description Seconds in which the request must be answered, if that is less than the server allows; past them the answer is a 504. */
                 "x-request-timeout"?: number;
             };
             path: {
@@ -540,7 +664,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        /** @description One step of the bare cell. */
+        /** @description One step of the bare network. */
         requestBody: {
             content: {
                 "application/json": components["schemas"]["StepRequest"];
@@ -554,6 +678,24 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "h_out": [
+                     *         [
+                     *           0.5,
+                     *           -0.25,
+                     *           0.1
+                     *         ]
+                     *       ],
+                     *       "c_out": [
+                     *         [
+                     *           0.1,
+                     *           0.2,
+                     *           -0.3
+                     *         ]
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["StepAnswer"];
                     "application/vnd.safetensors": components["schemas"]["SafetensorsDocument"];
                 };
@@ -564,6 +706,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "detail": "/h_on: is not a known field",
+                     *       "errors": [
+                     *         {
+                     *           "path": "/h_on",
+                     *           "message": "is not a known field"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -573,6 +729,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "expected an API key, as Authorization: Bearer KEY or as X-API-Key: KEY"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -582,6 +746,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "there is no model \"nobody\"; the models are custom-lstm, matching-networks"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -591,6 +763,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Payload Too Large",
+                     *       "status": 413,
+                     *       "detail": "the body is larger than the 16777216 bytes allowed"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -600,6 +780,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unsupported Media Type",
+                     *       "status": 415,
+                     *       "detail": "expected application/json or application/vnd.safetensors, got text/plain"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -609,6 +797,21 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "detail": "model custom-lstm: /h_in: expected vectors of 6 numbers (Hi), got 5",
+                     *       "model": "custom-lstm",
+                     *       "errors": [
+                     *         {
+                     *           "path": "/h_in",
+                     *           "message": "expected vectors of 6 numbers (Hi), got 5"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -618,6 +821,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "more than 100 requests in a second"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -627,6 +838,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "overloaded: 4096 rows of 1048576 bytes are in work; try again shortly"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -636,6 +855,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Gateway Timeout",
+                     *       "status": 504,
+                     *       "detail": "model custom-lstm: the answer was not ready in the time allowed",
+                     *       "model": "custom-lstm"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -644,21 +872,23 @@ export interface operations {
     sequence: {
         parameters: {
             query?: {
-                /** @description The request's `steps`, for bodies that cannot hold it (safetensors). */
+                /** @description For a body of safetensors: feed the same x this many times. A JSON body has it as a field, and likewise those below. */
                 steps?: number;
-                /** @description The request's `return`, for bodies that cannot hold it (safetensors). */
-                return?: "all" | "last";
-                /** @description The context's `weights`, for bodies that cannot hold it (safetensors). */
-                weights?: boolean;
+                /** @description For a body of safetensors: whether `output` and `parts` have every step, or each row's last one alone. */
+                return_sequences?: boolean;
+                /** @description For a body of safetensors: the parts to answer, with commas between them. */
+                parts?: string;
+                /** @description For a body of safetensors: the fields to answer, with commas between them. */
+                fields?: string;
             };
             header?: {
-                /** @description Seconds until the request times out with a 504, if that is sooner than the server's own limit. */
+                /** @description Seconds in which the request must be answered, if that is less than the server allows; past them the answer is a 504. */
                 "x-request-timeout"?: number;
             };
             path?: never;
             cookie?: never;
         };
-        /** @description T steps, with the feedback of the model's policy. */
+        /** @description T steps, the feedback by the model's wiring. */
         requestBody: {
             content: {
                 "application/json": components["schemas"]["SequenceRequest"];
@@ -672,6 +902,43 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "output": [
+                     *         [
+                     *           [
+                     *             0.5,
+                     *             -0.25,
+                     *             0.1
+                     *           ],
+                     *           [
+                     *             0.1,
+                     *             0.2,
+                     *             -0.3
+                     *           ],
+                     *           [
+                     *             -0.3,
+                     *             0.4,
+                     *             -0.15
+                     *           ]
+                     *         ]
+                     *       ],
+                     *       "h_out": [
+                     *         [
+                     *           -0.3,
+                     *           0.4,
+                     *           -0.15
+                     *         ]
+                     *       ],
+                     *       "c_out": [
+                     *         [
+                     *           -0.15,
+                     *           0.5,
+                     *           -0.25
+                     *         ]
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["SequenceAnswer"];
                     "application/vnd.safetensors": components["schemas"]["SafetensorsDocument"];
                     "application/x-ndjson": components["schemas"]["SequenceLine"];
@@ -683,6 +950,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "detail": "/h_on: is not a known field",
+                     *       "errors": [
+                     *         {
+                     *           "path": "/h_on",
+                     *           "message": "is not a known field"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -692,6 +973,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "expected an API key, as Authorization: Bearer KEY or as X-API-Key: KEY"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -701,6 +990,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "there is no model \"nobody\"; the models are custom-lstm, matching-networks"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -710,6 +1007,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Payload Too Large",
+                     *       "status": 413,
+                     *       "detail": "the body is larger than the 16777216 bytes allowed"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -719,6 +1024,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unsupported Media Type",
+                     *       "status": 415,
+                     *       "detail": "expected application/json or application/vnd.safetensors, got text/plain"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -728,6 +1041,21 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "detail": "model custom-lstm: /h_in: expected vectors of 6 numbers (Hi), got 5",
+                     *       "model": "custom-lstm",
+                     *       "errors": [
+                     *         {
+                     *           "path": "/h_in",
+                     *           "message": "expected vectors of 6 numbers (Hi), got 5"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -737,6 +1065,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "more than 100 requests in a second"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -746,6 +1082,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "model custom-lstm: the model's feedback.mjs threw an error, for step 2",
+                     *       "model": "custom-lstm"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -755,6 +1100,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "overloaded: 4096 rows of 1048576 bytes are in work; try again shortly"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -764,6 +1117,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Gateway Timeout",
+                     *       "status": 504,
+                     *       "detail": "model custom-lstm: the answer was not ready in the time allowed",
+                     *       "model": "custom-lstm"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -772,15 +1134,17 @@ export interface operations {
     sequenceModel: {
         parameters: {
             query?: {
-                /** @description The request's `steps`, for bodies that cannot hold it (safetensors). */
+                /** @description For a body of safetensors: feed the same x this many times. A JSON body has it as a field, and likewise those below. */
                 steps?: number;
-                /** @description The request's `return`, for bodies that cannot hold it (safetensors). */
-                return?: "all" | "last";
-                /** @description The context's `weights`, for bodies that cannot hold it (safetensors). */
-                weights?: boolean;
+                /** @description For a body of safetensors: whether `output` and `parts` have every step, or each row's last one alone. */
+                return_sequences?: boolean;
+                /** @description For a body of safetensors: the parts to answer, with commas between them. */
+                parts?: string;
+                /** @description For a body of safetensors: the fields to answer, with commas between them. */
+                fields?: string;
             };
             header?: {
-                /** @description Seconds until the request times out with a 504, if that is sooner than the server's own limit. */
+                /** @description Seconds in which the request must be answered, if that is less than the server allows; past them the answer is a 504. */
                 "x-request-timeout"?: number;
             };
             path: {
@@ -792,7 +1156,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        /** @description T steps, with the feedback of the model's policy. */
+        /** @description T steps, the feedback by the model's wiring. */
         requestBody: {
             content: {
                 "application/json": components["schemas"]["SequenceRequest"];
@@ -806,6 +1170,43 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "output": [
+                     *         [
+                     *           [
+                     *             0.5,
+                     *             -0.25,
+                     *             0.1
+                     *           ],
+                     *           [
+                     *             0.1,
+                     *             0.2,
+                     *             -0.3
+                     *           ],
+                     *           [
+                     *             -0.3,
+                     *             0.4,
+                     *             -0.15
+                     *           ]
+                     *         ]
+                     *       ],
+                     *       "h_out": [
+                     *         [
+                     *           -0.3,
+                     *           0.4,
+                     *           -0.15
+                     *         ]
+                     *       ],
+                     *       "c_out": [
+                     *         [
+                     *           -0.15,
+                     *           0.5,
+                     *           -0.25
+                     *         ]
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["SequenceAnswer"];
                     "application/vnd.safetensors": components["schemas"]["SafetensorsDocument"];
                     "application/x-ndjson": components["schemas"]["SequenceLine"];
@@ -817,6 +1218,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "detail": "/h_on: is not a known field",
+                     *       "errors": [
+                     *         {
+                     *           "path": "/h_on",
+                     *           "message": "is not a known field"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -826,6 +1241,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "expected an API key, as Authorization: Bearer KEY or as X-API-Key: KEY"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -835,6 +1258,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "there is no model \"nobody\"; the models are custom-lstm, matching-networks"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -844,6 +1275,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Payload Too Large",
+                     *       "status": 413,
+                     *       "detail": "the body is larger than the 16777216 bytes allowed"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -853,6 +1292,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unsupported Media Type",
+                     *       "status": 415,
+                     *       "detail": "expected application/json or application/vnd.safetensors, got text/plain"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -862,6 +1309,21 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "detail": "model custom-lstm: /h_in: expected vectors of 6 numbers (Hi), got 5",
+                     *       "model": "custom-lstm",
+                     *       "errors": [
+                     *         {
+                     *           "path": "/h_in",
+                     *           "message": "expected vectors of 6 numbers (Hi), got 5"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -871,6 +1333,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "more than 100 requests in a second"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -880,6 +1350,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "model custom-lstm: the model's feedback.mjs threw an error, for step 2",
+                     *       "model": "custom-lstm"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -889,6 +1368,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "overloaded: 4096 rows of 1048576 bytes are in work; try again shortly"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -898,6 +1385,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Gateway Timeout",
+                     *       "status": 504,
+                     *       "detail": "model custom-lstm: the answer was not ready in the time allowed",
+                     *       "model": "custom-lstm"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -927,6 +1423,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "expected an API key, as Authorization: Bearer KEY or as X-API-Key: KEY"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -936,6 +1440,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "more than 100 requests in a second"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -945,6 +1457,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "overloaded: 4096 rows of 1048576 bytes are in work; try again shortly"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -980,6 +1500,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "expected an API key, as Authorization: Bearer KEY or as X-API-Key: KEY"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -989,6 +1517,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "there is no model \"nobody\"; the models are custom-lstm, matching-networks"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -998,6 +1534,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "more than 100 requests in a second"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1007,6 +1551,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "overloaded: 4096 rows of 1048576 bytes are in work; try again shortly"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1056,6 +1608,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "overloaded: 4096 rows of 1048576 bytes are in work; try again shortly"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1085,6 +1645,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "expected an API key, as Authorization: Bearer KEY or as X-API-Key: KEY"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1094,6 +1662,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "more than 100 requests in a second"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1103,6 +1679,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "overloaded: 4096 rows of 1048576 bytes are in work; try again shortly"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };

@@ -64,11 +64,10 @@ function oneDirection (layers: Layers, { wiring, vectors, x }: Policy): ServedNe
   const { I, Hi } = nodes[0].cell.sizes
   const own = nodes.length > 1 || Hi === nodeWidth(nodes[0])
   const bare: Stage = {
-    name: 'network', direction: 'forward', inputs: [{ name: 'x', width: I }], nodes, wiring: { ...PLAIN, h: own ? 'own' : 'host' }
+    name: 'network', direction: 'forward', inputs: inputsOf({ x: I }), nodes, wiring: { ...PLAIN, h: own ? 'own' : 'host' }
   }
-  const X = wiring === undefined ? I : x ?? I
-  const inputs: Input[] = [{ name: 'x', width: X }, ...(vectors === undefined ? [] : [{ name: 'vectors', width: vectors }])]
-  const stages = wiring === undefined || (isPlain(wiring) && X === I) ? [bare] : [{ ...bare, name: 'sequence', inputs, wiring }, bare]
+  const X = wiring === undefined ? I : x
+  const stages = wiring === undefined || (isPlain(wiring) && X === I) ? [bare] : [{ ...bare, name: 'sequence', inputs: inputsOf({ x: X, vectors }), wiring }, bare]
   const hOut = sum(nodes, nodeWidth)
   return {
     network: { stages },
@@ -122,6 +121,11 @@ function shapeOf (layers: Layers, nodes: readonly Node[]): Pick<Shape, 'layers' 
     // A GRU's carry is its last h, which is told as h.
     c: layers.kind === 'lstm' ? sum(nodes, ({ cell }) => carrySize(cell)) : 0
   }
+}
+
+/** The inputs that have a width. */
+function inputsOf (widths: Readonly<Record<string, number | undefined>>): Input[] {
+  return Object.entries(widths).flatMap(([name, width = 0]) => width === 0 ? [] : [{ name, width }])
 }
 
 function sum<T> (items: readonly T[], of: (item: T) => number): number {

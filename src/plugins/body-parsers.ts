@@ -1,6 +1,7 @@
 import { errorCodes, type FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { InputError } from '../errors.ts'
+import { HttpError } from './errors.ts'
 import { createBinaryReader, SAFETENSORS } from '../wire/safetensors.ts'
 import type { Fields, Hold } from '../wire/tensor-paths.ts'
 import { JSON_TYPE, type Json } from '../wire/json.ts'
@@ -22,9 +23,11 @@ export default fp<{ json: Json }>(async (app, { json }) => {
   function parse (type: string, createReader: (fields: Fields) => Read): void {
     const readers = new WeakMap<Fields, Read>()
     app.addContentTypeParser(type, async (request: FastifyRequest) => {
-      const { params, call, routeOptions: { config, bodyLimit } } = request
+      const { headers, params, call, routeOptions: { config, bodyLimit } } = request
       // Node.js discards a body that nobody reads.
       if (config.fields === undefined) return undefined
+      const { 'content-encoding': encoding = 'identity' } = headers
+      if (encoding.toLowerCase() !== 'identity') throw new HttpError(415, `expected a body without a content-encoding, got ${JSON.stringify(encoding)}`)
       const fields = config.fields(params)
       const hold: Hold = (bytes) => call?.reservation?.hold(bytes)
       const body = await readBody(request, bodyLimit, hold)
@@ -35,7 +38,7 @@ export default fp<{ json: Json }>(async (app, { json }) => {
   }
   parse(JSON_TYPE, (fields) => json.reader(fields))
   parse(SAFETENSORS, createBinaryReader)
-}, { name: 'body-parsers', fastify: '5.x', dependencies: ['admission'] })
+}, { name: 'body-parsers', fastify: '5.x', dependencies: ['errors', 'admission'] })
 
 /** @throws InputError if there is no room for it, or its sender goes; an error of Fastify's if it is longer than allowed. */
 async function readBody ({ raw, headers }: FastifyRequest, limit: number, hold: Hold): Promise<Buffer> {

@@ -2,6 +2,7 @@ import { STATUS_CODES } from 'node:http'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { InputError, type FieldError, type ErrorKind } from '../errors.ts'
+import { problemOfUrl } from './urls.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -20,7 +21,19 @@ export interface Problem {
   readonly errors?: readonly FieldError[]
 }
 
-/** An `InputError`, an error from Fastify, or any other. */
+/** A request that is refused for what HTTP itself asks. */
+export class HttpError extends Error {
+  override readonly name = 'HttpError'
+  readonly code = 'malformed'
+  readonly statusCode: number
+
+  constructor (statusCode: number, message: string) {
+    super(message)
+    this.statusCode = statusCode
+  }
+}
+
+/** An `InputError`, an `HttpError`, an error of Fastify's, or any other. */
 type Failure = Error & { readonly code?: string | undefined, readonly statusCode?: number | undefined }
 
 export const PROBLEM_JSON = 'application/problem+json'
@@ -44,16 +57,20 @@ export default fp(async (app) => {
 
   app.setErrorHandler((error: Failure, request, reply) => {
     // Fastify closes the connection if a parser fails, for more of the body may come. Ours mostly fail when all of it is there.
-    if (error instanceof InputError && request.raw.readableEnded) reply.removeHeader('connection')
+    if (error instanceof InputError && (request.raw.complete || request.raw.readableEnded)) reply.removeHeader('connection')
     return send(reply, refuse(error, request))
   })
 
   app.setNotFoundHandler((request, reply) => {
+    const wrong = problemOfUrl(request.originalUrl)
+    if (wrong !== undefined) return send(reply, wrong)
     const path = request.url.split('?', 1)[0]
-    const allowed = app.supportedMethods.filter((method) => app.findRoute({ method, url: path }) !== null)
-    if (allowed.length === 0) return send(reply, problem(404, `there is no ${path}; GET /docs lists all paths`))
+    // OPTIONS is no route of ours: with CORS on there is one of all paths, for preflights.
+    const allowed = app.supportedMethods.filter((method) => method !== 'OPTIONS' && app.findRoute({ method, url: path }) !== null)
+    if (allowed.length === 0) return send(reply, problem(404, `there is no ${path} here; GET /docs lists what there is`))
     reply.header('allow', allowed.join(', '))
-    return send(reply, problem(405, `${path} accepts ${allowed.join(', ')}, not ${request.method}`))
+    const preflight = request.method === 'OPTIONS' && request.headers['access-control-request-method'] !== undefined
+    return send(reply, problem(405, `${path} takes ${allowed.join(', ')}, not ${request.method}${preflight ? '; pages of other origins may call if --cors-origin names them' : ''}`))
   })
 }, { name: 'errors', fastify: '5.x' })
 
@@ -87,7 +104,7 @@ function problemOf (error: Failure, request: FastifyRequest): Problem {
     }
   }
   const status = error.statusCode ?? 500
-  if (status >= 500) return problem(status, 'internal error; see the log of the service')
+  if (status >= 500 && !(error instanceof HttpError)) return problem(status, 'something went wrong here; the log has more')
   switch (error.code) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
       return problem(status, `the body is larger than the ${request.routeOptions.bodyLimit} bytes allowed`)

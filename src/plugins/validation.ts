@@ -2,7 +2,7 @@ import fp from 'fastify-plugin'
 import { InputError } from '../errors.ts'
 import { compile, compileText } from '../tensor/schema.ts'
 
-/** Validates requests with our own compiler, which flattens tensors on the way, and writes answers as plain JSON. */
+/** Validates requests by our own compiler, which knows tensors, and writes answers as plain JSON. */
 export default fp(async (app) => {
   app.setValidatorCompiler(({ schema, httpPart }) => {
     const validate = httpPart === 'querystring' ? compileQuery(schema) : compile(schema)

@@ -1,4 +1,5 @@
 import Type, { type TSchema } from 'typebox'
+import { problem } from '../plugins/errors.ts'
 import { SAFETENSORS } from '../wire/safetensors.ts'
 import { TensorSchema } from '../tensor/schema.ts'
 import { JSON_TYPE } from '../wire/json.ts'
@@ -29,12 +30,30 @@ const DESCRIPTIONS = {
   504: 'No answer in the time allowed.'
 } as const
 
+/** What such a problem says. */
+const EXAMPLES: Readonly<Record<keyof typeof DESCRIPTIONS, object>> = {
+  400: { ...problem(400, '/h_on: is not a known field'), errors: [{ path: '/h_on', message: 'is not a known field' }] },
+  401: problem(401, 'expected an API key, as Authorization: Bearer KEY or as X-API-Key: KEY'),
+  404: problem(404, 'there is no model "nobody"; the models are custom-lstm, matching-networks'),
+  413: problem(413, 'the body is larger than the 16777216 bytes allowed'),
+  415: problem(415, 'expected application/json or application/vnd.safetensors, got text/plain'),
+  422: {
+    ...problem(422, 'model custom-lstm: /h_in: expected vectors of 6 numbers (Hi), got 5'),
+    model: 'custom-lstm',
+    errors: [{ path: '/h_in', message: 'expected vectors of 6 numbers (Hi), got 5' }]
+  },
+  429: problem(429, 'more than 100 requests in a second'),
+  500: { ...problem(500, 'model custom-lstm: the model\'s feedback.mjs threw an error, for step 2'), model: 'custom-lstm' },
+  503: problem(503, 'overloaded: 4096 rows of 1048576 bytes are in work; try again shortly'),
+  504: { ...problem(504, 'model custom-lstm: the answer was not ready in the time allowed'), model: 'custom-lstm' }
+}
+
 /** The problems that an operation may answer, by status. */
 export function problems<S extends keyof typeof DESCRIPTIONS> (...statuses: readonly S[]): Record<S, TSchema>
 export function problems (...statuses: ReadonlyArray<keyof typeof DESCRIPTIONS>): object {
   return Object.fromEntries(statuses.map((status) => [status, {
     description: DESCRIPTIONS[status],
-    content: { 'application/problem+json': { schema: Problem } }
+    content: { 'application/problem+json': { schema: Problem, example: EXAMPLES[status] } }
   }]))
 }
 
@@ -48,7 +67,7 @@ export function answers (schema: TSchema, description: string, more: Readonly<Re
 
 /** The path parameters of an operation that names its model. */
 export const ModelParams = Type.Object({
-  model: Type.String({ description: 'The model\'s name, as in GET /models.', examples: ['custom-lstm'] })
+  model: Type.String({ description: 'The model\'s name, as in GET /models.' })
 })
 
 /** Where a request starts from. In a stack each has the vectors of all layers and directions, one after the other. */
@@ -72,6 +91,6 @@ export const LastState = {
 export const WorkHeaders = Type.Object({
   'x-request-timeout': Type.Optional(Type.Unknown({
     documented: { type: 'number', exclusiveMinimum: 0 },
-    description: 'Seconds until the request times out with a 504, if that is sooner than the server\'s own limit.'
+    description: 'Seconds in which the request must be answered, if that is less than the server allows; past them the answer is a 504.'
   }))
 })

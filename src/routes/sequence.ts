@@ -41,12 +41,7 @@ const SequenceBody = Type.Object({
 }, {
   additionalProperties: false,
   title: 'SequenceRequest',
-  description: 'T steps, the feedback by the model\'s wiring.',
-  examples: [
-    { x: [[[0.5, -0.25], [0.1, 0.2], [-0.3, 0.4]]] },
-    { x: [[[0.5, -0.25], [0.1, 0.2], [-0.3, 0.4]], [[1, 2]]], return_sequences: false },
-    { x: [[[0.5, -0.25]]], steps: 3, h_in: [[0.1, 0.2, 0.3, 0.4, 0.5, 0.6]], c_in: [[0.1, 0.2, 0.3]] }
-  ]
+  description: 'T steps, the feedback by the model\'s wiring.'
 })
 
 const PartsAnswer = (rank: number, description: string) => Type.Record(Type.String(), TensorSchema({ ranks: [rank - 1, rank], documented: rank }, { description }))
@@ -63,12 +58,10 @@ const SequenceAnswer = Type.Object({
 const FIELD = `(?:${ANSWER_FIELDS.join('|')})`
 
 const SequenceOptions = Type.Object({
-  steps: Type.Optional(Type.Integer({ minimum: 1, description: '`steps` of the request, if the body cannot have it.' })),
-  return_sequences: Type.Optional(Type.Boolean({ description: '`return_sequences` of the request, if the body cannot have it.' })),
-  parts: Type.Optional(Type.String({ minLength: 1, description: '`parts` of the request, with commas between them, if the body cannot have it.' })),
-  fields: Type.Optional(Type.String({
-    pattern: `^${FIELD}(?:,${FIELD})*$`, description: '`fields` of the request, with commas between them, if the body cannot have it.'
-  }))
+  steps: Type.Optional(Type.Integer({ minimum: 1, description: 'For a body of safetensors: feed the same x this many times. A JSON body has it as a field, and likewise those below.' })),
+  return_sequences: Type.Optional(Type.Boolean({ description: 'For a body of safetensors: whether `output` and `parts` have every step, or each row\'s last one alone.' })),
+  parts: Type.Optional(Type.String({ minLength: 1, description: 'For a body of safetensors: the parts to answer, with commas between them.' })),
+  fields: Type.Optional(Type.String({ pattern: `^${FIELD}(?:,${FIELD})*$`, description: 'For a body of safetensors: the fields to answer, with commas between them.' }))
 }, { additionalProperties: false })
 
 const SequenceLine = Type.Union([

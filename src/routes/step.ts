@@ -10,11 +10,7 @@ const StepRequest = Type.Object({
 }, {
   additionalProperties: false,
   title: 'StepRequest',
-  description: 'One step of the bare network.',
-  examples: [
-    { x: [[0.5, -0.25], [1, 2]], h_in: [[0.1, 0.2, 0.3, 0.4, 0.5, 0.6], [0, 0, 0, 0, 0, 0]], c_in: [[0.1, 0.2, 0.3], [0, 0, 0]] },
-    { x: [[0.5, -0.25]] }
-  ]
+  description: 'One step of the bare network.'
 })
 
 const StepAnswer = Type.Object(LastState, { title: 'StepAnswer', description: 'The states after the step.' })

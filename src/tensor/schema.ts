@@ -6,9 +6,6 @@ import { describe, findMisfit, type Tensor, type TensorForm } from './tensor.ts'
 
 const ajv = new Ajv2020({ verbose: true, allErrors: false, strictTypes: false, useDefaults: true })
 
-/** For values that arrive as text, such as those of a query string: `3` is a number there. */
-const textAjv = new Ajv2020({ verbose: true, allErrors: false, strictTypes: false, coerceTypes: true })
-
 const judgeTensor: SchemaValidateFunction = (form: TensorForm, value: unknown, _schema?: unknown, at?: DataValidationCxt): boolean => {
   const misfit = findMisfit(value, form)
   if (misfit === undefined) return true
@@ -65,9 +62,22 @@ export function compile<S extends TSchema> (schema: S): Validate<Static<S>> {
   return refusing(ajv.compile<Static<S>>(schema))
 }
 
-/** The same for an object whose values are text: converts them in place to the types of the schema. */
-export function compileText<S extends TSchema> (schema: S): Validate<Static<S>> {
-  return refusing(textAjv.compile<Static<S>>(schema))
+/** The same for an object whose values are text, such as a query string: `3` is a number there, but `0x3` is not. */
+export function compileText<S extends TSchema & { readonly properties?: object }> (schema: S): Validate<Static<S>> {
+  const validate = compile(schema)
+  const types = new Map(Object.entries(schema.properties ?? {}).map(([name, property]) => [name, Object(property).type]))
+  return (value, path) => validate(Object.fromEntries(Object.entries(Object(value)).map(([name, text]) => [name, valueOf(text, types.get(name))])), path)
+}
+
+/** What a text says as a value of this type; the text itself if it says nothing of the kind. */
+function valueOf (text: unknown, type: unknown): unknown {
+  if (typeof text !== 'string') return text
+  switch (type) {
+    case 'integer':
+    case 'number': return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text
+    case 'boolean': return text === 'true' || text === 'false' ? text === 'true' : text
+    default: return text
+  }
 }
 
 function refusing<T> (validate: ValidateFunction<T>): Validate<T> {

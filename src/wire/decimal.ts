@@ -1,6 +1,7 @@
 /**
- * Of the decimals that read back as the same float32, the one with the fewest digits, and of those the closest, in JavaScript's
- * notation, except that -0 keeps its sign. `native/json/decimal.cc` writes the same text with the same arithmetic.
+ * Of the decimals that read back as the same float32 the one of the fewest digits, and of those the closest as far as a double can
+ * tell, laid out as JavaScript lays out a number; except for -0, which keeps its sign. `native/json/decimal.cc` writes the same text by the same
+ * arithmetic.
  *
  * @param value a finite float32.
  */
@@ -40,10 +41,10 @@ function shortest (v: number): [digits: number, exponent: number] {
   }
 }
 
-// The halves themselves round to even, which not every reader does, and products have a relative error of about 10^-16.
-// So numbers that close to a half are excluded.
-const INSIDE = 1 - 2 ** -50
-const OUTSIDE = 1 + 2 ** -50
+// The halves themselves round to even, which not every reader does. Next to them a reader's double rounds by 2^-53 of itself,
+// as do the power, the product and the product below: what is that close to a half is left out.
+const INSIDE = 1 - 2 ** -51
+const OUTSIDE = 1 + 2 ** -51
 
 /** The multiple of 10^exponent that is closest to `v` and reads back as it, or 0. */
 function fit (v: number, low: number, high: number, exponent: number): number {

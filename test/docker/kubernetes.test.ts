@@ -6,7 +6,7 @@ import supertest from 'supertest'
 import { parse } from 'yaml'
 import { readConfig, type Config } from '../../src/config/settings.ts'
 import { version } from '../../src/version.ts'
-import { buildTestApp } from '../support/app.ts'
+import { buildTestApp, testConfig } from '../support/app.ts'
 import { imageEnvironment } from './image.ts'
 import { read, typeErrors } from './manifests.ts'
 
@@ -97,17 +97,17 @@ for (const [name, { containers }] of Object.entries({ Deployment: pod, ServingRu
 }
 
 test('a pod has the time that a drain takes', async () => {
-  const [, grace] = /GRACE = ([\d_]+)/.exec(await readFile('src/main.ts', 'utf8')) ?? assert.fail('no GRACE in src/main.ts')
-  const drain = Number(grace.replaceAll('_', '')) / 1000
-  for (const [{ lifecycle }, patience = 0] of [
+  const graceOf = (args: readonly string[] = []): number => testConfig(...args).grace
+  for (const [{ lifecycle, args }, patience = 0] of [
     [pod.containers[0], pod.terminationGracePeriodSeconds],
     [runtime.spec.containers[0], inference.spec.predictor.terminationGracePeriodSeconds]
   ] as const) {
     const before = lifecycle?.preStop?.sleep?.seconds ?? assert.fail('no preStop')
-    assert.ok(patience > before + drain, `${patience} > ${before} + ${drain}`)
+    assert.ok(args?.includes('--grace'))
+    assert.ok(patience > before + graceOf(args), `${patience} > ${before} + ${graceOf(args)}`)
   }
-  const { services: { cellserve } }: { services: { cellserve: { stop_grace_period: string } } } = parse(await readFile('docker/compose.yaml', 'utf8'))
-  assert.ok(parseInt(cellserve.stop_grace_period) > drain)
+  const { services: { cellserve } }: { services: { cellserve: { stop_grace_period: string, command: string[] } } } = parse(await readFile('docker/compose.yaml', 'utf8'))
+  assert.ok(parseInt(cellserve.stop_grace_period) > graceOf(cellserve.command))
 })
 
 test('replicas are added for a metric that there is, by the batch', async (t) => {

@@ -28,3 +28,9 @@ test('a default model that is not there stops the start', async () => {
   const models = await loadModels('models', await testDeps())
   assert.throws(() => createRegistry(models, 'nobody'), /default model nobody is not there; the models are custom-lstm, matching-networks, symmetric/)
 })
+
+test('a model that is not there is told with no more than ten of those that are', async () => {
+  const [model] = await loadModels('models', await testDeps())
+  const many = createRegistry(Array.from({ length: 10_000 }, (_, i) => ({ ...model, name: `model-${i}`, isDefault: i === 0 })))
+  assert.throws(() => many.get('nobody'), ({ message }: Error) => message.length < 250 && message.endsWith('model-9 and 9990 more'))
+})

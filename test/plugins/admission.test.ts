@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { request as httpRequest } from 'node:http'
+import { connect, type Socket } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
 import { test } from 'node:test'
 import supertest from 'supertest'
@@ -29,6 +31,60 @@ test('a client that disconnects takes its rows with it, and the computing stops'
   await setTimeout(50)
   assert.equal(await stepsComputed(metrics), computed)
   await supertest(app.server).post('/step').send({ x: [1, 2] }).expect(200)
+})
+
+test('a client that disconnects takes the requests with it that waited for the answer to the one before', async (t) => {
+  const { app, admission } = await startService(t)
+  const socket = connect(Number(new globalThis.URL(app.listeningOrigin).port), '127.0.0.1')
+  const body = JSON.stringify(LONG)
+  const request = `POST ${URL} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`
+  socket.write(request + request)
+  while (admission.rows < 200) await setTimeout(1)
+  socket.destroy()
+  for (let i = 0; admission.rows > 0 && i < 1000; i++) await setTimeout(5)
+  assert.deepEqual([admission.rows, admission.bytes], [0, 0])
+})
+
+test('a body counts as it arrives, and what is declared is not held', async (t) => {
+  const { app, admission } = await startService(t, '--max-bytes', '100000')
+  const port = Number(new globalThis.URL(app.listeningOrigin).port)
+  const upload = (length: number, sent: number): Socket => {
+    const socket = connect(port, '127.0.0.1').on('error', () => {})
+    socket.write(`POST /step HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${length}\r\n\r\n${' '.repeat(sent)}`)
+    return socket
+  }
+  const held = async (bytes: number): Promise<void> => {
+    for (let i = 0; admission.bytes !== bytes && i < 1000; i++) await setTimeout(5)
+    assert.equal(admission.bytes, bytes)
+  }
+  const first = upload(60_000, 50_000)
+  await held(50_000)
+  const second = upload(40_000, 0)
+  const refused = await supertest(app.server).post('/step').set('content-type', 'application/json').send(`${' '.repeat(60_000)}{"x":[1,2]}`)
+  assert.deepEqual([refused.status, refused.headers['retry-after']], [503, '1'])
+  await supertest(app.server).post('/step').send({ x: [1, 2] }).expect(200)
+  // Of a body without a length, too; there is no room for the end of it.
+  const third = connect(port, '127.0.0.1')
+  third.write('POST /step HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n')
+  for (let i = 0; i < 6; i++) {
+    third.write(`2710\r\n${' '.repeat(10_000)}\r\n`)
+    if (i < 5) await held(60_000 + i * 10_000)
+  }
+  const [answer] = await once(third, 'data')
+  assert.match(String(answer), /^HTTP\/1.1 503 .*connection: close.*overloaded: 0 rows and \d+ bytes are in work/s)
+  for (const socket of [first, second, third]) socket.destroy()
+  await held(0)
+})
+
+test('a body that no route takes is not read', async (t) => {
+  const { app, admission } = await startService(t)
+  const { hostname, port } = new globalThis.URL(app.listeningOrigin)
+  const socket = connect(Number(port), hostname)
+  socket.write('POST /nothing HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1000000\r\n\r\n')
+  const [answer] = await once(socket, 'data')
+  assert.match(String(answer), /^HTTP\/1.1 404 /)
+  assert.equal(admission.bytes, 0)
+  socket.destroy()
 })
 
 test('a request\'s own time is a header, and past it the answer is a 504', async (t) => {

@@ -18,6 +18,7 @@ test('with keys those who send one of them are served, by either header', async 
   for (const [name, value] of [
     ['authorization', 'Bearer correct-horse'], ['authorization', 'bearer  battery-staple'], ['x-api-key', 'battery-staple']
   ]) await request.post('/step').set(name, value).send({ x: [1, 2] }).expect(200)
+  await request.post('/step').set({ authorization: 'Bearer correct-horse', 'x-api-key': '' }).send({ x: [1, 2] }).expect(200)
   for (const [name, value] of [
     ['x-none', ''], ['authorization', 'Bearer'], ['authorization', 'Bearer '], ['authorization', 'correct-horse'],
     ['authorization', 'Basic correct-horse'], ['authorization', 'Bearer correct-hors'], ['authorization', 'Bearer correct-horse2'],
@@ -30,12 +31,14 @@ test('with keys those who send one of them are served, by either header', async 
   }
 })
 
-test('health is open; all else takes a key, the metrics and what is not there as well', async (t) => {
+test('health and the reference are open; all else takes a key, the metrics and what is not there as well', async (t) => {
   const request = supertest((await buildTestApp(t, ...KEYS)).server)
-  for (const path of ['/health/live', '/health/ready']) await request.get(path).expect(200)
-  for (const path of ['/metrics', '/models', '/models/custom-lstm', '/openapi.json', '/docs/', '/nothing']) {
+  for (const path of ['/', '/health/live', '/health/ready', '/openapi.json', '/docs', '/docs/', '/docs/json', '/docs/yaml', '/docs/static/swagger-ui-bundle.js', '/docs/static/theme/icon.svg']) {
+    await request.get(path).expect(200)
+  }
+  for (const path of ['/metrics', '/models', '/models/custom-lstm', '/nothing', '/docs/nothing']) {
     await request.get(path).expect(401)
-    await request.get(path).set('x-api-key', 'correct-horse').expect(path === '/nothing' ? 404 : 200)
+    await request.get(path).set('x-api-key', 'correct-horse').expect(path.endsWith('nothing') ? 404 : 200)
   }
 })
 

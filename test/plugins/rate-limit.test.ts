@@ -27,3 +27,19 @@ test('clients are identified by their keys, if there are keys', async (t) => {
   await request.post('/step').set('x-api-key', 'battery-staple').send({ x: [1, 2] }).expect(200)
   await request.post('/step').set('x-api-key', 'no-such-key').send({ x: [1, 2] }).expect(401)
 })
+
+test('refusals count as well: wrong keys, made up ones, and paths that are not there', async (t) => {
+  const keyed = supertest((await buildTestApp(t, '--rate-limit', '5', '--api-key', 'correct-horse', '--trust-proxy', 'loopback')).server)
+  const open = supertest((await buildTestApp(t, '--rate-limit', '5')).server)
+  for (const [refused, ask] of [
+    [401, (i: number) => keyed.post('/step').set({ 'x-api-key': `made-up-${i}`, 'x-forwarded-for': '192.0.2.1' }).send({ x: [1, 2] })],
+    // An IPv6 client has as many addresses as it likes.
+    [401, (i: number) => keyed.post('/step').set({ 'x-forwarded-for': `2001:db8::${i}` }).send({ x: [1, 2] })],
+    [404, () => open.get('/nothing')]
+  ] as const) {
+    const answers = await Promise.all(Array.from({ length: 30 }, async (_, i) => (await ask(i)).status))
+    assert.ok(answers.filter((status) => status === refused).length <= 15 && answers.filter((status) => status === 429).length >= 15, answers.join())
+  }
+  // Those with a key are not held up by others at their address.
+  await keyed.post('/step').set({ 'x-api-key': 'correct-horse', 'x-forwarded-for': '192.0.2.1' }).send({ x: [1, 2] }).expect(200)
+})

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import type { TestContext } from 'node:test'
 
 export interface Running {
+  readonly pid: number | undefined
   /** Resolves with the captures of the first line that matches; rejects if the process ends before. */
   line (pattern: RegExp): Promise<string>
   stop (signal?: NodeJS.Signals): void
@@ -26,6 +27,7 @@ export function start (t: Pick<TestContext, 'after'>, command: string, args: rea
     await ended
   })
   return {
+    pid: child.pid,
     exited,
     ended,
     stop: (signal = 'SIGTERM') => { child.kill(signal) },

@@ -44,6 +44,8 @@ export const moduleFile: PolicyKind = {
     const path = join(folder, 'feedback.mjs')
     const { feedback, context = Type.Unknown() } = await load(path)
     const readContext = compile(context)
+    // The model's own are for the module to read, not to change.
+    const known = Object.freeze({ ...sizes })
     return {
       context,
       wiring: { ...PLAIN, h: 'host' },
@@ -53,7 +55,7 @@ export const moduleFile: PolicyKind = {
         const checked: unknown = readContext(given, '/context')
         return (rows, steps) => rows.forEach((row, i) => {
           const t = steps[i]
-          const result = call(() => feedback({ h: state(row, 'h0').slice(), context: checked, row, t, sizes }), t)
+          const result = call(() => feedback({ h: state(row, 'h0').slice(), context: checked, row, t, sizes: known }), t)
           const problem = wrongWith(result, sizes.Hi)
           if (problem !== undefined) throw failed(t, `returned ${problem}, expected ${sizes.Hi} finite numbers (Hi)`)
           if (Array.isArray(result) || result instanceof Float32Array) state(row, 'h_in').set(result)
@@ -81,15 +83,22 @@ function isFeedbackModule (value: unknown): value is FeedbackModule {
 
 function call (feedback: () => unknown, t: number): unknown {
   try {
-    return feedback()
+    const result = feedback()
+    // A promise is refused below; if it is rejected later, nobody else is there to catch that, and the process would end.
+    if (isThenable(result)) Promise.resolve(result).catch(() => {})
+    return result
   } catch (error) {
     // Its message is for the operator's log, not for the client.
     throw failed(t, 'threw an error', error)
   }
 }
 
+function isThenable (value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
+}
+
 function wrongWith (result: unknown, Hi: number): string | undefined {
-  if (!Array.isArray(result) && !(result instanceof Float32Array)) return `${result instanceof Promise ? 'a promise' : typeof result}`
+  if (!Array.isArray(result) && !(result instanceof Float32Array)) return isThenable(result) ? 'a promise' : typeof result
   if (result.length !== Hi) return `${result.length} numbers`
   const odd = result.findIndex((value) => typeof value !== 'number' || !Number.isFinite(Math.fround(value)))
   return odd < 0 ? undefined : `${String(result[odd])} at ${odd}`

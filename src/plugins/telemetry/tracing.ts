@@ -1,5 +1,9 @@
+import { setTimeout } from 'node:timers/promises'
 import type { Span } from '@opentelemetry/api'
 import fp from 'fastify-plugin'
+
+/** How long the last traces may take, in milliseconds. */
+const LAST_EXPORT = 2000
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -44,7 +48,8 @@ export default fp<{ version: string }>(async (app, { version }) => {
   })
   app.addHook('onClose', async () => {
     try {
-      await provider.shutdown()
+      // A collector that does not answer keeps nothing from ending.
+      await Promise.race([provider.shutdown(), setTimeout(LAST_EXPORT, undefined, { ref: false }).then(() => { throw new Error('the collector does not answer') })])
     } catch (error) {
       app.log.warn(error, 'the last traces could not be sent')
     }

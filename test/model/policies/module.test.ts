@@ -55,6 +55,9 @@ const BROKEN: ReadonlyArray<[name: string, body: string, message: RegExp]> = [
   ['returns too many', 'return new Float32Array(4)', /returned 4 numbers, expected 3/],
   ['returns nothing', '', /returned undefined, expected 3/],
   ['returns a promise', 'return Promise.resolve([1, 2, 3])', /returned a promise/],
+  ['returns a promise that is rejected', 'return Promise.reject(new Error("secret"))', /returned a promise/],
+  ['returns what is rejected as a promise is', 'return { then (_, reject) { reject(new Error("secret")) } }', /returned a promise/],
+  ['changes the sizes', '"use strict"; arguments[0].sizes.Hi = 99', /threw an error, for step 1$/],
   ['returns text', 'return [1, "2", 3]', /returned 2 at 1/],
   ['returns a NaN', 'return [1, 2, NaN]', /returned NaN at 2/],
   ['returns more than a float32 holds', 'return [1, 2, 1e39]', /returned 1e\+39 at 2/]

@@ -73,6 +73,21 @@ test('nothing is sent if tracing is turned off', async (t) => {
   assert.deepEqual(bodies, [])
 })
 
+test('a collector that never answers delays the end by no more than two seconds', async (t) => {
+  const silent = createServer(() => {})
+  silent.listen(0, '127.0.0.1')
+  await once(silent, 'listening')
+  t.after(() => { silent.close().closeAllConnections() })
+  const address = silent.address()
+  assert.ok(typeof address === 'object' && address !== null)
+  setEnvironment(t, { OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${address.port}` })
+  const { app } = await startService({ after: () => {} })
+  await supertest(app.server).post('/step').send({ x: [1, 2] }).expect(200)
+  const start = performance.now()
+  await app.close()
+  assert.ok(performance.now() - start < 4000)
+})
+
 test('a collector that is not there harms nobody', async (t) => {
   setEnvironment(t, { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9', OTEL_EXPORTER_OTLP_TIMEOUT: '500' })
   const { app } = await startService({ after: () => {} })
