@@ -1,7 +1,7 @@
 // Compiles src/ to dist/, unless dist/ was compiled from the same sources.
 //
 //     node scripts/build.mjs                  fails if there is no compiler
-//     node scripts/build.mjs --if-possible    says so, and goes on: an install without development dependencies has none
+//     node scripts/build.mjs --if-possible    says so and continues: an install without development dependencies has none
 
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url'
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 const dist = join(root, 'dist')
-/** The digest of the sources that dist/ was compiled from. Times would not do: a copy of a checkout has new ones. */
+/** The digest of the sources that dist/ was compiled from. Times would not work, because a copy of a checkout has new ones. */
 const STAMP = '.sources'
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
@@ -24,7 +24,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
 /**
  * Compiles the sources if they have changed.
  *
- * @returns why dist/ is not what the sources say, or undefined if it is.
+ * @returns why dist/ does not match the sources, or undefined if it does.
  */
 export function build () {
   // A package or an image has no sources.
@@ -34,7 +34,7 @@ export function build () {
   const tsc = findCompiler()
   if (tsc === undefined) return 'dist/ is not of these sources and the compiler, a development dependency, is not installed: `npm ci` installs it, Node.js 22.18 and newer need none'
 
-  // Others may run from dist/ meanwhile, or compile as well, so each file is put in its place whole.
+  // Other processes may run from dist/ or compile at the same time, so each file is moved into place complete.
   const staging = join(root, `dist.${process.pid}`)
   try {
     const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--outDir', staging], { cwd: root, stdio: 'inherit' })

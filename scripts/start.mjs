@@ -6,7 +6,7 @@ const problem = build()
 if (problem === undefined) {
   await import('../dist/main.js')
 } else if (process.features.typescript) {
-  // Node.js 22.18 and newer run the sources as they are.
+  // Node.js 22.18 and newer run the sources directly.
   await import('../src/main.ts')
 } else {
   process.stderr.write(`cellserve: ${problem}\n`)

@@ -89,7 +89,7 @@ const openapi: { components: { schemas: { SafetensorsDocument: { description: st
 
 describe('programs that call the service print what it answers', async () => {
   for (const [name, text, url, x] of [
-    ['docs/api.md', readFileSync('docs/api.md', 'utf8'), '/sequence?return=last', [[0.5, -0.25], [0.1, 0.2]]],
+    ['docs/api.md', readFileSync('docs/api.md', 'utf8'), '/sequence?return_sequences=false', [[0.5, -0.25], [0.1, 0.2]]],
     ['the OpenAPI document', openapi.components.schemas.SafetensorsDocument.description, '/step', [[0.5, -0.25], [1, 2]]]
   ] as const) {
     const [program, ...others] = programsOf(`${text}\n`)

@@ -82,10 +82,10 @@ async function chain (baseUrl: string, seed: number, goesOn: (steps: number) => 
   let c = [0, 0, 0]
   for (let t = 0; goesOn(t); t++) {
     const x = [Math.sin(seed + t), Math.cos(seed * t)]
-    const { data, error } = await client.POST('/step', { body: { x, h_in: [...h, ...h.map((value) => value * value)], c_in: c } })
+    const { data, error } = await client.POST('/step', { body: { x: [x], h_in: [[...h, ...h.map((value) => value * value)]], c_in: [c] } })
     assert.ok(data !== undefined, `chain ${seed}, step ${t}: ${JSON.stringify(error)}`)
     h = data.h_out.flat()
-    c = data.c_out.flat()
+    c = data.c_out?.flat() ?? []
     states.push([...h, ...c])
   }
   return states

@@ -8,11 +8,11 @@ import { join, resolve } from 'node:path'
 import { before, describe, test, type TestContext } from 'node:test'
 import { ADDRESS, start } from './support/process.ts'
 
-/** A checkout of its own, without src/ and dist/, with the packages of this one, except those that are left out. */
+/** A separate checkout without src/ and dist/, with the packages of this one except those that are left out. */
 async function checkout (t: TestContext, without: readonly string[] = []): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'cellserve-checkout-'))
   t.after(() => rm(folder, { recursive: true, force: true }))
-  // Others may read it, whoever they are.
+  // Any user may read it.
   await chmod(folder, 0o755)
   for (const path of ['package.json', 'tsconfig.json', 'tsconfig.build.json', 'scripts', 'models']) await cp(path, join(folder, path), { recursive: true })
   await mkdir(join(folder, 'node_modules'))
@@ -101,7 +101,7 @@ describe('a checkout whose sources have changed', () => {
       assert.doesNotMatch(stdout, /^old$/m)
       assert.match(stderr, /^cellserve: dist\/ is not of these sources and the compiler, a development dependency, is not installed: `npm ci` installs it/m)
     }
-    // An install goes on all the same.
+    // The install continues anyway.
     assert.equal(spawnSync('npm', ['run', 'prepare'], { cwd: folder }).status, 0)
   })
 })

@@ -80,9 +80,9 @@ const char* readDigits(const char* at, const char* end, uint64_t& mantissa) {
   return readFewDigits(at, end, mantissa);
 }
 
-// The C library's nearest double, rounded to float: right for every number, but slow. Returns false if that is not finite.
+// The C library's nearest double, rounded to float: correct for every number, but slow. Returns false if that is not finite.
 bool readSlowly(const char* begin, const char* end, float& value) {
-  // The library reads up to a character that no number has.
+  // The library stops at a character that is not part of a number.
   char text[64];
   const auto length = static_cast<size_t>(end - begin);
   if (length < sizeof text) {

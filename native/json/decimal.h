@@ -12,8 +12,8 @@ namespace cellserve {
 // The most characters of a float32: -1.23456789e-38.
 constexpr size_t kMaxDecimal = 32;
 
-// Reads the JSON number that starts at `at`. Returns where it ends, or nullptr if there is none, or one that is not finite as
-// a float32.
+// Reads the JSON number that starts at `at`. Returns its end, or nullptr if there is no number, or one that is not finite
+// as a float32.
 const char* readDecimal(const char* at, const char* end, float& value);
 
 // Writes a finite float32. Returns the end of the text, at most `kMaxDecimal` characters on.

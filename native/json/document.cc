@@ -66,7 +66,7 @@ class Reader {
     return skipValue();
   }
 
-  // Whether it has not been there before.
+  // Whether the field has not occurred before.
   template <typename Index>
   static bool first(std::vector<bool>& seen, Index index) {
     const auto i = static_cast<size_t>(index);
@@ -170,9 +170,9 @@ class Reader {
   const char* const end_;
   const char* copied_;  // the rest is copied up to here
   const Schema& schema_;
-  size_t left_ = schema_.mostRest;  // how much longer the rest may be, without the zeros
+  size_t left_ = schema_.mostRest;  // how much longer the rest may get, without the zeros
   Document& out_;
-  std::vector<bool> known_;    // those that have been there
+  std::vector<bool> known_;    // the fields that have occurred
   std::vector<bool> tensors_;  // likewise
 };
 

@@ -9,18 +9,18 @@
 
 namespace cellserve {
 
-// Where a tensor may be: a field of the document, or of the object that is its field `group`.
+// A place for a tensor: a field of the document, or of the object in its field `group`.
 struct Field {
   std::string group;  // empty for a field of the document
   std::string name;
 };
 
-// What a document may hold.
+// What a document may contain.
 struct Schema {
   std::vector<std::string> known;  // the document's own fields
   std::vector<Field> tensors;
   size_t mostNumbers;  // of a tensor, its rows padded to the longest
-  size_t mostRest;     // bytes that are no tensor's
+  size_t mostRest;     // bytes outside the tensors
 };
 
 // A tensor of the document.
@@ -40,8 +40,8 @@ struct Document {
   size_t capacity = 0;
 };
 
-// Returns true if `rest` is JSON if and only if the text is, and the tensors are those of the text. Whatever else it meets, an
-// error or what the schema does not allow, it leaves to a reader that can say what is wrong, and returns false.
+// Returns true if `rest` is JSON if and only if the text is, and the tensors are those of the text. Leaves everything else,
+// errors and what the schema does not allow, to a reader that can say what is wrong, and returns false.
 bool readDocument(const char* text, size_t length, const Schema&, Document&);
 
 }  // namespace cellserve

@@ -2,8 +2,8 @@ import createFetchClient, { type Client, type ClientOptions } from 'openapi-fetc
 import type { paths } from './openapi.ts'
 
 export type {
-  AttentionContext, ConcatContext, FieldError, Model, ModelList, Problem, SequenceAnswer, SequenceLine, SequenceRequest, Sizes,
-  StepAnswer, StepRequest
+  FieldError, Model, ModelList, Problem, SequenceAnswer, SequenceLine, SequenceRequest, Sizes, StepAnswer, StepRequest,
+  SupportContext, VectorsContext, VectorsSupportContext
 } from './openapi.ts'
 
 export interface CellserveOptions extends ClientOptions {
@@ -18,7 +18,7 @@ type Json = 'application/json' | 'application/problem+json'
 export type CellserveClient = Client<paths, Json>
 
 /**
- * A typed client: `await client.POST('/step', { body: { x: [1, 2] } })` returns `data` or, if the request fails,
+ * A typed client: `await client.POST('/step', { body: { x: [[1, 2]] } })` returns `data` or, if the request fails,
  * `error`, a `Problem`. The client only needs `fetch`, so it runs in browsers too.
  */
 export function createClient ({ apiKey, ...options }: CellserveOptions): CellserveClient {

@@ -152,6 +152,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where things are */
+        get: operations["home"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/metrics": {
         parameters: {
             query?: never;
@@ -213,7 +230,7 @@ export interface components {
          */
         StepAnswer: {
             /** @description The output hidden state: [B][Ho]. In a stack each layer's and direction's, one after the other. */
-            h_out?: number[][];
+            h_out: number[][];
             /** @description The cell state of an LSTM: [B][Ho]. In a stack likewise. */
             c_out?: number[][];
         };
@@ -304,7 +321,7 @@ export interface components {
         };
         /**
          * SequenceAnswer
-         * @description The outputs, and the states to go on from.
+         * @description The outputs, and the states to continue from.
          */
         SequenceAnswer: {
             /** @description The last layer's h after every step: [B][T][Ho], both directions' side by side; with `return_sequences: false` [B][1][Ho]. */
@@ -333,7 +350,7 @@ export interface components {
         };
         /**
          * SequenceStates
-         * @description The last line: the states to go on from.
+         * @description The last line: the states to continue from.
          */
         SequenceStates: {
             /** @description The output hidden state: [B][Ho]. In a stack each layer's and direction's, one after the other. */
@@ -352,7 +369,7 @@ export interface components {
         };
         /**
          * SequenceLine
-         * @description A line of an answer that is sent as it is computed.
+         * @description One line of a streamed answer.
          */
         SequenceLine: components["schemas"]["SequenceStep"] | components["schemas"]["SequenceStates"] | components["schemas"]["SequenceFailure"];
         /**
@@ -406,6 +423,21 @@ export interface components {
             /** @enum {string} */
             status: "ok";
         };
+        /**
+         * Home
+         * @description What this is, and where its parts are.
+         */
+        Home: {
+            /** @enum {string} */
+            name: "cellserve";
+            version: string;
+            /** @description The path of the interactive reference. */
+            reference: string;
+            /** @description The path of the OpenAPI document. */
+            openapi: string;
+            /** @description The path of the list of models. */
+            models: string;
+        };
     };
     responses: never;
     parameters: never;
@@ -431,6 +463,7 @@ export type Sizes = components['schemas']['Sizes'];
 export type Model = components['schemas']['Model'];
 export type ModelList = components['schemas']['ModelList'];
 export type Health = components['schemas']['Health'];
+export type Home = components['schemas']['Home'];
 export type $defs = Record<string, never>;
 export interface operations {
     step: {
@@ -1600,6 +1633,67 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Health"];
+                };
+            };
+            /** @description Overloaded or draining; try again after the seconds in Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "overloaded: 4096 rows of 1048576 bytes are in work; try again shortly"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    home: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What this is, and where its parts are. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Home"];
+                };
+            };
+            /** @description For a browser, which prefers text/html: to the interactive reference. */
+            302: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description More requests per second than a client may send; try again after the seconds in Retry-After. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "more than 100 requests in a second"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Overloaded or draining; try again after the seconds in Retry-After. */

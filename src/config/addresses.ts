@@ -1,6 +1,6 @@
 import { isIP, isIPv4 } from 'node:net'
 
-/** What is wrong with `origin` as `--cors-origin`, or undefined: it must be spelled as browsers send it, or it would never match. */
+/** What is wrong with `origin` as `--cors-origin`, or undefined: it must be spelled as browsers send it, otherwise it never matches. */
 export function originFault (origin: string): string | undefined {
   if (origin === '*') return undefined
   const sent = originSent(origin)

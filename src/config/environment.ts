@@ -5,11 +5,11 @@ export function variable (name: string): string {
   return PREFIX + name.toUpperCase().replaceAll('-', '_')
 }
 
-/** Kubernetes tells the pods of a Service named `cellserve` its addresses, in variables of the same prefix: `CELLSERVE_PORT=tcp://10.0.0.1:8080`. */
+/** Kubernetes gives the pods of a Service named `cellserve` its addresses in variables with the same prefix: `CELLSERVE_PORT=tcp://10.0.0.1:8080`. */
 const SERVICE_LINK = /_SERVICE_(HOST|PORT(_\w+)?)=|_PORT_\d+_(TCP|UDP|SCTP)(_\w+)?=|=(tcp|udp|sctp):\/\//
 
 /**
- * The variables of the environment that are the service's. Those that Kubernetes sets, and empty ones, count as not set.
+ * The environment variables of the service. Those that Kubernetes sets, and empty ones, count as not set.
  */
 export function readVariables (env: NodeJS.ProcessEnv): Map<string, string> {
   return new Map(Object.entries(env).flatMap(([name, value = '']) => {
@@ -17,13 +17,13 @@ export function readVariables (env: NodeJS.ProcessEnv): Map<string, string> {
   }))
 }
 
-/** That of `names` which `given` is most likely a slip of, if any is. */
+/** The one of `names` that `given` most likely misspells, if any. */
 export function nearest (given: string, names: readonly string[]): string | undefined {
   const [best] = names.map((name) => ({ name, distance: editDistance(given, name) })).sort((a, b) => a.distance - b.distance)
   return best !== undefined && best.distance <= 3 ? best.name : undefined
 }
 
-/** How many letters must be put in, taken out or changed to make `b` from `a`. */
+/** How many letters to insert, delete or change to turn `a` into `b`. */
 function editDistance (a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j)
   for (let i = 1; i <= a.length; i++) {

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { ConfigError } from './config-error.ts'
 import type { Config } from './settings.ts'
 
-/** What is wrong with the first of these keys that cannot be one, or undefined. It shows no key. */
+/** What is wrong with the first invalid key, or undefined. The text never shows a key. */
 export function keysFault (keys: readonly string[]): string | undefined {
   const [i, fault] = keys.map((key, i) => [i, keyFault(key)] as const).find(([, fault]) => fault !== undefined) ?? []
   return fault && `${keys.length === 1 ? 'the key' : `key ${Number(i) + 1}`} ${fault}`

@@ -87,7 +87,7 @@ export function readConfig (args: readonly string[], env: NodeJS.ProcessEnv): Co
   return config
 }
 
-/** What a schema cannot judge, or would judge in words that show a key. */
+/** Checks what a schema cannot, or what a schema would report in words that show a key. */
 function faultsOf ({ 'api-key': keys, 'cors-origin': origins, 'trust-proxy': proxies }: Config): Array<[name: string, fault: string | undefined]> {
   return [
     ['api-key', keys && keysFault(keys)],
@@ -121,7 +121,7 @@ function readFlags (args: readonly string[]): Record<string, string | boolean | 
   }
 }
 
-/** `--flag -1` as `--flag=-1`: a number is no flag, and is judged as any other value. */
+/** `--flag -1` as `--flag=-1`: a number is not a flag, and is checked like any other value. */
 function joinNegative (args: readonly string[]): string[] {
   return args.reduce<string[]>((joined, arg) => {
     const last = joined.at(-1) ?? ''

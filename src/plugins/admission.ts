@@ -18,7 +18,7 @@ declare module 'fastify' {
 
 export interface AdmissionOptions {
   readonly admission: Admission
-  /** Seconds in which a request is answered. */
+  /** Seconds until a request times out. */
   readonly timeout: number
 }
 
@@ -32,12 +32,12 @@ interface Exchange {
 /** A request's own, shorter time, in seconds. */
 const TIMEOUT_HEADER = 'x-request-timeout'
 
-/** For how long after its deadline an answer may still be read, in milliseconds. */
+/** How long after its deadline an answer may still be read, in milliseconds. */
 const LAST_READ = 5000
 
 /**
- * Opens an account for each request that brings work and closes it when the response has closed. Without room the request is
- * refused before its body is read. An answer that is not read in time is cut: otherwise its client could keep it in memory.
+ * Opens an account for each request that computes, and closes it when the response has closed. Without room, the request is
+ * rejected before its body is read. An answer that is not read in time is cut: otherwise its client could keep it in memory.
  */
 export default fp<AdmissionOptions>(async (app, { admission, timeout }) => {
   app.decorateRequest('call')
@@ -57,12 +57,13 @@ export default fp<AdmissionOptions>(async (app, { admission, timeout }) => {
   app.addHook('onRequest', async (request, { raw }) => {
     if (request.routeOptions.config.work !== true) return
     const { headers, routeOptions: { bodyLimit } } = request
+    const deadline = performance.now() + 1000 * secondsOf(headers[TIMEOUT_HEADER], timeout)
     const reservation = admission.reserve(Math.min(Number(headers['content-length'] ?? 0), bodyLimit))
-    const call: Call = { deadline: performance.now() + 1000 * secondsOf(headers[TIMEOUT_HEADER], timeout), cancelled: false, reservation }
+    const call: Call = { deadline, cancelled: false, reservation }
     request.call = call
     const siblings = exchangesOf(request.raw.socket)
     const exchange: Exchange = {
-      readBy: call.deadline + LAST_READ,
+      readBy: deadline + LAST_READ,
       end () {
         siblings.delete(exchange)
         exchanges.delete(raw)
@@ -77,7 +78,7 @@ export default fp<AdmissionOptions>(async (app, { admission, timeout }) => {
 
   const sweep = setInterval(() => {
     const now = performance.now()
-    // Before its head is sent an answer is late, not unread: that is for the scheduler to say.
+    // Before its head is sent, an answer is late, not unread; the scheduler reports that.
     for (const [raw, { readBy }] of exchanges) if (now > readBy && raw.headersSent) raw.destroy()
   }, 1000).unref()
   app.addHook('onClose', async () => clearInterval(sweep))

@@ -13,7 +13,7 @@ declare module 'fastify' {
 /** The key that a request brings, if it is one of those that are set. */
 export type KeyOf = (headers: IncomingHttpHeaders) => string | undefined
 
-/** Where keys are set, only those who send one of them are served: `Authorization: Bearer KEY`, or `X-API-Key: KEY`. */
+/** If keys are set, clients must send one of them: `Authorization: Bearer KEY` or `X-API-Key: KEY`. */
 export default fp<{ keyOf: KeyOf | undefined }>(async (app, { keyOf }) => {
   if (keyOf === undefined) return
   app.addHook('onRequest', async ({ headers, routeOptions }, reply) => {

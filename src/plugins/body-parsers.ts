@@ -15,7 +15,7 @@ declare module 'fastify' {
 
 type Read = (body: Buffer, hold: Hold) => unknown
 
-/** Reads bodies, JSON and safetensors. What a request brings is counted as it comes, and so are the tensors made of it. */
+/** Reads bodies, JSON and safetensors. The tensors made of them are counted, and so is a body whose length was not announced. */
 export default fp<{ json: Json }>(async (app, { json }) => {
   // Fastify parses text by default.
   app.removeAllContentTypeParsers()
@@ -29,8 +29,10 @@ export default fp<{ json: Json }>(async (app, { json }) => {
       const { 'content-encoding': encoding = 'identity' } = headers
       if (encoding.toLowerCase() !== 'identity') throw new HttpError(415, `expected a body without a content-encoding, got ${JSON.stringify(encoding)}`)
       const fields = config.fields(params)
-      const hold: Hold = (bytes) => call?.reservation?.hold(bytes)
+      const reservation = call?.reservation
+      const hold: Hold = (bytes) => reservation?.hold(bytes)
       const body = await readBody(request, bodyLimit, hold)
+      reservation?.arrived()
       const read = readers.get(fields) ?? createReader(fields)
       readers.set(fields, read)
       return read(body, hold)
@@ -42,22 +44,23 @@ export default fp<{ json: Json }>(async (app, { json }) => {
 
 /** @throws InputError if there is no room for it, or its sender goes; an error of Fastify's if it is longer than allowed. */
 async function readBody ({ raw, headers }: FastifyRequest, limit: number, hold: Hold): Promise<Buffer> {
-  const declared = Number(headers['content-length'] ?? Infinity)
-  if (Number.isFinite(declared) && declared > limit) throw new errorCodes.FST_ERR_CTP_BODY_TOO_LARGE()
+  const announced = headers['content-length']
+  const most = Number(announced ?? limit)
+  if (most > limit) throw new errorCodes.FST_ERR_CTP_BODY_TOO_LARGE()
   return await new Promise((resolve, reject) => {
     let body: Buffer = Buffer.alloc(0)
     let length = 0
 
     function onData (chunk: Buffer): void {
       try {
-        hold(chunk.length)
-        if (length + chunk.length > limit) throw new errorCodes.FST_ERR_CTP_BODY_TOO_LARGE()
+        if (announced === undefined) hold(chunk.length)
+        if (length + chunk.length > most) throw new errorCodes.FST_ERR_CTP_BODY_TOO_LARGE()
       } catch (error) {
         settle()
         reject(error instanceof Error ? error : new Error(String(error)))
         return
       }
-      if (length + chunk.length > body.length) body = grown(body, length, Math.min(Math.max(2 * length, length + chunk.length), declared))
+      if (length + chunk.length > body.length) body = grown(body, length, Math.min(Math.max(2 * length, length + chunk.length), most))
       length += chunk.copy(body, length)
     }
     function onEnd (): void {
@@ -75,7 +78,7 @@ async function readBody ({ raw, headers }: FastifyRequest, limit: number, hold: 
   })
 }
 
-/** Its first bytes, with room for more. It grows as they come: a client may declare what it never sends. */
+/** Its first bytes, with room for more. It grows as they come: a client may announce what it never sends. */
 function grown (body: Buffer, length: number, size: number): Buffer {
   const larger = Buffer.allocUnsafe(size)
   body.copy(larger, 0, 0, length)

@@ -50,7 +50,7 @@ export default fp<ConnectionsOptions>(async (app, { maxConnections, onRefused })
       socket.destroy()
       return
     }
-    const answer = CLIENT_ERRORS.get(code) ?? problem(400, 'this is not HTTP/1.1')
+    const answer = CLIENT_ERRORS.get(code) ?? problem(400, 'the request is not valid HTTP/1.1')
     const body = JSON.stringify(answer)
     const id = randomUUID()
     const headers = { ...SECURITY_HEADERS, 'x-request-id': id, 'content-type': PROBLEM_JSON, 'content-length': Buffer.byteLength(body), connection: 'close' }
@@ -61,12 +61,12 @@ export default fp<ConnectionsOptions>(async (app, { maxConnections, onRefused })
 }, { name: 'connections', fastify: '5.x', dependencies: ['errors'] })
 
 function problemOfHead (httpVersion: string, headers: IncomingMessage['headers'], rawHeaders: readonly string[]): HttpError | undefined {
-  if (headers.host === undefined && httpVersion === '1.1') return new HttpError(400, 'a request of HTTP/1.1 needs the header host')
+  if (headers.host === undefined && httpVersion === '1.1') return new HttpError(400, 'an HTTP/1.1 request needs a Host header')
   // Node.js keeps the first of two; a proxy may have looked at the other.
   const hosts = rawHeaders.filter((name, i) => i % 2 === 0 && name.length === 4 && name.toLowerCase() === 'host')
   if (hosts.length > 1) return new HttpError(400, 'the header host is there twice')
   if (headers.expect !== undefined && headers.expect.toLowerCase() !== '100-continue') {
-    return new HttpError(417, `expected 100-continue or nothing in the header expect, got ${JSON.stringify(headers.expect)}`)
+    return new HttpError(417, `expected the Expect header to be 100-continue or absent, got ${JSON.stringify(headers.expect)}`)
   }
   const coding = headers['transfer-encoding']
   if (coding !== undefined && coding.toLowerCase() !== 'chunked') {

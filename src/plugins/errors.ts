@@ -67,7 +67,7 @@ export default fp(async (app) => {
     const path = request.url.split('?', 1)[0]
     // OPTIONS is no route of ours: with CORS on there is one of all paths, for preflights.
     const allowed = app.supportedMethods.filter((method) => method !== 'OPTIONS' && app.findRoute({ method, url: path }) !== null)
-    if (allowed.length === 0) return send(reply, problem(404, `there is no ${path} here; GET /docs lists what there is`))
+    if (allowed.length === 0) return send(reply, problem(404, `there is no ${path}; GET /docs lists all paths`))
     reply.header('allow', allowed.join(', '))
     const preflight = request.method === 'OPTIONS' && request.headers['access-control-request-method'] !== undefined
     return send(reply, problem(405, `${path} takes ${allowed.join(', ')}, not ${request.method}${preflight ? '; pages of other origins may call if --cors-origin names them' : ''}`))
@@ -104,7 +104,7 @@ function problemOf (error: Failure, request: FastifyRequest): Problem {
     }
   }
   const status = error.statusCode ?? 500
-  if (status >= 500 && !(error instanceof HttpError)) return problem(status, 'something went wrong here; the log has more')
+  if (status >= 500 && !(error instanceof HttpError)) return problem(status, 'internal error; see the log of the service')
   switch (error.code) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
       return problem(status, `the body is larger than the ${request.routeOptions.bodyLimit} bytes allowed`)

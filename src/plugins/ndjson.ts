@@ -7,20 +7,20 @@ import { refuse } from './errors.ts'
 
 declare module 'fastify' {
   interface FastifyReply {
-    /** Sends objects of tensors as they come, a line each, as fast as the client reads. */
+    /** Sends objects of tensors as they arrive, one per line, as fast as the client reads. */
     stream (lines: AsyncGenerator<readonly object[], void>): Promise<FastifyReply>
   }
 }
 
-/** Short lines are put together, up to about so many characters. */
+/** Short lines are joined, up to about this many characters. */
 const MAX_TEXT = 2 ** 16
 
-/** Answers that are sent while they are computed. */
+/** Streams answers while they are computed. */
 export default fp<{ json: Json }>(async (app, { json }) => {
   app.decorateReply('stream', async function (this: FastifyReply, lines: AsyncGenerator<readonly object[], void>) {
-    // Of a response that has closed nothing is read, so nothing else would end the lines.
+    // Nothing reads from a closed response, so nothing else would end the lines.
     this.raw.once('close', () => { lines.return().catch(() => {}) })
-    // What fails before there is a line is answered as any other refusal.
+    // A failure before the first line is answered like any other error.
     const first = await lines.next()
     return this.header('content-type', NDJSON).send(Readable.from(write(first, lines, this.request)))
   })
@@ -29,7 +29,7 @@ export default fp<{ json: Json }>(async (app, { json }) => {
     try {
       for (let next = first; next.done !== true; next = await lines.next()) yield * writeLines(next.value)
     } catch (error) {
-      // The status has gone out; so the last line says what became of the rest.
+      // The status has been sent, so the last line reports the failure.
       yield `${JSON.stringify({ error: refuse(error instanceof Error ? error : new Error(String(error)), request) })}\n`
     }
   }

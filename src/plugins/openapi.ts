@@ -14,7 +14,7 @@ export interface OpenapiOptions {
 }
 
 /**
- * The OpenAPI document, made of the routes' own schemas: `/openapi.json`, and the interactive reference `/docs`. Both are read without
+ * The OpenAPI document, made from the routes' own schemas: `/openapi.json`, and the interactive reference `/docs`. Both are read without
  * a key: a browser has none to send before the page asks for it.
  */
 export default fp<OpenapiOptions>(async (app, { version, registry, keyed }) => {
@@ -60,7 +60,7 @@ const KEYED: { components: { securitySchemes: Record<string, SecurityScheme> }, 
   components: {
     securitySchemes: {
       bearer: { type: 'http', scheme: 'bearer', description: 'An API key.' },
-      apiKey: { type: 'apiKey', in: 'header', name: 'x-api-key', description: 'The same in a header of its own.' }
+      apiKey: { type: 'apiKey', in: 'header', name: 'x-api-key', description: 'The same key in a header of its own.' }
     }
   },
   security: [{ bearer: [] }, { apiKey: [] }]

@@ -30,6 +30,6 @@ export default fp<LimitOptions>(async (app, { perSecond, keyOf }) => {
       return key === undefined ? rateLimit.normalizeIP(ip, 64) : `key ${key}`
     },
     allowList: ({ routeOptions }) => routeOptions.config.unlimited === true,
-    errorResponseBuilder: () => new InputError('limited', { path: '', message: `more than ${perSecond} requests in a second` })
+    errorResponseBuilder: () => new InputError('limited', { path: '', message: `more than ${perSecond} requests per second` })
   }))
 }, { name: 'limit', fastify: '5.x', dependencies: ['errors'] })

@@ -87,7 +87,7 @@ export const LastState = {
   c_out: Type.Optional(TensorSchema({ ranks: [1, 2], documented: 2 }, { description: 'The cell state of an LSTM: [B][Ho]. In a stack likewise.' }))
 }
 
-/** The headers of an operation that brings work; the admission plugin reads them. */
+/** The headers of an operation that computes; the admission plugin reads them. */
 export const WorkHeaders = Type.Object({
   'x-request-timeout': Type.Optional(Type.Unknown({
     documented: { type: 'number', exclusiveMinimum: 0 },

@@ -32,7 +32,7 @@ const SequenceBody = Type.Object({
   steps: Type.Optional(Steps),
   // The model's wiring says what it holds, once the model is known.
   context: Type.Optional(Type.Unknown({
-    documented: { anyOf: [...CONTEXTS, { description: 'What the schema in GET /models/{model} says.' }] },
+    documented: { anyOf: [...CONTEXTS, { description: 'Whatever the schema in GET /models/{model} allows.' }] },
     description: 'What the model\'s wiring needs from the request.'
   })),
   parts: Type.Optional(Parts),
@@ -53,7 +53,7 @@ const SequenceAnswer = Type.Object({
     description: 'What the wiring would feed to the next step: [B][Hi]. Send it as h_in, and c_out as c_in, to go on. Left out if only the client knows it.'
   })),
   parts: Type.Optional(PartsAnswer(3, '[B][T + 1][...]: entry t is what fed step t, entry T what would feed the next one; with `return_sequences: false` that last entry alone. A let that takes x has T entries.'))
-}, { title: 'SequenceAnswer', description: 'The outputs, and the states to go on from.' })
+}, { title: 'SequenceAnswer', description: 'The outputs, and the states to continue from.' })
 
 const FIELD = `(?:${ANSWER_FIELDS.join('|')})`
 
@@ -70,9 +70,9 @@ const SequenceLine = Type.Union([
     output: Type.Optional(TensorSchema({ ranks: [1, 2], documented: 2 }, { description: 'The last layer\'s h after step t: [B][Ho].' })),
     parts: Type.Optional(PartsAnswer(2, '[B][...]: the entry that was made after step t, or as it began if x is part of it.'))
   }, { title: 'SequenceStep', description: 'A step; none with `return_sequences: false`.' }),
-  Type.Pick(SequenceAnswer, ['h_out', 'c_out', 'h_next'], { title: 'SequenceStates', description: 'The last line: the states to go on from.' }),
+  Type.Pick(SequenceAnswer, ['h_out', 'c_out', 'h_next'], { title: 'SequenceStates', description: 'The last line: the states to continue from.' }),
   Type.Object({ error: Problem }, { title: 'SequenceFailure', description: 'The last line, if the request fails after the first.' })
-], { title: 'SequenceLine', description: 'A line of an answer that is sent as it is computed.' })
+], { title: 'SequenceLine', description: 'One line of a streamed answer.' })
 
 const readParams = compile(Type.Partial(ModelParams))
 
@@ -131,7 +131,7 @@ function pick (answer: object, fields: readonly string[] | undefined): object {
   return fields === undefined ? answer : Object.fromEntries(Object.entries(answer).filter(([name]) => fields.includes(name)))
 }
 
-/** A request and the options of its query string, each of which may be in one of the two. */
+/** Joins a request and the options of its query string; each option may be in only one of them. */
 function withOptions (request: SequenceRequest, { parts, fields, ...options }: Static<typeof SequenceOptions>): SequenceRequest {
   const given = { ...options, ...(parts !== undefined && { parts: parts.split(',') }), ...(fields !== undefined && { fields: fields.split(',') }) }
   const twice = Object.keys(given).find((name) => Object.hasOwn(request, name))

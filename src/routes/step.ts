@@ -13,7 +13,7 @@ const StepRequest = Type.Object({
   description: 'One step of the bare network.'
 })
 
-const StepAnswer = Type.Object(LastState, { title: 'StepAnswer', description: 'The states after the step.' })
+const StepAnswer = Type.Object({ ...Type.Required(Type.Object({ h_out: LastState.h_out })).properties, c_out: LastState.c_out }, { title: 'StepAnswer', description: 'The states after the step.' })
 
 /** `POST /step`: one step of the bare network. */
 const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { registry }) => {

@@ -9,12 +9,12 @@ export interface Admission {
   /** Whether a request is refused now, whatever it brings. */
   readonly full: boolean
   /**
-   * Opens the account of one request, with nothing in it yet.
+   * Opens the account of one request.
    *
-   * @param expected bytes that the request is known to bring. They are not held: a client could reserve memory that it never fills.
-   * @throws InputError if there is no room for it now.
+   * @param body bytes of the body that it is about to send, which are held at once.
+   * @throws InputError if there is no room for it.
    */
-  reserve (expected?: number): Reservation
+  reserve (body?: number): Reservation
 }
 
 /**
@@ -22,6 +22,8 @@ export interface Admission {
  * they are could ever be answered.
  */
 export interface Reservation {
+  /** The body that was announced is here. */
+  arrived (): void
   /**
    * Counts more bytes. Call it before they are allocated.
    *
@@ -40,17 +42,29 @@ export interface Reservation {
   release (): void
 }
 
+/** Larger bodies may be long on their way. */
+const SMALL_BODY = 2 ** 16
+
 /**
  * @param maxRows the most rows in work.
- * @param maxBytes the most bytes held.
+ * @param maxBytes the most bytes held. Large bodies that are still arriving take no more than half of them, so that those who send
+ *   slowly, or announce what they never send, do not keep out small requests.
  */
 export function createAdmission (maxRows: number, maxBytes: number): Admission {
   let rows = 0
   let bytes = 0
+  let arriving = 0
 
-  function createReservation (): Reservation {
-    const own = { rows: 0, bytes: 0 }
+  function createReservation (body: number): Reservation {
+    const own = { rows: 0, bytes: body, arriving: body > SMALL_BODY ? body : 0 }
+    bytes += own.bytes
+    arriving += own.arriving
     let over = false
+
+    function arrived (): void {
+      arriving -= own.arriving
+      own.arriving = 0
+    }
 
     function checkOpen (): void {
       if (over) throw new InputError('gone', { path: '', message: 'the request is over' })
@@ -63,6 +77,7 @@ export function createAdmission (maxRows: number, maxBytes: number): Admission {
     }
 
     return {
+      arrived,
       hold (more) {
         checkOpen()
         if (bytes > own.bytes && bytes + more > maxBytes) throw overloaded(rows, bytes)
@@ -82,6 +97,7 @@ export function createAdmission (maxRows: number, maxBytes: number): Admission {
       },
       release () {
         over = true
+        arrived()
         settle()
       }
     }
@@ -93,9 +109,11 @@ export function createAdmission (maxRows: number, maxBytes: number): Admission {
     get rows () { return rows },
     get bytes () { return bytes },
     get full () { return isFull() },
-    reserve (expected = 0) {
-      if (isFull() || (bytes > 0 && bytes + expected > maxBytes)) throw overloaded(rows, bytes)
-      return createReservation()
+    reserve (body = 0) {
+      const tooMuch = bytes > 0 && bytes + body > maxBytes
+      const tooSlow = body > SMALL_BODY && arriving > 0 && arriving + body > maxBytes / 2
+      if (isFull() || tooMuch || tooSlow) throw overloaded(rows, bytes)
+      return createReservation(body)
     }
   }
 }

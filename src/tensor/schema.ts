@@ -12,9 +12,9 @@ const judgeTensor: SchemaValidateFunction = (form: TensorForm, value: unknown, _
   judgeTensor.errors = [{ keyword: 'tensor', instancePath: `${at?.instancePath ?? ''}${misfit.path}`, message: misfit.message, params: misfit }]
   return false
 }
-// The wire has read the tensors before their schema judges them.
+// The wire reads the tensors before their schema checks them.
 ajv.addKeyword({ keyword: 'tensor', errors: 'full', validate: judgeTensor })
-// What the document says of a value that something else than Ajv validates.
+// The published schema of a value that something other than Ajv validates.
 ajv.addKeyword({ keyword: 'documented', schemaType: 'object' })
 
 /**

@@ -3,7 +3,7 @@ import { InputError, unprocessable } from '../errors.ts'
 /** A float32 tensor, row-major. */
 export class Tensor {
   readonly shape: readonly number[]
-  /** Its numbers as they came: those of ragged rows one after the other. */
+  /** The numbers as they arrived: those of ragged rows one after the other. */
   readonly packed: Float32Array
   /**
    * How many of the T entries each row of a `[B, T, W]` tensor has; undefined unless they differ.
@@ -22,12 +22,12 @@ export class Tensor {
     return this.shape.length
   }
 
-  /** How many numbers `data` has: of ragged rows that may be a great deal more than came. */
+  /** How many numbers `data` has: with ragged rows, maybe many more than arrived. */
   get size (): number {
     return this.shape.reduce((a, b) => a * b, 1)
   }
 
-  /** Its numbers, row-major. Ragged rows are padded with zeros the first time that they are asked for. */
+  /** Its numbers, row-major. Ragged rows are padded with zeros on first use. */
   get data (): Float32Array {
     this.#data ??= this.#pad()
     return this.#data
@@ -50,7 +50,7 @@ export const MAX_RANK = 3
 
 /**
  * The most numbers of a tensor. No body is long enough for as many, but rows count as long as the longest, and a few long ones
- * among many short ones ask for memory by their product.
+ * among many short ones need memory for their product.
  */
 export const MAX_NUMBERS = 2 ** 26
 
@@ -63,7 +63,7 @@ export interface TensorForm {
   readonly ragged?: boolean
 }
 
-/** What is wrong with a value that should be a tensor of some form. */
+/** What is wrong with a value that should be a tensor. */
 export interface Misfit {
   /** JSON pointer from the value on. */
   readonly path: string
@@ -72,14 +72,14 @@ export interface Misfit {
   readonly wellFormed: boolean
 }
 
-/** Judges a value that the wire has read. */
+/** Checks a value that the wire has read. */
 export function findMisfit (value: unknown, { ranks, ragged = false }: TensorForm): Misfit | undefined {
   if (!(value instanceof Tensor)) return { path: '', message: `expected ${nestOf(ranks)}, got ${describe(value)}`, wellFormed: false }
   const { rank, lengths } = value
   if (!ranks.includes(rank)) return { path: '', message: `expected ${nestOf(ranks)}, got arrays nested ${rank} deep`, wellFormed: false }
   if (lengths === undefined || ragged) return undefined
   const b = lengths.findIndex((length) => length !== lengths[0])
-  return { path: `/${b}`, message: `ragged: has ${lengths[b]} entries where the first has ${lengths[0]}`, wellFormed: true }
+  return { path: `/${b}`, message: `ragged: has ${lengths[b]} entries, but the first has ${lengths[0]}`, wellFormed: true }
 }
 
 /** @throws InputError if a tensor of this shape would have too many numbers. */
@@ -91,7 +91,7 @@ export function checkSize (shape: readonly number[], path: string): void {
 /**
  * A tensor that arrived flat.
  *
- * @throws InputError if it has no dimensions or more than 3, is empty, or holds a number outside float32's range.
+ * @throws InputError if it has no dimensions or more than 3, is empty, or has a number outside float32's range.
  */
 export function finiteTensor (shape: readonly number[], data: Float32Array, path: string): Tensor {
   if (shape.length < 1 || shape.length > MAX_RANK) throw new InputError('malformed', { path, message: `expected 1 to ${MAX_RANK} dimensions, got ${shape.length}` })

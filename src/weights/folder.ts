@@ -21,7 +21,7 @@ export interface ModelFile {
   readonly layers: Layers
   /** What `config.json` says, its `cell` alone checked; `{}` where there is none. */
   readonly config: unknown
-  /** Another tensor of the file, as float32; throws where there is none of that name. */
+  /** Another tensor of the file, as float32; throws if there is none of that name. */
   readonly tensor: (name: string) => Floats
   /**
    * The tensors that neither the network uses nor anyone has asked for, by name.

@@ -42,7 +42,7 @@ function shortest (v: number): [digits: number, exponent: number] {
 }
 
 // The halves themselves round to even, which not every reader does. Next to them a reader's double rounds by 2^-53 of itself,
-// as do the power, the product and the product below: what is that close to a half is left out.
+// as do the power, the product and the product below: So numbers that close to a half are excluded.
 const INSIDE = 1 - 2 ** -51
 const OUTSIDE = 1 + 2 ** -51
 

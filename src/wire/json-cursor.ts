@@ -2,7 +2,7 @@ import { InputError } from '../errors.ts'
 
 /** How deep a document may be nested. */
 const MAX_DEPTH = 64
-/** A name with more bytes is no field's. */
+/** No field has a name with more bytes. */
 const MAX_NAME = 1024
 
 /** ASCII. */
@@ -16,8 +16,8 @@ const LITERALS = ['true', 'false', 'null'].map((literal) => Buffer.from(literal)
 const TENS = Array.from({ length: 23 }, (_, exponent) => Number(`1e${exponent}`))
 
 /**
- * A place in a JSON text (RFC 8259). What the cursor passes has been found to be JSON; nothing is built of it. Its methods throw an
- * InputError at the first byte that is wrong.
+ * A place in a JSON text (RFC 8259). What the cursor has passed is JSON; it builds nothing. Its methods throw an
+ * InputError at the first wrong byte.
  */
 export class JsonCursor {
   readonly bytes: Buffer
@@ -34,7 +34,7 @@ export class JsonCursor {
     while (isSpace(bytes[this.at])) this.at++
   }
 
-  /** Passes space, and this byte if it is next. */
+  /** Skips space, and this byte if it is next. */
   take (byte: number): boolean {
     this.skipSpace()
     if (this.bytes[this.at] !== byte) return false
@@ -43,10 +43,10 @@ export class JsonCursor {
   }
 
   /**
-   * Passes space and a value.
+   * Skips space and a value.
    *
    * @param depth how many arrays and objects are open around it.
-   * @returns false as soon as it turns out to reach past `end`.
+   * @returns false as soon as the value reaches past `end`.
    */
   skipValue (depth: number, end: number): boolean {
     this.skipSpace()
@@ -71,7 +71,7 @@ export class JsonCursor {
     return this.at <= end
   }
 
-  /** Passes the name of an object's member, its colon and the space around them. */
+  /** Skips the name of an object's member, its colon and the space around them. */
   skipName (): void {
     this.skipSpace()
     if (this.bytes[this.at] !== QUOTE) this.fail('a name in double quotes')
@@ -80,7 +80,7 @@ export class JsonCursor {
     this.skipSpace()
   }
 
-  /** Reads such a name; the beginning of one that is too long for a field's. */
+  /** Reads such a name; only its beginning if it is too long for a field. */
   readName (): string {
     this.skipSpace()
     const { bytes, at: begin } = this
@@ -113,7 +113,7 @@ export class JsonCursor {
     }
   }
 
-  /** How many arrays begin here, one in the other; no more than `most`. */
+  /** How many arrays begin here, one inside the other, up to `most`. */
   countBrackets (most: number): number {
     const { bytes, at } = this
     let count = 0

@@ -5,23 +5,23 @@ import type { Fields } from './tensor-paths.ts'
 
 /** A body whose tensors have been read. */
 export interface JsonDocument {
-  /** The document with a 0 in the place of each tensor; it is JSON. */
+  /** The document with a 0 in place of each tensor; it is JSON. */
   readonly rest: string
   readonly tensors: ReadonlyArray<readonly [field: string, tensor: Tensor]>
 }
 
 /**
- * The most bytes of a body that are no tensor's. As JavaScript values they may take thirty times as much memory, and no
+ * The most bytes of a body outside its tensors. As JavaScript values they may take thirty times as much memory, and no
  * request needs more.
  */
 export const MAX_REST = 2 ** 20
 
 /**
- * Reads a body's tensors from bytes to float32, and refuses what the request does not take before anything is made of it.
- * `native/json/document.cc` reads the same; what is wrong it leaves to this reader, which has the words.
+ * Reads a body's tensors from bytes to float32, and rejects what the request does not accept before it builds anything.
+ * `native/json/document.cc` reads the same documents, but leaves errors to this reader, which has the messages.
  *
- * @throws InputError: malformed if the body is not JSON, has a field that is not known or is there twice, or a tensor that is no
- *   nest of numbers; unprocessable if a tensor is empty, uneven or too large, or has a number outside float32's range.
+ * @throws InputError: malformed if the body is not JSON, has an unknown or repeated field, or a tensor that is not
+ *   nested arrays of numbers; unprocessable if a tensor is empty, uneven or too large, or has a number outside float32's range.
  */
 export function readDocument (body: Buffer, { known, tensors: fields }: Fields): JsonDocument {
   const cursor = new JsonCursor(body)
@@ -41,7 +41,7 @@ export function readDocument (body: Buffer, { known, tensors: fields }: Fields):
   copyRest()
   return { rest, tensors }
 
-  /** The members of an object whose brace was taken: the body's, or those of its field `group`. */
+  /** The members of an object whose brace was read: the body's, or those of its field `group`. */
   function readMembers (group: string): void {
     if (cursor.take(CLOSE_OBJECT)) return
     do readField(group, cursor.readName())
@@ -81,11 +81,11 @@ export function readDocument (body: Buffer, { known, tensors: fields }: Fields):
   }
 }
 
-/** Reads the nest of numbers whose bracket is next. */
+/** Reads the nested numbers whose bracket is next. */
 function readTensor (cursor: JsonCursor, path: string): Tensor {
   const rank = cursor.countBrackets(MAX_RANK + 1)
   if (rank > MAX_RANK) throw malformed(path, `expected arrays of numbers, got arrays nested more than ${MAX_RANK} deep`)
-  // A number takes a byte, and a comma or a bracket.
+  // A number takes at least one byte, and a comma or a bracket.
   const numbers = new Float32Array(Math.ceil((cursor.bytes.length - cursor.at) / 2))
   let count = 0
   const sizes: Array<number | undefined> = new Array(rank).fill(undefined)
@@ -110,7 +110,7 @@ function readTensor (cursor: JsonCursor, path: string): Tensor {
     const size = sizes[axis]
     if (entries === 0 && (size === undefined || isRow)) throw unprocessable(pathTo(axis), 'is empty')
     if (isRow) lengths.push(entries)
-    else if (size !== undefined && size !== entries) throw unprocessable(pathTo(axis), `ragged: has ${entries} ${last ? 'numbers' : 'entries'} where the first has ${size}`)
+    else if (size !== undefined && size !== entries) throw unprocessable(pathTo(axis), `ragged: has ${entries} ${last ? 'numbers' : 'entries'}, but the first has ${size}`)
     sizes[axis] = isRow ? Math.max(size ?? 0, entries) : entries
   }
 
@@ -129,7 +129,7 @@ function readTensor (cursor: JsonCursor, path: string): Tensor {
   return new Tensor(shape, numbers.slice(0, count), lengths.some((length) => length !== shape[1]) ? lengths : undefined)
 }
 
-/** Passes a value and names it for a message. */
+/** Skips a value and names it for a message. */
 function describeNext (cursor: JsonCursor): string {
   const { bytes, at: begin } = cursor
   cursor.skipValue(MAX_RANK, Infinity)

@@ -15,13 +15,13 @@ export const NDJSON = 'application/x-ndjson'
  * rounded to float32; a number is written with the fewest digits that read back as the same float32.
  */
 export interface Json {
-  /** @returns what the body holds, its tensors as `Tensor`s; what else is wrong with it is for its schema to say. */
+  /** @returns the body, its tensors as `Tensor`s. Its schema checks everything else. */
   reader (fields: Fields): (body: Buffer, hold: Hold) => unknown
   /** Writes an object whose fields, or those of its fields, may be tensors, a piece after the other. None takes longer than half a millisecond. */
   write (answer: object): Generator<string, void>
 }
 
-/** @param addon with it, tensors go from bytes to float32 and back without a JavaScript number for each of theirs. */
+/** @param addon with it, tensors go from bytes to float32 and back without a JavaScript number for each of their numbers. */
 export function createJson (addon: Addon | undefined): Json {
   const write: WriteNest = (data, shape) => addon?.writeTensor(data, ...shape) ?? writeNested(data, shape)
   return {
@@ -69,7 +69,7 @@ function unpack ({ rest, values, layout }: AddonDocument, fields: readonly strin
   }
   return { rest, tensors }
 }
-/** How many integers stand before a tensor's row lengths. */
+/** How many integers precede a tensor's row lengths. */
 const LAYOUT = 7
 
 /** Puts the tensors in their places; undefined if the rest is not JSON, or has a name that is not allowed. */
@@ -83,7 +83,7 @@ function build ({ rest, tensors }: JsonDocument, hold: Hold): unknown {
   }
   return document
 }
-/** A byte of JSON may become as many bytes of JavaScript values: `[{},{}]`. */
+/** So many bytes of JavaScript values may come from one byte of JSON: `[{},{}]`. */
 const VALUE_BYTES = 32
 
 function parse (text: string): unknown {
@@ -94,7 +94,7 @@ function parse (text: string): unknown {
   }
 }
 
-/** Most bodies have nothing that could spell a forbidden name, and to see that is far quicker than to search for one. */
+/** Most bodies contain nothing that could spell a forbidden name, and checking that is much faster than searching for one. */
 function isPlain (text: string): boolean {
   return !text.includes('__proto__') && !text.includes('constructor') && !text.includes('\\u')
 }
@@ -102,9 +102,9 @@ function isPlain (text: string): boolean {
 /** The JSON of a row-major tensor. */
 type WriteNest = (data: Float32Array, shape: readonly number[]) => string
 
-/** The most numbers that are written in one go, which takes less than half a millisecond. */
+/** The most numbers to write at once, which takes less than half a millisecond. */
 const MAX_PIECE = 2 ** 13
-/** Shorter texts are put together before they are sent. */
+/** Shorter texts are joined before they are sent. */
 const MAX_TEXT = 2 ** 16
 
 function * writeObject (object: object, write: WriteNest): Generator<string, void> {

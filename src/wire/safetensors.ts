@@ -14,7 +14,7 @@ const MAX_HEADER = 2 ** 14
  * Creates a reader of requests that are safetensors documents. A tensor has the name of its field: `vectors` is
  * `context/vectors`. Tensors may be F32, F16, BF16 or F64, lists of integers I32 or I64.
  *
- * @returns the reader, which throws an InputError if the document breaks the format, or holds what the request does not take.
+ * @returns the reader, which throws an InputError if the document violates the format or contains something that the request does not accept.
  */
 export function createBinaryReader ({ tensors, integers = [] }: Fields): (body: Buffer, hold: Hold) => object {
   const paths = new Map([...tensors, ...integers].map((field) => [field.slice(field.indexOf('/') + 1), field]))
@@ -22,7 +22,7 @@ export function createBinaryReader ({ tensors, integers = [] }: Fields): (body: 
     const document: Record<string, unknown> = {}
     for (const [name, stored] of parse(body)) {
       const field = paths.get(name)
-      if (field === undefined) throw new InputError('malformed', { path: `/${pointerPart(name)}`, message: `is not a known field; this takes ${[...paths.keys()].join(', ')}` })
+      if (field === undefined) throw new InputError('malformed', { path: `/${pointerPart(name)}`, message: `is not a known field; expected one of ${[...paths.keys()].join(', ')}` })
       const value = integers.includes(field) ? readIntegers(stored, `/${field}`, hold) : readFloats(stored, `/${field}`, hold)
       const group = field.slice(0, -name.length - 1)
       if (group === '') document[field] = value

@@ -1,6 +1,6 @@
 import { Tensor } from '../tensor/tensor.ts'
 
-/** What the body of a request may hold. Names are as `x`, or `context/vectors` for a field of a field. */
+/** What the body of a request may contain. Names are such as `x`, or `context/vectors` for a field of a field. */
 export interface Fields {
   /** Every field of the body itself. */
   readonly known: readonly string[]

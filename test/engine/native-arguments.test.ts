@@ -10,7 +10,7 @@ import { createRandom, drawNetwork, oneStage, randomCell, randomFloats, randomLi
 
 const floats = (length: number): Float32Array => new Float32Array(length)
 
-/** The functions of the addon, called as no TypeScript would. */
+/** The functions of the addon, called as TypeScript would not allow. */
 type Untyped = (...values: unknown[]) => unknown
 
 function method (object: unknown, name: string): Untyped {

@@ -47,7 +47,7 @@ async function load (folder: string, file: string): Promise<'served' | 'refused'
   }
 }
 
-test(`${FILES} spoilt config.json: each is served, or stops the start with a line that names it`, async (t) => {
+test(`${FILES} spoilt config.json: each is served, or stops the start with one line that names it`, async (t) => {
   const folder = await writeModels(t, { 'm/model.safetensors': writeSafetensors(MODEL) })
   const dice = createDice(1)
   const counts = { served: 0, refused: 0 }
@@ -63,7 +63,7 @@ test(`${FILES} spoilt config.json: each is served, or stops the start with a lin
   assert.ok(counts.served > FILES / 6 && counts.refused > FILES / 2, JSON.stringify(counts))
 })
 
-test(`${FILES} spoilt model files: each is served, or stops the start with a line that names it`, async (t) => {
+test(`${FILES} spoilt model files: each is served, or stops the start with one line that names it`, async (t) => {
   const folder = await writeModels(t, {})
   const dice = createDice(2)
   const counts = { served: 0, refused: 0 }

@@ -45,35 +45,42 @@ test('a client that disconnects takes the requests with it that waited for the a
   assert.deepEqual([admission.rows, admission.bytes], [0, 0])
 })
 
-test('a body counts as it arrives, and what is declared is not held', async (t) => {
-  const { app, admission } = await startService(t, '--max-bytes', '100000')
+test('a body counts before it is read, and one without a length as it arrives', async (t) => {
+  const { app, admission } = await startService(t, '--max-bytes', '1000000')
   const port = Number(new globalThis.URL(app.listeningOrigin).port)
-  const upload = (length: number, sent: number): Socket => {
+  const open = (head: string, body = ''): Socket => {
     const socket = connect(port, '127.0.0.1').on('error', () => {})
-    socket.write(`POST /step HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${length}\r\n\r\n${' '.repeat(sent)}`)
+    socket.write(`POST /step HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n${head}\r\n\r\n${body}`)
     return socket
   }
   const held = async (bytes: number): Promise<void> => {
     for (let i = 0; admission.bytes !== bytes && i < 1000; i++) await setTimeout(5)
     assert.equal(admission.bytes, bytes)
   }
-  const first = upload(60_000, 50_000)
-  await held(50_000)
-  const second = upload(40_000, 0)
-  const refused = await supertest(app.server).post('/step').set('content-type', 'application/json').send(`${' '.repeat(60_000)}{"x":[1,2]}`)
+  const uploads = [open('content-length: 200000'), open('content-length: 200000', ' '.repeat(100_000))]
+  await held(400_000)
+  // Those who are slow to send keep out others like them, and no small request.
+  const refused = await supertest(app.server).post('/step').set('content-type', 'application/json').send(`${' '.repeat(200_000)}{"x":[1,2]}`)
   assert.deepEqual([refused.status, refused.headers['retry-after']], [503, '1'])
   await supertest(app.server).post('/step').send({ x: [1, 2] }).expect(200)
-  // Of a body without a length, too; there is no room for the end of it.
-  const third = connect(port, '127.0.0.1')
-  third.write('POST /step HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n')
-  for (let i = 0; i < 6; i++) {
-    third.write(`2710\r\n${' '.repeat(10_000)}\r\n`)
-    if (i < 5) await held(60_000 + i * 10_000)
+
+  const chunked = open('transfer-encoding: chunked')
+  uploads.push(chunked)
+  for (let i = 1; i < 6; i++) {
+    chunked.write(`186a0\r\n${' '.repeat(100_000)}\r\n`)
+    await held(400_000 + i * 100_000)
   }
-  const [answer] = await once(third, 'data')
-  assert.match(String(answer), /^HTTP\/1.1 503 .*connection: close.*overloaded: 0 rows and \d+ bytes are in work/s)
-  for (const socket of [first, second, third]) socket.destroy()
+  chunked.write(`186a1\r\n${' '.repeat(100_001)}\r\n`)
+  const [answer] = await once(chunked, 'data')
+  assert.match(String(answer), /^HTTP\/1.1 503 .*connection: close.*overloaded: 0 rows and 9\d{5} bytes are in work/s)
+  for (const socket of uploads) socket.destroy()
   await held(0)
+})
+
+test('a request whose head is refused holds nothing', async (t) => {
+  const { app, admission } = await startService(t)
+  await supertest(app.server).post('/step').set('x-request-timeout', 'soon').send({ x: [1, 2] }).expect(400)
+  assert.equal(admission.bytes, 0)
 })
 
 test('a body that no route takes is not read', async (t) => {

@@ -77,7 +77,7 @@ test('what is no HTTP waits for the answers to all requests before it', async (t
   const heavy = `POST /models/matching-networks/sequence HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`
   const answers = (await answerTo(app.listeningOrigin, `${heavy}POST /step HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n`)).split('HTTP/1.1 ').slice(1)
   assert.match(answers[0], /^200 OK.*"h_out":\[/s)
-  assert.match(answers[1], /^400 Bad Request.*this is not HTTP/s)
+  assert.match(answers[1], /^400 Bad Request.*the request is not valid HTTP/s)
   assert.equal(answers.length, 2)
   assert.deepEqual([admission.rows, admission.bytes], [0, 0])
 })

@@ -139,10 +139,10 @@ test('a body without a content type, and one that ends too soon or in the wrong 
     ['POST /step HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 12\r\n\r\n{"x": [1,2]}', 415, /got no content type/],
     ['POST /step HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n', 400, /must be object/],
     [`${json}transfer-encoding: chunked\r\n\r\n0\r\n\r\n`, 400, /the body is empty/],
-    [`${json}transfer-encoding: chunked\r\n\r\nzz\r\n`, 400, /not HTTP/],
-    [`${json}content-length: -1\r\n\r\n`, 400, /not HTTP/],
+    [`${json}transfer-encoding: chunked\r\n\r\nzz\r\n`, 400, /not valid HTTP/],
+    [`${json}content-length: -1\r\n\r\n`, 400, /not valid HTTP/],
     // Read by some as one request, by others as two.
-    [`${json}content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n`, 400, /not HTTP/],
+    [`${json}content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n`, 400, /not valid HTTP/],
     [`${json}content-length: 20000000\r\n\r\n`, 413, /larger than the 16777216 bytes/],
     [`${json}transfer-encoding: chunked\r\n\r\n1000001\r\n${' '.repeat(2 ** 24 + 1)}`, 413, /larger than the 16777216 bytes/],
     [`${json}content-encoding: gzip\r\ncontent-length: 12\r\n\r\n{"x": [1,2]}`, 415, /expected a body without a content-encoding, got "gzip"/],

@@ -71,8 +71,8 @@ test('what is wrong is named as in JSON', async (t) => {
     ['/step', { x: f32([1, 1, 1, 2], [1, 2]) }, 400, '/x', /1 to 3 dimensions, got 4/],
     ['/step', { x: f32([2], [1, 2]), h_in: f32([1, 1, 6], new Array(6).fill(0)) }, 400, '/h_in', /got arrays nested 3 deep/],
     ['/step', { x: f32([2], [1, NaN]) }, 422, '/x/1', /NaN is not finite/],
-    ['/step', { x, vectors: f32([1], [1]) }, 400, '/vectors', /is not a known field; this takes x, h_in, c_in/],
-    ['/sequence', { x, vectors: f32([1], [1]) }, 400, '/vectors', /is not a known field; this takes x, h_in, c_in, h_0, lengths/],
+    ['/step', { x, vectors: f32([1], [1]) }, 400, '/vectors', /is not a known field; expected one of x, h_in, c_in/],
+    ['/sequence', { x, vectors: f32([1], [1]) }, 400, '/vectors', /is not a known field; expected one of x, h_in, c_in, h_0, lengths/],
     ['/sequence', { x, lengths: { dtype: 'I32', shape: [2], bytes: new Uint8Array(Int32Array.of(3, 4).buffer) } }, 422, '/lengths/1', /expected 1 to 3 \(T\), got 4/]
   ]
   for (const [url, tensors, status, path, message] of cases) {

@@ -32,13 +32,33 @@ test('a request alone may exceed the bounds', () => {
   assert.deepEqual([admission.rows, admission.bytes], [0, 0])
 })
 
-test('what a request is expected to bring is not held, but is refused if there is no room', () => {
+test('a body that is announced is held at once, and refused if there is no room', () => {
   const admission = createAdmission(10, 1000)
   const first = admission.reserve(600)
-  assert.equal(admission.bytes, 0)
-  first.hold(600)
+  assert.equal(admission.bytes, 600)
   assert.throws(() => admission.reserve(401), overloaded)
   admission.reserve(400)
+  first.release()
+  assert.equal(admission.bytes, 400)
+})
+
+test('large bodies that are still arriving take half of the room, and small ones the rest', () => {
+  const large = 100_000
+  const admission = createAdmission(10, 10 * large)
+  const uploads = Array.from({ length: 5 }, () => admission.reserve(large))
+  assert.throws(() => admission.reserve(large), overloaded)
+  const small = admission.reserve(60_000)
+  uploads[0].arrived()
+  uploads[0].arrived()
+  const sixth = admission.reserve(large)
+  assert.throws(() => admission.reserve(large), overloaded)
+  uploads[1].release()
+  admission.reserve(large)
+  assert.equal(admission.bytes, 6 * large + 60_000)
+  for (const reservation of [...uploads, small, sixth]) reservation.release()
+  assert.equal(admission.bytes, large)
+  const alone = createAdmission(10, 1000)
+  alone.reserve(large).arrived()
 })
 
 test('a release waits for the last row, gives back once, and nothing is counted after it', () => {

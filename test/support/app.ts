@@ -23,7 +23,7 @@ export function testConfig (...flags: readonly string[]): Config {
   return config
 }
 
-/** What models share, for tests of models without a service. */
+/** What all models share, for tests of models without a service. */
 export async function testDeps (over: Partial<ModelDeps> = {}): Promise<ModelDeps> {
   return {
     engine: await testEngine(),

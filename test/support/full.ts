@@ -1,6 +1,6 @@
 /**
  * Whether the suite does all that it can: `npm run test:full`, as CI runs it. `npm test` does a twentieth of the counts.
- * The services' settings are CELLSERVE_*; this is none of them.
+ * The settings of the service are CELLSERVE_*; this is not one of them.
  */
 export const FULL: boolean = process.env.TEST_FULL === '1'
 

@@ -1,30 +1,30 @@
 import { connect } from 'node:net'
 
-/** A POST of JSON, as it goes over the wire. */
+/** The bytes of a POST with a JSON body. */
 export function post (path: string, body: unknown): Buffer {
   return postBytes(path, 'application/json', Buffer.from(JSON.stringify(body)))
 }
 
-/** A POST, as it goes over the wire. */
+/** The bytes of a POST. */
 export function postBytes (path: string, type: string, body: Uint8Array): Buffer {
   return Buffer.concat([Buffer.from(`POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: ${type}\r\ncontent-length: ${body.byteLength}\r\n\r\n`), body])
 }
 
-/** What came back for one request. */
+/** The answer to one request. */
 export interface Answer {
   readonly status: number
   readonly headers: ReadonlyMap<string, string>
   readonly body: Buffer
 }
 
-/** One connection, on which one request goes after the other, whatever its bytes. */
+/** One connection that sends one request after the other, of any bytes. */
 export interface Connection {
-  /** @param bodyless whether the answer has no body, as that to a HEAD. */
+  /** @param bodyless whether the answer has no body, like that to a HEAD. */
   send (request: Uint8Array, bodyless: boolean): Promise<Answer>
   close (): void
 }
 
-/** Opens itself anew where the server has closed it. */
+/** Reopens if the server has closed it. */
 export function createConnection (port: number): Connection {
   let open: ReturnType<typeof openSocket> | undefined
   return {
@@ -69,7 +69,7 @@ function openSocket (port: number) {
   }
 }
 
-/** Sends bytes that need not be HTTP, then nothing more, and takes every answer until the server closes. */
+/** Sends bytes that may not be HTTP, then ends, and collects every answer until the server closes. */
 export async function sendRaw (port: number, bytes: Uint8Array, milliseconds = 20_000): Promise<Answer[]> {
   const received: Buffer[] = []
   await new Promise<void>((resolve, reject) => {
@@ -79,7 +79,7 @@ export async function sendRaw (port: number, bytes: Uint8Array, milliseconds = 2
       reject(new Error(`neither answered nor closed: ${JSON.stringify(Buffer.from(bytes.subarray(0, 500)).toString('latin1'))}`))
     }, milliseconds)
     socket.on('data', (chunk) => received.push(chunk))
-    // What the server no longer reads is reset under our hands.
+    // The server resets the connection if it no longer reads.
     socket.on('error', () => {})
     socket.on('close', () => {
       clearTimeout(timer)
@@ -90,7 +90,7 @@ export async function sendRaw (port: number, bytes: Uint8Array, milliseconds = 2
   const answers: Answer[] = []
   for (let rest = Buffer.concat(received); rest.length > 0;) {
     const read = readAnswer(rest, false)
-    // Who sends nothing more is taken to be gone, so that an answer which is still computed may end midway.
+    // The server takes a client that has ended to be gone, so an unfinished answer may end midway.
     if (read === undefined) break
     answers.push(read.answer)
     rest = read.rest
@@ -98,7 +98,7 @@ export async function sendRaw (port: number, bytes: Uint8Array, milliseconds = 2
   return answers
 }
 
-/** The first answer of what has come so far, once it is whole. */
+/** The first answer in the bytes so far, once it is complete. */
 function readAnswer (received: Buffer, bodyless: boolean): { answer: Answer, rest: Buffer<ArrayBuffer> } | undefined {
   const end = received.indexOf('\r\n\r\n')
   if (end < 0) return undefined

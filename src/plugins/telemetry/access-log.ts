@@ -4,9 +4,9 @@ import fp from 'fastify-plugin'
 import type { Registry } from '../../model/registry.ts'
 import { modelAsked } from './model-asked.ts'
 
-/** Logs a line for every answer: who asked for what, and how much was sent to and fro. */
+/** Logs one line per answer: who asked for what, and the bytes in both directions. */
 export default fp<{ registry: Registry }>(async (app, { registry }) => {
-  /** The bytes so far of answers whose length is not known beforehand. */
+  /** The bytes so far of answers whose length is not known in advance. */
   const streamed = new WeakMap<FastifyReply, number>()
 
   app.addHook('onSend', async (_request, reply, payload) => {
@@ -17,7 +17,7 @@ export default fp<{ registry: Registry }>(async (app, { registry }) => {
         done(null, chunk)
       }
     })
-    // What goes wrong with either end ends the other; Fastify sees it at its own.
+    // An error at either end ends the other; Fastify sees it at its own end.
     return pipeline(payload, counter, () => {})
   })
 
@@ -30,7 +30,7 @@ export default fp<{ registry: Registry }>(async (app, { registry }) => {
       path: url.split('?', 1)[0].slice(0, 256),
       model: modelAsked(request, registry),
       status: reply.statusCode,
-      // Of bodies; a chunked one does not say it.
+      // The bytes of bodies; a chunked body does not declare them.
       ...(length !== undefined && { received: Number(length) }),
       sent: method === 'HEAD' ? 0 : streamed.get(reply) ?? Number(reply.getHeader('content-length') ?? 0),
       milliseconds: Math.round(reply.elapsedTime * 1000) / 1000

@@ -19,7 +19,7 @@ export function requestLogger (logger: FastifyBaseLogger, bindings: object, opti
   return logger.child(trace === undefined ? bindings : { ...bindings, traceId: trace }, options)
 }
 
-/** Tells every client the id of its request. */
+/** Sends every client the id of its request. */
 export default fp(async (app) => {
   app.addHook('onRequest', async ({ id }, reply) => { reply.header('x-request-id', id) })
 }, { name: 'identity', fastify: '5.x' })
