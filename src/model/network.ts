@@ -55,8 +55,8 @@ export function createServedNetwork (layers: Layers, policy: Policy): ServedNetw
 }
 
 /** Whether nodes read x and their own last outputs, and nothing else. */
-function isPlain ({ h, residual, read, lets }: Wiring): boolean {
-  return h === 'own' && !residual && read === undefined && lets.length === 0
+function isPlain ({ x, h, residual, read, lets }: Wiring): boolean {
+  return x.kind === 'part' && x.name === 'x' && h === 'own' && !residual && read === undefined && lets.length === 0
 }
 
 function oneDirection (layers: Layers, { wiring, vectors, x }: Policy): ServedNetwork {

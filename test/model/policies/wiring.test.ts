@@ -180,6 +180,12 @@ describe('what the cell reads', () => {
     await assertReads({ x: { weight: 'W [5, 6]', bias: 'b [5]', activation: 'tanh', of: ['x', 'h'] } }, [5, 4, 4], {}, times('W [5, 6]', [...x, ...h], 'b [5]').map(Math.tanh), h)
   })
 
+  test('as its x, may be as wide as the request\'s, and another', async () => {
+    const model = await serve({ x: { weight: 'W [4, 4]', activation: 'tanh', of: 'x' } }, [4, 4, 4])
+    const answer = await model.sequence({ x: new Tensor([1, 1, 4], Float32Array.from(h)) })
+    assertClose(only(answer.h_out), only((await model.step({ x: row(times('W [4, 4]', h).map(Math.tanh)) })).h_out))
+  })
+
   test('as its h, too', async () => {
     await assertReads({ h_in: ['vectors', 'h', 'x'] }, [2, 9, 4], { vectors: row(v) }, x, [...v, ...h, ...x])
     await assertReads({ let: { a: { product: ['h', 'h'] } }, h_in: ['a', 'h'] }, [2, 8, 4], {}, x, [...h.map((one) => one * one), ...h])
