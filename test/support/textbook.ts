@@ -27,17 +27,6 @@ export interface RowStep {
   readonly attention: Vector
 }
 
-function zeroState ({ nodes, wiring }: Stage): RowState {
-  return {
-    h: nodes.map((node) => zeros(nodeWidth(node))),
-    c: nodes.map(({ cell }) => zeros(carrySize(cell))),
-    hIn: wiring.h === 'own' ? [] : zeros(nodes[0].cell.sizes.Hi),
-    given: false,
-    read: [],
-    lets: new Map()
-  }
-}
-
 /** One step of one row, which becomes what it is after the step. */
 export function stepRow (stage: Stage, state: RowState, inputs: ReadonlyMap<string, Vector>, supports: readonly Vector[]): RowStep {
   const { nodes, wiring } = stage
