@@ -16,15 +16,29 @@ const readConfig = compile(Type.Object({
  */
 export async function loadModels (directory: string, deps: ModelDeps): Promise<Model[]> {
   const files = await readModels(directory)
-  return await Promise.all(files.map((file) => loadModel(file, deps)))
+  const loaded = await Promise.allSettled(files.map((file) => loadModel(file, deps)))
+  const models = loaded.filter((one) => one.status === 'fulfilled').map(({ value }) => value)
+  const failure = loaded.find((one) => one.status === 'rejected')
+  if (failure === undefined) return models
+  await closeModels(models)
+  throw failure.reason
+}
+
+export async function closeModels (models: readonly Model[]): Promise<void> {
+  await Promise.all(models.map((model) => model.close()))
 }
 
 async function loadModel (file: ModelFile, deps: ModelDeps): Promise<Model> {
-  const { name, cell, config, folder, tensor } = file
+  const { name, cell, config, folder, tensor, tensors } = file
   try {
     const { feedback, default: isDefault } = readConfig(config, '')
-    const policy = await createPolicy(feedback, { sizes: cell.sizes, folder, tensor })
-    return createModel({ name, isDefault, cell, policy }, deps)
+    const policy = await createPolicy(feedback, { sizes: cell.sizes, folder, tensor, tensors, hosting: deps.hosting })
+    try {
+      return createModel({ name, isDefault, cell, policy }, deps)
+    } catch (error) {
+      await policy.policy.close?.()
+      throw error
+    }
   } catch (error) {
     const { I, Hi, Ho } = cell.sizes
     throw new ModelsError(`${folder === undefined ? file.path : `${folder}/config.json`}: ` +

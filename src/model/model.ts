@@ -11,7 +11,7 @@ import { createStageQueue } from '../scheduler/stage-queue.ts'
 import { Tensor } from '../tensor/tensor.ts'
 import { MAX_ANSWER, type SequenceAnswer, type SequenceStates, type SequenceStep, type StepAnswer } from './answers.ts'
 import { createContextReader, type Context } from './context.ts'
-import type { Policy } from './policies/policy.ts'
+import type { Hosting, Policy } from './policies/policy.ts'
 import { outlineSequence, outlineStep, type Outline, type SequenceRequest, type StepRequest } from './request.ts'
 import { readSteps, streamRoom } from './stream.ts'
 import { serveSequence, serveStep, type Served } from './tasks.ts'
@@ -35,6 +35,8 @@ export interface Model {
    * @throws InputError, the first time that it is asked or later.
    */
   stream (request: SequenceRequest, call?: Call): AsyncGenerator<ReadonlyArray<SequenceStep | SequenceStates>, void>
+  /** Ends what runs for it beside the engine, once no request is under way. */
+  close (): Promise<void>
 }
 
 /** What all models of a process share. */
@@ -48,6 +50,8 @@ export interface ModelDeps {
   readonly maxWork: number
   /** The most rows in a batch; 1 computes each row alone. */
   readonly batchRows: number
+  /** The bounds of code of the models' own. */
+  readonly hosting: Hosting
 }
 
 export interface ModelParts {
@@ -87,12 +91,14 @@ export function createModel ({ name, isDefault = false, cell, policy }: ModelPar
     const states = new States(wired.program.state, outline.rows)
     const I = request.x.shape[request.x.rank - 1]
     const host = policy.policy.host?.(request.context ?? {}, {
+      lengths: outline.lengths,
       state: (row, slice) => states.of(row, slice),
       x (row, t) {
+        if (t >= outline.lengths[row] && outline.xStep > 0) return undefined
         const at = row * (outline.xStep === 0 ? I : outline.steps * I) + t * outline.xStep
         return request.x.data.subarray(at, at + I)
       }
-    })
+    }, call)
     return serveSequence(request, outline, { network, queue: wired, policy: policy.policy, context, host, states, entries, window }, call)
   }
 
@@ -171,7 +177,9 @@ export function createModel ({ name, isDefault = false, cell, policy }: ModelPar
       })
       if (window !== undefined && served !== undefined) yield * readSteps(served, window, done, outline, call)
       yield [statesOf(await done, outline)]
-    })
+    }),
+
+    close: async () => { await policy.policy.close?.() }
   }
 }
 

@@ -9,7 +9,7 @@ import type { OutputWindow } from '../scheduler/output-window.ts'
 import type { StageQueue } from '../scheduler/stage-queue.ts'
 import type { Kept, Pass, Sink, Stream, Task } from '../scheduler/task.ts'
 import type { Context } from './context.ts'
-import type { OpenHost, Policy } from './policies/policy.ts'
+import type { HostedRequest, Policy } from './policies/policy.ts'
 import { expandState, type Outline, type SequenceRequest, type StepRequest } from './request.ts'
 
 /** A task made from a request, and the tensors that its answer is made from. */
@@ -21,7 +21,7 @@ export interface Served {
   readonly output: Kept | undefined
   /** Attention weights, likewise. */
   readonly attention: Kept | undefined
-  /** The slice of the state that is `h_next`, if the server knows it. */
+  /** The slice of the state that is `h_next`, if the server knows it once the task is done. */
   readonly next: string | undefined
   dispose (): void
 }
@@ -43,7 +43,7 @@ export interface SequenceSetting {
   readonly queue: StageQueue
   readonly policy: Policy
   readonly context: Context
-  readonly host: ReturnType<OpenHost> | undefined
+  readonly host: HostedRequest | undefined
   readonly states: States
   /** How many steps of output are kept; 0 if none is asked for. */
   readonly entries: number
@@ -77,9 +77,19 @@ export function serveSequence (request: SequenceRequest, outline: Outline, setti
     attention,
     start: startOf(program, wiring, given),
     peek: program.late && next !== undefined,
-    ...(host !== undefined && { host: { feed: host, first: !given } })
+    ...(host !== undefined && { host: { feed: host.feed, first: !given } })
   }
-  return { task: { rows, lengths, passes: [pass], call, window }, states, output, attention, next, dispose: () => { memory?.dispose() } }
+  return {
+    task: { rows, lengths, passes: [pass], call, window },
+    states,
+    output,
+    attention,
+    get next () { return host?.next === false ? undefined : next },
+    dispose () {
+      memory?.dispose()
+      host?.close()
+    }
+  }
 }
 
 /** Which instructions make what feeds the first step. */

@@ -1,7 +1,7 @@
 import { lstat, readdir, readFile, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import type { Cell } from '../network/cell.ts'
-import { findCell, readFloats } from './layouts.ts'
+import { findCell, readAllFloats, readFloats } from './layouts.ts'
 import { parseSafetensors } from '../tensor/safetensors.ts'
 
 /** A model as it lies on disk. */
@@ -17,6 +17,8 @@ export interface ModelFile {
   readonly config: unknown
   /** Another tensor of the file, as float32; throws where there is none of that name. */
   readonly tensor: (name: string) => { shape: readonly number[], data: Float32Array }
+  /** All floating-point tensors of the file, by name, as float32. */
+  readonly tensors: () => Iterable<readonly [name: string, tensor: { shape: readonly number[], data: Float32Array }]>
 }
 
 /** A models folder that cannot be served; the message, a line, names the file and what is wrong with it. */
@@ -72,7 +74,8 @@ async function readModel (name: string, path: string, folder: string | undefined
       folder,
       cell: findCell(tensors),
       config: folder === undefined ? {} : await readConfig(join(folder, 'config.json')),
-      tensor: (tensor) => readFloats(tensors, tensor)
+      tensor: (tensor) => readFloats(tensors, tensor),
+      tensors: () => readAllFloats(tensors)
     }
   } catch (error) {
     throw error instanceof ModelsError ? error : new ModelsError(`${path}: ${messageOf(error)}`)

@@ -117,3 +117,11 @@ export function readFloats (tensors: ReadonlyMap<string, StoredTensor>, name: st
   if (odd >= 0) throw new LayoutError(`tensor ${name}: element ${odd} is ${data[odd]} as a float32`)
   return { shape: stored.shape, data }
 }
+
+/** Every floating-point tensor as float32, whatever its values are, one at a time; others are left out. */
+export function * readAllFloats (tensors: ReadonlyMap<string, StoredTensor>): Generator<readonly [name: string, tensor: { shape: readonly number[], data: Float32Array }]> {
+  for (const [name, { dtype, shape, bytes }] of tensors) {
+    const data = decodeFloats(dtype, bytes)
+    if (data !== undefined) yield [name, { shape, data }]
+  }
+}

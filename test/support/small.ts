@@ -3,7 +3,7 @@ import { createScheduler } from '../../src/scheduler/scheduler.ts'
 import { createPolicy } from '../../src/model/policies/policies.ts'
 import { createModel, type ModelDeps } from '../../src/model/model.ts'
 import { Tensor } from '../../src/tensor/tensor.ts'
-import { testEngine, testDeps } from './app.ts'
+import { testDeps, testEngine, testHosting } from './app.ts'
 import { randomArray, randomCell, randomNumbers } from './reference.ts'
 
 export interface Call {
@@ -22,7 +22,7 @@ export async function buildModel (size = 5, over: Partial<ModelDeps> = {}) {
     ...over
   })
   const cell = randomCell(3, size, size)
-  const policy = await createPolicy(undefined, { sizes: cell.sizes, folder: undefined, tensor: () => { throw new Error('none') } })
+  const policy = await createPolicy(undefined, { sizes: cell.sizes, folder: undefined, tensor: () => { throw new Error('none') }, tensors: () => [], hosting: testHosting() })
   return { model: createModel({ name: 'test', cell, policy }, deps), calls, admission: deps.admission }
 }
 

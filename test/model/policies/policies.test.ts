@@ -4,7 +4,7 @@ import { createModel, type Model } from '../../../src/model/model.ts'
 import { createPolicy, POLICIES, type PolicyOptions } from '../../../src/model/policies/policies.ts'
 import type { PolicySetting } from '../../../src/model/policies/policy.ts'
 import { Tensor } from '../../../src/tensor/tensor.ts'
-import { testDeps } from '../../support/app.ts'
+import { testDeps, testHosting } from '../../support/app.ts'
 import { randomArray, randomCell, randomNumbers } from '../../support/reference.ts'
 
 function setting (I: number, Hi: number, Ho: number, tensors: Readonly<Record<string, Tensor>> = {}): PolicySetting {
@@ -14,7 +14,9 @@ function setting (I: number, Hi: number, Ho: number, tensors: Readonly<Record<st
     tensor: (name) => {
       if (!(name in tensors)) throw new Error(`tensor ${name}: is missing`)
       return tensors[name]
-    }
+    },
+    tensors: () => Object.entries(tensors),
+    hosting: testHosting()
   }
 }
 

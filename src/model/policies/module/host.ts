@@ -1,0 +1,283 @@
+import { serialize } from 'node:v8'
+import { InputError } from '../../../errors.ts'
+import { reasonToStop, type Call } from '../../../scheduler/cancellation.ts'
+import type { HostedRequest, HostRows, Hosting } from '../policy.ts'
+import { createContexts } from './contexts.ts'
+import { startProcess, type ModuleEnd, type ModuleFile, type ModuleProcess } from './process.ts'
+import type { ReadyReport, RunOrder, RunReport } from './protocol.ts'
+
+/** A model's feedback.mjs, in a process of its own, which is replaced if it ends. */
+export interface ModuleHost extends Pick<ReadyReport, 'context' | 'state'> {
+  /** Takes up a request whose context has been checked. */
+  open (context: unknown, rows: HostRows, call: Call): HostedRequest
+  /** Ends the process. */
+  close (): Promise<void>
+}
+
+interface OpenRequest {
+  readonly id: number
+  /** As `v8.serialize` writes it. */
+  readonly context: Uint8Array
+  readonly rows: HostRows
+  readonly call: Call
+  next: boolean
+  closed: boolean
+}
+
+/** Rows of one request that are to read at the same step what is made now. */
+interface Turn {
+  readonly request: OpenRequest
+  readonly t: number
+  /** Whether the request brings the x of that step. */
+  readonly x: boolean
+  /** Those that are left. */
+  rows: readonly number[]
+  /** How often a process ended before it came to them. */
+  lost: number
+  readonly resolve: () => void
+  readonly reject: (error: unknown) => void
+}
+
+/** The most rows of an order. */
+const MAX_ROWS = 64
+/** How many orders are on their way, so that neither process waits for the other. */
+const AHEAD = 4
+/** How often rows may lose their process before they are given up. */
+const MAX_LOST = 2
+/** How often is looked for requests that nobody waits for any more, in milliseconds. */
+const SWEEP = 100
+
+/**
+ * Starts the process of a model's feedback.mjs.
+ *
+ * @throws Error if the module cannot be loaded; its message is a line for the operator.
+ */
+export async function startModule (file: ModuleFile, { timeout, memory, report }: Hosting): Promise<ModuleHost> {
+  let child: ModuleProcess | undefined
+  let isUp = false
+  let isClosed = false
+  /** In the order of their turns: each request has one, and then waits for the others'. */
+  let waiting: Turn[] = []
+  /** Those whose orders are on their way; the first is under way. */
+  let sent: Turn[] = []
+  let timer: NodeJS.Timeout | undefined
+  let sweeper: NodeJS.Timeout | undefined
+  /** For whose sake the process is stopped. */
+  let overdue: Turn | undefined
+  let ids = 0
+  const contexts = createContexts(memory * 2 ** 20 / 8)
+
+  const { context, state } = await start()
+  proceed()
+
+  async function start (): Promise<ReadyReport> {
+    const started = startProcess(file, memory, { ran, ended })
+    child = started
+    contexts.clear()
+    try {
+      const ready = await started.ready
+      isUp = true
+      return ready
+    } catch (error) {
+      child = undefined
+      throw error
+    }
+  }
+
+  async function restart (): Promise<void> {
+    try {
+      const ready = await start()
+      if (ready.state !== state) throw new Error(`${file.path}: has changed: its state is ${ready.state} numbers, and was ${state}`)
+    } catch (error) {
+      giveUp(failed('could not be loaded again', undefined, error))
+      await child?.stop('has changed')
+    }
+    proceed()
+  }
+
+  function giveUp (error: InputError): void {
+    for (const turn of [...sent, ...waiting.splice(0)]) turn.reject(error)
+  }
+
+  /** Sends what there is to send. */
+  function proceed (): void {
+    if (isClosed) return
+    if (child === undefined && waiting.length > 0) restart()
+    if (child !== undefined && isUp) {
+      const now = performance.now()
+      while (sent.length < AHEAD) {
+        const turn = waiting.shift()
+        if (turn === undefined) break
+        if (isWanted(turn, now)) send(child, turn)
+      }
+      child.hold(sent.length > 0)
+    }
+    if (sent.length + waiting.length > 0) {
+      sweeper ??= setInterval(sweep, SWEEP)
+    } else {
+      clearInterval(sweeper)
+      sweeper = undefined
+    }
+  }
+
+  function send (to: ModuleProcess, turn: Turn): void {
+    const { request: { id, context } } = turn
+    to.send({ kind: 'run', request: id, ...contexts.bring(id, context), ...gather(turn) })
+    if (sent.push(turn) === 1) watch()
+  }
+
+  /** The first of those sent has its time from now on. */
+  function watch (): void {
+    clearTimeout(timer)
+    // While this process was busy, the report may have come and is only to be read.
+    timer = sent.length === 0 ? undefined : setTimeout(() => setImmediate(stopFor, sent[0]), 1000 * timeout)
+  }
+
+  function stopFor (turn: Turn): void {
+    if (sent[0] !== turn) return
+    overdue = turn
+    child?.stop(`did not return within ${timeout} s`)
+  }
+
+  function ran (report: RunReport): void {
+    const turn = sent.shift()
+    watch()
+    if (turn !== undefined) take(turn, report)
+    proceed()
+  }
+
+  function take (turn: Turn, report: RunReport): void {
+    const { request, t, rows } = turn
+    if (request.closed) return
+    switch (report.kind) {
+      case 'made':
+        spread(turn, report)
+        turn.rows = rows.slice(report.ran)
+        turn.lost = 0
+        if (turn.rows.length > 0) waiting.push(turn)
+        else turn.resolve()
+        return
+      case 'unknown':
+        request.next = false
+        turn.resolve()
+        return
+      case 'failed':
+        turn.reject(failed(report.what, t, report.cause))
+    }
+  }
+
+  function ended ({ why, inCall }: ModuleEnd): void {
+    child = undefined
+    isUp = false
+    clearTimeout(timer)
+    const [turn, ...others] = sent
+    const isToBlame = turn?.lost === MAX_LOST || (inCall && (overdue === undefined || overdue === turn))
+    sent = []
+    overdue = undefined
+    waiting.unshift(...others)
+    if (turn !== undefined && isToBlame) {
+      turn.reject(failed(why, turn.t))
+    } else {
+      if (turn !== undefined) waiting.unshift({ ...turn, lost: turn.lost + 1 })
+      if (!isClosed) report(new Error(`${file.path}: ${why}`))
+    }
+    proceed()
+  }
+
+  /** Nobody waits longer than they want to, whether their call is under way or not. */
+  function sweep (): void {
+    const now = performance.now()
+    for (const turn of sent) isWanted(turn, now)
+    waiting = waiting.filter((turn) => isWanted(turn, now))
+    proceed()
+  }
+
+  function run (request: OpenRequest, rows: readonly number[], t: number, x: boolean): Promise<void> {
+    return new Promise((resolve, reject) => {
+      waiting.push({ request, t, x, rows, lost: 0, resolve, reject })
+      proceed()
+    })
+  }
+
+  return {
+    context,
+    state,
+    open (value, rows, call) {
+      const request: OpenRequest = { id: ids++, context: serialize(value), rows, call, next: true, closed: false }
+      call.reservation?.hold(request.context.length)
+      return {
+        get next () { return request.next },
+        async feed (all, steps) {
+          /** Rows by step, and by whether the request brings its x. */
+          const turns = new Map<number, number[]>()
+          all.forEach((row, i) => {
+            const key = 2 * steps[i] + (rows.x(row, steps[i]) === undefined ? 0 : 1)
+            const turn = turns.get(key)
+            if (turn === undefined) turns.set(key, [row])
+            else turn.push(row)
+          })
+          await Promise.all([...turns].map(async ([key, members]) => await run(request, members, key >> 1, key % 2 === 1)))
+        },
+        close () {
+          request.closed = true
+          contexts.drop(request.id)
+        }
+      }
+    },
+    async close () {
+      isClosed = true
+      clearTimeout(timer)
+      clearInterval(sweeper)
+      giveUp(new InputError('unavailable', { path: '', message: 'the model is being closed' }))
+      await child?.stop('is not wanted any more')
+    }
+  }
+}
+
+function isWanted ({ request: { call, closed }, reject }: Turn, now: number): boolean {
+  const reason = closed ? new InputError('gone', { path: '', message: 'the request is over' }) : reasonToStop(call, now)
+  if (reason !== undefined) reject(reason)
+  return reason === undefined
+}
+
+/** What some of the rows bring to the call. */
+function gather ({ request: { rows: { state, x: xOf } }, t, x, rows }: Turn): Pick<RunOrder, 't' | 'rows' | 'h' | 'c' | 'x' | 'state'> {
+  const some = rows.slice(0, MAX_ROWS)
+  const slices = (name: string): Float32Array => join(some.map((row) => state(row, name)))
+  return {
+    t,
+    rows: some,
+    h: slices('h0'),
+    c: slices('c0'),
+    state: slices('host'),
+    ...(x && { x: join(some.flatMap((row) => xOf(row, t) ?? [])) })
+  }
+}
+
+/** Vectors of one width, one after the other. */
+function join (vectors: readonly Float32Array[]): Float32Array {
+  const [{ length }] = vectors
+  const joined = new Float32Array(vectors.length * length)
+  vectors.forEach((vector, i) => joined.set(vector, i * length))
+  return joined
+}
+
+/** Gives the first rows what was made for them. */
+function spread ({ request: { rows: { lengths, state } }, t, rows }: Turn, made: { readonly ran: number, readonly next: Float32Array, readonly state: Float32Array }): void {
+  const give = (to: Float32Array, from: Float32Array, i: number): void => to.set(from.subarray(i * to.length, (i + 1) * to.length))
+  for (let i = 0; i < made.ran; i++) {
+    give(state(rows[i], 'h_in'), made.next, i)
+    // What is made after the last step is not used here: whoever goes on has it made again, with the x of the next step.
+    if (t < lengths[rows[i]]) give(state(rows[i], 'host'), made.state, i)
+  }
+}
+
+function failed (what: string, t?: number, cause?: unknown): InputError {
+  const message = `the model's feedback.mjs ${what}${t === undefined ? '' : `, for step ${t}`}`
+  return new InputError('failed', { path: '', message }, { cause: typeof cause === 'string' ? asError(cause) : cause })
+}
+
+/** An error of another process, from its stack. */
+function asError (stack: string): Error {
+  return Object.assign(new Error(stack.split('\n', 1)[0]), { stack })
+}

@@ -1,0 +1,33 @@
+import { join } from 'node:path'
+import Type, { type TSchema } from 'typebox'
+import { compile } from '../../../tensor/schema.ts'
+import { PLAIN } from '../../../network/network.ts'
+import { optionsOf } from '../options.ts'
+import type { PolicyKind } from '../policy.ts'
+import { startModule } from './host.ts'
+
+const readOptions = optionsOf('module', {})
+
+/** What the model's own JavaScript says: `feedback.mjs` in its folder, operator's code, in a process of its own. */
+export const moduleFile: PolicyKind = {
+  name: 'module',
+  summary: 'h_in is what feedback.mjs in the model\'s folder says.',
+  async create (options, { sizes, folder, tensors, hosting }) {
+    readOptions(options)
+    if (folder === undefined) throw new Error('policy module needs a feedback.mjs in the model\'s own folder')
+    const host = await startModule({ path: join(folder, 'feedback.mjs'), sizes, tensors }, hosting)
+    try {
+      const context: TSchema = host.context ?? Type.Unknown()
+      const readContext = compile(context)
+      return {
+        context,
+        wiring: { ...PLAIN, h: 'host', hostState: host.state },
+        host: (given, rows, call) => host.open(readContext(given, '/context'), rows, call),
+        close: host.close
+      }
+    } catch (error) {
+      await host.close()
+      throw error
+    }
+  }
+}
