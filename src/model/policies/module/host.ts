@@ -68,16 +68,16 @@ export async function startModule (file: ModuleFile, { timeout, memory, report }
   const contexts = createContexts(memory * 2 ** 20 / 8)
 
   const { context, state } = await start()
+  isUp = true
   proceed()
 
   async function start (): Promise<ReadyReport> {
     const started = startProcess(file, memory, { ran, ended })
     child = started
+    isUp = false
     contexts.clear()
     try {
-      const ready = await started.ready
-      isUp = true
-      return ready
+      return await started.ready
     } catch (error) {
       child = undefined
       throw error
@@ -88,6 +88,7 @@ export async function startModule (file: ModuleFile, { timeout, memory, report }
     try {
       const ready = await start()
       if (ready.state !== state) throw new Error(`${file.path}: has changed: its state is ${ready.state} numbers, and was ${state}`)
+      isUp = true
     } catch (error) {
       giveUp(failed('could not be loaded again', undefined, error))
       await child?.stop('has changed')
@@ -168,7 +169,6 @@ export async function startModule (file: ModuleFile, { timeout, memory, report }
 
   function ended ({ why, inCall }: ModuleEnd): void {
     child = undefined
-    isUp = false
     clearTimeout(timer)
     const [turn, ...others] = sent
     const isToBlame = turn?.lost === MAX_LOST || (inCall && (overdue === undefined || overdue === turn))

@@ -102,8 +102,19 @@ export function startProcess ({ path, sizes, tensors }: ModuleFile, memory: numb
     return { why: `ended its process with ${signal ?? `exit code ${code}`}`, inCall: signal !== null }
   }
 
+  function hold (busy: boolean): void {
+    if (busy) {
+      child.ref()
+      child.channel?.ref()
+    } else {
+      child.unref()
+      child.channel?.unref()
+    }
+  }
+
   async function stop (why: string): Promise<void> {
     stopped ??= why
+    hold(true)
     child.kill('SIGKILL')
     await end
   }
@@ -121,15 +132,7 @@ export function startProcess ({ path, sizes, tensors }: ModuleFile, memory: numb
   return {
     ready,
     send: (order) => { child.send(order, ignore) },
-    hold (busy) {
-      if (busy) {
-        child.ref()
-        child.channel?.ref()
-      } else {
-        child.unref()
-        child.channel?.unref()
-      }
-    },
+    hold,
     stop
   }
 }
