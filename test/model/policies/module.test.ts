@@ -387,7 +387,10 @@ test('what goes wrong between the calls is for the log, and the requests do not 
 
 test('one that ends every process before the call is given up', async (t) => {
   const reports: Error[] = []
-  const model = await modelOf(t, 'process.prependListener("message", () => process.exit()); export const feedback = ({ h }) => [0, ...h]', { hosting: { report: (error) => { reports.push(error) } } })
+  const model = await modelOf(t, `
+    import { Socket } from 'node:net'
+    Socket.prototype.emit = (event) => { if (event === 'data') process.exit() }
+    export const feedback = ({ h }) => [0, ...h]`, { hosting: { report: (error) => { reports.push(error) } } })
   await assert.rejects(model.sequence({ x: quiet }), failsWith(/ended its process with exit code 0, for step 0$/))
   assert.equal(reports.length, 2, 'it was tried three times')
 })

@@ -7,7 +7,11 @@ import { startProcess, type ModuleEnd, type ModuleFile, type ModuleProcess } fro
 import type { ReadyReport, RunOrder, RunReport } from './protocol.ts'
 
 /** A model's feedback.mjs, in a process of its own, which is replaced if it ends. */
-export interface ModuleHost extends Pick<ReadyReport, 'context' | 'state'> {
+export interface ModuleHost {
+  /** The JSON schema of a context, if the module exports one. */
+  readonly context: object | undefined
+  /** How many numbers the module keeps for a row. */
+  readonly state: number
   /** Takes up a request whose context has been checked. */
   open (context: unknown, rows: HostRows, call: Call): HostedRequest
   /** Ends the process. */
@@ -46,6 +50,7 @@ const AHEAD = 4
 const MAX_LOST = 2
 /** How often is looked for requests that nobody waits for any more, in milliseconds. */
 const SWEEP = 100
+const NOTHING = new Float32Array(0)
 
 /**
  * Starts the process of a model's feedback.mjs.
@@ -122,8 +127,11 @@ export async function startModule (file: ModuleFile, { timeout, memory, report }
   }
 
   function send (to: ModuleProcess, turn: Turn): void {
-    const { request: { id, context } } = turn
-    to.send({ kind: 'run', request: id, ...contexts.bring(id, context), ...gather(turn) })
+    const { request: { id, context: bytes } } = turn
+    const { context, forget } = contexts.bring(id, bytes)
+    if (context !== undefined) to.send({ kind: 'context', request: id }, context)
+    const { floats, ...order } = gather(turn)
+    to.send({ kind: 'run', request: id, forget, ...order }, floats)
     if (sent.push(turn) === 1) watch()
   }
 
@@ -140,19 +148,19 @@ export async function startModule (file: ModuleFile, { timeout, memory, report }
     child?.stop(`did not return within ${timeout} s`)
   }
 
-  function ran (report: RunReport): void {
+  function ran (report: RunReport, floats: Float32Array): void {
     const turn = sent.shift()
     watch()
-    if (turn !== undefined) take(turn, report)
+    if (turn !== undefined) take(turn, report, floats)
     proceed()
   }
 
-  function take (turn: Turn, report: RunReport): void {
+  function take (turn: Turn, report: RunReport, floats: Float32Array): void {
     const { request, t, rows } = turn
     if (request.closed) return
     switch (report.kind) {
       case 'made':
-        spread(turn, report)
+        spread(turn, report.ran, floats)
         turn.rows = rows.slice(report.ran)
         turn.lost = 0
         if (turn.rows.length > 0) waiting.push(turn)
@@ -241,34 +249,31 @@ function isWanted ({ request: { call, closed }, reject }: Turn, now: number): bo
 }
 
 /** What some of the rows bring to the call. */
-function gather ({ request: { rows: { state, x: xOf } }, t, x, rows }: Turn): Pick<RunOrder, 't' | 'rows' | 'h' | 'c' | 'x' | 'state'> {
+function gather ({ request: { rows: { state, x: xOf } }, t, x: hasX, rows }: Turn): Pick<RunOrder, 't' | 'rows' | 'c' | 'x'> & { readonly floats: Float32Array } {
   const some = rows.slice(0, MAX_ROWS)
-  const slices = (name: string): Float32Array => join(some.map((row) => state(row, name)))
-  return {
-    t,
-    rows: some,
-    h: slices('h0'),
-    c: slices('c0'),
-    state: slices('host'),
-    ...(x && { x: join(some.flatMap((row) => xOf(row, t) ?? [])) })
+  const partsOf = (row: number): Float32Array[] => [state(row, 'h0'), state(row, 'c0'), state(row, 'host'), (hasX ? xOf(row, t) : undefined) ?? NOTHING]
+  const [h, c, host, x] = partsOf(some[0]).map(({ length }) => length)
+  const floats = new Float32Array(some.length * (h + c + host + x))
+  let at = 0
+  for (const row of some) {
+    for (const part of partsOf(row)) {
+      floats.set(part, at)
+      at += part.length
+    }
   }
-}
-
-/** Vectors of one width, one after the other. */
-function join (vectors: readonly Float32Array[]): Float32Array {
-  const [{ length }] = vectors
-  const joined = new Float32Array(vectors.length * length)
-  vectors.forEach((vector, i) => joined.set(vector, i * length))
-  return joined
+  return { t, rows: some, c, x, floats }
 }
 
 /** Gives the first rows what was made for them. */
-function spread ({ request: { rows: { lengths, state } }, t, rows }: Turn, made: { readonly ran: number, readonly next: Float32Array, readonly state: Float32Array }): void {
-  const give = (to: Float32Array, from: Float32Array, i: number): void => to.set(from.subarray(i * to.length, (i + 1) * to.length))
-  for (let i = 0; i < made.ran; i++) {
-    give(state(rows[i], 'h_in'), made.next, i)
+function spread ({ request: { rows: { lengths, state } }, t, rows }: Turn, ran: number, floats: Float32Array): void {
+  let at = 0
+  for (const row of rows.slice(0, ran)) {
+    const hIn = state(row, 'h_in')
+    const host = state(row, 'host')
+    hIn.set(floats.subarray(at, at + hIn.length))
     // What is made after the last step is not used here: whoever goes on has it made again, with the x of the next step.
-    if (t < lengths[rows[i]]) give(state(rows[i], 'host'), made.state, i)
+    if (t < lengths[row]) host.set(floats.subarray(at + hIn.length, at + hIn.length + host.length))
+    at += hIn.length + host.length
   }
 }
 

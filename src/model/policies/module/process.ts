@@ -1,14 +1,16 @@
 import { fork } from 'node:child_process'
+import { Socket } from 'node:net'
 import { extname } from 'node:path'
 import type { CellSizes } from '../../../network/cell.ts'
 import type { PolicySetting } from '../policy.ts'
+import { createFrameReader, writeFrame } from './frames.ts'
 import { ENDED_IN_CALL, type Order, type ReadyReport, type Report, type RunReport } from './protocol.ts'
 
 /** A process that runs a model's feedback.mjs, from its start to its end. */
 export interface ModuleProcess {
   /** Settles once the module is loaded; rejects if it cannot be, with a line for the operator. */
   readonly ready: Promise<ReadyReport>
-  send (order: Order): void
+  send (order: Order, body?: Float32Array | Uint8Array): void
   /** Whether it keeps the service's own process from ending. */
   hold (busy: boolean): void
   /**
@@ -28,7 +30,7 @@ export interface ModuleFile {
 }
 
 export interface ModuleListener {
-  ran (report: RunReport): void
+  ran (report: RunReport, floats: Float32Array): void
   /** The process has ended, after it was ready; all that it reported has been heard. */
   ended (end: ModuleEnd): void
 }
@@ -42,7 +44,7 @@ export interface ModuleEnd {
 
 /** A module that has not loaded by then, in milliseconds, never will. */
 const START_LIMIT = 30_000
-/** A process that closes its channel ends by itself, or is ended after so long, in milliseconds. */
+/** A process and its channel end together, or the other one is ended after so long, in milliseconds. */
 const LAST_WORDS = 1000
 
 /**
@@ -52,47 +54,64 @@ const LAST_WORDS = 1000
  */
 export function startProcess ({ path, sizes, tensors }: ModuleFile, memory: number, { ran, ended }: ModuleListener): ModuleProcess {
   const child = fork(new URL(`./child${extname(import.meta.url)}`, import.meta.url), [String(process.pid)], {
-    serialization: 'advanced',
     // What the module prints goes to standard error: standard output is the service's log.
-    stdio: ['ignore', 2, 2, 'ipc'],
+    stdio: ['ignore', 2, 2, 'ipc', 'pipe'],
     env: { ...process.env, NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --max-old-space-size=${memory}` }
   })
+  // Node.js's own channel takes twice as long as a pipe.
+  child.disconnect()
+  const pipe = child.stdio[4]
+  if (!(pipe instanceof Socket)) throw new Error(`${path}: no process can be started for it`)
+  const channel = pipe
   let stopped: string | undefined
   let isReady = false
 
   const end = new Promise<ModuleEnd>((resolve) => {
     let exit: ModuleEnd | undefined
     // Whatever it reported has been heard once its channel is closed, too.
-    const settle = (): void => { if (exit !== undefined && !child.connected) resolve(exit) }
+    const settle = (): void => { if (exit !== undefined && channel.closed) resolve(exit) }
     child.on('exit', (code, signal) => {
       exit = endBy(code, signal)
+      setTimeout(() => channel.destroy(), LAST_WORDS).unref()
       settle()
     })
-    child.on('disconnect', () => {
+    channel.on('close', () => {
       setTimeout(stop, LAST_WORDS, 'closed its channel').unref()
       settle()
     })
+    // It closes, too.
+    channel.on('error', () => {})
     child.on('error', (error) => { if (child.pid === undefined) resolve({ why: `has no process: ${error.message}`, inCall: false }) })
   })
   const ready = new Promise<ReadyReport>((resolve, reject) => {
-    child.on('message', (message: unknown) => {
-      if (!isReport(message)) return
-      if (message.kind === 'broken') reject(new Error(`${path}: ${message.message}`))
-      else if (message.kind !== 'ready') ran(message)
+    channel.on('data', createFrameReader((report, body) => {
+      if (!isReport(report)) return
+      if (report.kind === 'broken') reject(new Error(`${path}: ${report.message}`))
+      else if (report.kind !== 'ready') ran(report, new Float32Array(body))
       else {
         isReady = true
-        resolve(message)
+        resolve(report)
       }
-    })
-    end.then(({ why }) => {
-      clearTimeout(timer)
-      reject(new Error(`${path}: cannot be loaded: it ${why}`))
-    })
+    }))
+    end.then(({ why }) => reject(new Error(`${path}: cannot be loaded: it ${why}`)))
   })
-  const timer = setTimeout(() => { stop(`did not load within ${START_LIMIT / 1000} s`) }, START_LIMIT)
-  ready.then(() => clearTimeout(timer), () => stop('is not wanted'))
+  const timer = setTimeout(stop, START_LIMIT, `did not load within ${START_LIMIT / 1000} s`)
+  ready.catch(() => stop('is not wanted')).finally(() => clearTimeout(timer))
   end.then((how) => { if (isReady) ended(how) })
-  tell().catch(ignore)
+  tell()
+
+  async function tell (): Promise<void> {
+    // One after the other, so that the event loop has its other work in between.
+    for (const [name, { shape, data }] of tensors()) {
+      await new Promise((resolve) => channel.write(writeFrame({ kind: 'tensor', name, shape } satisfies Order, data), resolve))
+    }
+    send({ kind: 'load', path, sizes, memory: memory * 2 ** 20 })
+  }
+
+  function send (order: Order, body?: Float32Array | Uint8Array): void {
+    // What is sent to one that has ended is lost; that it has is heard of by itself.
+    if (channel.writable) channel.write(writeFrame(order, body))
+  }
 
   function endBy (code: number | null, signal: NodeJS.Signals | null): ModuleEnd {
     if (stopped !== undefined) return { why: stopped, inCall: true }
@@ -105,10 +124,10 @@ export function startProcess ({ path, sizes, tensors }: ModuleFile, memory: numb
   function hold (busy: boolean): void {
     if (busy) {
       child.ref()
-      child.channel?.ref()
+      channel.ref()
     } else {
       child.unref()
-      child.channel?.unref()
+      channel.unref()
     }
   }
 
@@ -119,29 +138,10 @@ export function startProcess ({ path, sizes, tensors }: ModuleFile, memory: numb
     await end
   }
 
-  async function tell (): Promise<void> {
-    // One after the other, so that the event loop has its other work in between.
-    for (const [name, { shape, data }] of tensors()) await deliver({ kind: 'tensor', name, shape, data })
-    await deliver({ kind: 'load', path, sizes, memory: memory * 2 ** 20 })
-  }
-
-  function deliver (order: Order): Promise<void> {
-    return new Promise((resolve, reject) => { child.send(order, (error) => error === null ? resolve() : reject(error)) })
-  }
-
-  return {
-    ready,
-    send: (order) => { child.send(order, ignore) },
-    hold,
-    stop
-  }
+  return { ready, send, hold, stop }
 }
 
-/** What cannot be sent is to a process that has ended, and that is heard of by itself. */
-function ignore (): void {}
-
-/** A module may send something of its own, which nobody here waits for. */
-function isReport (message: unknown): message is Report {
-  return typeof message === 'object' && message !== null && 'kind' in message && KINDS.has(message.kind)
+/** The process sends nothing else. */
+function isReport (report: unknown): report is Report {
+  return typeof report === 'object' && report !== null && 'kind' in report
 }
-const KINDS: ReadonlySet<unknown> = new Set<Report['kind']>(['ready', 'broken', 'made', 'unknown', 'failed'])
