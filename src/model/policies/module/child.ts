@@ -1,6 +1,6 @@
 import { Socket } from 'node:net'
 import { pathToFileURL } from 'node:url'
-import { createFrameReader, writeFrame } from './frames.ts'
+import { createFrameReader, floatsOf, writeFrame } from './frames.ts'
 import { createFunction, isFeedbackModule, isStateSize, MAX_STATE, type FeedbackFunction, type Tensor } from './function.ts'
 import { startGuard } from './guard.ts'
 import { CHANNEL, ENDED_IN_CALL, type LoadOrder, type Order, type Report } from './protocol.ts'
@@ -27,19 +27,19 @@ function isOrder (order: unknown): order is Order {
   return typeof order === 'object' && order !== null && 'kind' in order
 }
 
-function obey (order: Order, body: ArrayBuffer): void {
+function obey (order: Order, body: Uint8Array): void {
   switch (order.kind) {
     case 'tensor':
-      tensors.set(order.name, { shape: order.shape, data: new Float32Array(body) })
+      tensors.set(order.name, { shape: order.shape, data: floatsOf(body) })
       return
     case 'load':
       load(order).then(report)
       return
     case 'context':
-      run?.remember(order.request, new Uint8Array(body))
+      run?.remember(order.request, body)
       return
     case 'run':
-      run?.run(order, new Float32Array(body), report)
+      run?.run(order, floatsOf(body), report)
   }
 }
 

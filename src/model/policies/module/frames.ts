@@ -7,7 +7,9 @@ const NOTHING = new Uint8Array(0)
  * them would take longer than the message's way.
  */
 export function writeFrame (head: object, body: Float32Array | Uint8Array = NOTHING): Uint8Array {
-  const text = Buffer.from(JSON.stringify(head))
+  const json = JSON.stringify(head)
+  // Bodies of floats are read where they are, so they begin at a multiple of four.
+  const text = Buffer.from(json + ' '.repeat(-Buffer.byteLength(json) & 3))
   const frame = Buffer.allocUnsafe(PREFIX + text.length + body.byteLength)
   frame.writeUInt32LE(text.length, 0)
   frame.writeUInt32LE(body.byteLength, 4)
@@ -19,26 +21,26 @@ export function writeFrame (head: object, body: Float32Array | Uint8Array = NOTH
 /**
  * Makes a reader of a stream of frames.
  *
- * @param take hears of each frame, whose body is a buffer of its own.
+ * @param take hears of each frame. The body is a part of the frame's own buffer, at a multiple of four bytes.
  * @returns what takes the next chunk of the stream.
  */
-export function createFrameReader (take: (head: unknown, body: ArrayBuffer) => void): (chunk: Uint8Array) => void {
+export function createFrameReader (take: (head: unknown, body: Uint8Array) => void): (chunk: Uint8Array) => void {
   const prefix = Buffer.alloc(PREFIX)
   /** What is being filled: the prefix, or the rest of a frame. */
-  let part = prefix
+  let part: Uint8Array = prefix
   let filled = 0
 
   function next (): void {
     filled = 0
     if (part === prefix) {
-      part = Buffer.alloc(prefix.readUInt32LE(0) + prefix.readUInt32LE(4))
+      part = new Uint8Array(prefix.readUInt32LE(0) + prefix.readUInt32LE(4))
       return
     }
     const length = prefix.readUInt32LE(0)
-    const { buffer, byteOffset, byteLength } = part
-    const head: unknown = JSON.parse(part.toString('utf8', 0, length))
+    const head: unknown = JSON.parse(Buffer.from(part.buffer, 0, length).toString())
+    const body = part.subarray(length)
     part = prefix
-    take(head, buffer.slice(byteOffset + length, byteOffset + byteLength))
+    take(head, body)
   }
 
   return (chunk) => {
@@ -50,4 +52,9 @@ export function createFrameReader (take: (head: unknown, body: ArrayBuffer) => v
       if (filled === part.length) next()
     }
   }
+}
+
+/** The floats of a body. */
+export function floatsOf ({ buffer, byteOffset, byteLength }: Uint8Array): Float32Array {
+  return new Float32Array(buffer, byteOffset, byteLength / Float32Array.BYTES_PER_ELEMENT)
 }

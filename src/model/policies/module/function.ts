@@ -60,7 +60,7 @@ export interface FeedbackFunction {
   readonly isCalled: boolean
   /** Keeps the context of a request. */
   remember (request: number, context: Uint8Array): void
-  /** Runs some of an order's rows, and reports what came of it. */
+  /** Runs some of an order's rows, and reports what came of it. The floats are the function's own to write to. */
   run (order: RunOrder, floats: Float32Array, report: (head: RunReport, body?: Float32Array) => void): void
 }
 
@@ -92,10 +92,10 @@ export function createFunction (feedback: FeedbackModule['feedback'], S: number,
       const context = contextOf(request)
       do {
         let at = ran * width
-        /** The next vector of the row: a copy. */
+        /** The next vector of the row. */
         const take = (size: number): Float32Array => {
           at += size
-          return floats.slice(at - size, at)
+          return floats.subarray(at - size, at)
         }
         const h = take(Ho)
         const c = take(C)

@@ -65,7 +65,8 @@ export async function startModule (file: ModuleFile, { timeout, memory, report }
   let waiting: Turn[] = []
   /** Those whose orders are on their way; the first is under way. */
   let sent: Turn[] = []
-  let timer: NodeJS.Timeout | undefined
+  // While this process was busy, the report may have come and is only to be read.
+  const timer = setTimeout(() => setImmediate(stopFor, sent[0]), 1000 * timeout).unref()
   let sweeper: NodeJS.Timeout | undefined
   /** For whose sake the process is stopped. */
   let overdue: Turn | undefined
@@ -116,14 +117,9 @@ export async function startModule (file: ModuleFile, { timeout, memory, report }
         if (turn === undefined) break
         if (isWanted(turn, now)) send(child, turn)
       }
-      child.hold(sent.length > 0)
+      child.hold(true)
     }
-    if (sent.length + waiting.length > 0) {
-      sweeper ??= setInterval(sweep, SWEEP)
-    } else {
-      clearInterval(sweeper)
-      sweeper = undefined
-    }
+    sweeper ??= setInterval(sweep, SWEEP).unref()
   }
 
   function send (to: ModuleProcess, turn: Turn): void {
@@ -132,25 +128,19 @@ export async function startModule (file: ModuleFile, { timeout, memory, report }
     if (context !== undefined) to.send({ kind: 'context', request: id }, context)
     const { floats, ...order } = gather(turn)
     to.send({ kind: 'run', request: id, forget, ...order }, floats)
-    if (sent.push(turn) === 1) watch()
+    // The first of those sent has its time from now on.
+    if (sent.push(turn) === 1) timer.refresh()
   }
 
-  /** The first of those sent has its time from now on. */
-  function watch (): void {
-    clearTimeout(timer)
-    // While this process was busy, the report may have come and is only to be read.
-    timer = sent.length === 0 ? undefined : setTimeout(() => setImmediate(stopFor, sent[0]), 1000 * timeout)
-  }
-
-  function stopFor (turn: Turn): void {
-    if (sent[0] !== turn) return
+  function stopFor (turn: Turn | undefined): void {
+    if (turn === undefined || sent[0] !== turn) return
     overdue = turn
     child?.stop(`did not return within ${timeout} s`)
   }
 
   function ran (report: RunReport, floats: Float32Array): void {
     const turn = sent.shift()
-    watch()
+    timer.refresh()
     if (turn !== undefined) take(turn, report, floats)
     proceed()
   }
@@ -177,7 +167,6 @@ export async function startModule (file: ModuleFile, { timeout, memory, report }
 
   function ended ({ why, inCall }: ModuleEnd): void {
     child = undefined
-    clearTimeout(timer)
     const [turn, ...others] = sent
     const isToBlame = turn?.lost === MAX_LOST || (inCall && (overdue === undefined || overdue === turn))
     sent = []
@@ -197,7 +186,10 @@ export async function startModule (file: ModuleFile, { timeout, memory, report }
     const now = performance.now()
     for (const turn of sent) isWanted(turn, now)
     waiting = waiting.filter((turn) => isWanted(turn, now))
-    proceed()
+    if (sent.length + waiting.length > 0) return
+    clearInterval(sweeper)
+    sweeper = undefined
+    child?.hold(false)
   }
 
   function run (request: OpenRequest, rows: readonly number[], t: number, x: boolean): Promise<void> {

@@ -3,7 +3,7 @@ import { Socket } from 'node:net'
 import { extname } from 'node:path'
 import type { CellSizes } from '../../../network/cell.ts'
 import type { PolicySetting } from '../policy.ts'
-import { createFrameReader, writeFrame } from './frames.ts'
+import { createFrameReader, floatsOf, writeFrame } from './frames.ts'
 import { ENDED_IN_CALL, type Order, type ReadyReport, type Report, type RunReport } from './protocol.ts'
 
 /** A process that runs a model's feedback.mjs, from its start to its end. */
@@ -87,7 +87,7 @@ export function startProcess ({ path, sizes, tensors }: ModuleFile, memory: numb
     channel.on('data', createFrameReader((report, body) => {
       if (!isReport(report)) return
       if (report.kind === 'broken') reject(new Error(`${path}: ${report.message}`))
-      else if (report.kind !== 'ready') ran(report, new Float32Array(body))
+      else if (report.kind !== 'ready') ran(report, floatsOf(body))
       else {
         isReady = true
         resolve(report)
