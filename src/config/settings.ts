@@ -36,7 +36,7 @@ export const Settings = Type.Object({
   'keep-alive-timeout': Type.Number({ exclusiveMinimum: 0, maximum: 3600, default: 72, description: 'Seconds for which a connection may be idle' }),
   'access-log': Type.Boolean({ default: false, description: 'Log a line for every answer' }),
   'feedback-timeout': Type.Number({ exclusiveMinimum: 0, maximum: 3600, default: 1, description: 'Seconds in which a model\'s feedback.mjs returns' }),
-  'feedback-memory': Type.Integer({ minimum: 16, maximum: 2 ** 20, default: 256, description: 'MiB of memory that it may take' }),
+  'feedback-memory': Type.Integer({ minimum: 32, maximum: 2 ** 20, default: 256, description: 'MiB of memory that it may take' }),
   'request-timeout': Type.Number({ exclusiveMinimum: 0, maximum: 3600, default: 30, description: 'Seconds in which a request is answered, or refused with a 504' })
 })
 

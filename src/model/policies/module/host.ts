@@ -108,7 +108,7 @@ export async function startModule (file: ModuleFile, { timeout, memory, report }
 
   /** Sends what there is to send. */
   function proceed (): void {
-    if (isClosed) return
+    if (isClosed) return giveUp(new InputError('unavailable', { path: '', message: 'the model is being closed' }))
     if (child === undefined && waiting.length > 0) restart()
     if (child !== undefined && isUp) {
       const now = performance.now()
@@ -172,12 +172,10 @@ export async function startModule (file: ModuleFile, { timeout, memory, report }
     sent = []
     overdue = undefined
     waiting.unshift(...others)
-    if (turn !== undefined && isToBlame) {
-      turn.reject(failed(why, turn.t))
-    } else {
-      if (turn !== undefined) waiting.unshift({ ...turn, lost: turn.lost + 1 })
-      if (!isClosed) report(new Error(`${file.path}: ${why}`))
-    }
+    if (turn !== undefined && isToBlame) turn.reject(failed(why, turn.t))
+    else if (turn !== undefined) waiting.unshift({ ...turn, lost: turn.lost + 1 })
+    // Otherwise the request's own error says it.
+    if (!isClosed && (!isToBlame || turn?.request.closed === true)) report(new Error(`${file.path}: ${why}`))
     proceed()
   }
 
@@ -228,7 +226,7 @@ export async function startModule (file: ModuleFile, { timeout, memory, report }
       isClosed = true
       clearTimeout(timer)
       clearInterval(sweeper)
-      giveUp(new InputError('unavailable', { path: '', message: 'the model is being closed' }))
+      proceed()
       await child?.stop('is not wanted any more')
     }
   }
