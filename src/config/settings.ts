@@ -40,6 +40,8 @@ export const Settings = Type.Object({
   'body-timeout': Type.Number({ exclusiveMinimum: 0, maximum: 3600, default: 60, description: 'Seconds in which the whole request must arrive' }),
   'keep-alive-timeout': Type.Number({ exclusiveMinimum: 0, maximum: 3600, default: 72, description: 'Seconds for which a connection may stay idle' }),
   'access-log': Type.Boolean({ default: false, description: 'Log one line per answer' }),
+  'feedback-timeout': Type.Number({ exclusiveMinimum: 0, maximum: 3600, default: 1, description: 'Seconds in which a model\'s feedback.mjs must return' }),
+  'feedback-memory': Type.Integer({ minimum: 32, maximum: 2 ** 20, default: 256, description: 'MiB of memory that a feedback.mjs may take' }),
   'request-timeout': Type.Number({ exclusiveMinimum: 0, maximum: 3600, default: 30, description: 'Seconds after which an unanswered request gets a 504' }),
   grace: Type.Number({ exclusiveMinimum: 0, maximum: 3600, default: 10, description: 'Seconds that accepted requests have to finish after SIGTERM or SIGINT' })
 })

@@ -1,6 +1,6 @@
 import { carrySize, type Cell } from '../../src/network/cell.ts'
 import { partsOf, type Feed, type Linear, type Read } from '../../src/network/feed.ts'
-import { nodeWidth, type Stage } from '../../src/network/network.ts'
+import type { Stage } from '../../src/network/network.ts'
 
 /*
  * Networks by their equations, in double precision, a row at a time, written as they stand in textbooks: what the engines are
