@@ -4,6 +4,7 @@ import { createModel, type Model, type ModelDeps } from './model/model.ts'
 import { directionsOf, sizesOf, type Layers } from './network/layers.ts'
 import { compile } from './tensor/schema.ts'
 import { ModelsError, readModels, type ModelFile } from './weights/folder.ts'
+import { listOf } from './weights/layouts/floats.ts'
 import { CellOptionsSchema } from './weights/layouts/options.ts'
 
 const readConfig = compile(Type.Object({
@@ -15,11 +16,16 @@ const readConfig = compile(Type.Object({
 /**
  * Loads the models of a folder, each with its policy, onto the engine.
  *
+ * @param warn is told, one line each, of files and tensors that someone may believe to be used and that are not.
  * @throws ModelsError at the first file that is wrong; the message names it.
  */
-export async function loadModels (directory: string, deps: ModelDeps): Promise<Model[]> {
-  const files = await readModels(directory)
-  return await Promise.all(files.map((file) => loadModel(file, deps)))
+export async function loadModels (directory: string, deps: ModelDeps, warn: (message: string) => void = () => {}): Promise<Model[]> {
+  const files = await readModels(directory, warn)
+  const models = await Promise.all(files.map((file) => loadModel(file, deps)))
+  for (const { name, unusedTensors } of models) {
+    if (unusedTensors.length > 0) warn(`model ${name}: nothing uses the tensors ${listOf(unusedTensors)} of its file`)
+  }
+  return models
 }
 
 async function loadModel (file: ModelFile, deps: ModelDeps): Promise<Model> {
@@ -27,9 +33,9 @@ async function loadModel (file: ModelFile, deps: ModelDeps): Promise<Model> {
   try {
     const { feedback, default: isDefault } = readConfig(config, '')
     const policy = await createPolicy(feedback, { layers, folder, tensor })
-    file.unused()
-    return createModel({ name, isDefault, layers, policy }, deps)
+    return createModel({ name, isDefault, layers, policy, unusedTensors: file.unused() }, deps)
   } catch (error) {
+    if (error instanceof ModelsError) throw error
     throw new ModelsError(`${folder === undefined ? file.path : `${folder}/config.json`}: ` +
       `${error instanceof Error ? error.message : String(error)} (${file.path} has ${describeSizes(layers)})`)
   }

@@ -27,7 +27,7 @@ export async function createService (config: Config, engine: Engine, logger?: Fa
     maxWork: config['max-work'],
     admission,
     scheduler: createScheduler(metrics.events)
-  })
+  }, (message) => logger?.warn(message))
   const registry = createRegistry(models, config['default-model'])
   const app = await buildApp({
     config,

@@ -7,7 +7,7 @@ import { once } from 'node:events'
 import { test, type TestContext } from 'node:test'
 import { writeModels } from './support/models.ts'
 import { ADDRESS, run, start } from './support/process.ts'
-import { customLstm, f32, writeSafetensors } from './support/safetensors.ts'
+import { customLstm, f32, under, writeSafetensors } from './support/safetensors.ts'
 
 test('the demo is served, and SIGTERM ends it well', async (t) => {
   const server = run(t, '--port', '0')
@@ -177,6 +177,21 @@ test('a model file that is wrong stops the start with file, tensor, expected and
     'odd/model.safetensors': writeSafetensors({ ...customLstm(2, 6, 3), 'hidden_linear.bias': f32([3], [1, 2, 3]) })
   })
   assert.match(await refusal(t, '--models', models), /odd\/model\.safetensors: tensor hidden_linear\.bias: expected shape \[12\], found \[3\]/)
+})
+
+test('what lies beside models, and tensors that nothing uses, are warnings', async (t) => {
+  const models = await writeModels(t, {
+    'a.safetensors': writeSafetensors({ 'emb.weight': f32([1], [0]), ...under('lstm', customLstm(2, 6, 3)) }),
+    'b.keras': ''
+  })
+  const server = run(t, '--port', '0', '--models', models, '--log-level', 'warn')
+  const warned = async (pattern: RegExp): Promise<string> => {
+    const { level, msg }: { level: number, msg: string } = JSON.parse(await server.line(pattern))
+    assert.equal(level, 40)
+    return msg
+  }
+  assert.match(await warned(/\{.*keras.*\}/), /^not served: .*b\.keras is a Keras file; docs\/models\.md has the program/)
+  assert.equal(await warned(/\{.*emb.*\}/), 'model a: nothing uses the tensors emb.weight of its file')
 })
 
 test('a policy that does not fit its cell stops the start with both', async (t) => {

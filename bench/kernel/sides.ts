@@ -1,7 +1,9 @@
-import type { Cell } from '../../src/network/cell.ts'
 import type { Engine } from '../../src/engine/engine.ts'
 import { usableCores } from '../../src/engine/cores.ts'
 import { createNativeEngine } from '../../src/engine/native.ts'
+import { createCell } from '../../src/network/cell.ts'
+import { concat, part, type Feed } from '../../src/network/feed.ts'
+import { bareCell, PLAIN } from '../../src/network/network.ts'
 
 /** What is measured: `steps` steps of `rows` rows of a cell of this shape. */
 export interface Shape {
@@ -52,24 +54,23 @@ function engineSide (name: string, engine: Engine, sequences: boolean): Side {
 
 const random = (length: number, scale = 1): Float32Array => Float32Array.from({ length }, () => (Math.random() * 2 - 1) * scale)
 
+/** Steps of a cell that reads its own last output, twice over if its Hi asks for that; one step is the bare cell's. */
 function createCall (engine: Engine, { rows, I, Hi, Ho, steps }: Shape): () => unknown {
   const scale = 1 / Math.sqrt(Ho)
-  const cell: Cell = {
+  const cell = createCell({
     sizes: { I, Hi, Ho },
     weightIh: random(4 * Ho * I, scale),
     weightHh: random(4 * Ho * Hi, scale),
     biasIh: random(4 * Ho, scale),
     biasHh: random(4 * Ho, scale)
-  }
-  const stepper = engine.load(cell)
-  const hIn = random(rows * Hi)
-  const x = random(steps * rows * I)
-  if (steps > 1) {
-    const run = { steps, rows, x, sameX: false, hIn, c: random(rows * Ho), output: random(steps * rows * Ho), feedback: { repeat: Hi / Ho } }
-    return () => stepper.run?.(run)
-  }
-  const batch = { rows, x, hIn, cIn: random(rows * Ho), hOut: random(rows * Ho), cOut: random(rows * Ho) }
-  return () => stepper.step(batch)
+  })
+  const repeated = steps > 1 && Hi !== Ho ? { ...PLAIN, h: concat(...new Array<Feed>(Hi / Ho).fill(part('h'))) } : undefined
+  const batch = engine.load(bareCell(cell, repeated)).batch(0, rows)
+  batch.states[0].set(random(batch.states[0].length))
+  batch.input(0, steps * rows * I).set(random(steps * rows * I))
+  batch.output(0, steps * rows * Ho)
+  const options = { repeated: 0, asked: 0, attention: 0 }
+  return () => batch.advance(rows, steps, options)
 }
 
 /** Microseconds per call: the best of three stretches, as the Python peers measure theirs. */

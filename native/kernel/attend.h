@@ -27,50 +27,61 @@ struct Additive {
   }
 };
 
-// Rows of queries and keys that are summed up at a time: their sums fill the registers, but for a few.
-constexpr int kQueries = kLanes == 16 ? 4 : 2;
-constexpr int keysFor(int queries) { return kLanes == 16 || (kLanes == 8 && queries == 1) ? 4 : 2; }
+// A block of queries and keys: as many sums as fill the registers, but for a few, and make whole vectors of scores.
+constexpr int kQueries = 4;
+constexpr int keysFor(int queries) {
+  if (kLanes == 4) return 4;
+  if (kLanes == 8 && queries == 4) return 3;
+  return kLanes / (queries == 3 ? 4 : queries);
+}
 
-// The sums of R queries with as many keys as make a vector of them, so that one fold serves all.
-template <class Term, int R>
-INLINE void sumUp(const Reading& reading, const float* const (&queries)[R], const float* keys, size_t count, Floats (&sums)[kLanes]) {
-  constexpr int kKeys = keysFor(R);
-  constexpr int kGroup = R == 3 ? kLanes / 4 : kLanes / R;  // keys
+// The sums of R queries with K keys, one row's after another's, up to where the sixteen partial sums are one vector.
+template <class Term, int R, int K>
+INLINE void sumUp(const Reading& reading, const float* const (&queries)[R], const float* keys, size_t count, Floats* sums) {
+  constexpr int kTogether = R == 1 ? 4 : K;  // of a lone query few keys, so that memory is read in few streams
   const size_t width = padded(reading.width);
-  for (int first = 0; first < kGroup; first += kKeys) {
-    const float* key[kKeys];
+  for (int first = 0; first < K; first += kTogether) {
+    const float* key[kTogether];
     // Past the last key comes the last again.
-    for (int s = 0; s < kKeys; s++) key[s] = keys + least(first + s, count - 1) * width;
-    Floats parts[R][kKeys][kParts] = {};
-    for (size_t k = 0; k < width; k += kPartials) {
-      for (int part = 0; part < kParts; part++) {
-        const size_t at = k + part * kLanes;
-        Floats of[kKeys];
-        for (int s = 0; s < kKeys; s++) of[s] = load(key[s] + at);
+    for (int s = 0; s < kTogether; s++) key[s] = keys + least(first + s, count - 1) * width;
+    Floats parts[R][kTogether][kParts];
+    for (int part = 0; part < kParts; part++) {
+      Floats of[R][kTogether] = {};
+      for (size_t k = part * kLanes; k < width; k += kPartials) {
+        Floats keyNow[kTogether];
+        for (int s = 0; s < kTogether; s++) keyNow[s] = load(key[s] + k);
         for (int r = 0; r < R; r++) {
-          const Floats query = load(queries[r] + at);
-          for (int s = 0; s < kKeys; s++) parts[r][s][part] = Term::add(parts[r][s][part], query, of[s], reading.v, at);
+          const Floats query = load(queries[r] + k);
+          for (int s = 0; s < kTogether; s++) of[r][s] = Term::add(of[r][s], query, keyNow[s], reading.v, k);
         }
+      }
+      for (int r = 0; r < R; r++) {
+        for (int s = 0; s < kTogether; s++) parts[r][s][part] = of[r][s];
       }
     }
     for (int r = 0; r < R; r++) {
-      for (int s = 0; s < kKeys; s++) sums[r * kGroup + first + s] = foldParts(parts[r][s]);
+      for (int s = 0; s < kTogether; s++) sums[r * K + first + s] = foldParts(parts[r][s]);
     }
   }
 }
 
 template <class Term, int R>
 void scoreBlock(const Reading& reading, const Set& set, Vectors queries, Vectors scores, size_t begin, size_t end) {
-  constexpr size_t kGroup = R == 3 ? kLanes / 4 : kLanes / R;
+  constexpr int kKeys = keysFor(R);
+  constexpr int kFolds = (R * kKeys + kLanes - 1) / kLanes;
   const float* query[R];
   for (int r = 0; r < R; r++) query[r] = queries.row(r);
-  Floats sums[kLanes] = {};
-  for (size_t i = begin; i < end; i += kGroup) {
-    sumUp<Term, R>(reading, query, set.keys + i * padded(reading.width), end - i, sums);
-    float of[kLanes];
-    store(of, fold(sums));
+  Floats sums[kFolds * kLanes] = {};
+  for (size_t i = begin; i < end; i += kKeys) {
+    sumUp<Term, R, kKeys>(reading, query, set.keys + i * padded(reading.width), end - i, sums);
+    float of[kFolds * kLanes];
+    for (int n = 0; n < kFolds; n++) store(of + n * kLanes, fold(sums + n * kLanes));
     for (int r = 0; r < R; r++) {
-      for (size_t s = 0; s < kGroup && i + s < end; s++) scores.row(r)[i + s] = of[r * kGroup + s];
+      if (i + kKeys <= end) {
+        __builtin_memcpy(scores.row(r) + i, of + r * kKeys, kKeys * sizeof(float));
+      } else {
+        for (size_t s = 0; i + s < end; s++) scores.row(r)[i + s] = of[r * kKeys + s];
+      }
     }
   }
 }
@@ -83,10 +94,11 @@ void scoreBlock(size_t rows, const Reading& reading, const Set& set, Vectors que
   scoreBlock<Term, R>(reading, set, queries, scores, begin, end);
 }
 
-// Rows go in blocks, and the keys in slices of some 16 KiB, which stay in the L1 cache for all blocks.
+// Rows go in blocks, and the keys in slices of some 128 KiB, which stay in the L2 cache for all blocks.
 template <class Term>
 void scoreAll(const Reading& reading, const Set& set, size_t rows, Vectors queries, Vectors scores, size_t begin, size_t end) {
-  const size_t slice = (4096 / padded(reading.width) + kLanes) / kLanes * kLanes;
+  constexpr size_t kWhole = 48;  // a multiple of all blocks' keys
+  const size_t slice = (32768 / padded(reading.width) + kWhole) / kWhole * kWhole;
   const size_t blocks = (rows + kQueries - 1) / kQueries;
   for (size_t i = begin; i < end; i += slice) {
     for (size_t block = 0; block < blocks; block++) {
@@ -167,8 +179,9 @@ void softmax(const float* x, float* y, size_t n) {
       parts[part] += loadSome(y + at, n - at);
     }
   }
-  const Floats sum = fill(foldOne(parts) + odd);
-  for (i = 0; i < n; i += kLanes) storeSome(y + i, loadSome(y + i, n - i) / sum, n - i);
+  const float share = 1 / (foldOne(parts) + odd);
+  for (i = 0; i + kLanes <= n; i += kLanes) store(y + i, load(y + i) * share);
+  for (; i < n; i++) y[i] *= share;
 }
 
 // R rows and P vectors of the values' columns.

@@ -393,11 +393,14 @@ export interface components {
             /** @description Whether this model answers if a request names none. */
             default: boolean;
             sizes: components["schemas"]["Sizes"];
+            /** @description The feedback policy, with each of its options. */
             feedback: {
                 /** @description The name of the feedback policy. */
                 policy: string;
                 /** @description The JSON schema of the `context` that the policy needs from a sequence request. */
                 context: unknown;
+            } & {
+                [key: string]: unknown;
             };
             engine: {
                 name: string;
@@ -407,6 +410,8 @@ export interface components {
             parameters: number;
             /** @description Bytes of the weights, as float32. */
             weight_bytes: number;
+            /** @description Tensors in the model's file that nothing uses. */
+            unused_tensors: string[];
         };
         /**
          * ModelList

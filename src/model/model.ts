@@ -12,7 +12,7 @@ import { outputAnswer, partsAnswer, statesAnswer, stepAnswer, type SequenceAnswe
 import { createContextReader, type Context } from './context.ts'
 import { answerBytes, checkAnswerSize } from './limits.ts'
 import { createServedNetwork, type Shape } from './network.ts'
-import type { Policy } from './policies/policy.ts'
+import type { NamedPolicy } from './policies/policies.ts'
 import { outlineSequence, outlineStep, type Outline, type SequenceRequest, type StepRequest } from './request.ts'
 import { readSteps, streamRoom } from './stream.ts'
 import { serveSequence, serveStep, type Served } from './tasks.ts'
@@ -24,9 +24,11 @@ export interface Model {
   readonly isDefault: boolean
   readonly kind: Layers['kind']
   readonly shape: Shape
-  readonly policy: { readonly name: string, readonly policy: Policy }
+  readonly policy: NamedPolicy
   readonly engine: Pick<Engine, 'name' | 'backend'>
   readonly parameters: number
+  /** The names of tensors in its file that neither its network nor its policy uses. */
+  readonly unusedTensors: readonly string[]
   /** One step of the bare network. @throws InputError */
   step (request: StepRequest, call?: Call): Promise<StepAnswer>
   /** Many steps with the wiring's feedback between them. @throws InputError */
@@ -56,13 +58,15 @@ export interface ModelParts {
   readonly name: string
   readonly isDefault?: boolean | undefined
   readonly layers: Layers
-  readonly policy: Model['policy']
+  readonly policy: NamedPolicy
+  readonly unusedTensors?: readonly string[]
 }
 
 const BYTES = Float32Array.BYTES_PER_ELEMENT
 
 /** @throws RangeError if the cells and the wiring do not fit each other. */
-export function createModel ({ name, isDefault = false, layers, policy: { name: policyName, policy } }: ModelParts, deps: ModelDeps): Model {
+export function createModel ({ name, isDefault = false, layers, policy: chosen, unusedTensors = [] }: ModelParts, deps: ModelDeps): Model {
+  const { policy } = chosen
   const { engine, scheduler, admission, maxSteps, maxWork, batchRows } = deps
   const { network, passes, bare: bareStage, shape } = createServedNetwork(layers, policy)
   const loaded = engine.load(network)
@@ -152,9 +156,10 @@ export function createModel ({ name, isDefault = false, layers, policy: { name: 
     isDefault,
     kind: layers.kind,
     shape,
-    policy: { name: policyName, policy },
+    policy: chosen,
     engine: { name: engine.name, backend: engine.backend },
     parameters: layers.nodes.flat().reduce((sum, node) => sum + (node === undefined ? 0 : countParameters(node.cell) + (node.projection?.weight.length ?? 0)), 0),
+    unusedTensors,
 
     step: (request, call = unboundCall()) => naming(name, async () => {
       if (bare === undefined) throw unprocessable('', 'the network has two directions, and the backward one starts from the end: send the whole sequence to /sequence')

@@ -70,7 +70,7 @@ export default fp(async (app) => {
     if (allowed.length === 0) return send(reply, problem(404, `there is no ${path}; GET /docs lists all paths`))
     reply.header('allow', allowed.join(', '))
     const preflight = request.method === 'OPTIONS' && request.headers['access-control-request-method'] !== undefined
-    return send(reply, problem(405, `${path} takes ${allowed.join(', ')}, not ${request.method}${preflight ? '; pages of other origins may call if --cors-origin names them' : ''}`))
+    return send(reply, problem(405, `${path} accepts ${allowed.join(', ')}, not ${request.method}${preflight ? '; pages of other origins may call if --cors-origin names them' : ''}`))
   })
 }, { name: 'errors', fastify: '5.x' })
 

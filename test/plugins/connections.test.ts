@@ -73,7 +73,7 @@ test('a path is judged by its decoded parts, and its query not at all', async (t
 
 test('what is no HTTP waits for the answers to all requests before it', async (t) => {
   const { app, admission } = await startService(t)
-  const body = JSON.stringify({ x: Array.from({ length: 20 }, () => [1, 0, 0, 1]), steps: 600, return: 'last', context: { support: Array.from({ length: 200 }, () => [1, 0, 0, 0]) } })
+  const body = JSON.stringify({ x: Array.from({ length: 20 }, () => [1, 0, 0, 1]), steps: 600, return_sequences: false, context: { support: Array.from({ length: 200 }, () => [1, 0, 0, 0]) } })
   const heavy = `POST /models/matching-networks/sequence HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`
   const answers = (await answerTo(app.listeningOrigin, `${heavy}POST /step HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n`)).split('HTTP/1.1 ').slice(1)
   assert.match(answers[0], /^200 OK.*"h_out":\[/s)

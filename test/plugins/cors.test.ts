@@ -10,7 +10,7 @@ test('pages of other origins may not call where no origin is set, and a prefligh
   const { headers } = await request.post('/step').set('origin', 'https://a.example').send({ x: [1, 2] }).expect(200)
   assert.equal(headers['access-control-allow-origin'], undefined)
   const { body } = await request.options('/step').set(PREFLIGHT).expect(405)
-  assert.equal(body.detail, '/step takes POST, not OPTIONS; pages of other origins may call if --cors-origin names them')
+  assert.equal(body.detail, '/step accepts POST, not OPTIONS; pages of other origins may call if --cors-origin names them')
 })
 
 test('pages of the origins that are set may call, and read of an answer when to try again and which it was', async (t) => {
@@ -40,5 +40,5 @@ test('what is not there, and what takes another method, stay so', async (t) => {
   for (const method of ['get', 'post', 'delete'] as const) await request[method]('/nothing').expect(404).expect('content-type', /problem\+json/)
   const { headers, body } = await request.get('/step').expect(405)
   assert.equal(headers.allow, 'POST')
-  assert.equal(body.detail, '/step takes POST, not GET')
+  assert.equal(body.detail, '/step accepts POST, not GET')
 })

@@ -36,7 +36,7 @@ const BAD: readonly Bad[] = [
   { name: 'nesting 100,000 deep', url: '/sequence', body: `{"context": ${deep(100_000)}}`, status: 400, detail: /nested more than 64 deep/ },
   { name: 'objects 100,000 deep', body: `{"x": ${'{"x": '.repeat(100_000)}1${'}'.repeat(100_000)}}`, status: 400, detail: /nested more than 64 deep/ },
   { name: 'more rows than a function takes arguments', body: JSON.stringify({ x: new Array(200_000).fill([[1, 2]]) }), status: 422, detail: /\/x: 200000 rows are more than/ },
-  { name: 'a long row before short ones', body: JSON.stringify({ x: [new Array(50_000).fill(1), ...new Array(50_000).fill([1])] }), status: 422, detail: /\/x\/1: ragged: has 1 numbers where the first has 50000/ },
+  { name: 'a long row before short ones', body: JSON.stringify({ x: [new Array(50_000).fill(1), ...new Array(50_000).fill([1])] }), status: 422, detail: /\/x\/1: ragged: has 1 numbers, but the first has 50000/ },
   { name: 'a long sequence before short ones', url: '/sequence', body: JSON.stringify({ x: [new Array(50_000).fill([1, 2]), ...new Array(50_000).fill([[1, 2]])] }), status: 422, detail: /\/x: its shape, \[50001, 50000, 2\] .* more than/ },
   { name: 'an unknown field', body: '{"x": [1, 2], "y": 1}', status: 400, detail: /\/y: is not a known field/ },
   { name: 'a null in a tensor', body: '{"x": [1, null]}', status: 400, detail: /\/x\/1: expected a number, got null/ },

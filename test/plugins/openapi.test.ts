@@ -103,7 +103,7 @@ test('the document names its operations and schemas for generated clients', asyn
   const operations = Object.values<Record<string, { operationId: string }>>(document.paths).flatMap((item) => Object.values(item))
   assert.deepEqual(operations.map(({ operationId }) => operationId).sort(),
     ['getModel', 'home', 'listModels', 'live', 'metrics', 'ready', 'sequence', 'sequenceModel', 'step', 'stepModel'])
-  for (const name of ['StepRequest', 'StepAnswer', 'SequenceRequest', 'SequenceAnswer', 'AttentionContext', 'ConcatContext', 'Problem']) {
+  for (const name of ['StepRequest', 'StepAnswer', 'SequenceRequest', 'SequenceAnswer', 'SupportContext', 'VectorsContext', 'Problem']) {
     assert.ok(name in document.components.schemas, name)
   }
   assert.doesNotMatch(JSON.stringify(document), /"(tensor|documented)":/)

@@ -66,14 +66,14 @@ const ARITHMETIC: Arithmetic = {
   attend ({ score, scale, v, activation = 'tanh' }, query, { count, keys, values }) {
     const width = query.length
     const size = (a: Float32Array): number => Math.max(1e-8, Math.sqrt(dot(a, a)))
-    const scores = Array.from({ length: count }, (_, i) => {
-      const key = keys.subarray(i * width, (i + 1) * width)
+    const scoreOf = (key: Float32Array): number => {
       switch (score) {
-        case 'dot': return scale * dot(query, key)
-        case 'cosine': return scale * dot(query, key) / (size(query) * size(key))
-        case 'additive': return scale * key.reduce((sum, k, j) => sum + (v?.[j] ?? 0) * ACTIVATIONS[activation](query[j] + k), 0)
+        case 'dot': return dot(query, key)
+        case 'cosine': return dot(query, key) / (size(query) * size(key))
+        case 'additive': return key.reduce((sum, k, j) => sum + (v?.[j] ?? 0) * ACTIVATIONS[activation](query[j] + k), 0)
       }
-    })
+    }
+    const scores = Array.from({ length: count }, (_, i) => scale * scoreOf(keys.subarray(i * width, (i + 1) * width)))
     const a = softmax(scores)
     const V = values.length / count
     return {

@@ -55,3 +55,8 @@ export function customLstm (I: number, Hi: number, Ho: number, value = 0.1): Rec
     'hidden_linear.bias': full(4 * Ho)
   }
 }
+
+/** The same under a prefix, as a part of a whole model. */
+export function under (prefix: string, tensors: Readonly<Record<string, Written>>): Record<string, Written> {
+  return Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [`${prefix}.${name}`, tensor]))
+}

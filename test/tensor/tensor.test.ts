@@ -21,7 +21,7 @@ const WRONG: ReadonlyArray<[name: string, value: unknown, form: TensorForm, path
   ['null', null, { ranks: [1] }, '', /^expected an array of numbers, got null$/, false],
   ['nested arrays, which nobody has read', [[1]], { ranks: [1, 2] }, '', /^expected an array of numbers or an array of arrays of numbers, got an array$/, false],
   ['another rank', vector, { ranks: [2, 3] }, '', /^expected an array of arrays of numbers or arrays of numbers nested 3 deep, got arrays nested 1 deep$/, false],
-  ['ragged rows', ragged, { ranks: [3] }, '/1', /^ragged: has 3 entries where the first has 1$/, true]
+  ['ragged rows', ragged, { ranks: [3] }, '/1', /^ragged: has 3 entries, but the first has 1$/, true]
 ]
 
 for (const [name, value, form, path, message, wellFormed] of WRONG) {

@@ -3,7 +3,12 @@ import { optionsOf } from './options.ts'
 import type { PolicyKind } from './policy.ts'
 import { createWiring, WIRING } from './wiring.ts'
 
-const readOptions = optionsOf('attention', { ...WIRING, combine: Type.Optional(Type.Enum(['concat', 'sum'])) })
+const readOptions = optionsOf('attention', {
+  ...WIRING,
+  // With their defaults, for GET /models.
+  residual: Type.Optional(Type.Boolean({ default: false })),
+  combine: Type.Optional(Type.Enum(['concat', 'sum'], { default: 'concat' }))
+})
 
 /**
  * Matching Networks' read (Vinyals et al. 2016, appendix A.1): `a = softmax(h . s_i)`, `r = sum a_i s_i`, and
@@ -15,6 +20,6 @@ export const attention: PolicyKind = {
   create (options, model) {
     const { combine = 'concat', read = {}, ...rest } = readOptions(options)
     const parts = ['h', 'read']
-    return createWiring({ ...rest, read, h_in: combine === 'concat' ? parts : { sum: parts } }, model, '/feedback')
+    return createWiring({ read, h_in: combine === 'concat' ? parts : { sum: parts }, ...rest }, model, '/feedback')
   }
 }

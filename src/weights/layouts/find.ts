@@ -92,9 +92,10 @@ function splitsOf (name: string, only: string | undefined): Array<{ prefix: stri
     return name.startsWith(start) ? [{ prefix: only, own: name.slice(start.length) }] : []
   }
   const splits: Array<{ prefix: string, own: string }> = []
-  for (let end = name.length; end >= 0 && splits.length < MOST_PARTS;) {
-    end = end === 0 ? -1 : name.lastIndexOf('.', end - 1)
-    splits.unshift({ prefix: name.slice(0, Math.max(0, end)), own: name.slice(end + 1) })
+  for (let dot = name.length; dot > 0 && splits.length < MOST_PARTS;) {
+    dot = name.lastIndexOf('.', dot - 1)
+    // No module has a path of no letters.
+    if (dot !== 0) splits.unshift({ prefix: name.slice(0, Math.max(0, dot)), own: name.slice(dot + 1) })
   }
   return splits
 }

@@ -45,6 +45,16 @@ test('without a policy it is identity if Hi = Ho, else none', async () => {
   assert.equal(policy.wiring, undefined)
 })
 
+test('a policy has its options, as they are set or by default', async () => {
+  const optionsOf = async (options: PolicyOptions, model: PolicySetting) => (await createPolicy(options, model)).options
+  assert.deepEqual(await optionsOf({ policy: 'attention' }, setting(2, 4, 2)), { policy: 'attention', combine: 'concat', residual: false })
+  const given = { policy: 'attention', combine: 'sum', residual: true }
+  assert.deepEqual(await optionsOf(given, setting(2, 2, 2)), given)
+  const tensors = { P: new Tensor([3, 2], new Float32Array(6)) }
+  assert.deepEqual(await optionsOf({ policy: 'projection', weight: 'P' }, setting(1, 3, 2, tensors)), { policy: 'projection', weight: 'P' })
+  assert.deepEqual(await optionsOf({ policy: 'repeat' }, setting(1, 4, 2)), { policy: 'repeat' })
+})
+
 test('identity is h', async () => {
   const { h, next } = await nextOf({ policy: 'identity' }, setting(1, 2, 2))
   assert.deepEqual(next, h)

@@ -26,7 +26,7 @@ test('2,000 random networks are read as they were written, in whatever names, or
 })
 
 test('a name that only ends alike is another tensor', () => {
-  const { layers, used } = readTensors({ ...customLstm(1, 1, 1), 'my_input_linear.weight': numbered(8, 3), 'x.weight_ih_l01': numbered(4, 1), bias_ih_l0: numbered(4) })
+  const { layers, used } = readTensors({ ...customLstm(1, 1, 1), 'my_input_linear.weight': numbered(8, 3), 'x.weight_ih_l01': numbered(4, 1), '.hidden_linear.weight': numbered(4, 1), bias_ih_l0: numbered(4) })
   assert.deepEqual(layers.nodes[0][0].cell.sizes, { I: 1, Hi: 1, Ho: 1 })
   assert.equal(used.size, 4)
 })
@@ -60,6 +60,8 @@ const WRONG: ReadonlyArray<[name: string, tensors: Record<string, Written>, mess
   ['W_ih missing in one direction alone', without({ ...layer('0', 8, 2, 3), ...layer('0_reverse', 8, 2, 3) }, 'weight_ih_l0_reverse'), /^tensor weight_ih_l0_reverse: is missing: weight_hh_l0_reverse is there, and of another layer or direction weight_ih_l0$/],
   ['a stack without any W_ih', { weight_hh_l0: numbered(8, 2), weight_hh_l1: numbered(8, 2) }, /^tensor weight_ih_l0: is missing: weight_hh_l0 is there$/],
   ['a bias missing in one layer', without(biased, 'bias_hh_l1'), /^tensor bias_hh_l1: is missing: weight_ih_l1 is there, and of another layer or direction bias_hh_l0$/],
+  ['a bias of a later layer alone', without(biased, 'bias_hh_l0'), /^tensor bias_hh_l0: is missing: weight_ih_l0 is there, and of another layer or direction bias_hh_l1$/],
+  ['a second direction of a later layer alone', without(both, 'weight_ih_l0_reverse', 'weight_hh_l0_reverse'), /^tensor weight_ih_l0_reverse: is missing: weight_ih_l1_reverse is there, so every layer must have both directions$/],
   ['a projection missing in one layer', without(projected, 'weight_hr_l1'), /^tensor weight_hr_l1: is missing: weight_ih_l1 is there, and of another layer or direction weight_hr_l0$/],
 
   ['rows that are not four gates', { ...custom, 'input_linear.weight': numbered(13, 2) }, /^tensor input_linear\.weight: expected shape \[4 Ho, I\] for an LSTM, found \[13, 2\]$/],

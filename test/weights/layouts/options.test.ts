@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { InputError } from '../../../src/errors.ts'
 import { compile } from '../../../src/tensor/schema.ts'
@@ -64,6 +65,8 @@ test('a prefix picks one network of several', () => {
 })
 
 test('DeepChem\'s SetGather: kernel U [2n, 4n] over [h; r] alone, bias b [4n], gates i, f, o, g', () => {
+  const [, json = ''] = /SetGather[^]*?```json\n(.*)\n```/.exec(readFileSync('docs/models.md', 'utf8')) ?? []
+  const documented: { cell: CellOptions } = JSON.parse(json)
   const n = 2
   // Element [k, gate, j] of U is 100 k + 10 gate + j, in the order in which SetGather has the gates; b the same without k.
   const gates = { i: 0, f: 1, o: 2, g: 3 }
@@ -71,7 +74,7 @@ test('DeepChem\'s SetGather: kernel U [2n, 4n] over [h; r] alone, bias b [4n], g
   const { layers } = readTensors({
     'hidden_linear.weight': f32([2 * n, 4 * n], range(0, 2 * n).flatMap((k) => columns.map((column) => 100 * k + column))),
     'hidden_linear.bias': f32([4 * n], columns)
-  }, { gates: 'ifog', transposed: true })
+  }, documented.cell)
   const [[{ cell }]] = layers.nodes
   assert.equal(layers.kind, 'lstm')
   assert.deepEqual(cell.sizes, { I: 0, Hi: 2 * n, Ho: n })
