@@ -180,6 +180,12 @@ describe('what the cell reads', () => {
     await assertReads({ x: { weight: 'W [5, 6]', bias: 'b [5]', activation: 'tanh', of: ['x', 'h'] } }, [5, 4, 4], {}, times('W [5, 6]', [...x, ...h], 'b [5]').map(Math.tanh), h)
   })
 
+  test('as its x, may be a read, in a GRU too', async () => {
+    const model = await serve({ read: { score: 'dot' }, x: ['x', 'read'] }, [6, 4, 4], { kind: 'gru' })
+    const answer = await model.sequence({ ...request, context: { support: row(h) } })
+    assertClose(only(answer.h_out), only((await model.step({ x: row([...x, ...h]), h_in: row(h) })).h_out))
+  })
+
   test('as its x, may be as wide as the request\'s, and another', async () => {
     const model = await serve({ x: { weight: 'W [4, 4]', activation: 'tanh', of: 'x' } }, [4, 4, 4])
     const answer = await model.sequence({ x: new Tensor([1, 1, 4], Float32Array.from(h)) })
