@@ -36,8 +36,10 @@ export class JsonCursor {
 
   /** Passes space, and this byte if it is next. */
   take (byte: number): boolean {
-    this.skipSpace()
-    if (this.bytes[this.at] !== byte) return false
+    if (this.bytes[this.at] !== byte) {
+      this.skipSpace()
+      if (this.bytes[this.at] !== byte) return false
+    }
     this.at++
     return true
   }
