@@ -21,7 +21,7 @@ export const Settings = Type.Object({
   'max-steps': Type.Integer({ minimum: 1, maximum: 2 ** 24, default: 2 ** 16, description: 'Largest B x T of a request' }),
   'batch-rows': Type.Integer({ minimum: 1, maximum: 4096, default: 64, description: 'Most rows that are computed together; 1 turns batching off' }),
   'max-rows': Type.Integer({ minimum: 1, maximum: 2 ** 24, default: 4096, description: 'Most rows in work; past it requests are refused with a 503' }),
-  'max-bytes': Type.Integer({ minimum: 1, maximum: 2 ** 40, default: 2 ** 28, description: 'Most bytes of tensors in work; likewise' }),
+  'max-bytes': Type.Integer({ minimum: 1, maximum: 2 ** 40, default: 2 ** 28, description: 'Most bytes that requests hold; likewise' }),
   'api-key': Type.Optional(Type.Array(Type.String({ minLength: 1 }), { description: 'A key that clients must send; may be given more than once, or with commas in the variable' })),
   'api-key-file': Type.Optional(Type.String({ minLength: 1, description: 'File of such keys, one a line' })),
   'metrics-port': Type.Optional(Type.Integer({ minimum: 0, maximum: 65535, description: 'Port for /metrics alone, which needs no key there' })),
