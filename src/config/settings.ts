@@ -27,7 +27,7 @@ export const Settings = Type.Object({
   'max-work': Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER, default: 2 ** 40, description: 'Most multiply-adds of a request: its rows x steps x the work of a step, reads included' }),
   'batch-rows': Type.Integer({ minimum: 1, maximum: 4096, default: 64, description: 'Most rows that are computed together; 1 turns batching off' }),
   'max-rows': Type.Integer({ minimum: 1, maximum: 2 ** 24, default: 4096, description: 'Most rows in progress; past it requests get a 503' }),
-  'max-bytes': Type.Integer({ minimum: 1, maximum: 2 ** 40, default: 2 ** 28, description: 'Most bytes of tensors in progress; past it requests get a 503' }),
+  'max-bytes': Type.Integer({ minimum: 1, maximum: 2 ** 40, default: 2 ** 28, description: 'Most bytes that requests hold; past it requests get a 503' }),
   'api-key': Type.Optional(Type.Array(Type.String({ minLength: 1 }), { description: 'A key that clients must send; for several, repeat the flag or use commas in the variable' })),
   'api-key-file': Type.Optional(Type.String({ minLength: 1, description: 'File of such keys, one per line' })),
   'metrics-port': Type.Optional(Type.Integer({ minimum: 0, maximum: 65535, description: 'Port that serves only /metrics, without a key' })),

@@ -37,8 +37,10 @@ export class JsonCursor {
 
   /** Skips space, and this byte if it is next. */
   take (byte: number): boolean {
-    this.skipSpace()
-    if (this.bytes[this.at] !== byte) return false
+    if (this.bytes[this.at] !== byte) {
+      this.skipSpace()
+      if (this.bytes[this.at] !== byte) return false
+    }
     this.at++
     return true
   }
