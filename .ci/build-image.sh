@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Builds and tries docker/Dockerfile where there is neither Docker nor a container registry, as root on Debian:
+# Builds and tries docker/Dockerfile without Docker and without a container registry, as root on Debian:
 #
 #     apt-get install buildah debootstrap
-#     .ci/build-image.sh [FOLDER]      the folder keeps base image and storage for the next time
+#     .ci/build-image.sh [FOLDER]      FOLDER keeps the base image and the storage for the next run
 #
-# The base, which cannot be pulled, is this machine's Debian with Node.js and npm from their npm packages. apt and npm, here and
-# in the build, go by this machine's configuration. `cellserve` is then started as its configuration says, its user, its
-# environment, its command: in namespaces of its own, on a read-only root, with a folder mounted at /models. Unlike under
-# Docker its network is the machine's, and there are no cgroup limits and no seccomp profile.
+# The base image, which cannot be pulled, is this machine's Debian with Node.js and npm from their npm packages. apt and npm, here
+# and in the build, use this machine's configuration. The script then starts `cellserve` with the user, environment and command
+# of its image: in its own namespaces, on a read-only root, with a folder mounted at /models. Unlike under Docker, it uses the
+# machine's network, and there are no cgroup limits and no seccomp profile.
 set -euo pipefail
 
 NODE=24
@@ -34,7 +34,7 @@ clean_up() {
 }
 trap clean_up EXIT
 
-# Where overlays cannot be mounted, as in many containers, every layer is a whole copy: then as few as may be.
+# If overlays cannot be mounted, as in many containers, every layer is a full copy, so use as few as possible.
 if container=$(buildah from scratch 2>/dev/null) && buildah mount "$container" >/dev/null 2>&1; then
   buildah rm "$container" >/dev/null
 else
@@ -49,7 +49,7 @@ if ! buildah inspect --type image base >/dev/null 2>&1; then
   # shellcheck disable=SC2016
   mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' "Codename: $VERSION_CODENAME" | head -n 1)
   debootstrap --variant=minbase "$VERSION_CODENAME" "$work/base" "$mirror" >"$logs/debootstrap" || { tail "$logs/debootstrap"; exit 1; }
-  # What Debian's slim images leave out.
+  # Files that Debian's slim images leave out.
   rm -rf "$work/base"/usr/share/{doc,info,locale,man} "$work/base"/var/{cache/apt,log,lib/apt/lists}/* "$work/base"/dev/*
   for package in "node-linux-$(node -p process.arch)@$NODE" npm@11; do
     tar -xzf "$work/$(npm pack --silent --pack-destination "$work" "$package")" -C "$work" --no-same-owner
@@ -69,7 +69,7 @@ if ! buildah inspect --type image base >/dev/null 2>&1; then
 fi
 echo "Node.js $NODE on $PRETTY_NAME"
 
-# What this machine is told about apt, npm and certificates, for the length of the build.
+# This machine's configuration of apt, npm and certificates, for the duration of the build.
 configuration=(--volume /etc/apt:/etc/apt:ro --volume /etc/ssl/certs:/etc/ssl/certs:ro)
 for pair in "$(npm config get globalconfig):/usr/local/etc/npmrc" "$(npm config get userconfig):/root/.npmrc"; do
   if [ -f "${pair%%:*}" ]; then configuration+=(--volume "$pair:ro"); fi
@@ -109,7 +109,7 @@ cp -r models/custom-lstm "$work/models/mine"
 mount --bind "$work/models" "$root/models"
 mount -o remount,bind,ro "$root/models"
 
-# The image's own configuration, a line each.
+# The image's own configuration, one value per line.
 configured() { buildah inspect --type image cellserve | node -e "
   const { config } = JSON.parse(require('node:fs').readFileSync(0, 'utf8')).OCIv1
   console.log([$1].flat().join('\n'))"; }
@@ -120,10 +120,10 @@ directory=$(configured config.WorkingDir)
 port=$(node -p "const s = require('node:net').createServer().listen(0, '127.0.0.1', () => { console.log(s.address().port); s.close() }); ''" | tr -d '\n')
 
 in_container() {
-  exec env -i "${environment[@]}" CELLSERVE_PORT="$port" "$(command -v unshare)" --mount --pid --ipc --uts --fork --kill-child \
+  exec env -i "${environment[@]}" "$(command -v unshare)" --mount --pid --ipc --uts --fork --kill-child \
     --root="$root" --wd="$directory" --mount-proc --setuid="$user" --setgid="$group" "$@"
 }
-in_container "${entrypoint[@]}" >"$logs/service" 2>&1 &
+in_container "${entrypoint[@]}" --port "$port" >"$logs/service" 2>&1 &
 parent=$!
 curl -sf --retry 60 --retry-delay 1 --retry-connrefused "http://127.0.0.1:$port/health/ready" >/dev/null || { cat "$logs/service"; exit 1; }
 service=$(pgrep -P "$parent")
@@ -138,7 +138,11 @@ is_read_only() { ! touch "/proc/$service/root/app/file" "/proc/$service/root/tmp
 steps() { curl -sf "$url/models/mine/step" -H 'content-type: application/json' -d "$step" | grep -q '"h_out":\[-0.12481744,'; }
 is_native() { curl -sf "$url/models/mine" | grep -q '"engine":.*native'; }
 has_no_tensorflow() { [ -z "$(find "$root" -path '*tensorflow*' -type f -print -quit)" ]; }
-is_healthy() { (in_container node healthcheck.mjs) }
+# In the service's own namespaces, where it is the first process.
+is_healthy() {
+  env -i "${environment[@]}" "$(command -v nsenter)" --target "$service" --mount --pid --ipc --uts --root --wd \
+    --setuid "$user" --setgid "$group" node dist/cli/healthcheck.js
+}
 check "it runs as user $user" is_user
 check "it holds no capability" has_no_capability
 check "its root file system is read-only" is_read_only
@@ -151,7 +155,7 @@ check "its HEALTHCHECK" is_healthy
 exec 3<>"/dev/tcp/127.0.0.1/$port"
 printf 'POST /step HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: %d\r\nexpect: 100-continue\r\n\r\n' "${#step}" >&3
 read -r -t 10 answer <&3
-check "a request is in work" grep -q ' 100 ' <<<"$answer"
+check "a request is in progress" grep -q ' 100 ' <<<"$answer"
 kill -TERM "$service"
 refuses() { for _ in $(seq 50); do if ! curl -sf "$url/health/ready" >/dev/null; then return; fi; sleep 0.1; done; return 1; }
 check "after SIGTERM it is not ready" refuses

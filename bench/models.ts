@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { f32, writeSafetensors } from '../test/support/safetensors.ts'
 
-/** So many float32 in [-scale, scale). */
+/** `length` random float32 numbers in [-scale, scale). */
 export function random (length: number, scale = 1): number[] {
   return Array.from({ length }, () => Math.fround((Math.random() * 2 - 1) * scale))
 }
@@ -12,7 +12,7 @@ export function median (values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]
 }
 
-/** A folder of LSTMCells with I = Hi = Ho = n for each n of `units`, named after it. */
+/** A folder with one LSTMCell per `n` of `units`, with I = Hi = Ho = n and the name `n`. */
 export async function writeBenchModels (units: readonly number[]): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'cellserve-bench-'))
   for (const n of units) {

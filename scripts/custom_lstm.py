@@ -1,4 +1,4 @@
-"""The CustomLSTM cell and its feedbacks in PyTorch: what the demo models and the fixtures are made from."""
+"""The CustomLSTM cell and its feedbacks in PyTorch: the demo models and the fixtures are made from these."""
 
 import torch
 from torch import nn
@@ -26,7 +26,7 @@ def attend(h, support):
 
 
 def run(cell, feedback, x, h_in=None, c_in=None, lengths=None, residual=False):
-    """Steps a cell over x [B, T, I]. feedback(h, t) makes what step t reads; h is zero before the first step.
+    """Steps a cell over x [B, T, I]. feedback(h, t) returns what step t reads; h is zero before the first step.
 
     Returns output [B, T, Ho] (zeros past a row's length), h and c after each row's last step, and the h_next of each row.
     """

@@ -1,9 +1,9 @@
 // Builds the native engine's addon when the package is installed. Never fails the install: without the addon the service
 // runs on TensorFlow.js, and says so.
 //
-//     node scripts/install-native.mjs             takes a prebuilt addon where one loads, else builds one
+//     node scripts/install-native.mjs             takes a prebuilt addon if one loads, otherwise builds one
 //     node scripts/install-native.mjs --build     builds one in any case
-//     node scripts/install-native.mjs --verbose   shows what node-gyp says
+//     node scripts/install-native.mjs --verbose   shows the output of node-gyp
 //     node scripts/install-native.mjs --pack      builds one and copies it to prebuilds/, for publishing
 
 import { spawnSync } from 'node:child_process'
@@ -26,7 +26,7 @@ main()
 function main () {
   const pack = asked.has('--pack')
   if (!pack && !asked.has('--build') && loads(prebuilt)) {
-    // What an earlier build left would be taken before it.
+    // The service would load the result of an earlier build before a prebuilt addon.
     rmSync(built, { force: true })
     return console.log('cellserve: the native engine is prebuilt for this platform')
   }
@@ -44,9 +44,9 @@ function main () {
   console.log('cellserve: the native engine is built')
 }
 
-/** Why there is no addon now, in a few words, or undefined where there is. */
+/** Why there is no addon, in a few words, or undefined if there is one. */
 function build () {
-  if (process.platform === 'win32') return 'that takes GCC or Clang, on Linux or macOS'
+  if (process.platform === 'win32') return 'it needs GCC or Clang, on Linux or macOS'
   const nodeGyp = findNodeGyp()
   if (nodeGyp === undefined) return 'npm\'s node-gyp was not found'
 
@@ -59,13 +59,13 @@ function build () {
   })
   const output = `${stdout ?? ''}${stderr ?? ''}`
   if (!verbose) keep(output)
-  if (status === 0) return loads(built) ? undefined : 'what was built does not load'
+  if (status === 0) return loads(built) ? undefined : 'the built addon does not load'
   const tools = /Could not find any Python|not found: make|(make|cc|[cg]\+\+|clang(\+\+)?): (command )?(not found|No such file)/i
-  if (tools.test(output)) return 'that takes Python, make and a C++ compiler'
+  if (tools.test(output)) return 'it needs Python, make and a C++ compiler'
   return verbose ? 'see above' : 'see build/install.log'
 }
 
-/** Node's headers stand beside it in most installations; where they do not, node-gyp downloads them. */
+/** Most installations have Node's headers next to it; otherwise node-gyp downloads them. */
 function headers () {
   if (process.env.npm_config_nodedir !== undefined) return []
   const prefix = resolve(dirname(process.execPath), '..')
@@ -79,7 +79,7 @@ function findNodeGyp () {
     process.env.npm_execpath, // the npm that runs this script
     join(prefix, 'lib', 'node_modules', 'npm', 'package.json'),
     join(prefix, 'share', 'nodejs', 'npm', 'package.json'),
-    fileURLToPath(import.meta.url) // a node-gyp of the project's own
+    fileURLToPath(import.meta.url) // the project's own node-gyp
   ]
   const places = [process.env.npm_config_node_gyp]
   for (const npm of npms) {
@@ -93,7 +93,7 @@ function findNodeGyp () {
 }
 
 function loads (file) {
-  // In a process of its own: one that crashes must not fail the install.
+  // In its own process: an addon that crashes must not fail the install.
   return existsSync(file) && spawnSync(process.execPath, ['-e', `require(${JSON.stringify(file)}).createEngine`]).status === 0
 }
 
@@ -102,6 +102,6 @@ function keep (output) {
     mkdirSync(dirname(log), { recursive: true })
     writeFileSync(log, output)
   } catch {
-    // a log that cannot be written is no reason to fail
+    // an unwritable log is no reason to fail
   }
 }

@@ -1,19 +1,19 @@
 import { readFile } from 'node:fs/promises'
 
-/** A package that a production install brings. */
+/** A package that a production install includes. */
 export interface Licensed {
   readonly name: string
   readonly version: string
-  /** An SPDX expression, as the package itself says. */
+  /** An SPDX expression, from the package itself. */
   readonly licence: string
 }
 
-/** Licences that ask for no more than that their notice is kept. */
+/** Licences that only require their notice to be kept. */
 const PERMISSIVE = new Set(['0BSD', 'Apache-2.0', 'BlueOak-1.0.0', 'BSD-2-Clause', 'BSD-3-Clause', 'CC0-1.0', 'ISC', 'MIT', 'MIT-0', 'Unlicense', 'Zlib'])
 
 const ROOT = new URL('../', import.meta.url)
 
-/** The production dependencies that package-lock.json pins, with what their own package.json files say, by name. */
+/** The production dependencies that package-lock.json pins, with the licences from their own package.json files, by name. */
 export async function readLicences (): Promise<Licensed[]> {
   const { packages }: { packages: Record<string, { dev?: boolean }> } = await readJson('package-lock.json')
   const paths = Object.entries(packages).filter(([path, { dev }]) => path !== '' && dev !== true).map(([path]) => path)
@@ -25,12 +25,12 @@ export async function readLicences (): Promise<Licensed[]> {
   return [...found].sort(([a], [b]) => a < b ? -1 : 1).map(([, licensed]) => licensed)
 }
 
-/** Whether an SPDX expression can be kept by keeping permissive licences alone. */
+/** Whether permissive licences alone satisfy an SPDX expression. */
 export function isPermissive (expression: string): boolean {
   return expression.replace(/^\((.*)\)$/, '$1').split(' OR ').some((choice) => choice.split(' AND ').every((id) => PERMISSIVE.has(id)))
 }
 
-/** The list as it is committed. */
+/** The text of the committed list. */
 export function licencesText (packages: readonly Licensed[]): string {
   const counts = new Map<string, number>()
   for (const { licence } of packages) counts.set(licence, (counts.get(licence) ?? 0) + 1)

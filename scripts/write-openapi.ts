@@ -7,6 +7,6 @@ import { createService } from '../src/service.ts'
 const config = readConfig([], {})
 if (typeof config === 'string') throw new Error(config)
 const { app } = await createService(config, await chooseEngine('auto'))
-await app.ready()
-await writeFile(new URL('../openapi/openapi.json', import.meta.url), `${JSON.stringify(app.swagger(), null, 2)}\n`)
+const document = (await app.inject('/openapi.json')).json<object>()
+await writeFile(new URL('../openapi/openapi.json', import.meta.url), `${JSON.stringify(document, null, 2)}\n`)
 await app.close()

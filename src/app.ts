@@ -1,5 +1,4 @@
 import Fastify, { LogController, type FastifyBaseLogger } from 'fastify'
-import cors from '@fastify/cors'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { Config } from './config/settings.ts'
 import type { Json } from './wire/json.ts'
@@ -8,20 +7,24 @@ import type { Admission } from './scheduler/admission.ts'
 import type { Registry } from './model/registry.ts'
 import answers from './plugins/response-format.ts'
 import bodies from './plugins/body-parsers.ts'
-import callers from './plugins/admission.ts'
-import connections, { answerClientError } from './plugins/connections.ts'
+import admit from './plugins/admission.ts'
+import connections from './plugins/connections.ts'
+import cors from './plugins/cors.ts'
 import drain from './plugins/drain.ts'
 import errors, { answerFrameworkError } from './plugins/errors.ts'
 import headers from './plugins/security-headers.ts'
+import accessLog from './plugins/telemetry/access-log.ts'
 import identity, { requestId, requestLogger } from './plugins/telemetry/request-id.ts'
-import keyring from './plugins/auth.ts'
+import auth, { createKeyring } from './plugins/auth.ts'
 import limit from './plugins/rate-limit.ts'
 import counting from './plugins/telemetry/request-metrics.ts'
 import openapi from './plugins/openapi.ts'
 import streams from './plugins/ndjson.ts'
 import tracing from './plugins/telemetry/tracing.ts'
+import { rewriteUrl } from './plugins/urls.ts'
 import validation from './plugins/validation.ts'
 import health from './routes/health.ts'
+import home from './routes/home.ts'
 import metricsRoute from './routes/metrics.ts'
 import models from './routes/models.ts'
 import sequence from './routes/sequence.ts'
@@ -34,72 +37,90 @@ export interface AppOptions {
   readonly admission: Admission
   readonly metrics: Metrics
   readonly json: Json
-  /** Those who send one of these are served; all where there are none. */
+  /** Only clients that send one of these keys are served; without keys, all are. */
   readonly keys: readonly string[]
-  /** Left out, nothing is logged. */
+  /** If absent, nothing is logged. */
   readonly logger?: FastifyBaseLogger
 }
 
 /** The service, ready to listen. */
 export async function buildApp ({ config, registry, admission, metrics, json, keys, logger }: AppOptions) {
+  const keyOf = createKeyring(keys)
   const requestTimeout = 1000 * config['body-timeout']
   const app = Fastify({
     ...(logger !== undefined && { loggerInstance: logger }),
-    // Two lines a request are dear under load, and the metrics count them anyway.
+    // Two log lines per request are expensive under load, and the metrics count requests anyway.
     logController: new LogController({ disableRequestLogging: logger?.level !== 'debug' && logger?.level !== 'trace' }),
     childLoggerFactory: requestLogger,
     genReqId: requestId,
     bodyLimit: config['body-limit'],
     keepAliveTimeout: 1000 * config['keep-alive-timeout'],
     requestTimeout,
+    // A connection on which nothing moves, not even an answer, for longer than a request may take.
+    connectionTimeout: 1000 * (Math.max(config['request-timeout'], config['body-timeout']) + 5),
     http: {
       requestTimeout,
-      // A part takes no longer than the whole.
+      // The head cannot take longer than the whole request.
       headersTimeout: Math.min(1000 * config['header-timeout'], requestTimeout),
-      // How often those two are looked at; by default twice a minute.
+      // How often Node.js checks those two timeouts; its default is every 30 seconds.
       connectionsCheckingInterval: 1000,
       maxHeaderSize: config['max-header-bytes'],
-      // The connections plugin says it in words.
+      // The connections plugin answers with problem+json.
       requireHostHeader: false
     },
     ...(config['trust-proxy'] !== undefined && { trustProxy: config['trust-proxy'] }),
-    routerOptions: { maxParamLength: 255 },
-    // The drain plugin answers in our own words.
+    rewriteUrl,
+    // What is too long has been led elsewhere.
+    routerOptions: { maxParamLength: config['max-header-bytes'] },
+    // The drain and connections plugins answer with problem+json.
     return503OnClosing: false,
-    frameworkErrors: answerFrameworkError,
-    clientErrorHandler: answerClientError
+    clientErrorHandler: () => {},
+    frameworkErrors: answerFrameworkError
   }).withTypeProvider<TypeBoxTypeProvider>()
 
+  // Hooks run in this order. Every answer has an id, its headers and a place in the metrics, whoever refuses it.
   await app.register(errors)
-  await app.register(connections, { maxConnections: config['max-connections'] })
-  await app.register(identity, { accessLog: config['access-log'] })
+  await app.register(identity)
+  if (config['access-log']) await app.register(accessLog, { registry })
   await app.register(tracing, { version })
   await app.register(headers)
-  if (config['cors-origin'] !== undefined) await app.register(cors, { origin: config['cors-origin'], methods: ['GET', 'POST'] })
+  await app.register(cors, { origins: config['cors-origin'] })
   await app.register(counting, { metrics, registry })
+  await app.register(connections, {
+    maxConnections: config['max-connections'],
+    onRefused (id, status, reason) {
+      metrics.answered({ route: 'none', model: 'none', status }, 0, reason)
+      if (config['access-log']) app.log.info({ reqId: id, status }, 'answered')
+    }
+  })
   await app.register(drain)
-  await app.register(keyring, { keys })
-  await app.register(limit, { perSecond: config['rate-limit'], byKey: keys.length > 0 })
+  await app.register(limit, { perSecond: config['rate-limit'], keyOf })
+  await app.register(auth, { keyOf })
+  await app.register(admit, { admission, timeout: config['request-timeout'] })
   await app.register(bodies, { json })
   await app.register(validation)
   await app.register(answers, { json })
-  await app.register(openapi, { version })
-  await app.register(callers, { admission, timeout: config['request-timeout'] })
+  await app.register(openapi, { version, registry, keyed: keyOf !== undefined })
   await app.register(streams, { json })
 
   await app.register(step, { registry })
   await app.register(sequence, { registry })
   await app.register(models, { registry })
   await app.register(health)
+  await app.register(home, { version })
   if (config['metrics-port'] === undefined) await app.register(metricsRoute, { metrics })
   return app
 }
 
-/** `/metrics` alone, for a port of its own. */
+/** The most connections to a port of the metrics' own. */
+const MAX_SCRAPES = 64
+
+/** Only `/metrics`, for its own port. */
 export async function buildMetricsApp (metrics: Metrics) {
-  const app = Fastify({ frameworkErrors: answerFrameworkError, clientErrorHandler: answerClientError })
+  const app = Fastify({ frameworkErrors: answerFrameworkError, clientErrorHandler: () => {} })
   await app.register(errors)
   await app.register(headers)
+  await app.register(connections, { maxConnections: MAX_SCRAPES, onRefused: () => {} })
   await app.register(metricsRoute, { metrics })
   return app
 }

@@ -1,38 +1,38 @@
-/** Why a request is refused; the errors plugin gives each its HTTP status. */
+/** The kinds of failed requests; the errors plugin gives each its HTTP status. */
 export type ErrorKind =
-  /** Not of the form that the schema asks for. */
+  /** Does not fit the schema. */
   | 'malformed'
-  /** Well-formed, but wrong for this model or in itself. */
+  /** Well-formed, but wrong for this model or inconsistent. */
   | 'unprocessable'
-  /** No model of that name. */
+  /** There is no model of that name. */
   | 'unknown'
-  /** The operator's own code failed on it. */
+  /** The operator's own code failed on the request. */
   | 'failed'
-  /** Not now; the same request may be answered later. */
+  /** Cannot be answered now; the same request may succeed later. */
   | 'unavailable'
   /** Not answered in time. */
   | 'late'
-  /** The caller has gone. */
+  /** The client has disconnected. */
   | 'gone'
-  /** None who may ask. */
+  /** Not authenticated. */
   | 'unauthorized'
-  /** One who asks too often. */
+  /** Rate limit exceeded. */
   | 'limited'
 
 /** One thing that is wrong with a request. */
 export interface FieldError {
-  /** JSON pointer (RFC 6901) into the request's body; empty for the body as a whole. */
+  /** JSON pointer (RFC 6901) into the request's body; empty for the whole body. */
   readonly path: string
-  /** What was expected and what came, in words. */
+  /** What was expected and what was found, in words. */
   readonly message: string
 }
 
-/** A request that cannot be answered, with what its sender has to know to mend it. */
+/** A request that cannot be answered, with what the client must know to correct it. */
 export class InputError extends Error {
   override readonly name = 'InputError'
   readonly kind: ErrorKind
   readonly errors: readonly FieldError[]
-  /** The model that refuses, where it came to one. */
+  /** The model that the error is about, if the request reached one. */
   model?: string
 
   constructor (kind: ErrorKind, errors: FieldError | readonly FieldError[], options?: ErrorOptions) {
@@ -42,6 +42,13 @@ export class InputError extends Error {
     this.errors = list
   }
 }
+
+/** A name in a JSON pointer; a long one, which no field has, is cut. */
+export function pointerPart (name: string): string {
+  const part = name.length > MAX_NAME ? `${name.slice(0, MAX_NAME)}...` : name
+  return part.replaceAll('~', '~0').replaceAll('/', '~1')
+}
+const MAX_NAME = 80
 
 /** A well-formed request that is wrong at `path`. */
 export function unprocessable (path: string, message: string): InputError {

@@ -1,33 +1,48 @@
 import Type from 'typebox'
 import { createPolicy } from './model/policies/policies.ts'
 import { createModel, type Model, type ModelDeps } from './model/model.ts'
+import { directionsOf, sizesOf, type Layers } from './network/layers.ts'
 import { compile } from './tensor/schema.ts'
 import { ModelsError, readModels, type ModelFile } from './weights/folder.ts'
+import { listOf } from './weights/layouts/floats.ts'
+import { CellOptionsSchema } from './weights/layouts/options.ts'
 
 const readConfig = compile(Type.Object({
+  cell: Type.Optional(CellOptionsSchema),
   default: Type.Optional(Type.Boolean()),
   feedback: Type.Optional(Type.Object({ policy: Type.String() }))
 }, { additionalProperties: false }))
 
 /**
- * The models of a folder, each with its policy, ready on the engine.
+ * Loads the models of a folder, each with its policy, onto the engine.
  *
+ * @param warn is told, one line each, of files and tensors that someone may believe to be used and that are not.
  * @throws ModelsError at the first file that is wrong; the message names it.
  */
-export async function loadModels (directory: string, house: ModelDeps): Promise<Model[]> {
-  const files = await readModels(directory)
-  return await Promise.all(files.map((file) => loadModel(file, house)))
+export async function loadModels (directory: string, deps: ModelDeps, warn: (message: string) => void = () => {}): Promise<Model[]> {
+  const files = await readModels(directory, warn)
+  const models = await Promise.all(files.map((file) => loadModel(file, deps)))
+  for (const { name, unusedTensors } of models) {
+    if (unusedTensors.length > 0) warn(`model ${name}: nothing uses the tensors ${listOf(unusedTensors)} of its file`)
+  }
+  return models
 }
 
-async function loadModel (file: ModelFile, house: ModelDeps): Promise<Model> {
-  const { name, cell, config, folder, tensor } = file
+async function loadModel (file: ModelFile, deps: ModelDeps): Promise<Model> {
+  const { name, config, folder, tensor, layers } = file
   try {
     const { feedback, default: isDefault } = readConfig(config, '')
-    const policy = await createPolicy(feedback, { sizes: cell.sizes, folder, tensor })
-    return createModel({ name, isDefault, cell, policy }, house)
+    const policy = await createPolicy(feedback, { layers, folder, tensor })
+    return createModel({ name, isDefault, layers, policy, unusedTensors: file.unused() }, deps)
   } catch (error) {
-    const { I, Hi, Ho } = cell.sizes
+    if (error instanceof ModelsError) throw error
     throw new ModelsError(`${folder === undefined ? file.path : `${folder}/config.json`}: ` +
-      `${error instanceof Error ? error.message : String(error)} (${file.path} has I = ${I}, Hi = ${Hi}, Ho = ${Ho})`)
+      `${error instanceof Error ? error.message : String(error)} (${file.path} has ${describeSizes(layers)})`)
   }
+}
+
+function describeSizes (layers: Layers): string {
+  const { I, Hi, Ho } = sizesOf(layers)
+  const stack = layers.nodes.length > 1 || directionsOf(layers) > 1 ? `L = ${layers.nodes.length}, D = ${directionsOf(layers)}, ` : ''
+  return `${stack}I = ${I}, Hi = ${Hi}, Ho = ${Ho}`
 }

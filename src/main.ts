@@ -1,15 +1,15 @@
 #!/usr/bin/env node
 import closeWithGrace from 'close-with-grace'
-import { pino, type Logger } from 'pino'
 import { buildMetricsApp } from './app.ts'
 import { ConfigError, helpText, readConfig, type Config } from './config/settings.ts'
 import { chooseEngine } from './engine/choose.ts'
+import { createLogger } from './logger.ts'
 import type { Metrics } from './plugins/telemetry/metrics.ts'
 import { createService } from './service.ts'
 import { version } from './version.ts'
 
-/** How long accepted requests have to finish once the process is told to stop, in milliseconds. */
-const GRACE = 10_000
+/** For how long probes and load balancers hear that the process goes, before its port is closed, in milliseconds. */
+const NOTICE = 1000
 
 try {
   const config = readConfig(process.argv.slice(2), process.env)
@@ -17,7 +17,7 @@ try {
   else if (config === 'version') process.stdout.write(`${version}\n`)
   else await serve(config)
 } catch (error) {
-  // Whatever keeps the service from starting is a line for the operator.
+  // The operator gets one line that says why the service cannot start.
   process.stderr.write(`cellserve: ${error instanceof Error ? error.message : String(error)}\n`)
   if (error instanceof ConfigError) process.stderr.write('cellserve --help lists what can be set\n')
   process.exitCode = 1
@@ -25,14 +25,27 @@ try {
 
 async function serve (config: Config): Promise<void> {
   const logger = createLogger(config['log-level'])
-  const engine = await chooseEngine(config.engine, config.threads)
+  const engine = await chooseEngine(config.engine, {
+    threads: config.threads,
+    isa: config.isa,
+    warn: (reason) => logger.warn(`${reason}. TensorFlow.js computes instead, many times slower`)
+  })
   const { app, metrics, registry } = await createService(config, engine, logger)
-  await app.listen({ host: config.host, port: config.port })
+  // First the metrics: without them nothing is served.
   const monitor = await listenForMetrics(config, metrics)
-  closeWithGrace({ delay: GRACE, logger }, async ({ err }) => {
-    if (err !== undefined) logger.error(err)
-    await app.close()
+  try {
+    await app.listen({ host: config.host, port: config.port })
+  } catch (error) {
     await monitor?.close()
+    throw error
+  }
+  const grace = 1000 * config.grace
+  closeWithGrace({ delay: grace, logger }, async ({ signal, err }) => {
+    if (err === undefined) logger.info({ signal, grace: config.grace }, 'draining')
+    else logger.fatal(err, 'draining after an error that nothing caught')
+    await app.drain(Math.min(NOTICE, grace / 2))
+    await monitor?.close()
+    logger.info('all requests are answered; exiting')
   })
   logger.info({
     engine: `${engine.name} (${engine.backend})`,
@@ -42,15 +55,10 @@ async function serve (config: Config): Promise<void> {
   }, 'ready')
 }
 
-/** Serves the metrics on a port of their own, where they have one. */
+/** Serves the metrics on their own port, if they have one. */
 async function listenForMetrics ({ host, 'metrics-port': port }: Config, metrics: Metrics) {
   if (port === undefined) return undefined
   const app = await buildMetricsApp(metrics)
   await app.listen({ host, port })
   return app
-}
-
-/** JSON lines, but for people at a terminal. */
-function createLogger (level: string): Logger {
-  return pino({ level, ...(process.stdout.isTTY && { transport: { target: 'pino-pretty' } }) })
 }

@@ -8,13 +8,14 @@ import { loadModels } from './load.ts'
 import { createMetrics } from './plugins/telemetry/metrics.ts'
 import { createAdmission } from './scheduler/admission.ts'
 import { createRegistry } from './model/registry.ts'
+import { createScheduler } from './scheduler/scheduler.ts'
 import { version } from './version.ts'
 import { createJson } from './wire/json.ts'
 
 /**
- * Puts the parts of the service together: models on an engine, and the app that answers for them.
+ * Puts the parts of the service together: models on an engine, and the app that serves them.
  *
- * @throws Error where the models cannot be served; the message says why.
+ * @throws Error if the models cannot be served; the message says why.
  */
 export async function createService (config: Config, engine: Engine, logger?: FastifyBaseLogger) {
   const admission = createAdmission(config['max-rows'], config['max-bytes'])
@@ -23,9 +24,10 @@ export async function createService (config: Config, engine: Engine, logger?: Fa
     engine,
     maxSteps: config['max-steps'],
     batchRows: config['batch-rows'],
+    maxWork: config['max-work'],
     admission,
-    meter: metrics.meter
-  })
+    scheduler: createScheduler(metrics.events)
+  }, (message) => logger?.warn(message))
   const registry = createRegistry(models, config['default-model'])
   const app = await buildApp({
     config,

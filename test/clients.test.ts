@@ -16,7 +16,7 @@ async function python (t: TestContext, code: string, generate?: string): Promise
   t.after(() => rm(folder, { recursive: true, force: true }))
   if (generate !== undefined) await run('sh', ['-c', generate.replace('openapi/openapi.json', resolve('openapi/openapi.json'))], { cwd: folder })
   await writeFile(join(folder, 'program.py'), code)
-  return (await run(process.env.CELLSERVE_PYTHON ?? 'python3', ['program.py'], { cwd: folder })).stdout
+  return (await run(process.env.TEST_PYTHON ?? 'python3', ['program.py'], { cwd: folder })).stdout
 }
 
 const generator = 'openapi-python-client'
@@ -27,7 +27,7 @@ describe('the recipes of docs/clients.md print what it says', takes('curl, Pytho
     const url = (await buildTestApp(t)).listeningOrigin
     const calls = commands(url).filter(({ code }) => code.startsWith('curl'))
     assert.equal(calls.length, 2)
-    // curl fails where the service refuses, and prints the problem all the same.
+    // curl fails if the service answers an error, but still prints the problem.
     for (const { code, printed } of calls) assert.equal((await run('sh', ['-c', `${code} || true`])).stdout, printed)
   })
 

@@ -1,16 +1,17 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
-import { describe, test } from 'node:test'
+import { after, describe, test } from 'node:test'
 import { promisify } from 'node:util'
 import { closeTo } from './support/close.ts'
 import { buildTestApp, testEngine } from './support/app.ts'
+import { writeModels } from './support/models.ts'
+import { customLstm, writeSafetensors } from './support/safetensors.ts'
 
 const run = promisify(execFile)
 
-const DOCUMENTS = ['README.md', 'CONTRIBUTING.md', ...readdirSync('docs').filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`)]
+const DOCUMENTS = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...readdirSync('docs').filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`)]
 
 for (const document of DOCUMENTS) {
   const text = readFileSync(document, 'utf8')
@@ -22,7 +23,7 @@ for (const document of DOCUMENTS) {
       }
     })
 
-    // Of calls to the demo models: path, headers, body, printed answer.
+    // The calls to the demo models: path, headers, body, printed answer.
     const calls = [...text.matchAll(/^\$ curl -sN? localhost:8080(\S+)((?: -H '[^']+')+)(?: \\\n)?\s+-d '([^']+)'\n((?:.+\n)+?)(?=```|\$)/gm)]
     test('every curl call is understood', () => assert.equal(calls.length, [...text.matchAll(/^\$ curl -sN? localhost/gm)].length))
 
@@ -43,16 +44,43 @@ function rounded (lines: string): unknown {
   return lines.trimEnd().split('\n').map((line): unknown => JSON.parse(line, (_key, part: unknown) => typeof part === 'number' ? part.toFixed(5) : part))
 }
 
-/** Why a Python program is skipped that needs these packages, or false. */
-async function withoutPython (...packages: string[]): Promise<string | false> {
-  const python = process.env.CELLSERVE_PYTHON
-  if (python === undefined) return 'CELLSERVE_PYTHON names no Python'
+interface Program {
+  readonly language: string
+  readonly code: string
+  /** The lines up to the next program. */
+  readonly rest: string
+}
+
+const programsOf = (text: string): Program[] => [...text.matchAll(/^```(python|js)\n(.*?)^```\n(.*?)(?=^```(?:python|js)\n|$(?![^]))/gms)]
+  .map(([, language, code, rest]) => ({ language, code, rest }))
+
+/** Why a program is skipped, or false: the Python that `TEST_PYTHON` names lacks a package that it imports. */
+async function missing ({ language, code }: Pick<Program, 'language' | 'code'>, ...more: readonly string[]): Promise<string | false> {
+  if (language !== 'python') return false
+  const python = process.env.TEST_PYTHON
+  if (python === undefined) return 'TEST_PYTHON names no Python'
+  const packages = [...more, ...[...code.matchAll(/^(?:import|from) (\w+)/gm)].map(([, name]) => name)]
   try {
     await run(python, ['-c', `import ${packages.join(', ')}`])
     return false
   } catch {
-    return `${python} has not all of ${packages.join(', ')}`
+    return `${python} does not have all of ${packages.join(', ')}`
   }
+}
+
+/** Runs a program in this folder, and returns what it prints. */
+async function execute ({ language, code }: Pick<Program, 'language' | 'code'>, cwd: string): Promise<string> {
+  const [command, ...args] = language === 'js' ? [process.execPath, '--input-type=module', '-e'] : [process.env.TEST_PYTHON ?? '', '-c']
+  return (await run(command, [...args, code], { cwd })).stdout
+}
+
+/** A folder that is removed after the tests; in the repository, whose packages the JavaScript imports. */
+function buildFolder (...subfolders: readonly string[]): string {
+  mkdirSync('build', { recursive: true })
+  const folder = mkdtempSync('build/docs-')
+  for (const name of subfolders) mkdirSync(join(folder, name))
+  after(() => { rmSync(folder, { recursive: true }) })
+  return folder
 }
 
 const numbersOf = (printed: string): number[] => [...printed.matchAll(/-?\d[\d.]*(?:e-?\d+)?/g)].map(([number]) => Number(number))
@@ -60,40 +88,89 @@ const numbersOf = (printed: string): number[] => [...printed.matchAll(/-?\d[\d.]
 const openapi: { components: { schemas: { SafetensorsDocument: { description: string } } } } = JSON.parse(readFileSync('openapi/openapi.json', 'utf8'))
 
 describe('programs that call the service print what it answers', async () => {
-  const skip = await withoutPython('numpy', 'requests', 'safetensors')
-  for (const [where, text, url, x] of [
-    ['the README', readFileSync('README.md', 'utf8'), '/sequence?return=last', [[0.5, -0.25], [0.1, 0.2]]],
+  for (const [name, text, url, x] of [
+    ['docs/api.md', readFileSync('docs/api.md', 'utf8'), '/sequence?return_sequences=false', [[0.5, -0.25], [0.1, 0.2]]],
     ['the OpenAPI document', openapi.components.schemas.SafetensorsDocument.description, '/step', [[0.5, -0.25], [1, 2]]]
   ] as const) {
-    test(where, { skip }, async (t) => {
+    const [program, ...others] = programsOf(`${text}\n`)
+    test(`${name} has one`, () => assert.deepEqual([program.language, others], ['python', []]))
+    test(name, { skip: await missing(program) }, async (t) => {
       const app = await buildTestApp(t)
-      const program = [...text.matchAll(/```python\n(.*?)```/gs)].map(([, code]) => code).find((code) => code.includes('localhost:8080'))
-      assert.ok(program !== undefined)
-      const { stdout } = await run(process.env.CELLSERVE_PYTHON ?? '', ['-c', program.replace('http://localhost:8080', app.listeningOrigin)])
+      const stdout = await execute({ ...program, code: program.code.replace('http://localhost:8080', app.listeningOrigin) }, '.')
       const { h_out: expected } = (await app.inject({ method: 'POST', url, body: { x } })).json()
       closeTo(numbersOf(stdout), expected.flat())
     })
   }
 })
 
-describe('programs that write a model print what the service answers with it', async () => {
-  const programs = [...readFileSync('docs/models.md', 'utf8').matchAll(/```(python|js)\n(.*?)```/gs)]
-  test('all of them are found', () => assert.deepEqual(programs.map(([, language]) => language), ['python', 'python', 'python', 'js']))
-  for (const [, language, program] of programs) {
-    const file = /models\/(\w+)\.safetensors/.exec(program)?.[1] ?? ''
-    const packages = [...program.matchAll(/^(?:import|from) (\w+)/gm)].map(([, name]) => name)
-    const skip = language === 'python' && await withoutPython(...packages)
+describe('the program of the README writes a model that is served by default', async () => {
+  const [program, ...others] = programsOf(readFileSync('README.md', 'utf8'))
+  test('it is the only one', () => assert.deepEqual(others, []))
+  const folder = buildFolder()
+  test('it does', { skip: await missing(program) }, async (t) => {
+    await execute(program, folder)
+    const app = await buildTestApp(t, '--models', join(folder, 'my-models'))
+    const { models: [{ name, sizes, feedback }] } = (await app.inject('/models')).json()
+    assert.deepEqual([name, sizes, feedback.policy], ['mine', { I: 10, Hi: 16, Ho: 8 }, 'repeat'])
+    const { statusCode } = await app.inject({ method: 'POST', url: '/sequence', body: { x: new Array(10).fill(0.1), steps: 2 } })
+    assert.equal(statusCode, 200)
+  })
+})
+
+describe('programs of docs/models.md that write a model print what the service answers with it', async () => {
+  const programs = programsOf(readFileSync('docs/models.md', 'utf8'))
+  test('all of them are found', () => assert.deepEqual(programs.map(({ language }) => language), ['python', 'python', 'python', 'js', 'python']))
+  for (const program of programs) {
+    const file = /my-models\/(\w+)\.safetensors/.exec(program.code)?.[1] ?? ''
+    const folder = buildFolder('my-models')
+    // The file that the ONNX program reads comes from a program that prints what ONNX Runtime computes with it.
+    const before = file === 'onnx' ? { language: 'python', code: readFileSync('test/support/lstm_onnx.py', 'utf8') } : undefined
+    const skip = await missing(program) || (before !== undefined && await missing(before))
     test(file, { skip }, async (t) => {
-      await mkdir('build', { recursive: true })
-      // In the repository, whose packages the JavaScript imports.
-      const folder = await mkdtemp('build/docs-')
-      t.after(() => rm(folder, { recursive: true }))
-      await mkdir(join(folder, 'models'))
-      const [command, ...args] = language === 'js' ? [process.execPath, '--input-type=module', '-e'] : [process.env.CELLSERVE_PYTHON ?? '', '-c']
-      const { stdout } = await run(command, [...args, program], { cwd: folder })
-      const app = await buildTestApp(t, '--models', join(folder, 'models'))
+      const expected = before === undefined ? '' : await execute(before, folder)
+      const printed = await execute(program, folder)
+      const app = await buildTestApp(t, '--models', join(folder, 'my-models'))
       const { h_out: answered } = (await app.inject({ method: 'POST', url: `/models/${file}/step`, body: { x: [0.5, -0.25] } })).json()
-      closeTo(numbersOf(stdout), answered)
+      closeTo(answered, numbersOf(expected + printed))
     })
   }
+})
+
+// From top to bottom, as a reader would: some programs write models, some call the service, and check what it answers.
+describe('programs of docs/pytorch.md agree with PyTorch', async () => {
+  const programs = programsOf(readFileSync('docs/pytorch.md', 'utf8'))
+  test('all of them are found', () => assert.equal(programs.length, 6))
+  const folder = buildFolder('my-models')
+  let models: readonly string[] = []
+  for (const [number, program] of programs.entries()) {
+    const asks = program.code.includes('localhost:8080')
+    test(`program ${number + 1}`, { skip: await missing(program) }, async (t) => {
+      if (asks) {
+        const app = await buildTestApp(t, ...models)
+        await execute({ ...program, code: program.code.replaceAll('http://localhost:8080', app.listeningOrigin) }, '.')
+        return
+      }
+      const [, field, printed] = /^(\w+) (.*)\n$/.exec(await execute(program, folder)) ?? []
+      models = ['--models', join(folder, 'my-models')]
+      const [, url, body] = /^```sh\ncurl -s localhost:8080(\S+) -H 'content-type: application\/json'(?: \\\n)? +-d '(.+)'\n```\n/m.exec(program.rest) ?? []
+      assert.equal(field === undefined, url === undefined, 'a program that prints has a call that answers the same')
+      if (url === undefined) return
+      const app = await buildTestApp(t, ...models)
+      const answer = (await app.inject({ method: 'POST', url, headers: { 'content-type': 'application/json' }, body })).json()
+      closeTo(answer[field], numbersOf(printed))
+    })
+  }
+})
+
+test('the feedback.mjs of docs/policies.md feeds back what it says', async (t) => {
+  const [{ code }, ...others] = programsOf(readFileSync('docs/policies.md', 'utf8'))
+  assert.deepEqual(others, [])
+  const folder = await writeModels(t, {
+    'mine/model.safetensors': writeSafetensors(customLstm(1, 4, 2)),
+    'mine/config.json': '{"feedback": {"policy": "module"}}',
+    'mine/feedback.mjs': code
+  })
+  const app = await buildTestApp(t, '--models', folder)
+  const { h_out: h, h_next: next } = (await app.inject({ method: 'POST', url: '/sequence', body: { x: [[1]], context: { gain: 2 } } })).json()
+  closeTo(next, [...h, ...h.map((value: number) => 2 * value)])
 })

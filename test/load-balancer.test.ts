@@ -15,11 +15,11 @@ const CHAINS = 8
 interface Balancer {
   readonly url: string
   readonly running: Running
-  /** How many requests it has sent again. */
+  /** How many requests it has repeated. */
   retries (): Promise<number>
 }
 
-/** The committed configuration, but for its addresses: `[from, to]`. */
+/** The committed configuration with other addresses: `[from, to]`. */
 async function configure (t: TestContext, file: string, addresses: ReadonlyArray<readonly [string, string]>): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'cellserve-balancer-'))
   t.after(() => rm(folder, { recursive: true, force: true }))
@@ -32,7 +32,7 @@ async function configure (t: TestContext, file: string, addresses: ReadonlyArray
   return join(folder, file)
 }
 
-/** As the configurations name the replicas. */
+/** The addresses of the replicas in the configurations. */
 function replicaAddresses (ports: readonly number[]): Array<readonly [string, string]> {
   return ports.map((port, i) => [` cellserve-${i + 1}:8080`, ` 127.0.0.1:${port}`])
 }
@@ -59,7 +59,7 @@ async function nginx (t: TestContext, ports: readonly number[]): Promise<Balance
   return {
     running: start(t, 'nginx', ['-p', folder, '-c', file, '-e', 'stderr', '-g', 'daemon off; master_process off; pid nginx.pid;']),
     url: `http://127.0.0.1:${port}`,
-    // A request's upstreams stand one after another.
+    // The upstreams of a request are listed one after another.
     retries: async () => (await readFile(join(folder, 'access.log'), 'utf8')).match(/upstreams=\[[^\]]*,/g)?.length ?? 0
   }
 }
@@ -74,7 +74,7 @@ async function freePort (): Promise<number> {
   return address.port
 }
 
-/** A chain's steps, until told to stop; the client itself makes each h_in of its own h and never tries twice. */
+/** Takes the steps of a chain until it is stopped. The client computes each h_in from its own h and never retries. */
 async function chain (baseUrl: string, seed: number, goesOn: (steps: number) => boolean): Promise<number[][]> {
   const client = createClient({ baseUrl })
   const states: number[][] = []
@@ -82,10 +82,10 @@ async function chain (baseUrl: string, seed: number, goesOn: (steps: number) => 
   let c = [0, 0, 0]
   for (let t = 0; goesOn(t); t++) {
     const x = [Math.sin(seed + t), Math.cos(seed * t)]
-    const { data, error } = await client.POST('/step', { body: { x, h_in: [...h, ...h.map((value) => value * value)], c_in: c } })
+    const { data, error } = await client.POST('/step', { body: { x: [x], h_in: [[...h, ...h.map((value) => value * value)]], c_in: [c] } })
     assert.ok(data !== undefined, `chain ${seed}, step ${t}: ${JSON.stringify(error)}`)
     h = data.h_out.flat()
-    c = data.c_out.flat()
+    c = data.c_out?.flat() ?? []
     states.push([...h, ...c])
   }
   return states

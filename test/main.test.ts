@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
+import { setTimeout } from 'node:timers/promises'
 import { once } from 'node:events'
 import { test, type TestContext } from 'node:test'
 import { writeModels } from './support/models.ts'
-import { ADDRESS, run } from './support/process.ts'
-import { customLstm, f32, writeSafetensors } from './support/safetensors.ts'
+import { ADDRESS, run, start } from './support/process.ts'
+import { customLstm, f32, under, writeSafetensors } from './support/safetensors.ts'
 
 test('the demo is served, and SIGTERM ends it well', async (t) => {
   const server = run(t, '--port', '0')
@@ -16,14 +19,15 @@ test('the demo is served, and SIGTERM ends it well', async (t) => {
   assert.equal(answer.status, 200)
   await answer.json()
   server.stop()
-  const { code, stderr } = await server.ended
+  const { code, stdout, stderr } = await server.ended
   assert.equal(code, 0)
   assert.equal(stderr, '')
+  assert.match(stdout, /"signal":"SIGTERM","grace":10,"msg":"draining"}.*"msg":"all requests are answered; exiting"}\n$/s)
 })
 
-/** A service that drains, but for a request whose body has still to come. */
-async function draining (t: TestContext) {
-  const server = run(t, '--port', '0')
+/** A service that drains, with a request in work whose body has still to come. */
+async function draining (t: TestContext, ...args: string[]) {
+  const server = run(t, '--port', '0', ...args)
   const port = Number(new URL(await server.line(ADDRESS)).port)
   await server.line(/"msg":"ready"/)
   const socket = connect(port, '127.0.0.1')
@@ -32,14 +36,79 @@ async function draining (t: TestContext) {
   const [first] = await once(socket, 'data')
   assert.match(String(first), /^HTTP\/1\.1 100 /, 'the request is in work')
   server.stop()
-  // It is draining once new connections are refused.
+  await server.line(/"msg":"draining"/)
+  return { server, socket, port }
+}
+
+test('for a second after SIGTERM probes and new requests hear that the service goes; then its port is closed', async (t) => {
+  const { server, socket, port } = await draining(t)
+  const from = performance.now()
+  const ask = async (path: string): Promise<[number, string | null, string | null]> => {
+    const { status, headers } = await fetch(`http://127.0.0.1:${port}${path}`)
+    return [status, headers.get('connection'), headers.get('retry-after')]
+  }
+  assert.deepEqual(await ask('/health/ready'), [503, 'close', '1'])
+  assert.deepEqual(await ask('/models'), [503, 'close', '1'])
+  assert.deepEqual(await ask('/health/live'), [200, 'close', null])
   for (let open = true; open;) {
     const other = connect(port, '127.0.0.1')
     open = await once(other, 'connect').then(() => true, () => false)
     other.destroy()
   }
-  return { server, socket }
+  const closed = performance.now() - from
+  assert.ok(closed > 800 && closed < 5000, `closed after ${closed} ms`)
+  socket.destroy()
+  assert.equal((await server.ended).code, 0)
+})
+
+test('the grace is a setting, and past it the process ends', async (t) => {
+  const { server } = await draining(t, '--grace', '1')
+  const from = performance.now()
+  const { code, stdout } = await server.ended
+  assert.equal(code, 1)
+  assert.match(stdout, /killed by timeout \(1000ms\)/)
+  assert.ok(performance.now() - from < 5000)
+})
+
+/** Waits until a service answers on the port. */
+async function answers (port: number): Promise<string> {
+  const url = `http://127.0.0.1:${port}`
+  for (let tries = 0; ; tries++) {
+    try {
+      await (await fetch(`${url}/health/ready`)).text()
+      return url
+    } catch (error) {
+      if (tries === 300) throw error
+      await setTimeout(50)
+    }
+  }
 }
+
+test('a full disk behind standard output costs log lines alone', { skip: !existsSync('/dev/full') }, async (t) => {
+  const server = start(t, 'sh', ['-c', 'exec "$0" --import tsx src/main.ts --port 21980 --access-log > /dev/full', process.execPath])
+  const url = await answers(21980)
+  for (let i = 0; i < 10; i++) assert.equal((await fetch(`${url}/models`)).status, 200)
+  server.stop()
+  const { code, stderr } = await server.ended
+  assert.deepEqual([code, stderr], [0, ''])
+})
+
+test('a log reader that stalls costs log lines alone', async (t) => {
+  // Nobody reads its output.
+  const child = spawn(process.execPath, ['--import', 'tsx', 'src/main.ts', '--port', '21981', '--access-log'], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const ended = once(child, 'exit')
+  t.after(() => { child.kill('SIGKILL') })
+  const url = await answers(21981)
+  // Some megabytes of lines.
+  await Promise.all(Array.from({ length: 8 }, async () => {
+    for (let i = 0; i < 1500; i++) await (await fetch(`${url}/${'x'.repeat(240)}`)).arrayBuffer()
+  }))
+  assert.equal((await fetch(`${url}/models`)).status, 200)
+  const from = performance.now()
+  child.kill('SIGTERM')
+  assert.deepEqual(await ended, [0, null])
+  assert.ok(performance.now() - from < 5000)
+})
 
 test('what was asked before SIGTERM is answered after it', async (t) => {
   const { server, socket } = await draining(t)
@@ -51,7 +120,7 @@ test('what was asked before SIGTERM is answered after it', async (t) => {
   assert.equal((await server.ended).code, 0)
 })
 
-test('a second signal ends it at once, whatever is in work', async (t) => {
+test('a second signal ends it at once, whatever is in progress', async (t) => {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     const { server } = await draining(t)
     server.stop(signal)
@@ -62,14 +131,14 @@ test('a second signal ends it at once, whatever is in work', async (t) => {
   }
 })
 
-test('the metrics may have a port of their own, where they take no key', async (t) => {
+test('the metrics may have their own port, where they need no key', async (t) => {
   const server = run(t, '--port', '0', '--metrics-port', '0', '--api-key', 'correct-horse')
   const url = await server.line(ADDRESS)
   const metrics = await server.line(/"metrics":"([^"]+)"/)
   const key = { headers: { 'x-api-key': 'correct-horse' } }
   assert.equal((await fetch(`${url}/models`, key)).status, 200)
   assert.equal((await fetch(`${url}/metrics`, key)).status, 404)
-  assert.match(await (await fetch(`${metrics}/metrics`)).text(), /^cellserve_request_duration_seconds_count\{route="\/models",model="none",status="200"\} 1$/m)
+  assert.match(await (await fetch(`${metrics}/metrics`)).text(), /^cellserve_request_duration_seconds_count\{route="\/models",model="n\/a",status="200"\} 1$/m)
   assert.equal((await fetch(`${metrics}/models`)).status, 404)
   server.stop()
   assert.equal((await server.ended).code, 0)
@@ -78,6 +147,20 @@ test('the metrics may have a port of their own, where they take no key', async (
 test('the engine is chosen by flag, and the log says which one runs', async (t) => {
   const server = run(t, '--port', '0', '--engine', 'tfjs', '--log-level', 'info')
   assert.match(await server.line(/"engine":"([^"]+)"/), /^tfjs \((wasm|tensorflow)\)$/)
+})
+
+test('falling back from the native engine is a warning', async (t) => {
+  const server = start(t, 'env', ['CELLSERVE_NO_ADDON=1', process.execPath, 'dist/main.js', '--port', '0', '--log-level', 'warn'])
+  const warning: { level: number, msg: string } = JSON.parse(await server.line(/\{.*TensorFlow\.js.*\}/))
+  assert.equal(warning.level, 40)
+  assert.match(warning.msg, /^The native engine is not available: its addon has not been built\. .* TensorFlow\.js computes instead/)
+})
+
+test('TensorFlow.js that was asked for is no warning', async (t) => {
+  const server = run(t, '--port', '0', '--engine', 'tfjs')
+  await server.line(/"msg":"ready"/)
+  server.stop()
+  assert.doesNotMatch((await server.ended).stdout, /"level":40/)
 })
 
 async function refusal (t: TestContext, ...args: string[]): Promise<string> {
@@ -96,6 +179,21 @@ test('a model file that is wrong stops the start with file, tensor, expected and
   assert.match(await refusal(t, '--models', models), /odd\/model\.safetensors: tensor hidden_linear\.bias: expected shape \[12\], found \[3\]/)
 })
 
+test('what lies beside models, and tensors that nothing uses, are warnings', async (t) => {
+  const models = await writeModels(t, {
+    'a.safetensors': writeSafetensors({ 'emb.weight': f32([1], [0]), ...under('lstm', customLstm(2, 6, 3)) }),
+    'b.keras': ''
+  })
+  const server = run(t, '--port', '0', '--models', models, '--log-level', 'warn')
+  const warned = async (pattern: RegExp): Promise<string> => {
+    const { level, msg }: { level: number, msg: string } = JSON.parse(await server.line(pattern))
+    assert.equal(level, 40)
+    return msg
+  }
+  assert.match(await warned(/\{.*keras.*\}/), /^not served: .*b\.keras is a Keras file; docs\/models\.md has the program/)
+  assert.equal(await warned(/\{.*emb.*\}/), 'model a: nothing uses the tensors emb.weight of its file')
+})
+
 test('a policy that does not fit its cell stops the start with both', async (t) => {
   const models = await writeModels(t, {
     'a/model.safetensors': writeSafetensors(customLstm(2, 5, 3)),
@@ -104,7 +202,7 @@ test('a policy that does not fit its cell stops the start with both', async (t) 
   assert.match(await refusal(t, '--models', models), /a\/config\.json: policy repeat needs Hi to be a multiple of Ho, .*Hi = 5, Ho = 3/)
 })
 
-test('a config.json of another form stops the start', async (t) => {
+test('a config.json that does not fit the schema stops the start', async (t) => {
   const models = await writeModels(t, {
     'a/model.safetensors': writeSafetensors(customLstm(2, 6, 3)),
     'a/config.json': '{"feedbak": {"policy": "repeat"}}'
@@ -120,15 +218,17 @@ test('a wrong flag stops the start and points to the help', async (t) => {
   assert.match(await refusal(t, '--engine', 'gpu'), /--engine: expected one of auto, native, tfjs.*\n.*--help/)
 })
 
-test('a port in use stops the start', async (t) => {
+test('a port in use stops the start, be it the metrics\'', async (t) => {
   const other = createServer().listen(0, '127.0.0.1')
   t.after(() => other.close())
   await once(other, 'listening')
   const address = other.address()
   assert.ok(typeof address === 'object' && address !== null)
-  const { code, stderr } = await run(t, '--port', String(address.port), '--log-level', 'silent').ended
-  assert.equal(code, 1)
-  assert.match(stderr, /^cellserve: listen EADDRINUSE: address already in use 127\.0\.0\.1:\d+\n$/)
+  for (const ports of [['--port', String(address.port), '--metrics-port', '0'], ['--port', '0', '--metrics-port', String(address.port)]]) {
+    const { code, stderr } = await run(t, ...ports, '--log-level', 'silent').ended
+    assert.equal(code, 1)
+    assert.match(stderr, /^cellserve: listen EADDRINUSE: address already in use 127\.0\.0\.1:\d+\n$/)
+  }
 })
 
 test('--help and --version answer and end', async (t) => {

@@ -26,7 +26,7 @@ describe('the package, packed and installed in an empty folder', takes('npm\'s r
 
   /** `npx cellserve` on a free port. */
   async function serve (t: TestContext): Promise<string> {
-    // npx starts the service by a shell, so the three are ended as a group.
+    // npx starts the service through a shell, so the test ends all three as a group.
     const child = spawn('npx', ['cellserve', '--port', '0'], { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'], detached: true })
     const { pid } = child
     assert.ok(pid !== undefined)

@@ -1,5 +1,5 @@
-// The limits of this machine: multiply-adds in registers, and reading so many bytes over and over, by one thread or by
-// several at once, each its share. The sum of the threads is printed.
+// The limits of this machine: multiply-adds in registers, and reading a block of bytes again and again, on one thread or
+// on several at once, each with its share of the bytes. Prints the sum over the threads.
 //
 //     limits BYTES THREADS     prints {"gflops": ..., "readGBs": ...}
 #include <sys/mman.h>
@@ -23,7 +23,7 @@ static double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-// Keeps the value alive, and the compiler from knowing it.
+// Keeps the value alive and hides it from the optimizer.
 static void keep(Floats& value) {
 #if defined(__x86_64__)
   asm volatile("" : "+x"(value));
@@ -32,7 +32,7 @@ static void keep(Floats& value) {
 #endif
 }
 
-// The best of several rounds; `round` returns the amount of its work.
+// The best of several rounds; `round` returns how much work it did.
 template <typename Round>
 static double best(Round round) {
   double rate = 0;
@@ -72,7 +72,7 @@ static double read(const float* data, size_t bytes) {
   return static_cast<double>(bytes) * rounds;
 }
 
-// The sum over the threads of what each does while the others do.
+// The sum over the threads of what each one does while the others run.
 template <typename Measure>
 static double together(int threads, Measure measure) {
   std::vector<double> rates(threads);

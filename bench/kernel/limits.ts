@@ -5,13 +5,13 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 export interface Limits {
-  /** Multiply-adds in registers, in 10^9 operations a second. */
+  /** Multiply-adds in registers, in 10^9 operations per second. */
   readonly gflops: number
-  /** Reading as many bytes again and again, in 10^9 bytes a second. */
+  /** Reading the same bytes again and again, in 10^9 bytes per second. */
   readonly readGBs: number
 }
 
-/** Measures what one core can do at most; undefined, and a line that says so, without a C++ compiler. */
+/** Measures the most that one core can do. Without a C++ compiler, prints a line that says so and returns undefined. */
 export function createLimits (): ((bytes: number, threads?: number) => Limits) | undefined {
   const source = fileURLToPath(new URL('limits.cc', import.meta.url))
   const program = join(mkdtempSync(join(tmpdir(), 'cellserve-')), 'limits')

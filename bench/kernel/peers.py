@@ -1,11 +1,11 @@
-"""The Python peers of bench/kernel: reads one request a line, answers one line each.
+"""The Python peers of bench/kernel: reads one request per line and answers each with one line.
 
     {"peer": "lstm", "rows": 8, "I": 64, "Hi": 64, "Ho": 64, "steps": 64, "ms": 100}  ->  {"us": 12.3}
 
     {"peer": "PyTorch", "rows": 8, "supports": 64, "width": 512, "own": true, "ms": 100}    ->  {"us": 12.3}
 
-`us` is the time of a step, or of an attention read, the best of a few stretches that together take `ms`. The first line it
-writes names the versions.
+`us` is the time per step, or per attention read, the best of a few stretches that take `ms` in total. The first line of output
+names the versions.
 """
 import json
 import sys
@@ -22,7 +22,7 @@ torch.manual_seed(0)
 
 
 class CustomLSTM(torch.nn.Module):
-    """The cell as people write it in PyTorch, where the two hidden sizes differ."""
+    """The cell as people write it in PyTorch, if the two hidden sizes differ."""
 
     def __init__(self, I, Hi, Ho):
         super().__init__()
@@ -92,7 +92,7 @@ def onnx_lstm(rows, I, Hi, Ho, steps):
 
 
 def reads(rows, supports, width, own):
-    """An attention read, eagerly, in each of the ways in which people write it."""
+    """An attention read, eagerly, in each of the ways people write it."""
     q, s = torch.randn(rows, width), torch.randn(*([rows] if own else []), supports, width)
     if not own:
         return [lambda: torch.softmax(q @ s.T, 1) @ s]

@@ -8,16 +8,16 @@ const PEERS = ['CustomLSTM', 'LSTMCell', 'LSTM', 'ONNX Runtime', 'PyTorch']
 const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
 
 /**
- * PyTorch and ONNX Runtime, in a process of their own: in the interpreter that `CELLSERVE_PYTHON` names, else in a virtual
- * environment made here. No sides, and a line that says so, where there is no Python.
+ * PyTorch and ONNX Runtime in their own process: the interpreter that `TEST_PYTHON` names, otherwise a virtual environment
+ * that this creates. Without Python, prints a line that says so and returns no sides.
  */
 export async function pythonSides (): Promise<{ sides: Side[], versions: Record<string, string>, stop: () => void }> {
-  const interpreter = process.env.CELLSERVE_PYTHON ?? makeEnvironment()
+  const interpreter = process.env.TEST_PYTHON ?? makeEnvironment()
   const none = { sides: [], versions: {}, stop () {} }
   if (interpreter === undefined) return none
 
   const child = spawn(interpreter, [path('peers.py')], { stdio: ['pipe', 'pipe', 'inherit'] })
-  child.on('error', () => {}) // then there are no lines
+  child.on('error', () => {}) // the process then prints no lines
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   const answer = async (): Promise<Record<string, unknown> | undefined> => {
     const { value, done } = await lines.next()

@@ -1,20 +1,20 @@
 import type { Limits } from './limits.ts'
 import type { ReadShape, Shape } from './sides.ts'
 
-/** A shape's rounds: microseconds per step of each side, and what the machine could do at that moment. */
+/** The rounds of one shape: each side's microseconds per step, and what the machine could do at that moment. */
 export interface Measured {
   readonly shape: Shape
   readonly us: ReadonlyArray<Readonly<Record<string, number>>>
   readonly bounds: ReadonlyArray<{ readonly one: Limits, readonly all: Limits }>
 }
 
-/** Likewise of an attention read. */
+/** The rounds of one attention read. */
 export interface MeasuredRead {
   readonly shape: ReadShape
   readonly us: ReadonlyArray<Readonly<Record<string, number>>>
 }
 
-/** The measurements as Markdown: times, ratios, and how far the machine's limits are. */
+/** The measurements as Markdown: times, ratios, and the distance to the machine's limits. */
 export function report (measured: readonly Measured[], reads: readonly MeasuredRead[], machine: Readonly<Record<string, string>>): string {
   const parts = ['# Kernel benchmark', 'Made by `npm run bench:kernel`. ' +
     Object.entries(machine).map(([name, value]) => `${name}: ${value}`).join('; ') + '.']
@@ -22,7 +22,7 @@ export function report (measured: readonly Measured[], reads: readonly MeasuredR
     const here = measured.filter(({ shape }) => shape.steps === steps)
     const names = [...new Set(here.flatMap(({ us }) => us.flatMap((row) => Object.keys(row))))]
     const all = names.find((name) => name.startsWith('native,'))
-    parts.push(`## T = ${steps}: microseconds per step`,
+    parts.push(`## T = ${steps}: microseconds a step`,
       table(['B, I/Hi/Ho', ...names], here.map((m) => [title(m.shape), ...names.map((name) => time(median(column(m, name))))])))
 
     const rivals = names.filter((name) => !name.startsWith('native'))

@@ -1,11 +1,11 @@
 /**
- * The kernel beside its peers, all in one run:
+ * The kernel compared with its peers, all in one run:
  *
  *     npm run bench:kernel                 every shape, five rounds; writes bench/results/kernel.md and kernel.json
- *     npm run bench:kernel -- --quick      three short rounds, nothing written
+ *     npm run bench:kernel -- --quick      three short rounds; writes nothing
  *
- * Sides take turns within a round, so what disturbs the machine disturbs all of them; figures are medians over the rounds,
- * and ratios are medians of the ratios within a round.
+ * The sides take turns within a round, so that a disturbance of the machine affects all of them. Figures are medians over the
+ * rounds; ratios are medians of the ratios within a round.
  */
 import { writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'

@@ -1,11 +1,11 @@
+import type { Engine } from '../../src/engine/engine.ts'
 import { usableCores } from '../../src/engine/cores.ts'
-import type { Batch, Engine } from '../../src/engine/engine.ts'
 import { createNativeEngine } from '../../src/engine/native.ts'
-import type { Cell } from '../../src/network/cell.ts'
-import { concat, part } from '../../src/network/feed.ts'
-import { PLAIN, type Network, type Wiring } from '../../src/network/network.ts'
+import { createCell, type Cell } from '../../src/network/cell.ts'
+import { concat, part, type Feed } from '../../src/network/feed.ts'
+import { bareCell, PLAIN } from '../../src/network/network.ts'
 
-/** So many steps of so many rows of such a cell. */
+/** What is measured: `steps` steps of `rows` rows of a cell of this shape. */
 export interface Shape {
   readonly rows: number
   readonly I: number
@@ -14,19 +14,19 @@ export interface Shape {
   readonly steps: number
 }
 
-/** One attention read of so many rows: dot scores with so many supports of that width. */
+/** One attention read of `rows` rows: dot scores with `supports` supports of `width` numbers. */
 export interface ReadShape {
   readonly rows: number
   readonly supports: number
   readonly width: number
-  /** Whether each row has supports of its own; otherwise all share one set. */
+  /** Whether each row has its own supports; otherwise all rows share one set. */
   readonly own: boolean
 }
 
-/** One who takes part. */
+/** One side of the comparison. */
 export interface Side {
   readonly name: string
-  /** Microseconds per step, measured for about so many milliseconds; undefined if it does not do this shape. */
+  /** Microseconds per step, measured for about `ms` milliseconds; undefined if the side cannot do this shape. */
   measure (shape: Shape, ms: number): Promise<number | undefined>
   /** Microseconds per read, likewise. */
   measureRead (shape: ReadShape, ms: number): Promise<number | undefined>
@@ -72,47 +72,40 @@ function engineSide (name: string, engine: Engine, sequences: boolean): Side {
 
 const random = (length: number, scale = 1): Float32Array => Float32Array.from({ length }, () => (Math.random() * 2 - 1) * scale)
 
-function network (cell: Cell, wiring: Partial<Wiring>): Network {
-  const inputs = [{ name: 'x', width: cell.sizes.I }]
-  return { stages: [{ name: 'cell', direction: 'forward', inputs, nodes: [{ cell }], wiring: { ...PLAIN, ...wiring } }] }
-}
-
 function randomCell (I: number, Hi: number, Ho: number): Cell {
   const scale = 1 / Math.sqrt(Ho)
-  return {
-    kind: 'lstm',
-    activation: 'tanh',
+  return createCell({
     sizes: { I, Hi, Ho },
     weightIh: random(4 * Ho * I, scale),
     weightHh: random(4 * Ho * Hi, scale),
     biasIh: random(4 * Ho, scale),
     biasHh: random(4 * Ho, scale)
-  }
+  })
 }
 
-function fillStates ({ states: [state] }: Batch): void {
-  state.set(random(state.length))
-}
-
+/** Steps of a cell that reads its own last output, twice over if its Hi asks for that; one step is the bare cell's. */
 function createCall (engine: Engine, { rows, I, Hi, Ho, steps }: Shape): () => unknown {
-  const h = Hi === Ho ? 'own' : concat(...Array.from({ length: Hi / Ho }, () => part('h')))
-  const batch = engine.load(network(randomCell(I, Hi, Ho), { h })).batch(0, rows)
-  fillStates(batch)
+  const repeated = steps > 1 && Hi !== Ho ? { ...PLAIN, h: concat(...new Array<Feed>(Hi / Ho).fill(part('h'))) } : undefined
+  const batch = engine.load(bareCell(randomCell(I, Hi, Ho), repeated)).batch(0, rows)
+  batch.states[0].set(random(batch.states[0].length))
   batch.input(0, steps * rows * I).set(random(steps * rows * I))
   batch.output(0, steps * rows * Ho)
-  return () => batch.advance(rows, steps, { repeated: 0, asked: 0, attention: 0 })
+  const options = { repeated: 0, asked: 0, attention: 0 }
+  return () => batch.advance(rows, steps, options)
 }
 
+/** The read of a cell's h, and what the cell reads next. */
 async function createRead (engine: Engine, { rows, supports, width, own }: ReadShape): Promise<() => unknown> {
   const read = { score: 'dot', scale: 1, query: part('h'), support: width } as const
-  const loaded = engine.load(network(randomCell(1, 2 * width, width), { read, h: concat(part('h'), part('read')) }))
+  const loaded = engine.load(bareCell(randomCell(1, 2 * width, width), { ...PLAIN, read, h: concat(part('h'), part('read')) }))
   const counts = Array.from({ length: own ? rows : 1 }, () => supports)
   const memory = loaded.remember(0, random(counts.length * supports * width), counts)
   while (!await memory.prepare(1e6));
   const batch = loaded.batch(0, rows)
-  fillStates(batch)
+  batch.states[0].set(random(batch.states[0].length))
   for (let i = 0; i < rows; i++) batch.attach(i, memory, own ? i : 0)
-  return () => batch.start(rows, loaded.programs[0].read, { attention: 0 })
+  const [{ read: from, instructions }] = loaded.programs
+  return () => batch.start(rows, from, instructions.length, { attention: 0 })
 }
 
 /** Microseconds per call: the best of three stretches, as the Python peers measure theirs. */

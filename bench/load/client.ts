@@ -1,15 +1,15 @@
 import { connect, type Socket } from 'node:net'
 
-/** What came back for one request. */
+/** The answer to one request. */
 export interface Answer {
   readonly status: number
   readonly body: string
   readonly milliseconds: number
 }
 
-/** A client's measure of a server under load. */
+/** What a client measures of a server under load. */
 export interface Load {
-  /** Answers of status 200, a second. */
+  /** Answers with status 200, per second. */
   readonly throughput: number
   readonly p50: number
   readonly p99: number
@@ -61,21 +61,11 @@ class Connection {
   }
 }
 
-/** An HTTP request of JSON, as it goes over the wire. */
-export function post (path: string, body: unknown): Buffer {
-  return postBytes(path, 'application/json', Buffer.from(JSON.stringify(body)))
-}
-
-/** An HTTP request, as it goes over the wire. */
-export function postBytes (path: string, type: string, body: Uint8Array): Buffer {
-  return Buffer.concat([Buffer.from(`POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: ${type}\r\ncontent-length: ${body.byteLength}\r\n\r\n`), body])
-}
-
 /**
- * Keeps so many connections busy for so long.
+ * Keeps `connections` connections busy for `ms` milliseconds.
  *
- * @param requests are sent in turn.
- * @param check is called with every answer, and the index of its request.
+ * @param requests sent in turn.
+ * @param check called with every answer and the index of its request.
  */
 export async function load (port: number, connections: number, requests: readonly Buffer[], ms: number, check?: (answer: Answer, i: number) => void): Promise<Load> {
   const times: number[] = []

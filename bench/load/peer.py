@@ -1,4 +1,4 @@
-"""The same /models/{model}/step on FastAPI, uvicorn, orjson and torch.nn.LSTMCell, one process."""
+"""The same /models/{model}/step on FastAPI, uvicorn, orjson and torch.nn.LSTMCell, in one process."""
 
 import socket
 
@@ -22,7 +22,7 @@ async def step(model: str, request: Request):
     return Response(orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY), media_type="application/json")
 
 
-# The protocol is named, for asyncio turns Nagle's algorithm off for sockets of TCP by name alone.
+# The protocol is explicit because asyncio disables Nagle's algorithm only for sockets whose protocol is TCP by name.
 listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
 listener.bind(("127.0.0.1", 0))
 print(f"listening on {listener.getsockname()[1]}", flush=True)

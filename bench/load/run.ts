@@ -1,10 +1,10 @@
 /**
- * cellserve under load, from loopback, beside itself without batching and beside FastAPI with PyTorch, all in one run:
+ * cellserve under load from loopback, compared with itself without batching and with FastAPI and PyTorch, all in one run:
  *
  *     npm run bench:load                 three rounds; writes bench/results/load.md
- *     npm run bench:load -- --quick      one short round, nothing written
+ *     npm run bench:load -- --quick      one short round; writes nothing
  *
- * CELLSERVE_PYTHON names a Python with torch, fastapi, uvicorn and orjson; without it that peer is left out.
+ * TEST_PYTHON names a Python with torch, fastapi, uvicorn and orjson; without it the benchmark leaves that peer out.
  */
 import assert from 'node:assert/strict'
 import { rm, writeFile } from 'node:fs/promises'
@@ -12,9 +12,11 @@ import { cpus } from 'node:os'
 import { createNativeEngine } from '../../src/engine/native.ts'
 import { loadModels } from '../../src/load.ts'
 import { createAdmission } from '../../src/scheduler/admission.ts'
+import { createScheduler } from '../../src/scheduler/scheduler.ts'
 import { Tensor } from '../../src/tensor/tensor.ts'
 import { median, random, writeBenchModels } from '../models.ts'
-import { load, once, post, type Load } from './client.ts'
+import { post } from '../../test/support/http.ts'
+import { load, once, type Load } from './client.ts'
 import { startCellserve, startPeer, type Server } from './servers.ts'
 
 const quick = process.argv.includes('--quick')
@@ -46,16 +48,17 @@ await overload()
 await rm(models, { recursive: true })
 if (!quick) await writeFile(new URL('../results/load.md', import.meta.url), lines.join('\n') + '\n')
 
-/** 64 concurrent steps at the model's own interface, against one by one. */
+/** Measures 64 concurrent steps at the model's own interface against one by one. */
 async function modelInterface (): Promise<void> {
-  const house = {
+  const deps = {
     engine: createNativeEngine(),
     maxSteps: 1e6,
+    maxWork: 2 ** 40,
     batchRows: 64,
     admission: createAdmission(1e6, 1e12),
-    meter: { computed: () => {}, began: () => {}, queued: () => {} }
+    scheduler: createScheduler({ computed: () => {}, began: () => {}, queued: () => {} })
   }
-  const model = (await loadModels(models, house)).find(({ name }) => name === '512')
+  const model = (await loadModels(models, deps)).find(({ name }) => name === '512')
   assert.ok(model !== undefined)
   const requests = Array.from({ length: 64 }, () => ({ x: new Tensor([512], Float32Array.from(random(512))), h_in: new Tensor([512], Float32Array.from(random(512))) }))
   const ratios: number[] = []
@@ -75,9 +78,9 @@ async function modelInterface (): Promise<void> {
 
 async function throughput (): Promise<void> {
   const servers: Server[] = [await startCellserve('cellserve', models), await startCellserve('batching off', models, ['--batch-rows', '1'])]
-  const python = process.env.CELLSERVE_PYTHON
+  const python = process.env.TEST_PYTHON
   if (python !== undefined) servers.push(await startPeer(python))
-  else console.log('FastAPI + PyTorch is left out: CELLSERVE_PYTHON is not set')
+  else console.log('FastAPI + PyTorch is left out: TEST_PYTHON is not set')
 
   say('`POST /step` over JSON, requests a second (p50, p99 in ms):')
   say()
@@ -105,7 +108,7 @@ async function throughput (): Promise<void> {
   for (const server of servers) await server.stop()
 }
 
-/** Steps of a small cell while long sequences of another run. */
+/** Measures steps of a small cell while long sequences of another model run. */
 async function mixed (): Promise<void> {
   const server = await startCellserve('cellserve', models)
   const steps = stepsOf(64, 16)
@@ -123,7 +126,7 @@ async function mixed (): Promise<void> {
   await server.stop()
 }
 
-/** Ten times as many rows as the bound allows: every answer is a 200 with the right bits, or a 503. */
+/** Sends ten times as many rows as the limit allows: every answer is a 200 with the right bits, or a 503. */
 async function overload (): Promise<void> {
   const server = await startCellserve('cellserve', models, ['--max-rows', '40'])
   const requests = stepsOf(256, 64)

@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 
-/** A server under load, in a process of its own. */
+/** A server under load, in its own process. */
 export interface Server {
   readonly name: string
   readonly port: number
@@ -15,7 +15,7 @@ const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
 const PEER = fileURLToPath(new URL('peer.py', import.meta.url))
 const ECHO = fileURLToPath(new URL('../wire/echo.ts', import.meta.url))
 
-/** The core that a server is to have for itself, where it is pinned to one. */
+/** The core to pin the server to, if any. */
 export interface Place {
   readonly core?: number
 }

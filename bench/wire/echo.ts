@@ -1,6 +1,6 @@
 /**
- * What Fastify alone can do: `/json` parses a step's request and stringifies an answer of a step's size, `/bytes` sends the
- * body back. No validation, no work.
+ * What Fastify can do on its own: `/json` parses a step's request and stringifies an answer of a step's size, `/bytes` sends the
+ * body back. It validates and computes nothing.
  */
 import Fastify from 'fastify'
 

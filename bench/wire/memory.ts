@@ -1,12 +1,13 @@
 /**
- * The service's memory over a million requests, of JSON and of safetensors, some of them refused:
+ * The service's memory over a million requests in JSON and safetensors, some of them rejected:
  *
  *     npm run bench:memory               writes bench/results/memory.md
  */
 import { writeFile } from 'node:fs/promises'
 import { SAFETENSORS } from '../../src/wire/safetensors.ts'
+import { post, postBytes } from '../../test/support/http.ts'
 import { f32, writeSafetensors } from '../../test/support/safetensors.ts'
-import { load, post, postBytes } from '../load/client.ts'
+import { load } from '../load/client.ts'
 import { startCellserve } from '../load/servers.ts'
 
 const REQUESTS = 1_000_000

@@ -1,18 +1,19 @@
 /**
- * The wire: `/step` over JSON and over safetensors, beside what Fastify alone can do with the same bodies, and beside FastAPI
- * with orjson and PyTorch, all in one run; the server and its client have a core each:
+ * The wire: `/step` over JSON and safetensors, compared with what Fastify can do on its own with the same bodies, and with
+ * FastAPI, orjson and PyTorch, all in one run. The server and its client have one core each:
  *
  *     npm run bench:wire                 five rounds; writes bench/results/wire.md
- *     npm run bench:wire -- --quick      one short round, nothing written
+ *     npm run bench:wire -- --quick      one short round; writes nothing
  *
- * CELLSERVE_PYTHON names a Python with torch, fastapi, uvicorn and orjson; without it that peer is left out.
+ * TEST_PYTHON names a Python with torch, fastapi, uvicorn and orjson; without it the benchmark leaves that peer out.
  */
 import { execFileSync } from 'node:child_process'
 import { rm, writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { SAFETENSORS } from '../../src/wire/safetensors.ts'
+import { post, postBytes } from '../../test/support/http.ts'
 import { f32, writeSafetensors } from '../../test/support/safetensors.ts'
-import { load, post, postBytes } from '../load/client.ts'
+import { load } from '../load/client.ts'
 import { startCellserve, startEcho, startPeer, type Server } from '../load/servers.ts'
 import { median, random, writeBenchModels } from '../models.ts'
 
@@ -29,11 +30,11 @@ const models = await writeBenchModels(UNITS)
 const cellserve = await startCellserve('cellserve', models, [], SERVER)
 const unbatched = await startCellserve('cellserve, batching off', models, ['--batch-rows', '1'], SERVER)
 const echo = await startEcho(SERVER)
-const python = process.env.CELLSERVE_PYTHON
+const python = process.env.TEST_PYTHON
 const peer = python === undefined ? undefined : await startPeer(python, SERVER)
-if (peer === undefined) console.log('FastAPI + PyTorch is left out: CELLSERVE_PYTHON is not set')
+if (peer === undefined) console.log('FastAPI + PyTorch is left out: TEST_PYTHON is not set')
 
-/** A server, and what it is sent. */
+/** A server and the request that it gets. */
 interface Side {
   readonly server: Server
   readonly requests: readonly Buffer[]
@@ -53,7 +54,7 @@ function sidesOf (n: number): Record<'json' | 'jsonEcho' | 'bytes' | 'bytesEcho'
   }
 }
 
-/** Requests a second of each side, in every round. */
+/** Requests per second of each side in every round. */
 async function measure<K extends string> (sides: Readonly<Partial<Record<K, Side>>>, connections: number): Promise<(side: K) => number[]> {
   const rounds = new Map<string, number[]>()
   const each = Object.entries<Side | undefined>(sides)

@@ -220,13 +220,17 @@ napi_value startStep(napi_env env, napi_callback_info info) {
   if (call.first != data.program->read && call.first != data.program->feed) {
     throw Refusal{Refusal::kRange, "from must be where the program's read begins, or its feed"};
   }
-  call.attentionWidth = arguments.integer(2, "attention", 0);
+  call.end = arguments.integer(2, "to", 0);
+  const size_t end = data.program->instructions.size();
+  if (call.end < call.first || (call.end != data.program->feed && call.end != end)) {
+    throw Refusal{Refusal::kRange, "to must be where the program's feed begins, or the end of the program"};
+  }
+  call.attentionWidth = arguments.integer(3, "attention", 0);
   call.steps = 1;
   call.repeated = call.asked = 0;
-  call.end = data.program->instructions.size();
   // In place: what is made after the cells is made of the new state alone.
   call.states[0] = call.states[1] = data.states[0].data.get();
-  return start(*batch, arguments, 3);
+  return start(*batch, arguments, 4);
 }
 
 napi_value peek(napi_env env, napi_callback_info info) {

@@ -4,7 +4,7 @@
 //     states: [Float32Array, Float32Array]
 //     input(k, floats) -> Float32Array                likewise output; attention(floats)
 //     advance(rows, steps, repeated, asked, attention, attached) -> undefined | Promise
-//     start(rows, from, attention, attached) -> undefined | Promise
+//     start(rows, from, to, attention, attached) -> undefined | Promise
 //     peek(rows) -> undefined | Promise
 //     dispose()
 //

@@ -16,27 +16,22 @@ namespace {
 constexpr size_t kKeptNumbers = 1 << 18;
 constexpr size_t kKeptText = 1 << 20;
 
-struct Reader {
-  std::vector<Field> fields;
-  size_t mostNumbers;
-};
-
 napi_value read(napi_env env, napi_callback_info info) {
   const Arguments arguments(env, info);
-  const auto& reader = *static_cast<Reader*>(arguments.data);
+  const auto& schema = *static_cast<Schema*>(arguments.data);
   const Bytes bytes = arguments.bytes(0, "bytes");
 
   thread_local Document document;
-  if (!readDocument(bytes.data, bytes.length, reader.fields, reader.mostNumbers, document)) return nullptr;
+  if (!readDocument(bytes.data, bytes.length, schema, document)) return nullptr;
 
-  size_t total = 0;
+  const size_t total = document.count;
   std::vector<uint32_t> layout;
   const auto tell = [&](size_t value) { layout.push_back(static_cast<uint32_t>(value)); };
   for (const Nested& tensor : document.tensors) {
-    total += tensor.size;
     tell(tensor.field);
     tell(tensor.rank);
     for (const size_t size : tensor.shape) tell(size);
+    tell(tensor.count);
     tell(tensor.lengths.size());
     layout.insert(layout.end(), tensor.lengths.begin(), tensor.lengths.end());
   }
@@ -44,15 +39,11 @@ napi_value read(napi_env env, napi_callback_info info) {
   napi_value result, rest, buffer, values, sizes;
   void* data;
   check(env, napi_create_object(env, &result));
-  check(env, napi_create_string_latin1(env, document.rest.data(), document.rest.size(), &rest));
+  check(env, napi_create_string_utf8(env, document.rest.data(), document.rest.size(), &rest));
   check(env, napi_create_arraybuffer(env, (total + layout.size()) * 4, &data, &buffer));
   check(env, napi_create_typedarray(env, napi_float32_array, total, buffer, 0, &values));
   check(env, napi_create_typedarray(env, napi_uint32_array, layout.size(), buffer, total * 4, &sizes));
-  auto* out = static_cast<float*>(data);
-  for (const Nested& tensor : document.tensors) {
-    tensor.place(document.numbers.get(), out);
-    out += tensor.size;
-  }
+  std::copy_n(document.numbers.get(), total, static_cast<float*>(data));
   std::copy(layout.begin(), layout.end(), static_cast<uint32_t*>(data) + total);
   check(env, napi_set_named_property(env, result, "rest", rest));
   check(env, napi_set_named_property(env, result, "values", values));
@@ -104,21 +95,23 @@ class Writer {
 
 napi_value createReader(napi_env env, napi_callback_info info) {
   const Arguments arguments(env, info);
-  auto reader = std::make_unique<Reader>();
-  for (const std::string& name : arguments.strings(0, "fields")) {
+  auto schema = std::make_unique<Schema>();
+  schema->known = arguments.strings(0, "known");
+  for (const std::string& name : arguments.strings(1, "tensors")) {
     const size_t slash = name.find('/');
-    if (slash == std::string::npos) reader->fields.push_back({"", name});
-    else reader->fields.push_back({name.substr(0, slash), name.substr(slash + 1)});
+    if (slash == std::string::npos) schema->tensors.push_back({"", name});
+    else schema->tensors.push_back({name.substr(0, slash), name.substr(slash + 1)});
   }
-  reader->mostNumbers = arguments.integer(1, "mostNumbers", 0);
+  schema->mostNumbers = arguments.integer(2, "mostNumbers", 0);
+  schema->mostRest = arguments.integer(3, "mostRest", 0);
 
   napi_value function;
   const auto callback = [](napi_env env, napi_callback_info info) { return guarded(env, read, info); };
-  check(env, napi_create_function(env, "read", NAPI_AUTO_LENGTH, callback, reader.get(), &function));
+  check(env, napi_create_function(env, "read", NAPI_AUTO_LENGTH, callback, schema.get(), &function));
   check(env, napi_add_finalizer(
-                 env, function, reader.get(), [](napi_env, void* data, void*) { delete static_cast<Reader*>(data); }, nullptr,
+                 env, function, schema.get(), [](napi_env, void* data, void*) { delete static_cast<Schema*>(data); }, nullptr,
                  nullptr));
-  reader.release();
+  schema.release();
   return function;
 }
 

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <string>
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "eight characters are read and written as one word");
 
@@ -14,7 +15,7 @@ namespace {
 
 constexpr int kLargestPower = 64;
 
-// 10^-64 to 10^64, each the nearest double.
+// 10^-64 to 10^64, each rounded to the nearest double.
 #define TENS(n) 1e##n##0, 1e##n##1, 1e##n##2, 1e##n##3, 1e##n##4, 1e##n##5, 1e##n##6, 1e##n##7, 1e##n##8, 1e##n##9
 #define TENTHS(n) 1e-##n##9, 1e-##n##8, 1e-##n##7, 1e-##n##6, 1e-##n##5, 1e-##n##4, 1e-##n##3, 1e-##n##2, 1e-##n##1, 1e-##n##0
 constexpr double kPowers[] = {
@@ -30,7 +31,7 @@ double power(int exponent) { return kPowers[kLargestPower + exponent]; }
 
 bool isDigit(char c) { return static_cast<unsigned char>(c - '0') < 10; }
 
-// How many of the eight characters in a word, the first in its lowest byte, are digits before one that is none.
+// How many of the eight characters in a word, the first in its lowest byte, are digits before the first that is not.
 int countDigits(uint64_t word) {
   const uint64_t values = word ^ 0x3030303030303030;
   // A byte above 9 carries into its own top bit, or into the bytes after it.
@@ -38,14 +39,14 @@ int countDigits(uint64_t word) {
   return others == 0 ? 8 : __builtin_ctzll(others) / 8;
 }
 
-// The number that eight digits in a word spell: pairs of digits, then of pairs, then of fours, each by one multiplication.
+// The number that eight digits in a word spell: joins pairs of digits, then pairs of pairs, then fours, each by one multiplication.
 uint64_t valueOf(uint64_t word) {
   word = (word & 0x0f0f0f0f0f0f0f0f) * 2561 >> 8;
   word = (word & 0x00ff00ff00ff00ff) * 6553601 >> 16;
   return (word & 0x0000ffff0000ffff) * 42949672960001 >> 32;
 }
 
-// The other way round: the digits of a number below 10^8, zeros first, not yet characters.
+// The inverse: the digits of a number below 10^8 with leading zeros, as values, not characters.
 uint64_t digitsOf(uint32_t value) {
   const uint64_t fours = value / 10000 | static_cast<uint64_t>(value % 10000) << 32;
   const uint64_t hundreds = (fours * 10486 >> 20) & 0x7f0000007f;
@@ -60,7 +61,7 @@ const char* readFewDigits(const char* at, const char* end, uint64_t& mantissa) {
   return at;
 }
 
-// The same, quicker where they are many.
+// The same, faster if there are many digits.
 const char* readDigits(const char* at, const char* end, uint64_t& mantissa) {
   while (end - at >= 8) {
     uint64_t word;
@@ -79,9 +80,25 @@ const char* readDigits(const char* at, const char* end, uint64_t& mantissa) {
   return readFewDigits(at, end, mantissa);
 }
 
+// The C library's nearest double, rounded to float: correct for every number, but slow. Returns false if that is not finite.
+bool readSlowly(const char* begin, const char* end, float& value) {
+  // The library stops at a character that is not part of a number.
+  char text[64];
+  const auto length = static_cast<size_t>(end - begin);
+  if (length < sizeof text) {
+    std::memcpy(text, begin, length);
+    text[length] = '\0';
+    value = static_cast<float>(std::strtod(text, nullptr));
+  } else {
+    value = static_cast<float>(std::strtod(std::string(begin, end).c_str(), nullptr));
+  }
+  return std::isfinite(value);
+}
+
 }  // namespace
 
 const char* readDecimal(const char* at, const char* end, float& value) {
+  const char* const begin = at;
   const bool negative = at < end && *at == '-';
   at += negative;
 
@@ -100,7 +117,6 @@ const char* readDecimal(const char* at, const char* end, float& value) {
   }
   if (digits > 19) {
     for (const char* zero = first; zero < at && (*zero == '0' || *zero == '.'); zero++) digits -= *zero == '0';
-    if (digits > 19) return nullptr;  // more than 64 bits
   }
   if (at < end && (*at == 'e' || *at == 'E')) {
     at++;
@@ -108,24 +124,27 @@ const char* readDecimal(const char* at, const char* end, float& value) {
     at += at < end && (*at == '-' || *at == '+');
     uint64_t given = 0;
     const char* const last = readFewDigits(at, end, given);
-    if (last == at || last - at > 3) return nullptr;
+    if (last == at) return nullptr;
+    if (last - at > 3) given = 1000;
     at = last;
     exponent += down ? -static_cast<ptrdiff_t>(given) : static_cast<ptrdiff_t>(given);
   }
+  const auto slowly = [&] { return readSlowly(begin, at, value) ? at : nullptr; };
+  if (digits > 19) return slowly();  // more than 64 bits
   if (mantissa == 0) {
     value = negative ? -0.0f : 0.0f;
     return at;
   }
-  if (exponent < -kLargestPower || exponent > kLargestPower) return nullptr;
+  if (exponent < -kLargestPower || exponent > kLargestPower) return slowly();
 
-  // Three roundings: of the mantissa, of the power and of their product. So the nearest double is at most two units away.
+  // There are three roundings: of the mantissa, of the power and of their product. So the nearest double is at most two units away.
   const double approximate = static_cast<double>(mantissa) * power(static_cast<int>(exponent));
-  if (!(approximate > FLT_MIN * 1.000001 && approximate < FLT_MAX)) return nullptr;
+  if (!(approximate > FLT_MIN * 1.000001 && approximate < FLT_MAX)) return slowly();
   // Those beyond the float's 24 bits; where they are about a half, a unit could decide.
   uint64_t bits;
   std::memcpy(&bits, &approximate, 8);
   const int64_t fromHalf = static_cast<int64_t>(bits & 0x1fffffff) - 0x10000000;
-  if (fromHalf >= -4 && fromHalf <= 4) return nullptr;
+  if (fromHalf >= -4 && fromHalf <= 4) return slowly();
   value = static_cast<float>(negative ? -approximate : approximate);
   return at;
 }
@@ -138,30 +157,30 @@ struct Decimal {
   int exponent;
 };
 
-// Of the numbers that round to `value`, which is normal and positive, the one of the fewest digits.
+// Of the numbers that round to `value`, which is normal and positive, returns the one with the fewest digits.
 Decimal shortest(float value) {
   uint32_t bits;
   std::memcpy(&bits, &value, 4);
   const int binary = static_cast<int>(bits >> 23) - 127;
-  // All between the halves to its neighbours round to it; below a power of two they are half as far.
+  // All numbers between the halves to its neighbours round to `value`; below a power of two the half is at half the distance.
   const double v = value;
   uint64_t unit = static_cast<uint64_t>(binary - 24 + 1023) << 52;
   double half;
   std::memcpy(&half, &unit, 8);
   const double low = v - ((bits & 0x7fffff) == 0 ? half / 2 : half), high = v + half;
 
-  // v is from 10^tens on, and below 2 x 10^(tens + 1).
+  // 10^tens <= v < 2 x 10^(tens + 1).
   const int tens = (binary * 1233) >> 12;
-  // The halves themselves round to even, which not every reader does, and products are off by some 10^-16 of themselves:
-  // what is that close to a half is left out.
-  constexpr double kInside = 1 - 0x1p-50, kOutside = 1 + 0x1p-50;
+  // The halves themselves round to even, which not every reader does. Next to them a reader's double rounds by 2^-53 of itself,
+  // as do the power, the product and the product below: what is that close to a half is left out.
+  constexpr double kInside = 1 - 0x1p-51, kOutside = 1 + 0x1p-51;
   Decimal found{0, 0};
   const auto fits = [&](int exponent) {
     const double scale = power(-exponent);
     const double least = low * scale * kOutside, most = high * scale * kInside;
-    // Below 2^52 this rounds to the nearest integer, a half to the even one.
+    // Below 2^52 this rounds to the nearest integer, and a half to the even one.
     double digits = v * scale + 0x1p52 - 0x1p52;
-    // What is no fraction can be told exactly.
+    // An integer can be checked exactly.
     const bool exact = exponent > 0 && static_cast<float>(digits * power(exponent)) == value;
     if (!exact) {
       if (digits < least) digits++;
@@ -179,7 +198,7 @@ Decimal shortest(float value) {
   return found;
 }
 
-// Below the normal floats, where a double has bits to spare.
+// Subnormal floats, for which a double has spare bits.
 Decimal shortestSubnormal(float value) {
   char text[kMaxDecimal];
   for (int precision = 0;; precision++) {
@@ -194,7 +213,7 @@ Decimal shortestSubnormal(float value) {
   }
 }
 
-// Writes the digits, ten at most; what follows them, up to ten characters on, is overwritten too.
+// Writes at most ten digits; up to ten characters after `at` are overwritten in any case.
 char* writeInteger(char* at, uint32_t value) {
   if (value >= 100000000) {
     const uint32_t most = value / 100000000;
@@ -232,7 +251,7 @@ char* writeDecimal(char* at, float value) {
 
   char digits[12];
   const int count = static_cast<int>(writeInteger(digits, decimal.digits) - digits);
-  const int point = count + decimal.exponent;  // where it stands in the digits
+  const int point = count + decimal.exponent;  // its position in the digits
   if (point > 21 || point <= -6) {
     *at++ = digits[0];
     if (count > 1) *at++ = '.';

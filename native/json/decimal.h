@@ -1,8 +1,8 @@
 // float32 to decimal and back.
 //
 // Reading goes through double, as `JSON.parse` does: the decimal to the nearest double, that to the nearest float32.
-// Writing gives the fewest digits that read back as the same float32, and of those the closest, laid out as JavaScript
-// lays out a number. `src/wire/decimal.ts` writes the same text by the same arithmetic.
+// Writing gives the fewest digits that read back as the same float32, and of those the closest as far as a double can tell, laid
+// out as JavaScript lays out a number. `src/wire/decimal.ts` writes the same text by the same arithmetic.
 #pragma once
 
 #include <cstddef>
@@ -12,11 +12,11 @@ namespace cellserve {
 // The most characters of a float32: -1.23456789e-38.
 constexpr size_t kMaxDecimal = 32;
 
-// Reads the JSON number that starts at `at`. Returns where it ends, or nullptr where there is none, or where the nearest
-// float32 is not at once certain: at more than 19 digits, out of the range of normal floats, or right between two.
+// Reads the JSON number that starts at `at`. Returns its end, or nullptr if there is no number, or one that is not finite
+// as a float32.
 const char* readDecimal(const char* at, const char* end, float& value);
 
-// Writes a finite float32. Returns where the text ends, at most `kMaxDecimal` on.
+// Writes a finite float32. Returns the end of the text, at most `kMaxDecimal` characters on.
 char* writeDecimal(char* at, float value);
 
 }  // namespace cellserve

@@ -8,25 +8,23 @@
 namespace cellserve {
 namespace {
 
-// A value nested deeper may be deeper than a document is allowed to be.
+// A deeper value may exceed the nesting that a document is allowed.
 constexpr size_t kMaxDepth = 32;
 
 class Reader {
  public:
-  Reader(const char* text, size_t length, const std::vector<Field>& fields, size_t mostNumbers, Document& out)
-      : at_(text), end_(text + length), copied_(text), fields_(fields), mostNumbers_(mostNumbers), out_(out), seen_(fields.size()) {}
+  Reader(const char* text, size_t length, const Schema& schema, Document& out)
+      : at_(text), end_(text + length), copied_(text), schema_(schema), out_(out), known_(schema.known.size()), tensors_(schema.tensors.size()) {}
 
   bool read() {
     skipSpace();
     if (!take('{') || !readObject("")) return false;
     skipSpace();
-    if (at_ != end_) return false;
-    copyRest();
-    return std::all_of(out_.rest.begin(), out_.rest.end(), [](char c) { return static_cast<signed char>(c) >= 0; });
+    return at_ == end_ && copyRest();
   }
 
  private:
-  // The object whose brace was taken: the document, or the group of that name.
+  // Reads the object whose opening brace was read: the document, or the group of that name.
   bool readObject(const std::string& group) {
     skipSpace();
     if (take('}')) return true;
@@ -53,20 +51,28 @@ class Reader {
   }
 
   bool readField(const std::string& group, const std::string& key) {
-    for (size_t i = 0; i < fields_.size(); i++) {
-      const Field& field = fields_[i];
+    if (group.empty()) {
+      const auto found = std::find(schema_.known.begin(), schema_.known.end(), key);
+      if (found == schema_.known.end() || !first(known_, found - schema_.known.begin())) return false;
+    }
+    for (size_t i = 0; i < schema_.tensors.size(); i++) {
+      const Field& field = schema_.tensors[i];
       if (field.group == group && field.name == key) {
-        if (seen_[i]) return false;  // of two the last counts, whatever it is
-        seen_[i] = true;
+        if (!first(tensors_, i)) return false;
         return at_ < end_ && *at_ == '[' ? readTensor(i) : skipValue();
       }
-      if (group.empty() && field.group == key) {
-        if (std::find(groups_.begin(), groups_.end(), key) != groups_.end()) return false;
-        groups_.push_back(key);
-        return take('{') ? readObject(key) : skipValue();
-      }
+      if (group.empty() && field.group == key && take('{')) return readObject(key);
     }
     return skipValue();
+  }
+
+  // Whether the field has not occurred before.
+  template <typename Index>
+  static bool first(std::vector<bool>& seen, Index index) {
+    const auto i = static_cast<size_t>(index);
+    const bool before = seen[i];
+    seen[i] = true;
+    return !before;
   }
 
   // Passes over a value, to where it must end if it is JSON; what it holds stays in the rest.
@@ -89,22 +95,23 @@ class Reader {
         break;
       }
     }
-    return at_ > begin;
+    return at_ > begin && static_cast<size_t>(at_ - begin) <= schema_.mostRest;
   }
 
   bool readTensor(size_t field) {
-    copyRest();
+    if (!copyRest()) return false;
     out_.rest += '0';
     Nested tensor;
     tensor.field = field;
-    tensor.begin = count_;
+    const size_t before = out_.count;
     const char* first = at_;
     for (; first < end_ && (*first == '[' || isSpace(*first)); first++) tensor.rank += *first == '[';
     if (tensor.rank > 3 || !readAxis(tensor, 0)) return false;
     copied_ = at_;
-    tensor.size = 1;
+    tensor.count = out_.count - before;
+    size_t padded = 1;
     for (size_t axis = 0; axis < tensor.rank; axis++) {
-      if (__builtin_mul_overflow(tensor.size, tensor.shape[axis], &tensor.size) || tensor.size > mostNumbers_) return false;
+      if (__builtin_mul_overflow(padded, tensor.shape[axis], &padded) || padded > schema_.mostNumbers) return false;
     }
     const bool ragged = tensor.rank == 3 && std::any_of(tensor.lengths.begin(), tensor.lengths.end(),
                                                         [&](uint32_t length) { return length != tensor.shape[1]; });
@@ -121,9 +128,9 @@ class Reader {
       if (axis + 1 < tensor.rank) {
         if (!readAxis(tensor, axis + 1)) return false;
       } else {
-        at_ = readDecimal(at_, end_, out_.numbers[count_]);
+        at_ = readDecimal(at_, end_, out_.numbers[out_.count]);
         if (at_ == nullptr) return false;
-        count_++;
+        out_.count++;
       }
       count++;
       skipSpace();
@@ -151,45 +158,37 @@ class Reader {
     return there;
   }
 
-  void copyRest() { out_.rest.append(copied_, at_); }
+  bool copyRest() {
+    const auto more = static_cast<size_t>(at_ - copied_);
+    if (more > left_) return false;
+    left_ -= more;
+    out_.rest.append(copied_, at_);
+    return true;
+  }
 
   const char* at_;
   const char* const end_;
   const char* copied_;  // the rest is copied up to here
-  const std::vector<Field>& fields_;
-  const size_t mostNumbers_;
+  const Schema& schema_;
+  size_t left_ = schema_.mostRest;  // how much longer the rest may get, without the zeros
   Document& out_;
-  std::vector<bool> seen_;
-  std::vector<std::string> groups_;
-  size_t count_ = 0;  // of all numbers
+  std::vector<bool> known_;    // the fields that have occurred
+  std::vector<bool> tensors_;  // likewise
 };
 
 }  // namespace
 
-void Nested::place(const float* numbers, float* out) const {
-  if (lengths.empty()) {
-    std::copy_n(numbers + begin, size, out);
-    return;
-  }
-  std::fill_n(out, size, 0.0f);
-  const float* row = numbers + begin;
-  for (const uint32_t length : lengths) {
-    std::copy_n(row, length * shape[2], out);
-    row += length * shape[2];
-    out += shape[1] * shape[2];
-  }
-}
-
-bool readDocument(const char* text, size_t length, const std::vector<Field>& fields, size_t mostNumbers, Document& out) {
+bool readDocument(const char* text, size_t length, const Schema& schema, Document& out) {
   out.rest.clear();
+  out.count = 0;
   out.tensors.clear();
-  // A number takes a character, and a comma or a bracket.
+  // A number takes at least one character, and a comma or a bracket.
   const size_t most = length / 2 + 1;
   if (out.capacity < most) {
     out.numbers.reset(new float[most]);
     out.capacity = most;
   }
-  return Reader(text, length, fields, mostNumbers, out).read();
+  return Reader(text, length, schema, out).read();
 }
 
 }  // namespace cellserve

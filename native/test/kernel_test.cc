@@ -1,4 +1,4 @@
-// Tests of the kernel without Node.js, for the sanitizers: every buffer is on the heap and as long as it must be.
+// Tests of the kernel without Node.js, for the sanitizers: every buffer is on the heap, with no byte to spare.
 //
 //     kernel_test [stride]      sweeps the activations over every stride-th float; 1 is all of them
 #include <algorithm>

@@ -2,14 +2,14 @@ import createFetchClient, { type Client, type ClientOptions } from 'openapi-fetc
 import type { paths } from './openapi.ts'
 
 export type {
-  AttentionContext, ConcatContext, FieldError, Model, ModelList, Problem, SequenceAnswer, SequenceLine, SequenceRequest, Sizes,
-  StepAnswer, StepRequest
+  FieldError, Model, ModelList, Problem, SequenceAnswer, SequenceLine, SequenceRequest, Sizes, StepAnswer, StepRequest,
+  SupportContext, VectorsContext, VectorsSupportContext
 } from './openapi.ts'
 
 export interface CellserveOptions extends ClientOptions {
-  /** Where the service is: `http://127.0.0.1:8080`. */
+  /** The address of the service, such as `http://127.0.0.1:8080`. */
   readonly baseUrl: string
-  /** Sent as `Authorization: Bearer`, to a service that asks for it. */
+  /** Sent as `Authorization: Bearer`, if the service requires a key. */
   readonly apiKey?: string
 }
 
@@ -18,8 +18,8 @@ type Json = 'application/json' | 'application/problem+json'
 export type CellserveClient = Client<paths, Json>
 
 /**
- * A typed client: `await client.POST('/step', { body: { x: [1, 2] } })` gives `data` or, where the service refuses, `error`,
- * a `Problem`. It needs `fetch` alone, so it runs in browsers too.
+ * A typed client: `await client.POST('/step', { body: { x: [[1, 2]] } })` returns `data` or, if the request fails,
+ * `error`, a `Problem`. The client only needs `fetch`, so it runs in browsers too.
  */
 export function createClient ({ apiKey, ...options }: CellserveOptions): CellserveClient {
   const client = createFetchClient<paths, Json>(options)

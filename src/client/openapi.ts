@@ -15,7 +15,7 @@ export interface paths {
         put?: never;
         /**
          * Step the default model
-         * @description One step of the bare cell. The client owns the feedback: it makes the next h_in.
+         * @description One step of the bare network. The client owns the feedback: it makes the next h_in. As a shorthand a request may leave [B] out everywhere; then the answer has none either.
          */
         post: operations["step"];
         delete?: never;
@@ -35,7 +35,7 @@ export interface paths {
         put?: never;
         /**
          * Step a model
-         * @description One step of the bare cell. The client owns the feedback: it makes the next h_in.
+         * @description One step of the bare network. The client owns the feedback: it makes the next h_in. As a shorthand a request may leave [B] out everywhere; then the answer has none either.
          */
         post: operations["stepModel"];
         delete?: never;
@@ -55,7 +55,7 @@ export interface paths {
         put?: never;
         /**
          * Run the default model over a sequence
-         * @description T steps. The model's policy makes each h_in of the last h_out; it runs before every step, the first included, unless the request gives h_in for that.
+         * @description T steps. The model's wiring makes each h_in from the last h_out; it does so before every step, the first included, unless the request gives h_in for that. As a shorthand a request may leave [B] out everywhere; then the answer has none either.
          */
         post: operations["sequence"];
         delete?: never;
@@ -75,7 +75,7 @@ export interface paths {
         put?: never;
         /**
          * Run a model over a sequence
-         * @description T steps. The model's policy makes each h_in of the last h_out; it runs before every step, the first included, unless the request gives h_in for that.
+         * @description T steps. The model's wiring makes each h_in from the last h_out; it does so before every step, the first included, unless the request gives h_in for that. As a shorthand a request may leave [B] out everywhere; then the answer has none either.
          */
         post: operations["sequenceModel"];
         delete?: never;
@@ -142,8 +142,25 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Does it take work? */
+        /** Does the service accept requests? */
         get: operations["ready"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where things are */
+        get: operations["home"];
         put?: never;
         post?: never;
         delete?: never;
@@ -175,22 +192,24 @@ export interface components {
     schemas: {
         /**
          * StepRequest
-         * @description One step of the bare cell.
+         * @description One step of the bare network.
          */
         StepRequest: {
-            /** @description The input: [I], [B][I], or [B][1][I] as in PyTorch. */
-            x: number[] | number[][] | number[][][];
-            /** @description What the cell reads: [Hi] for all rows, or [B][Hi]. Zeros where left out. */
-            h_in?: number[] | number[][];
-            /** @description The cell state: [Ho] for all rows, or [B][Ho]. Zeros where left out. */
-            c_in?: number[] | number[][];
+            /** @description The input: [B][I]. Left out if the network reads none. */
+            x?: number[][];
+            /** @description What the cell reads as its h at the first step: [B][Hi]. In a sequence it takes the place of what the wiring would make; in a step it is zeros if left out. */
+            h_in?: number[][];
+            /** @description The first cell state of an LSTM: [B][Ho]. Zeros if left out. */
+            c_in?: number[][];
+            /** @description The h that the first feedback sees: [B][Ho]. Zeros if left out. A GRU whose Hi differs from its Ho reads it in a step, too. */
+            h_0?: number[][];
         };
         /**
          * SafetensorsDocument
          * Format: binary
-         * @description The tensors of the JSON form, by the same names, as a safetensors document; those of a context are named without it: `vectors`, `support`.
-         *     A request's may be F32, F16, BF16 or F64, and `lengths` I32 or I64; its other options are in the query string. An answer's are F32.
-         *     The answer is of the request's form, unless the `accept` header asks for another. From Python:
+         * @description The tensors of the JSON body, under the same names, as a safetensors document. Tensors of the context have their own names: `vectors`, `support`.
+         *     A request's tensors may be F32, F16, BF16 or F64, and `lengths` I32 or I64; its other options go into the query string. An answer's tensors are F32.
+         *     The answer has the format of the request, unless the `accept` header asks for another. From Python:
          *
          *     ```python
          *     import numpy as np
@@ -210,10 +229,10 @@ export interface components {
          * @description The states after the step.
          */
         StepAnswer: {
-            /** @description The output hidden state: [B][Ho], or [Ho] where x is [I]. */
-            h_out: number[] | number[][];
-            /** @description The cell state: [B][Ho], or [Ho] where x is [I]. */
-            c_out: number[] | number[][];
+            /** @description The output hidden state: [B][Ho]. In a stack each layer's and direction's, one after the other. */
+            h_out: number[][];
+            /** @description The cell state of an LSTM: [B][Ho]. In a stack likewise. */
+            c_out?: number[][];
         };
         /**
          * FieldError
@@ -237,103 +256,120 @@ export interface components {
             /** @description The status in words. */
             title: string;
             status: number;
-            /** @description What is wrong: what was expected and what came. */
+            /** @description What is wrong: what was expected and what was found. */
             detail: string;
-            /** @description The model that refuses. */
+            /** @description The model that the error is about. */
             model?: string;
-            /** @description Each thing that is wrong. */
+            /** @description One entry per error. */
             errors?: components["schemas"]["FieldError"][];
         };
         /**
-         * ConcatContext
-         * @description The context of policy concat.
+         * VectorsContext
+         * @description For a wiring with `vectors`.
          */
-        ConcatContext: {
-            /** @description What follows h in h_in: [D] for all rows, [B][D] one a row, or [B][T][D] one a row and step (without a batch dimension [D] or [T][D]). D = Hi - Ho. */
-            vectors: number[] | number[][] | number[][][];
+        VectorsContext: {
+            /** @description The wiring's part `vectors`: [D] for all rows, [B][D] one per row, or [B][T][D] one per row and step (without a batch dimension [D] or [T][D]). */
+            vectors: number[][][];
         };
         /**
-         * AttentionContext
-         * @description The context of policy attention.
+         * SupportContext
+         * @description For a wiring with an attention read.
          */
-        AttentionContext: {
-            /** @description The support set that is attended to: [N][Ho] for all rows, or [B][N][Ho] one a row. */
-            support: number[][] | number[][][];
-            /** @description Also answer the attention weights of every step, as `weights` [B][T][N]: those of the read that fed the step; zeros where the request gave its h_in. */
-            weights?: boolean;
+        SupportContext: {
+            /** @description The support vectors that are attended to: [N][D] for all rows, or [B][N][D] those of each row, of which there may be different numbers. */
+            support: number[][][];
+            /** @description How many support vectors are each row's own, if `support` is [B][N][D] and padded to the longest: [B]. */
+            support_lengths?: number[];
+        };
+        /**
+         * VectorsSupportContext
+         * @description For a wiring with `vectors` and an attention read.
+         */
+        VectorsSupportContext: {
+            /** @description The wiring's part `vectors`: [D] for all rows, [B][D] one per row, or [B][T][D] one per row and step (without a batch dimension [D] or [T][D]). */
+            vectors: number[][][];
+            /** @description The support vectors that are attended to: [N][D] for all rows, or [B][N][D] those of each row, of which there may be different numbers. */
+            support: number[][][];
+            /** @description How many support vectors are each row's own, if `support` is [B][N][D] and padded to the longest: [B]. */
+            support_lengths?: number[];
         };
         /**
          * SequenceRequest
-         * @description T steps, the feedback by the model's policy.
+         * @description T steps, the feedback by the model's wiring.
          */
         SequenceRequest: {
-            /** @description The inputs: [B][T][I], whose rows may be ragged, or [T][I]. With `steps`, what every step reads: [B][I] or [I]. */
-            x: number[] | number[][] | number[][][];
-            /** @description What the first step reads, in the place of what the policy would make: [Hi] for all rows, or [B][Hi]. */
-            h_in?: number[] | number[][];
-            /** @description The first cell state: [Ho] for all rows, or [B][Ho]. Zeros where left out. */
-            c_in?: number[] | number[][];
-            /** @description How many steps each row takes, 1 to T: [B]. Past it a row's output is zero. */
+            /** @description The inputs: [B][T][I], whose rows may be ragged. Left out if the network reads none. */
+            x?: number[][][];
+            /** @description What the cell reads as its h at the first step: [B][Hi]. In a sequence it takes the place of what the wiring would make; in a step it is zeros if left out. */
+            h_in?: number[][];
+            /** @description The first cell state of an LSTM: [B][Ho]. Zeros if left out. */
+            c_in?: number[][];
+            /** @description The h that the first feedback sees: [B][Ho]. Zeros if left out. A GRU whose Hi differs from its Ho reads it in a step, too. */
+            h_0?: number[][];
+            /** @description How many steps each row takes, 1 to T: [B]. After its last step a row's output is zero. */
             lengths?: number[];
-            /** @description Feed the same x this many times. Not together with a T axis. */
+            /** @description Feed the same x this many times; x is then [B][1][I]. Required if the network reads no x. */
             steps?: number;
-            /** @description What the model's feedback policy needs of the request. */
-            context?: components["schemas"]["ConcatContext"] | components["schemas"]["AttentionContext"] | unknown;
-            /**
-             * @description Whether `output` has every step (`all`, the default) or the last of each row alone.
-             * @enum {unknown}
-             */
-            return?: "all" | "last";
+            /** @description What the model's wiring needs from the request. */
+            context?: components["schemas"]["VectorsContext"] | components["schemas"]["SupportContext"] | components["schemas"]["VectorsSupportContext"] | unknown;
+            /** @description Parts of the wiring to answer: `read`, `attention`, or the names of its lets. */
+            parts?: string[];
+            /** @description Whether `output` and `parts` have every step (`true`, the default) or each row's last one alone. */
+            return_sequences?: boolean;
+            /** @description The fields that the answer is to have; all if left out. */
+            fields?: ("output" | "h_out" | "c_out" | "h_next" | "parts")[];
         };
         /**
          * SequenceAnswer
-         * @description The outputs, and the states to go on from.
+         * @description The outputs, and the states to continue from.
          */
         SequenceAnswer: {
-            /** @description h_out of every step: [B][T][Ho]; with `return: "last"` [B][Ho]. */
-            output: number[] | number[][] | number[][][];
-            /** @description Each row's hidden state after its own last step: [B][Ho]. */
-            h_out: number[] | number[][];
-            /** @description Each row's cell state after its own last step: [B][Ho]. */
-            c_out: number[] | number[][];
-            /** @description What the policy would feed to the next step: [B][Hi]. Pass it as h_in to go on. Left out where only the client knows it. */
-            h_next?: number[] | number[][];
-            /** @description The attention weights of every step, where the context asks for them: [B][T][N]. */
-            weights?: number[][] | number[][][];
+            /** @description The last layer's h after every step: [B][T][Ho], both directions' side by side; with `return_sequences: false` [B][1][Ho]. */
+            output?: number[][][];
+            /** @description The output hidden state: [B][Ho]. In a stack each layer's and direction's, one after the other. */
+            h_out?: number[][];
+            /** @description The cell state of an LSTM: [B][Ho]. In a stack likewise. */
+            c_out?: number[][];
+            /** @description What the wiring would feed to the next step: [B][Hi]. Send it as h_in, and c_out as c_in, to go on. Left out if only the client knows it. */
+            h_next?: number[][];
+            parts?: {
+                [key: string]: number[][][];
+            };
         };
         /**
          * SequenceStep
-         * @description A step; none with `return: "last"`.
+         * @description A step; none with `return_sequences: false`.
          */
         SequenceStep: {
             t: number;
-            /** @description h_out of step t: [B][Ho], or [Ho] without a batch dimension. */
-            output: number[] | number[][];
-            /** @description The attention weights of step t, where the context asks for them: [B][N]. */
-            weights?: number[] | number[][];
+            /** @description The last layer's h after step t: [B][Ho]. */
+            output?: number[][];
+            parts?: {
+                [key: string]: number[][];
+            };
         };
         /**
          * SequenceStates
-         * @description The last line: the states to go on from.
+         * @description The last line: the states to continue from.
          */
         SequenceStates: {
-            /** @description Each row's hidden state after its own last step: [B][Ho]. */
-            h_out: number[] | number[][];
-            /** @description Each row's cell state after its own last step: [B][Ho]. */
-            c_out: number[] | number[][];
-            /** @description What the policy would feed to the next step: [B][Hi]. Pass it as h_in to go on. Left out where only the client knows it. */
-            h_next?: number[] | number[][];
+            /** @description The output hidden state: [B][Ho]. In a stack each layer's and direction's, one after the other. */
+            h_out?: number[][];
+            /** @description The cell state of an LSTM: [B][Ho]. In a stack likewise. */
+            c_out?: number[][];
+            /** @description What the wiring would feed to the next step: [B][Hi]. Send it as h_in, and c_out as c_in, to go on. Left out if only the client knows it. */
+            h_next?: number[][];
         };
         /**
          * SequenceFailure
-         * @description The last line, where the request fails after the first.
+         * @description The last line, if the request fails after the first.
          */
         SequenceFailure: {
             error: components["schemas"]["Problem"];
         };
         /**
          * SequenceLine
-         * @description A line of an answer that is sent as it is computed.
+         * @description One line of a streamed answer.
          */
         SequenceLine: components["schemas"]["SequenceStep"] | components["schemas"]["SequenceStates"] | components["schemas"]["SequenceFailure"];
         /**
@@ -354,14 +390,17 @@ export interface components {
          */
         Model: {
             name: string;
-            /** @description Whether this model answers where a request names none. */
+            /** @description Whether this model answers if a request names none. */
             default: boolean;
             sizes: components["schemas"]["Sizes"];
+            /** @description The feedback policy, with each of its options. */
             feedback: {
                 /** @description The name of the feedback policy. */
                 policy: string;
-                /** @description The JSON schema of the `context` that a sequence brings for it. */
+                /** @description The JSON schema of the `context` that the policy needs from a sequence request. */
                 context: unknown;
+            } & {
+                [key: string]: unknown;
             };
             engine: {
                 name: string;
@@ -371,6 +410,8 @@ export interface components {
             parameters: number;
             /** @description Bytes of the weights, as float32. */
             weight_bytes: number;
+            /** @description Tensors in the model's file that nothing uses. */
+            unused_tensors: string[];
         };
         /**
          * ModelList
@@ -381,11 +422,26 @@ export interface components {
         };
         /**
          * Health
-         * @description All is well.
+         * @description The service is well.
          */
         Health: {
             /** @enum {string} */
             status: "ok";
+        };
+        /**
+         * Home
+         * @description What this is, and where its parts are.
+         */
+        Home: {
+            /** @enum {string} */
+            name: "cellserve";
+            version: string;
+            /** @description The path of the interactive reference. */
+            reference: string;
+            /** @description The path of the OpenAPI document. */
+            openapi: string;
+            /** @description The path of the list of models. */
+            models: string;
         };
     };
     responses: never;
@@ -399,8 +455,9 @@ export type SafetensorsDocument = components['schemas']['SafetensorsDocument'];
 export type StepAnswer = components['schemas']['StepAnswer'];
 export type FieldError = components['schemas']['FieldError'];
 export type Problem = components['schemas']['Problem'];
-export type ConcatContext = components['schemas']['ConcatContext'];
-export type AttentionContext = components['schemas']['AttentionContext'];
+export type VectorsContext = components['schemas']['VectorsContext'];
+export type SupportContext = components['schemas']['SupportContext'];
+export type VectorsSupportContext = components['schemas']['VectorsSupportContext'];
 export type SequenceRequest = components['schemas']['SequenceRequest'];
 export type SequenceAnswer = components['schemas']['SequenceAnswer'];
 export type SequenceStep = components['schemas']['SequenceStep'];
@@ -411,19 +468,20 @@ export type Sizes = components['schemas']['Sizes'];
 export type Model = components['schemas']['Model'];
 export type ModelList = components['schemas']['ModelList'];
 export type Health = components['schemas']['Health'];
+export type Home = components['schemas']['Home'];
 export type $defs = Record<string, never>;
 export interface operations {
     step: {
         parameters: {
             query?: never;
             header?: {
-                /** @description Seconds in which the request is to be answered, where that is less than the server allows; past them the answer is a 504. */
+                /** @description Seconds in which the request must be answered, if that is less than the server allows; past them the answer is a 504. */
                 "x-request-timeout"?: number;
             };
             path?: never;
             cookie?: never;
         };
-        /** @description One step of the bare cell. */
+        /** @description One step of the bare network. */
         requestBody: {
             content: {
                 "application/json": components["schemas"]["StepRequest"];
@@ -437,25 +495,65 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "h_out": [
+                     *         [
+                     *           0.5,
+                     *           -0.25,
+                     *           0.1
+                     *         ]
+                     *       ],
+                     *       "c_out": [
+                     *         [
+                     *           0.1,
+                     *           0.2,
+                     *           -0.3
+                     *         ]
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["StepAnswer"];
                     "application/vnd.safetensors": components["schemas"]["SafetensorsDocument"];
                 };
             };
-            /** @description Neither JSON nor safetensors, or not of the schema. */
+            /** @description The body is neither JSON nor safetensors, or does not fit the schema. */
             400: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "detail": "/h_on: is not a known field",
+                     *       "errors": [
+                     *         {
+                     *           "path": "/h_on",
+                     *           "message": "is not a known field"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The service asks for an API key, and this is none of its keys. */
+            /** @description The service requires an API key, and the request has none or a wrong one. */
             401: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "expected an API key, as Authorization: Bearer KEY or as X-API-Key: KEY"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -465,6 +563,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "there is no model \"nobody\"; the models are custom-lstm, matching-networks"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -474,6 +580,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Payload Too Large",
+                     *       "status": 413,
+                     *       "detail": "the body is larger than the 16777216 bytes allowed"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -483,24 +597,55 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unsupported Media Type",
+                     *       "status": 415,
+                     *       "detail": "expected application/json or application/vnd.safetensors, got text/plain"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Well-formed, but wrong for this model or in itself. */
+            /** @description The body is well-formed, but wrong for this model or inconsistent. */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "detail": "model custom-lstm: /h_in: expected vectors of 6 numbers (Hi), got 5",
+                     *       "model": "custom-lstm",
+                     *       "errors": [
+                     *         {
+                     *           "path": "/h_in",
+                     *           "message": "expected vectors of 6 numbers (Hi), got 5"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description More requests in a second than a client may send; try again after the seconds in Retry-After. */
+            /** @description More requests per second than a client may send; try again after the seconds in Retry-After. */
             429: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "more than 100 requests in a second"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -510,15 +655,32 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "overloaded: 4096 rows of 1048576 bytes are in work; try again shortly"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not answered in the time allowed. */
+            /** @description No answer in the time allowed. */
             504: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Gateway Timeout",
+                     *       "status": 504,
+                     *       "detail": "model custom-lstm: the answer was not ready in the time allowed",
+                     *       "model": "custom-lstm"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -528,7 +690,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Seconds in which the request is to be answered, where that is less than the server allows; past them the answer is a 504. */
+                /** @description Seconds in which the request must be answered, if that is less than the server allows; past them the answer is a 504. */
                 "x-request-timeout"?: number;
             };
             path: {
@@ -540,7 +702,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        /** @description One step of the bare cell. */
+        /** @description One step of the bare network. */
         requestBody: {
             content: {
                 "application/json": components["schemas"]["StepRequest"];
@@ -554,25 +716,65 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "h_out": [
+                     *         [
+                     *           0.5,
+                     *           -0.25,
+                     *           0.1
+                     *         ]
+                     *       ],
+                     *       "c_out": [
+                     *         [
+                     *           0.1,
+                     *           0.2,
+                     *           -0.3
+                     *         ]
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["StepAnswer"];
                     "application/vnd.safetensors": components["schemas"]["SafetensorsDocument"];
                 };
             };
-            /** @description Neither JSON nor safetensors, or not of the schema. */
+            /** @description The body is neither JSON nor safetensors, or does not fit the schema. */
             400: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "detail": "/h_on: is not a known field",
+                     *       "errors": [
+                     *         {
+                     *           "path": "/h_on",
+                     *           "message": "is not a known field"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The service asks for an API key, and this is none of its keys. */
+            /** @description The service requires an API key, and the request has none or a wrong one. */
             401: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "expected an API key, as Authorization: Bearer KEY or as X-API-Key: KEY"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -582,6 +784,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "there is no model \"nobody\"; the models are custom-lstm, matching-networks"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -591,6 +801,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Payload Too Large",
+                     *       "status": 413,
+                     *       "detail": "the body is larger than the 16777216 bytes allowed"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -600,24 +818,55 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unsupported Media Type",
+                     *       "status": 415,
+                     *       "detail": "expected application/json or application/vnd.safetensors, got text/plain"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Well-formed, but wrong for this model or in itself. */
+            /** @description The body is well-formed, but wrong for this model or inconsistent. */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "detail": "model custom-lstm: /h_in: expected vectors of 6 numbers (Hi), got 5",
+                     *       "model": "custom-lstm",
+                     *       "errors": [
+                     *         {
+                     *           "path": "/h_in",
+                     *           "message": "expected vectors of 6 numbers (Hi), got 5"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description More requests in a second than a client may send; try again after the seconds in Retry-After. */
+            /** @description More requests per second than a client may send; try again after the seconds in Retry-After. */
             429: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "more than 100 requests in a second"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -627,15 +876,32 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "overloaded: 4096 rows of 1048576 bytes are in work; try again shortly"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not answered in the time allowed. */
+            /** @description No answer in the time allowed. */
             504: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Gateway Timeout",
+                     *       "status": 504,
+                     *       "detail": "model custom-lstm: the answer was not ready in the time allowed",
+                     *       "model": "custom-lstm"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -644,21 +910,23 @@ export interface operations {
     sequence: {
         parameters: {
             query?: {
-                /** @description `steps` of the request, where the body cannot have it. */
+                /** @description For a body of safetensors: feed the same x this many times. A JSON body has it as a field, and likewise those below. */
                 steps?: number;
-                /** @description `return` of the request, where the body cannot have it. */
-                return?: "all" | "last";
-                /** @description `weights` of the request's context, where the body cannot have it. */
-                weights?: boolean;
+                /** @description For a body of safetensors: whether `output` and `parts` have every step, or each row's last one alone. */
+                return_sequences?: boolean;
+                /** @description For a body of safetensors: the parts to answer, with commas between them. */
+                parts?: string;
+                /** @description For a body of safetensors: the fields to answer, with commas between them. */
+                fields?: string;
             };
             header?: {
-                /** @description Seconds in which the request is to be answered, where that is less than the server allows; past them the answer is a 504. */
+                /** @description Seconds in which the request must be answered, if that is less than the server allows; past them the answer is a 504. */
                 "x-request-timeout"?: number;
             };
             path?: never;
             cookie?: never;
         };
-        /** @description T steps, the feedback by the model's policy. */
+        /** @description T steps, the feedback by the model's wiring. */
         requestBody: {
             content: {
                 "application/json": components["schemas"]["SequenceRequest"];
@@ -666,32 +934,91 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The outputs, and the states to go on from. */
+            /** @description The outputs, and the states to continue from. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "output": [
+                     *         [
+                     *           [
+                     *             0.5,
+                     *             -0.25,
+                     *             0.1
+                     *           ],
+                     *           [
+                     *             0.1,
+                     *             0.2,
+                     *             -0.3
+                     *           ],
+                     *           [
+                     *             -0.3,
+                     *             0.4,
+                     *             -0.15
+                     *           ]
+                     *         ]
+                     *       ],
+                     *       "h_out": [
+                     *         [
+                     *           -0.3,
+                     *           0.4,
+                     *           -0.15
+                     *         ]
+                     *       ],
+                     *       "c_out": [
+                     *         [
+                     *           -0.15,
+                     *           0.5,
+                     *           -0.25
+                     *         ]
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["SequenceAnswer"];
                     "application/vnd.safetensors": components["schemas"]["SafetensorsDocument"];
                     "application/x-ndjson": components["schemas"]["SequenceLine"];
                 };
             };
-            /** @description Neither JSON nor safetensors, or not of the schema. */
+            /** @description The body is neither JSON nor safetensors, or does not fit the schema. */
             400: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "detail": "/h_on: is not a known field",
+                     *       "errors": [
+                     *         {
+                     *           "path": "/h_on",
+                     *           "message": "is not a known field"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The service asks for an API key, and this is none of its keys. */
+            /** @description The service requires an API key, and the request has none or a wrong one. */
             401: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "expected an API key, as Authorization: Bearer KEY or as X-API-Key: KEY"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -701,6 +1028,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "there is no model \"nobody\"; the models are custom-lstm, matching-networks"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -710,6 +1045,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Payload Too Large",
+                     *       "status": 413,
+                     *       "detail": "the body is larger than the 16777216 bytes allowed"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -719,24 +1062,55 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unsupported Media Type",
+                     *       "status": 415,
+                     *       "detail": "expected application/json or application/vnd.safetensors, got text/plain"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Well-formed, but wrong for this model or in itself. */
+            /** @description The body is well-formed, but wrong for this model or inconsistent. */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "detail": "model custom-lstm: /h_in: expected vectors of 6 numbers (Hi), got 5",
+                     *       "model": "custom-lstm",
+                     *       "errors": [
+                     *         {
+                     *           "path": "/h_in",
+                     *           "message": "expected vectors of 6 numbers (Hi), got 5"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description More requests in a second than a client may send; try again after the seconds in Retry-After. */
+            /** @description More requests per second than a client may send; try again after the seconds in Retry-After. */
             429: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "more than 100 requests in a second"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -746,6 +1120,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "model custom-lstm: the model's feedback.mjs threw an error, for step 2",
+                     *       "model": "custom-lstm"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -755,15 +1138,32 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "overloaded: 4096 rows of 1048576 bytes are in work; try again shortly"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not answered in the time allowed. */
+            /** @description No answer in the time allowed. */
             504: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Gateway Timeout",
+                     *       "status": 504,
+                     *       "detail": "model custom-lstm: the answer was not ready in the time allowed",
+                     *       "model": "custom-lstm"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -772,15 +1172,17 @@ export interface operations {
     sequenceModel: {
         parameters: {
             query?: {
-                /** @description `steps` of the request, where the body cannot have it. */
+                /** @description For a body of safetensors: feed the same x this many times. A JSON body has it as a field, and likewise those below. */
                 steps?: number;
-                /** @description `return` of the request, where the body cannot have it. */
-                return?: "all" | "last";
-                /** @description `weights` of the request's context, where the body cannot have it. */
-                weights?: boolean;
+                /** @description For a body of safetensors: whether `output` and `parts` have every step, or each row's last one alone. */
+                return_sequences?: boolean;
+                /** @description For a body of safetensors: the parts to answer, with commas between them. */
+                parts?: string;
+                /** @description For a body of safetensors: the fields to answer, with commas between them. */
+                fields?: string;
             };
             header?: {
-                /** @description Seconds in which the request is to be answered, where that is less than the server allows; past them the answer is a 504. */
+                /** @description Seconds in which the request must be answered, if that is less than the server allows; past them the answer is a 504. */
                 "x-request-timeout"?: number;
             };
             path: {
@@ -792,7 +1194,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        /** @description T steps, the feedback by the model's policy. */
+        /** @description T steps, the feedback by the model's wiring. */
         requestBody: {
             content: {
                 "application/json": components["schemas"]["SequenceRequest"];
@@ -800,32 +1202,91 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The outputs, and the states to go on from. */
+            /** @description The outputs, and the states to continue from. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "output": [
+                     *         [
+                     *           [
+                     *             0.5,
+                     *             -0.25,
+                     *             0.1
+                     *           ],
+                     *           [
+                     *             0.1,
+                     *             0.2,
+                     *             -0.3
+                     *           ],
+                     *           [
+                     *             -0.3,
+                     *             0.4,
+                     *             -0.15
+                     *           ]
+                     *         ]
+                     *       ],
+                     *       "h_out": [
+                     *         [
+                     *           -0.3,
+                     *           0.4,
+                     *           -0.15
+                     *         ]
+                     *       ],
+                     *       "c_out": [
+                     *         [
+                     *           -0.15,
+                     *           0.5,
+                     *           -0.25
+                     *         ]
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["SequenceAnswer"];
                     "application/vnd.safetensors": components["schemas"]["SafetensorsDocument"];
                     "application/x-ndjson": components["schemas"]["SequenceLine"];
                 };
             };
-            /** @description Neither JSON nor safetensors, or not of the schema. */
+            /** @description The body is neither JSON nor safetensors, or does not fit the schema. */
             400: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "detail": "/h_on: is not a known field",
+                     *       "errors": [
+                     *         {
+                     *           "path": "/h_on",
+                     *           "message": "is not a known field"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The service asks for an API key, and this is none of its keys. */
+            /** @description The service requires an API key, and the request has none or a wrong one. */
             401: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "expected an API key, as Authorization: Bearer KEY or as X-API-Key: KEY"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -835,6 +1296,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "there is no model \"nobody\"; the models are custom-lstm, matching-networks"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -844,6 +1313,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Payload Too Large",
+                     *       "status": 413,
+                     *       "detail": "the body is larger than the 16777216 bytes allowed"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -853,24 +1330,55 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unsupported Media Type",
+                     *       "status": 415,
+                     *       "detail": "expected application/json or application/vnd.safetensors, got text/plain"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Well-formed, but wrong for this model or in itself. */
+            /** @description The body is well-formed, but wrong for this model or inconsistent. */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "detail": "model custom-lstm: /h_in: expected vectors of 6 numbers (Hi), got 5",
+                     *       "model": "custom-lstm",
+                     *       "errors": [
+                     *         {
+                     *           "path": "/h_in",
+                     *           "message": "expected vectors of 6 numbers (Hi), got 5"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description More requests in a second than a client may send; try again after the seconds in Retry-After. */
+            /** @description More requests per second than a client may send; try again after the seconds in Retry-After. */
             429: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "more than 100 requests in a second"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -880,6 +1388,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "model custom-lstm: the model's feedback.mjs threw an error, for step 2",
+                     *       "model": "custom-lstm"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -889,15 +1406,32 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "overloaded: 4096 rows of 1048576 bytes are in work; try again shortly"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not answered in the time allowed. */
+            /** @description No answer in the time allowed. */
             504: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Gateway Timeout",
+                     *       "status": 504,
+                     *       "detail": "model custom-lstm: the answer was not ready in the time allowed",
+                     *       "model": "custom-lstm"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -921,21 +1455,37 @@ export interface operations {
                     "application/json": components["schemas"]["ModelList"];
                 };
             };
-            /** @description The service asks for an API key, and this is none of its keys. */
+            /** @description The service requires an API key, and the request has none or a wrong one. */
             401: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "expected an API key, as Authorization: Bearer KEY or as X-API-Key: KEY"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description More requests in a second than a client may send; try again after the seconds in Retry-After. */
+            /** @description More requests per second than a client may send; try again after the seconds in Retry-After. */
             429: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "more than 100 requests in a second"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -945,6 +1495,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "overloaded: 4096 rows of 1048576 bytes are in work; try again shortly"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -974,12 +1532,20 @@ export interface operations {
                     "application/json": components["schemas"]["Model"];
                 };
             };
-            /** @description The service asks for an API key, and this is none of its keys. */
+            /** @description The service requires an API key, and the request has none or a wrong one. */
             401: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "expected an API key, as Authorization: Bearer KEY or as X-API-Key: KEY"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -989,15 +1555,31 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "there is no model \"nobody\"; the models are custom-lstm, matching-networks"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description More requests in a second than a client may send; try again after the seconds in Retry-After. */
+            /** @description More requests per second than a client may send; try again after the seconds in Retry-After. */
             429: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "more than 100 requests in a second"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1007,6 +1589,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "overloaded: 4096 rows of 1048576 bytes are in work; try again shortly"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1021,7 +1611,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description All is well. */
+            /** @description The service is well. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1041,7 +1631,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description All is well. */
+            /** @description The service is well. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1056,6 +1646,75 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "overloaded: 4096 rows of 1048576 bytes are in work; try again shortly"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    home: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What this is, and where its parts are. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Home"];
+                };
+            };
+            /** @description For a browser, which prefers text/html: to the interactive reference. */
+            302: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description More requests per second than a client may send; try again after the seconds in Retry-After. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "more than 100 requests in a second"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Overloaded or draining; try again after the seconds in Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "overloaded: 4096 rows of 1048576 bytes are in work; try again shortly"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1079,21 +1738,37 @@ export interface operations {
                     "text/plain": string;
                 };
             };
-            /** @description The service asks for an API key, and this is none of its keys. */
+            /** @description The service requires an API key, and the request has none or a wrong one. */
             401: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "expected an API key, as Authorization: Bearer KEY or as X-API-Key: KEY"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description More requests in a second than a client may send; try again after the seconds in Retry-After. */
+            /** @description More requests per second than a client may send; try again after the seconds in Retry-After. */
             429: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "more than 100 requests in a second"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1103,6 +1778,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "overloaded: 4096 rows of 1048576 bytes are in work; try again shortly"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };

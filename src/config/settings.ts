@@ -3,93 +3,137 @@ import { parseArgs } from 'node:util'
 import Type, { type Static } from 'typebox'
 import { InputError } from '../errors.ts'
 import { compile } from '../tensor/schema.ts'
+import { originFault, proxiesFault } from './addresses.ts'
+import { ConfigError } from './config-error.ts'
+import { nearest, readVariables, variable } from './environment.ts'
+import { keysFault } from './keys.ts'
 
 /** Every setting: its flag is `--name`, its environment variable `CELLSERVE_NAME` in capitals with underscores. */
 export const Settings = Type.Object({
   models: Type.String({ minLength: 1, description: 'Folder of models: NAME.safetensors or NAME/model.safetensors. Default: the demo models' }),
-  'default-model': Type.Optional(Type.String({ minLength: 1, description: 'The model that answers where a request names none. Default: the one whose config.json says so, or the only one' })),
+  'default-model': Type.Optional(Type.String({ minLength: 1, description: 'The model that answers if a request names none. Default: the one whose config.json says so, or the only one' })),
   host: Type.String({ minLength: 1, default: '127.0.0.1', description: 'Address to listen on; 0.0.0.0 for all' }),
   port: Type.Integer({ minimum: 0, maximum: 65535, default: 8080, description: 'Port to listen on; 0 for any free one' }),
   engine: Type.Enum(['auto', 'native', 'tfjs'], {
-    default: 'auto', description: 'What computes: auto, native or tfjs'
+    default: 'auto', description: 'Engine that computes: auto, native or tfjs'
   }),
   threads: Type.Optional(Type.Integer({ minimum: 1, maximum: 1024, description: 'Compute threads of the native engine. Default: the cores it may use' })),
+  isa: Type.Optional(Type.String({ minLength: 1, description: 'Instruction set of the native engine: avx512, avx2, neon or portable. Default: the best that the CPU has' })),
   'log-level': Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
     default: 'info', description: 'fatal, error, warn, info, debug, trace or silent'
   }),
   'body-limit': Type.Integer({ minimum: 1024, maximum: 2 ** 30, default: 2 ** 24, description: 'Largest request body, in bytes' }),
   'max-steps': Type.Integer({ minimum: 1, maximum: 2 ** 24, default: 2 ** 16, description: 'Largest B x T of a request' }),
+  'max-work': Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER, default: 2 ** 40, description: 'Most multiply-adds of a request: its rows x steps x the work of a step, reads included' }),
   'batch-rows': Type.Integer({ minimum: 1, maximum: 4096, default: 64, description: 'Most rows that are computed together; 1 turns batching off' }),
-  'max-rows': Type.Integer({ minimum: 1, maximum: 2 ** 24, default: 4096, description: 'Most rows in work; past it requests are refused with a 503' }),
-  'max-bytes': Type.Integer({ minimum: 1, maximum: 2 ** 40, default: 2 ** 28, description: 'Most bytes of tensors in work; likewise' }),
-  'api-key': Type.Optional(Type.Array(Type.String({ minLength: 1 }), { description: 'A key that clients must send; may be given more than once, or with commas in the variable' })),
-  'api-key-file': Type.Optional(Type.String({ minLength: 1, description: 'File of such keys, one a line' })),
-  'metrics-port': Type.Optional(Type.Integer({ minimum: 0, maximum: 65535, description: 'Port for /metrics alone, which needs no key there' })),
-  'rate-limit': Type.Optional(Type.Integer({ minimum: 1, description: 'Most requests of a client, by key or address, in a second' })),
-  'cors-origin': Type.Optional(Type.Array(Type.String({ minLength: 1 }), { description: 'Origin whose pages may call; may be given more than once; * for all' })),
-  'trust-proxy': Type.Optional(Type.String({ minLength: 1, description: 'Addresses of proxies whose x-forwarded-for is believed, as 10.0.0.0/8' })),
+  'max-rows': Type.Integer({ minimum: 1, maximum: 2 ** 24, default: 4096, description: 'Most rows in progress; past it requests get a 503' }),
+  'max-bytes': Type.Integer({ minimum: 1, maximum: 2 ** 40, default: 2 ** 28, description: 'Most bytes of tensors in progress; past it requests get a 503' }),
+  'api-key': Type.Optional(Type.Array(Type.String({ minLength: 1 }), { description: 'A key that clients must send; for several, repeat the flag or use commas in the variable' })),
+  'api-key-file': Type.Optional(Type.String({ minLength: 1, description: 'File of such keys, one per line' })),
+  'metrics-port': Type.Optional(Type.Integer({ minimum: 0, maximum: 65535, description: 'Port that serves only /metrics, without a key' })),
+  'rate-limit': Type.Optional(Type.Integer({ minimum: 1, description: 'Most requests per second from a client, by key or address' })),
+  'cors-origin': Type.Optional(Type.Array(Type.String({ minLength: 1 }), { description: 'Origin whose pages may call, such as https://app.example.org; repeat the flag for several; * for all' })),
+  'trust-proxy': Type.Optional(Type.String({ minLength: 1, description: 'Addresses of proxies whose x-forwarded-for is trusted, such as 10.0.0.0/8' })),
   'max-connections': Type.Integer({ minimum: 1, maximum: 2 ** 20, default: 4096, description: 'Most connections at once; more are closed' }),
   'max-header-bytes': Type.Integer({ minimum: 1024, maximum: 2 ** 20, default: 2 ** 14, description: 'Largest head of a request, in bytes' }),
   'header-timeout': Type.Number({ exclusiveMinimum: 0, maximum: 3600, default: 10, description: 'Seconds in which the head of a request must arrive' }),
-  'body-timeout': Type.Number({ exclusiveMinimum: 0, maximum: 3600, default: 60, description: 'Seconds in which the whole of it must' }),
-  'keep-alive-timeout': Type.Number({ exclusiveMinimum: 0, maximum: 3600, default: 72, description: 'Seconds for which a connection may be idle' }),
-  'access-log': Type.Boolean({ default: false, description: 'Log a line for every answer' }),
-  'request-timeout': Type.Number({ exclusiveMinimum: 0, maximum: 3600, default: 30, description: 'Seconds in which a request is answered, or refused with a 504' })
+  'body-timeout': Type.Number({ exclusiveMinimum: 0, maximum: 3600, default: 60, description: 'Seconds in which the whole request must arrive' }),
+  'keep-alive-timeout': Type.Number({ exclusiveMinimum: 0, maximum: 3600, default: 72, description: 'Seconds for which a connection may stay idle' }),
+  'access-log': Type.Boolean({ default: false, description: 'Log one line per answer' }),
+  'request-timeout': Type.Number({ exclusiveMinimum: 0, maximum: 3600, default: 30, description: 'Seconds after which an unanswered request gets a 504' }),
+  grace: Type.Number({ exclusiveMinimum: 0, maximum: 3600, default: 10, description: 'Seconds that accepted requests have to finish after SIGTERM or SIGINT' })
 })
 
 export type Config = Static<typeof Settings>
 
-/** A wrong flag or variable; the message is one line that says what was expected. */
-export class ConfigError extends Error {
-  override readonly name = 'ConfigError'
-}
+export { ConfigError }
 
 const validate = compile(Settings)
+
+const NAMES = Object.keys(Settings.properties)
 
 const DEMO = fileURLToPath(new URL('../../models', import.meta.url))
 
 /**
- * Reads the configuration; a flag goes before its environment variable. Without a models folder it is the demo's.
+ * Reads the configuration; a flag overrides its environment variable. The models folder defaults to the demo models.
  *
- * @returns `help` or `version` where that is asked for.
+ * @returns `help` or `version` if the flags ask for that.
  * @throws ConfigError
  */
 export function readConfig (args: readonly string[], env: NodeJS.ProcessEnv): Config | 'help' | 'version' {
   const flags = readFlags(args)
   if (flags.help === true) return 'help'
   if (flags.version === true) return 'version'
+  const variables = readVariables(env)
+  refuseUnknown(variables)
+  if ('api-key' in flags && SCRIPTS.has(env.npm_lifecycle_event)) {
+    throw new ConfigError('--api-key: npm prints the flags of what it starts, so this key is in the log already; use --api-key-file or CELLSERVE_API_KEY, or run node dist/main.js')
+  }
+  const source = (name: string): string => name in flags ? `--${name}` : variable(name)
   const given: Record<string, unknown> = {}
   for (const [name, schema] of Object.entries(Settings.properties)) {
-    const text = flags[name] ?? env[variable(name)]
-    // As in most programs, an empty variable is one that is not set.
-    if (text !== undefined && (text !== '' || name in flags)) given[name] = toValue(text, typeOf(schema))
+    const text = flags[name] ?? variables.get(variable(name))
+    if (text !== undefined) given[name] = toValue(text, typeOf(schema))
   }
+  let config: Config
   try {
-    return validate({ models: DEMO, ...given }, '')
+    config = validate({ models: DEMO, ...given }, '')
   } catch (error) {
     if (!(error instanceof InputError)) throw error
     const [{ path, message }] = error.errors
-    const name = path.slice(1).split('/', 1)[0]
-    throw new ConfigError(`${name in flags ? `--${name}` : variable(name)}: ${message}`)
+    throw new ConfigError(`${source(path.slice(1).split('/', 1)[0])}: ${message}`)
   }
+  for (const [name, fault] of faultsOf(config)) if (fault !== undefined) throw new ConfigError(`${source(name)}: ${fault}`)
+  return config
 }
+
+/** Checks what a schema cannot, or what a schema would report in words that show a key. */
+function faultsOf ({ 'api-key': keys, 'cors-origin': origins, 'trust-proxy': proxies }: Config): Array<[name: string, fault: string | undefined]> {
+  return [
+    ['api-key', keys && keysFault(keys)],
+    ...(origins ?? []).map((origin): [string, string | undefined] => ['cors-origin', originFault(origin)]),
+    ['trust-proxy', proxies && proxiesFault(proxies)]
+  ]
+}
+
+/** The scripts of package.json that start the service. */
+const SCRIPTS: ReadonlySet<string | undefined> = new Set(['start', 'dev'])
+
+function refuseUnknown (variables: ReadonlyMap<string, string>): void {
+  const known = NAMES.map(variable)
+  const unknown = [...variables.keys()].find((name) => !known.includes(name))
+  if (unknown !== undefined) throw new ConfigError(`${unknown}: there is no such setting${didYouMean(nearest(unknown, known))}`)
+}
+
+const didYouMean = (name: string | undefined): string => name === undefined ? '' : `; did you mean ${name}?`
 
 function readFlags (args: readonly string[]): Record<string, string | boolean | string[] | undefined> {
   const options = Object.fromEntries(Object.entries(Settings.properties).map(([name, schema]) => {
     return [name, { type: typeOf(schema) === 'boolean' ? 'boolean' : 'string', multiple: typeOf(schema) === 'array' } as const]
   }))
   try {
-    return parseArgs({ args: [...args], options: { ...options, help: { type: 'boolean', short: 'h' }, version: { type: 'boolean', short: 'v' } } }).values
+    return parseArgs({ args: joinNegative(args), options: { ...options, help: { type: 'boolean', short: 'h' }, version: { type: 'boolean', short: 'v' } } }).values
   } catch (error) {
-    throw new ConfigError(error instanceof Error ? error.message.split('\n')[0] : String(error))
+    const message = error instanceof Error ? error.message.split('\n')[0] : String(error)
+    const [, unknown] = /^Unknown option '(--[^']+)'/.exec(message) ?? []
+    if (unknown === undefined) throw new ConfigError(message)
+    throw new ConfigError(`${unknown}: there is no such flag${didYouMean(nearest(unknown, NAMES.map((name) => `--${name}`)))}`)
   }
+}
+
+/** `--flag -1` as `--flag=-1`: a number is not a flag, and is checked like any other value. */
+function joinNegative (args: readonly string[]): string[] {
+  return args.reduce<string[]>((joined, arg) => {
+    const last = joined.at(-1) ?? ''
+    return /^-\d/.test(arg) && /^--[^=]+$/.test(last) ? [...joined.slice(0, -1), `${last}=${arg}`] : [...joined, arg]
+  }, [])
 }
 
 function typeOf (schema: object): unknown {
   return 'type' in schema ? schema.type : undefined
 }
 
-/** What a flag or a variable says, as its schema has it; where it says nothing of the kind, as it is. */
+/** A flag or a variable as its schema's type; unchanged if it cannot be read as that type. */
 function toValue (given: string | boolean | string[], type: unknown): unknown {
   if (typeof given !== 'string') return given
   switch (type) {
@@ -99,10 +143,6 @@ function toValue (given: string | boolean | string[], type: unknown): unknown {
     case 'array': return given.split(',')
     default: return given
   }
-}
-
-function variable (name: string): string {
-  return `CELLSERVE_${name.toUpperCase().replaceAll('-', '_')}`
 }
 
 /** The text of `--help`. */
@@ -116,7 +156,7 @@ export function helpText (): string {
     'Usage: cellserve [--flag value ...]',
     '',
     'Serves LSTM cells whose input hidden size may differ from their output hidden size.',
-    'A flag goes before its environment variable.',
+    'A flag overrides its environment variable.',
     '',
     ...rows.map(([flag, name, description]) => `  ${flag.padEnd(20)} ${name.padEnd(29)} ${description}`),
     ''

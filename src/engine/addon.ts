@@ -5,8 +5,15 @@ export interface Addon {
   /** The instruction sets that this CPU runs, best first. */
   readonly kernels: readonly [string, ...string[]]
   createEngine (kernel: string, threads: number, inlineBelow: number): AddonEngine
-  /** Reads the tensors of a JSON document; undefined where the plain reader has to judge it. */
-  createReader (fields: readonly string[], mostNumbers: number): (bytes: Uint8Array) => AddonDocument | undefined
+  /**
+   * Reads the tensors of a JSON document; undefined if the plain reader has to judge it.
+   *
+   * @param known the document's own fields.
+   * @param tensors those that are tensors, as `x` and `context/vectors`.
+   * @param mostNumbers the most numbers of a tensor, its rows padded to the longest.
+   * @param mostRest the most bytes that are no tensor's.
+   */
+  createReader (known: readonly string[], tensors: readonly string[], mostNumbers: number, mostRest: number): (bytes: Uint8Array) => AddonDocument | undefined
   /** The JSON of a row-major tensor. */
   writeTensor (data: Float32Array, ...shape: readonly number[]): string
 }
@@ -32,7 +39,7 @@ export interface AddonBatch {
   advance (
     rows: number, steps: number, repeated: number, asked: number, attention: number, attached: Float64Array
   ): undefined | Promise<undefined>
-  start (rows: number, from: number, attention: number, attached: Float64Array): undefined | Promise<undefined>
+  start (rows: number, from: number, to: number, attention: number, attached: Float64Array): undefined | Promise<undefined>
   peek (rows: number): undefined | Promise<undefined>
   dispose (): undefined
 }
@@ -46,9 +53,9 @@ export interface AddonMemory {
 export interface AddonDocument {
   /** The document with a 0 in the place of each tensor. */
   readonly rest: string
-  /** The numbers of all tensors. */
+  /** The numbers of all tensors as they came: rows are not padded. */
   readonly values: Float32Array
-  /** Of each tensor: its field's index, its rank, three sizes, how many row lengths follow, and those. */
+  /** Of each tensor: its field's index, its rank, three sizes, how many numbers it has, how many row lengths follow, and those. */
   readonly layout: Uint32Array
 }
 
@@ -59,7 +66,8 @@ const PLACES = ['../../build/Release', `../../prebuilds/${process.platform}-${pr
 export function loadAddon (): Addon {
   const require = createRequire(import.meta.url)
   const reasons: string[] = []
-  for (const place of PLACES) {
+  // A switch for tests of the service without it.
+  for (const place of process.env.CELLSERVE_NO_ADDON === '1' ? [] : PLACES) {
     try {
       const addon: unknown = require(`${place}/cellserve.node`)
       if (isAddon(addon)) return addon

@@ -1,19 +1,30 @@
 import type { Engine, EngineName } from './engine.ts'
 import { createNativeEngine } from './native.ts'
 
+export interface EngineOptions {
+  /** Compute threads of the native engine; left out, as many as the cores that the process may use. */
+  readonly threads?: number | undefined
+  /** Its instruction set; left out, the best that the CPU has. */
+  readonly isa?: string | undefined
+  /** Is called with the reason if `auto` does not take native. */
+  readonly warn?: (reason: string) => void
+}
+
 /**
- * Starts the engine of that name; `auto` takes native where its addon loads, else TensorFlow.js.
+ * Starts the engine of that name; `auto` takes native if its addon loads, else TensorFlow.js.
  *
- * @param threads compute threads of the native engine; left out, as many as the cores that the process may use.
- * @throws Error where it cannot be started; the message says why.
+ * @throws Error if it cannot be started; the message says why.
  */
-export async function chooseEngine (name: EngineName | 'auto', threads?: number): Promise<Engine> {
+export async function chooseEngine (name: EngineName | 'auto', { threads, isa, warn }: EngineOptions = {}): Promise<Engine> {
   if (name === 'tfjs') return await startTfjs()
   try {
-    return createNativeEngine({ threads })
+    return createNativeEngine({ threads, isa })
   } catch (error) {
-    if (name === 'native') throw error
-    return await startTfjs(error)
+    // An instruction set is the native engine's, so to ask for one is to ask for that.
+    if (name === 'native' || isa !== undefined) throw error
+    const engine = await startTfjs(error)
+    warn?.(error instanceof Error ? error.message : String(error))
+    return engine
   }
 }
 

@@ -6,6 +6,8 @@ export interface Engine {
   readonly name: EngineName
   /** What the engine runs on, for people: for example `wasm`, or `avx2, 2 threads`. */
   readonly backend: string
+  /** How many multiply-adds it does in about a millisecond, after which others have their turn. */
+  readonly budget: number
   /** Takes over a network's weights, in whatever form the engine computes fastest. */
   load (network: Network): LoadedNetwork
 }
@@ -71,11 +73,13 @@ export interface Batch {
    */
   advance (rows: number, steps: number, options: CallOptions): void | Promise<void>
   /**
-   * Does what a step does after its cells, in place on `states[0]`: the read, the lets, and what the first node reads next.
+   * Does some of what a step does after its cells, in place on `states[0]`: the read, the lets, and what the first node
+   * reads next.
    *
    * @param from the program's `read`, or its `feed` to leave the read and the lets as they are.
+   * @param to the end of the instructions, or the program's `feed` to leave what the first node reads as it is.
    */
-  start (rows: number, from: number, options: Pick<CallOptions, 'attention'>): void | Promise<void>
+  start (rows: number, from: number, to: number, options: Pick<CallOptions, 'attention'>): void | Promise<void>
   /** Makes what the first node would read next, in the `h_in` of `states[1]`; its inputs are those of one step. */
   peek (rows: number): void | Promise<void>
   dispose (): void

@@ -8,10 +8,7 @@ import type { Network } from '../network/network.ts'
 export interface NativeOptions {
   /** Compute threads; by default as many as the cores that the process may use. */
   readonly threads?: number | undefined
-  /**
-   * The instruction set, one of `nativeKernels()`; by default what `CELLSERVE_ISA` in the environment names, else the best
-   * that the CPU has. All give the same bits.
-   */
+  /** The instruction set, one of `nativeKernels()`; by default the best that the CPU has. All give the same bits. */
   readonly isa?: string | undefined
   /** Work of fewer multiply-adds than this is done on the event loop's own thread, before the call returns. */
   readonly inlineBelow?: number | undefined
@@ -22,6 +19,9 @@ export interface NativeOptions {
  * to hear from them. It is 100 to 200 us of work, which the event loop may wait for.
  */
 const INLINE_BELOW = 4_000_000
+
+/** What a thread does in half a millisecond or so, after which others have their turn. */
+const BUDGET = 2 ** 24
 
 /**
  * The engine of our own kernel.
@@ -36,6 +36,7 @@ export function createNativeEngine (options: NativeOptions = {}): Engine {
   return {
     name: 'native',
     backend: `${isa}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`,
+    budget: BUDGET,
     load: (network) => load(engine, network)
   }
 }
@@ -46,11 +47,9 @@ export function nativeKernels (): readonly string[] {
 }
 
 function chooseIsa ({ kernels }: Addon, asked: string | undefined): string {
-  const isa = asked ?? process.env.CELLSERVE_ISA ?? ''
-  if (isa === '') return kernels[0]
-  if (kernels.includes(isa)) return isa
-  const name = asked === undefined ? 'CELLSERVE_ISA' : 'isa'
-  throw new Error(`${name} is ${isa}, but this CPU and build run ${kernels.join(', ')}`)
+  if (asked === undefined) return kernels[0]
+  if (kernels.includes(asked)) return asked
+  throw new Error(`isa is ${asked}, but this CPU and build run ${kernels.join(', ')}`)
 }
 
 function load (engine: AddonEngine, { stages }: Network): LoadedNetwork {
@@ -109,7 +108,7 @@ function createBatch (program: AddonProgram, maxRows: number): Batch {
       attached[2 * i + 1] = set
     },
     advance: (rows, steps, { repeated, asked, attention }) => batch.advance(rows, steps, repeated, asked, attention, attached),
-    start: (rows, from, { attention }) => batch.start(rows, from, attention, attached),
+    start: (rows, from, to, { attention }) => batch.start(rows, from, to, attention, attached),
     peek: (rows) => batch.peek(rows),
     dispose: () => batch.dispose()
   }

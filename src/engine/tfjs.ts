@@ -2,14 +2,15 @@ import { createRequire } from 'node:module'
 import { dirname } from 'node:path'
 import util from 'node:util'
 import * as tf from '@tensorflow/tfjs-core'
-import type { Cell } from '../network/cell.ts'
-import type { Batch, Engine, Stepper } from './engine.ts'
+import type { Activation } from '../network/feed.ts'
+import type { Engine } from './engine.ts'
+import { createInterpreter, type Arithmetic } from './interpreter.ts'
 
 /** TensorFlow's C library through `@tensorflow/tfjs-node`, or WebAssembly. */
 export type TfjsBackend = 'tensorflow' | 'wasm'
 
 /**
- * The cell in TensorFlow.js ops.
+ * Programs in TensorFlow.js ops.
  *
  * @param backend where left out, `tensorflow` where `@tensorflow/tfjs-node` is installed and loads, else `wasm`.
  * @throws Error where the named backend cannot be loaded.
@@ -19,6 +20,9 @@ export async function createTfjsEngine (backend?: TfjsBackend): Promise<Engine> 
   return await start('tensorflow').catch(async () => await start('wasm'))
 }
 
+/** A step takes about a millisecond, whatever it computes. */
+const BUDGET = 2 ** 20
+
 async function start (backend: TfjsBackend): Promise<Engine> {
   try {
     await (backend === 'tensorflow' ? loadTfjsNode() : loadWasm())
@@ -26,7 +30,7 @@ async function start (backend: TfjsBackend): Promise<Engine> {
   } catch (error) {
     throw new Error(`TensorFlow.js cannot start its backend ${backend}: ${error instanceof Error ? error.message : String(error)}`)
   }
-  return { name: 'tfjs', backend, load: (cell) => load(cell, backend) }
+  return createInterpreter({ name: 'tfjs', backend, budget: BUDGET }, createArithmetic(backend))
 }
 
 async function loadTfjsNode (): Promise<void> {
@@ -45,34 +49,99 @@ async function loadWasm (): Promise<void> {
   setWasmPaths(`${dirname(entry)}/`)
 }
 
-function load (cell: Cell, backend: TfjsBackend): Stepper {
-  const { I, Hi, Ho } = cell.sizes
-  use(backend)
-  const weightIh = tf.tensor2d(cell.weightIh, [4 * Ho, I])
-  const weightHh = tf.tensor2d(cell.weightHh, [4 * Ho, Hi])
-  const bias = tf.tidy(() => tf.add(tf.tensor1d(cell.biasIh), tf.tensor1d(cell.biasHh)))
-
+/** Instructions in TensorFlow.js ops. */
+function createArithmetic (backend: TfjsBackend): Arithmetic {
+  /** What `make` returns as numbers; what it makes on the way is freed. */
+  const compute = (make: () => tf.Tensor[]): Float32Array[] => {
+    use(backend)
+    return tf.tidy(() => make().map((tensor) => Float32Array.from(tensor.dataSync())))
+  }
   return {
-    step ({ rows, x, hIn, cIn, hOut, cOut }: Batch) {
+    cell ({ kind, activation, sizes: { I, Hi, Ho }, ...weights }) {
       use(backend)
-      tf.tidy(() => {
-        const input = tf.matMul(tf.tensor2d(x.subarray(0, rows * I), [rows, I]), weightIh, false, true)
-        const hidden = tf.matMul(tf.tensor2d(hIn.subarray(0, rows * Hi), [rows, Hi]), weightHh, false, true)
-        const [i, f, g, o] = tf.split(tf.add(tf.add(input, bias), hidden), 4, 1)
-        const c = tf.add(tf.mul(tf.sigmoid(f), tf.tensor2d(cIn.subarray(0, rows * Ho), [rows, Ho])), tf.mul(tf.sigmoid(i), tf.tanh(g)))
-        const h = tf.mul(tf.sigmoid(o), tf.tanh(c))
-        cOut.set(c.dataSync())
-        hOut.set(h.dataSync())
-      })
+      const rows = weights.biasIh.length
+      const weightIh = I === 0 ? undefined : tf.tensor2d(weights.weightIh, [rows, I])
+      const weightHh = tf.tensor2d(weights.weightHh, [rows, Hi])
+      const biasIh = tf.tensor1d(weights.biasIh)
+      const biasHh = tf.tensor1d(weights.biasHh)
+      const sums = (n: number, x: Float32Array, h: Float32Array): [input: tf.Tensor, hidden: tf.Tensor] => [
+        weightIh === undefined ? tf.broadcastTo(biasIh, [n, rows]) : tf.add(tf.matMul(tf.tensor2d(x, [n, I]), weightIh, false, true), biasIh),
+        tf.add(tf.matMul(tf.tensor2d(h, [n, Hi]), weightHh, false, true), biasHh)
+      ]
+      return {
+        run (n, x, h, carry) {
+          const [made, kept = made] = compute(() => {
+            const [input, hidden] = sums(n, x, h)
+            if (kind === 'rnn') return [activation === 'relu' ? tf.relu(tf.add(input, hidden)) : tf.tanh(tf.add(input, hidden))]
+            const before = tf.tensor2d(carry, [n, Ho])
+            if (kind === 'lstm') {
+              const [i, f, g, o] = tf.split(tf.add(input, hidden), 4, 1)
+              const c = tf.add(tf.mul(tf.sigmoid(f), before), tf.mul(tf.sigmoid(i), tf.tanh(g)))
+              return [tf.mul(tf.sigmoid(o), tf.tanh(c)), c]
+            }
+            const [r, z, nx] = tf.split(input, 3, 1)
+            const [rh, zh, nh] = tf.split(hidden, 3, 1)
+            const update = tf.sigmoid(tf.add(z, zh))
+            const candidate = tf.tanh(tf.add(nx, tf.mul(tf.sigmoid(tf.add(r, rh)), nh)))
+            return [tf.add(tf.mul(tf.sub(1, update), candidate), tf.mul(update, before))]
+          })
+          return { h: made, carry: kept }
+        },
+        dispose () {
+          use(backend)
+          tf.dispose([...(weightIh === undefined ? [] : [weightIh]), weightHh, biasIh, biasHh])
+        }
+      }
     },
-    dispose () {
+    linear (layer) {
       use(backend)
-      tf.dispose([weightIh, weightHh, bias])
+      const weight = tf.tensor2d(layer.weight, [layer.out, layer.in])
+      const bias = tf.tensor1d(layer.bias)
+      return {
+        run: (n, input) => compute(() => [activate(layer.activation, tf.add(tf.matMul(tf.tensor2d(input, [n, layer.in]), weight, false, true), bias))])[0],
+        dispose () {
+          use(backend)
+          tf.dispose([weight, bias])
+        }
+      }
+    },
+    softmax: (n, input) => compute(() => [tf.softmax(tf.tensor2d(input, [n, input.length / n]))])[0],
+    attend ({ score, scale, v, activation }, query, { count, keys, values }) {
+      const [read, weights] = compute(() => {
+        const q = tf.tensor2d(query, [1, query.length])
+        const k = tf.tensor2d(keys, [count, query.length])
+        const a = tf.softmax(tf.mul(scoresOf(), scale))
+        return [tf.matMul(a, tf.tensor2d(values, [count, values.length / count])), a]
+
+        function scoresOf (): tf.Tensor2D {
+          if (score === 'additive' && v !== undefined) {
+            const sums = tf.add(q, k)
+            return tf.matMul(tf.tensor2d(v, [1, v.length]), activation === 'relu' ? tf.relu(sums) : tf.tanh(sums), false, true)
+          }
+          const products: tf.Tensor2D = tf.matMul(q, k, false, true)
+          if (score === 'dot') return products
+          const lengths = tf.maximum(tf.norm(k, 'euclidean', 1), TINY)
+          return tf.div(products, tf.mul(lengths, tf.maximum(tf.norm(q), TINY)))
+        }
+      })
+      return { read, weights }
     }
+  }
+}
+
+/** A direction of no length has no cosine; as in PyTorch it counts as this long. */
+const TINY = 1e-8
+
+function activate (activation: Activation, sums: tf.Tensor): tf.Tensor {
+  switch (activation) {
+    case 'tanh': return tf.tanh(sums)
+    case 'relu': return tf.relu(sums)
+    case 'sigmoid': return tf.sigmoid(sums)
+    default: return sums
   }
 }
 
 /** TensorFlow.js has one backend at a time for the whole process. Changing to one that has started is done on return. */
 function use (backend: TfjsBackend): void {
-  if (tf.getBackend() !== backend) tf.setBackend(backend)
+  if (tf.getBackend() !== backend) void tf.setBackend(backend)
 }

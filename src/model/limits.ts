@@ -1,7 +1,13 @@
 import { unprocessable } from '../errors.ts'
 
-/** The most numbers that one tensor of an answer may have: as JSON they are then still shorter than a string can be. */
+/** The most numbers that one tensor of an answer may have. */
 const MAX_ANSWER = 2 ** 24
+
+/** An answer of more numbers is written in pieces, as fast as its client reads. */
+export const MAX_WHOLE = 2 ** 16
+
+/** Bytes of a float32 as JSON, with its comma: `-1.23456789e-38,`. */
+const TEXT_BYTES = 16
 
 /**
  * @param path the field that asks for them.
@@ -9,4 +15,9 @@ const MAX_ANSWER = 2 ** 24
  */
 export function checkAnswerSize (numbers: number, path: string): void {
   if (numbers > MAX_ANSWER) throw unprocessable(path, `the answer would have ${numbers} numbers, more than the ${MAX_ANSWER} allowed`)
+}
+
+/** The most bytes that so many numbers of an answer take: as float32, and as what is written of them before it is sent. */
+export function answerBytes (numbers: number): number {
+  return Float32Array.BYTES_PER_ELEMENT * numbers + TEXT_BYTES * Math.min(numbers, MAX_WHOLE)
 }

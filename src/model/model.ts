@@ -1,203 +1,210 @@
-import { countParameters, type Cell, type CellSizes } from '../network/cell.ts'
-import type { Engine } from '../engine/engine.ts'
 import { InputError, unprocessable } from '../errors.ts'
-import { Tensor } from '../tensor/tensor.ts'
+import type { Engine } from '../engine/engine.ts'
+import { countParameters } from '../network/cell.ts'
+import type { Layers } from '../network/layers.ts'
 import type { Admission } from '../scheduler/admission.ts'
-import { createBatch } from '../scheduler/batch.ts'
-import { patientCaller, type Caller } from '../scheduler/cancellation.ts'
-import type { Feedback, Policy } from './policies/policy.ts'
-import { checkAnswerSize } from './limits.ts'
-import type { Meter } from '../scheduler/meter.ts'
-import { createPace, type Pace } from '../scheduler/output-window.ts'
-import { expandState, outlineSequence, outlineStep, type Outline, type SequenceRequest, type StepRequest } from './request.ts'
-import { createScheduler } from '../scheduler/scheduler.ts'
-import { readSteps, streamRoom, type SequenceStep } from './stream.ts'
-import type { Work } from '../scheduler/task.ts'
+import { unboundCall, type Call } from '../scheduler/cancellation.ts'
+import { createOutputWindow } from '../scheduler/output-window.ts'
+import type { Scheduler } from '../scheduler/scheduler.ts'
+import { createStageQueue } from '../scheduler/stage-queue.ts'
+import type { Tensor } from '../tensor/tensor.ts'
+import { outputAnswer, partsAnswer, statesAnswer, stepAnswer, type SequenceAnswer, type SequenceStates, type SequenceStep, type StepAnswer } from './answers.ts'
+import { createContextReader, type Context } from './context.ts'
+import { answerBytes, checkAnswerSize } from './limits.ts'
+import { createServedNetwork, type Shape } from './network.ts'
+import type { NamedPolicy } from './policies/policies.ts'
+import { outlineSequence, outlineStep, type Outline, type SequenceRequest, type StepRequest } from './request.ts'
+import { readSteps, streamRoom } from './stream.ts'
+import { serveSequence, serveStep, type Served } from './tasks.ts'
 
-/** A cell, its policy, its rows. */
+/** A network, its policy, its rows. */
 export interface Model {
   readonly name: string
-  /** Its config.json says that it answers where a request names none. */
+  /** Its config.json says that it answers if a request names none. */
   readonly isDefault: boolean
-  readonly sizes: CellSizes
-  readonly policy: { readonly name: string, readonly policy: Policy }
+  readonly kind: Layers['kind']
+  readonly shape: Shape
+  readonly policy: NamedPolicy
   readonly engine: Pick<Engine, 'name' | 'backend'>
   readonly parameters: number
-  /** One step of the bare cell. @throws InputError */
-  step (request: StepRequest, caller?: Caller): Promise<StepAnswer>
-  /** Many steps with the policy's feedback between them. @throws InputError */
-  sequence (request: SequenceRequest, caller?: Caller): Promise<SequenceAnswer>
+  /** The names of tensors in its file that neither its network nor its policy uses. */
+  readonly unusedTensors: readonly string[]
+  /** One step of the bare network. @throws InputError */
+  step (request: StepRequest, call?: Call): Promise<StepAnswer>
+  /** Many steps with the wiring's feedback between them. @throws InputError */
+  sequence (request: SequenceRequest, call?: Call): Promise<SequenceAnswer>
   /**
-   * The same, told while it is computed: the steps, some at a time, then the states. It goes no faster than it is read.
+   * The same while it is computed: the steps, some at a time, then the states. It goes no faster than it is read.
    *
    * @throws InputError, the first time that it is asked or later.
    */
-  stream (request: SequenceRequest, caller?: Caller): AsyncGenerator<ReadonlyArray<SequenceStep | SequenceStates>, void>
-}
-
-/** `[B][Ho]`, or `[Ho]` where the request's `x` has no batch dimension. */
-export interface StepAnswer {
-  readonly h_out: Tensor
-  readonly c_out: Tensor
-}
-
-/** Where a sequence has come to. */
-export interface SequenceStates extends StepAnswer {
-  /** `[B][Hi]`: what the policy would feed to the next step; left out where only the client knows. */
-  readonly h_next?: Tensor
-}
-
-export interface SequenceAnswer extends SequenceStates {
-  /** `[B][T][Ho]`, or `[B][Ho]` of the last steps. */
-  readonly output: Tensor
-  /** `[B][T][N]`, where the request asked for attention weights. */
-  readonly weights?: Tensor
+  stream (request: SequenceRequest, call?: Call): AsyncGenerator<ReadonlyArray<SequenceStep | SequenceStates>, void>
 }
 
 /** What all models of a process share. */
 export interface ModelDeps {
   readonly engine: Engine
+  readonly scheduler: Scheduler
+  readonly admission: Admission
   /** The largest B x T of a request. */
   readonly maxSteps: number
+  /** The most multiply-adds of a request. */
+  readonly maxWork: number
   /** The most rows in a batch; 1 computes each row alone. */
   readonly batchRows: number
-  readonly admission: Admission
-  readonly meter: Meter
 }
 
 export interface ModelParts {
   readonly name: string
   readonly isDefault?: boolean | undefined
-  readonly cell: Cell
-  readonly policy: Model['policy']
+  readonly layers: Layers
+  readonly policy: NamedPolicy
+  readonly unusedTensors?: readonly string[]
 }
 
-/** What becomes of a request's steps. */
-interface Plan {
-  readonly feedback: Feedback
-  /** How many steps of output are kept; 0 where none is asked for. */
-  readonly outputSteps: number
-  readonly pace?: Pace | undefined
-}
+const BYTES = Float32Array.BYTES_PER_ELEMENT
 
-/** The feedback of the bare cell. */
-const NO_FEEDBACK: Feedback = { knows: () => false, next: () => {} }
+/** @throws RangeError if the cells and the wiring do not fit each other. */
+export function createModel ({ name, isDefault = false, layers, policy: chosen, unusedTensors = [] }: ModelParts, deps: ModelDeps): Model {
+  const { policy } = chosen
+  const { engine, scheduler, admission, maxSteps, maxWork, batchRows } = deps
+  const { network, passes, bare: bareStage, shape } = createServedNetwork(layers, policy)
+  const loaded = engine.load(network)
+  const all = network.stages.map((_, index) => createStageQueue(loaded, index, { name, batchRows, budget: engine.budget }))
+  const queues = all.slice(0, passes)
+  const bare = bareStage === undefined ? undefined : all[bareStage]
+  const [{ program }] = queues
+  const readContext = createContextReader(policy)
+  const width = network.stages.slice(0, passes).reduce((sum, _, i) => sum + all[i].program.state.width, 0)
 
-export function createModel ({ name, isDefault = false, cell, policy }: ModelParts, { engine, maxSteps, batchRows, admission, meter }: ModelDeps): Model {
-  const { sizes } = cell
-  const { I, Hi, Ho } = sizes
-  const scheduler = createScheduler(createBatch(engine.load(cell), sizes, batchRows), meter)
-
-  /** Lays out the work of a request; the policy feeds its first step, but where the request does. */
-  function layOut (request: StepRequest, { rows, steps, lengths, xStep }: Outline, { feedback, outputSteps, pace }: Plan): Work {
-    const work: Work = {
-      rows,
-      steps,
-      lengths,
-      x: request.x.data,
-      xRow: xStep === 0 ? I : steps * I,
-      xStep,
-      hIn: expandState(request.h_in, 'h_in', rows, Hi),
-      h: new Float32Array(rows * Ho),
-      c: expandState(request.c_in, 'c_in', rows, Ho),
-      output: outputSteps === 0 ? undefined : new Float32Array(rows * outputSteps * Ho),
-      outputSteps,
-      pace,
-      feedback
-    }
-    if (request.h_in === undefined && feedback.knows(0)) {
-      for (let row = 0; row < rows; row++) feedback.next(row, 0, work.h, row * Ho, work.hIn, row * Hi)
-    }
-    return work
-  }
-
-  /** Starts on a request, where there is room for it. */
-  function start (request: StepRequest, outline: Outline, plan: Plan, caller: Caller): { work: Work, done: Promise<void> } {
-    const { rows } = outline
-    const bytes = Float32Array.BYTES_PER_ELEMENT * (request.x.data.length + rows * (Hi + (2 + plan.outputSteps) * Ho))
-    admission.enter(rows, bytes)
+  /** Runs what `serve` lays out, if there is room for it: nothing is held before it is counted. */
+  async function run (rows: number, bytes: number, call: Call, serve: () => Served): Promise<Served> {
+    const reservation = call.reservation ?? admission.reserve()
+    reservation.enter(rows)
+    let served: Served | undefined
     try {
-      const work = layOut(request, outline, plan)
-      return { work, done: scheduler.run(work, caller).finally(() => admission.leave(rows, bytes)) }
-    } catch (error) {
-      admission.leave(rows, bytes)
-      throw error
+      reservation.hold(bytes)
+      served = serve()
+      await scheduler.run(served.task)
+      return served
+    } finally {
+      served?.dispose()
+      reservation.leave(rows)
+      if (call.reservation === undefined) reservation.release()
     }
   }
 
-  async function compute (request: StepRequest, outline: Outline, plan: Plan, caller: Caller): Promise<Work> {
-    const { work, done } = start(request, outline, plan, caller)
-    await done
-    return work
+  /** What becomes of a sequence's steps: how many of them are kept. */
+  interface Plan {
+    readonly outline: Outline
+    readonly context: Context
+    readonly entries: number
+    readonly partEntries: number
   }
 
-  function bind ({ context = {} }: SequenceRequest, outline: Outline): Feedback {
-    const feedback = policy.policy.bind(context, outline)
-    if (outline.steps > 1 && !feedback.knows(1)) throw needsPolicy(outline.steps)
-    return feedback
+  function plan (request: SequenceRequest, streamed: boolean): Plan {
+    const outline = outlineSequence(request, shape, maxSteps)
+    const context = readContext(request.context ?? {}, outline)
+    const { rows, steps } = outline
+    if (steps > 1 && policy.wiring === undefined && shape.hIn !== shape.hOut) throw needsPolicy(steps)
+    checkWork(outline, context)
+    const all = request.return_sequences !== false
+    const room = streamed ? streamRoom(outline, shape.output) : steps
+    // Nobody sees outputs that are not among the fields.
+    const entries = all && request.fields?.includes('output') !== false ? room : 0
+    const partEntries = all ? room + 1 : 1
+    checkAnswerSize(rows * entries * shape.output, '/x')
+    for (const [i, part] of (request.parts ?? []).entries()) checkAnswerSize(rows * partEntries * partWidth(part, context), `/parts/${i}`)
+    return { outline, context, entries, partEntries }
   }
 
   function needsPolicy (steps: number): InputError {
-    return unprocessable('/x', `${steps} steps need a feedback policy to make each h_in (Hi = ${Hi}) of the last h_out (Ho = ${Ho}), ` +
+    return unprocessable('/x', `${steps} steps need a feedback policy to make each h_in (Hi = ${shape.Hi}) from the last h_out (Ho = ${shape.Ho}), ` +
       'and this model has none: send one step at a time, to /step, or give the model a policy in its config.json')
   }
+
+  function checkWork ({ rows, steps }: Outline, { support }: Context): void {
+    const supports = support === undefined ? 0 : Math.max(...support.counts)
+    const step = queues.reduce((sum, queue) => sum + queue.program.work, supports * program.readWork)
+    const work = rows * (steps + 1) * step
+    if (work <= maxWork) return
+    throw unprocessable(supports === 0 ? '/x' : '/context/support', `${rows} rows of ${steps} steps${supports === 0 ? '' : `, each reading ${supports} supports,`} are ` +
+      `${work} multiply-adds, more than the ${maxWork} allowed in one request`)
+  }
+
+  function partWidth (part: string, { support }: Context): number {
+    if (part === 'attention') return Math.max(...support?.counts ?? [0])
+    return program.outputs.find((output) => output.name === part)?.width ?? 0
+  }
+
+  /** Bytes of a request's memory, its states, and what is kept of its steps. What came is counted already, except for padding. */
+  function bytesOf (request: SequenceRequest, { outline: { rows, steps }, context, entries, partEntries }: Plan): number {
+    const { support, vectors } = context
+    const total = support?.counts.reduce((a, b) => a + b, 0) ?? 0
+    // A memory has the supports as they came, and their keys and values.
+    const held = paddingOf(request.x) + paddingOf(vectors?.tensor) + total * program.readWork
+    const parts = (request.parts ?? []).reduce((sum, part) => sum + partEntries * partWidth(part, context), 0)
+    const outputs = shape.directions === 2 ? shape.layers * steps * 2 * shape.Ho : entries * shape.output
+    return BYTES * (held + rows * width) + answerBytes(rows * (outputs + parts + shape.hIn + shape.hOut + 2 * shape.c))
+  }
+
+  const serve = (request: SequenceRequest, { outline, context, entries, partEntries }: Plan, call: Call, window?: Served['task']['window']): Served =>
+    serveSequence(request, outline, { network: loaded, shape, queues, policy, context, entries, partEntries, window }, call)
 
   return {
     name,
     isDefault,
-    sizes,
-    policy,
+    kind: layers.kind,
+    shape,
+    policy: chosen,
     engine: { name: engine.name, backend: engine.backend },
-    parameters: countParameters(cell),
+    parameters: layers.nodes.flat().reduce((sum, node) => sum + (node === undefined ? 0 : countParameters(node.cell) + (node.projection?.weight.length ?? 0)), 0),
+    unusedTensors,
 
-    step: (request, caller = patientCaller()) => naming(name, async () => {
-      const outline = outlineStep(request, sizes)
-      checkRows(outline, maxSteps)
-      return statesOf(await compute(request, outline, { feedback: NO_FEEDBACK, outputSteps: 0 }, caller), outline, sizes)
+    step: (request, call = unboundCall()) => naming(name, async () => {
+      if (bare === undefined) throw unprocessable('', 'the network has two directions, and the backward one starts from the end: send the whole sequence to /sequence')
+      const outline = outlineStep(request, shape)
+      const { rows } = outline
+      if (rows > maxSteps) throw unprocessable('/x', `${rows} rows are more than the ${maxSteps} steps allowed in one request`)
+      const bytes = BYTES * rows * bare.program.state.width + answerBytes(rows * (shape.hIn + shape.hOut + 2 * shape.c))
+      return statesAnswer(await run(rows, bytes, call, () => serveStep(bare, shape, request, outline, call)), shape, outline)
     }),
 
-    sequence: (request, caller = patientCaller()) => naming(name, async () => {
-      const outline = outlineSequence(request, sizes, maxSteps)
-      const { rows, steps, batched } = outline
-      const outputSteps = request.return === 'last' ? 0 : steps
-      checkAnswerSize(rows * outputSteps * Ho, '/x')
-      const feedback = bind(request, outline)
-      const work = await compute(request, outline, { feedback, outputSteps }, caller)
-      const states = statesOf(work, outline, sizes)
+    sequence: (request, call = unboundCall()) => naming(name, async () => {
+      const planned = plan(request, false)
+      const served = await run(planned.outline.rows, bytesOf(request, planned), call, () => serve(request, planned, call))
       return {
-        output: work.output === undefined ? states.h_out : new Tensor(batched ? [rows, steps, Ho] : [steps, Ho], work.output),
-        ...states,
-        ...(feedback.weights !== undefined && { weights: feedback.weights })
+        output: outputAnswer(served, planned.outline, shape, planned.entries > 0),
+        ...statesAnswer(served, shape, planned.outline),
+        ...partsAnswer(served.parts, planned.outline)
       }
     }),
 
-    stream: (request, caller = patientCaller()) => namingStream(name, async function * () {
-      const outline = outlineSequence(request, sizes, maxSteps)
-      const feedback = bind(request, outline)
-      const room = request.return === 'last' ? 0 : streamRoom(outline, Ho)
-      const pace = room === 0 ? undefined : createPace(outline, room)
-      const { work, done } = start(request, outline, { feedback, outputSteps: room, pace }, caller)
-      if (pace !== undefined) yield * readSteps(work, pace, done, outline, caller)
-      await done
-      yield [statesOf(work, outline, sizes)]
+    stream: (request, call = unboundCall()) => namingStream(name, async function * () {
+      const planned = plan(request, shape.directions === 1)
+      const { outline, partEntries, entries } = planned
+      const lines = request.return_sequences !== false
+      const window = lines && shape.directions === 1 ? createOutputWindow(outline.steps, outline.lengths, Math.max(entries, partEntries - 1)) : undefined
+      let served: Served | undefined
+      const done = run(outline.rows, bytesOf(request, planned), call, () => {
+        served = serve(request, planned, call, window)
+        return served
+      })
+      if (window !== undefined && served !== undefined) yield * readSteps(served, window, done, outline, call)
+      const whole = await done
+      // A direction that runs backwards has no step before it has the last one.
+      if (lines && window === undefined) for (let t = 0; t < outline.steps; t++) yield [stepAnswer(whole, t, outline)]
+      yield [statesAnswer(whole, shape, outline)]
     })
   }
 }
 
-function statesOf ({ rows, steps, h, c, hIn, feedback }: Work, { batched }: Outline, { Hi, Ho }: CellSizes): SequenceStates {
-  const shape = batched ? [rows, Ho] : [Ho]
-  return {
-    h_out: new Tensor(shape, h),
-    c_out: new Tensor(shape, c),
-    ...(feedback.knows(steps) && { h_next: new Tensor(batched ? [rows, Hi] : [Hi], hIn) })
-  }
+/** Numbers that are allocated when ragged rows are padded. */
+function paddingOf (tensor: Tensor | undefined): number {
+  return tensor?.lengths === undefined ? 0 : tensor.size
 }
 
-function checkRows ({ rows }: Outline, maxSteps: number): void {
-  if (rows > maxSteps) throw unprocessable('/x', `${rows} rows are more than the ${maxSteps} steps allowed in one request`)
-}
-
-/** Has every refusal say which model refuses. */
+/** Has every error of a caller say which model it came from. */
 async function naming<T> (model: string, answer: () => Promise<T>): Promise<T> {
   try {
     return await answer()

@@ -21,7 +21,7 @@ export interface Registry {
  */
 export function createRegistry (models: readonly Model[], defaultName?: string): Registry {
   const byName = new Map(models.map((model) => [model.name, model]))
-  const names = [...byName.keys()].join(', ')
+  const names = listed([...byName.keys()])
   if (defaultName !== undefined && !byName.has(defaultName)) throw new Error(`the default model ${defaultName} is not there; the models are ${names}`)
   const willing = models.length === 1 ? models : models.filter(({ isDefault }) => isDefault)
   if (defaultName === undefined && willing.length > 1) throw new Error(`several models say that they are the default: ${willing.map(({ name }) => name).join(', ')}`)
@@ -41,3 +41,10 @@ export function createRegistry (models: readonly Model[], defaultName?: string):
     }
   }
 }
+
+/** A message has room for some of many; `GET /models` lists all. */
+function listed (names: readonly string[]): string {
+  const more = names.length - MAX_LISTED
+  return more > 0 ? `${names.slice(0, MAX_LISTED).join(', ')} and ${more} more` : names.join(', ')
+}
+const MAX_LISTED = 10

@@ -1,34 +1,40 @@
-import type { CellSizes } from '../network/cell.ts'
 import { InputError, unprocessable } from '../errors.ts'
 import type { Tensor } from '../tensor/tensor.ts'
+import type { Shape } from './network.ts'
 
-/** One step of the bare cell; the client owns the feedback. */
+/**
+ * One step of the bare network; the client owns the feedback. `[B]` may be left out everywhere, and then the answer has none
+ * either; states without it serve all rows.
+ */
 export interface StepRequest {
-  /** `[I]`, `[B][I]` or `[B][1][I]` */
-  readonly x: Tensor
-  /** `[Hi]` for all rows, or `[B][Hi]`; zeros where left out. */
-  readonly h_in?: Tensor
-  /** `[Ho]` for all rows, or `[B][Ho]`; zeros where left out. */
-  readonly c_in?: Tensor
+  /** `[B][I]`, or `[B][1][I]`. Left out if the network reads none. */
+  readonly x?: Tensor | undefined
+  /** `[B][Hi]`; zeros if left out. In a stack every node's, one after the other. */
+  readonly h_in?: Tensor | undefined
+  /** `[B][Ho]`; zeros if left out. In a stack likewise. */
+  readonly c_in?: Tensor | undefined
+  /** `[B][Ho]`: the last output of a GRU whose Hi differs from its Ho. */
+  readonly h_0?: Tensor | undefined
 }
 
-/** Many steps, the feedback by the model's policy. */
-export interface SequenceRequest {
-  /** `[B][T][I]`, rows ragged or not, or `[T][I]`; with `steps` `[B][I]` or `[I]` */
-  readonly x: Tensor
-  /** As in a step: what the first step reads, in the policy's place. */
-  readonly h_in?: Tensor
-  readonly c_in?: Tensor
-  /** How many steps each row takes; all T where left out. */
+/** Many steps, the feedback by the model's wiring. */
+export interface SequenceRequest extends StepRequest {
+  /** `[B][T][I]`, rows ragged or not; with `steps` `[B][1][I]` or `[B][I]` */
+  readonly x?: Tensor | undefined
+  /** How many steps each row takes; all T if left out. */
   readonly lengths?: readonly number[]
   /** Feed the same `x` this many times. */
   readonly steps?: number
-  /** What the model's policy needs of the request. */
+  /** What the model's wiring needs from the request. */
   readonly context?: unknown
-  readonly return?: 'all' | 'last'
+  /** Which parts to answer. */
+  readonly parts?: readonly string[]
+  readonly return_sequences?: boolean
+  /** Which fields the answer is to have; all if left out. Only the last step's `output` is made if it is not among them. */
+  readonly fields?: readonly string[]
 }
 
-/** How the `x` of a request lies. */
+/** How the rows of a request lie. */
 export interface Outline {
   /** B */
   readonly rows: number
@@ -37,61 +43,102 @@ export interface Outline {
   readonly lengths: readonly number[]
   /** Whether the answer has a batch dimension. */
   readonly batched: boolean
-  /** The distance between two steps of a row in `x`, 0 where all read the same. */
+  /** The distance between two steps of a row in `x`, 0 if all read the same. */
   readonly xStep: number
 }
 
-/** @throws InputError where `x` does not fit the cell. */
-export function outlineStep ({ x }: StepRequest, { I }: CellSizes): Outline {
-  const { shape, rank } = x
-  checkWidth(x, I)
-  if (rank === 3 && shape[1] !== 1) {
-    throw unprocessable('/x', `expected one step a row, [B][1][I], got ${shape[1]}; a sequence goes to /sequence`)
+/** @throws InputError if `x` does not fit the network. */
+export function outlineStep (request: StepRequest, { I }: Shape): Outline {
+  const { x } = request
+  if (I === 0) {
+    const { rows, batched } = rowsOf(request)
+    if (x !== undefined) throw readsNoX()
+    return { rows, steps: 1, lengths: new Array<number>(rows).fill(1), batched, xStep: 0 }
   }
+  if (x === undefined) throw needsX()
+  const { shape, rank } = x
+  checkWidth(x, '/x', I, 'I')
+  if (rank === 3 && shape[1] !== 1) throw unprocessable('/x', `expected one step per row, [B][1][I], got ${shape[1]}; a sequence goes to /sequence`)
   const rows = rank === 1 ? 1 : shape[0]
-  return { rows, steps: 1, lengths: new Array(rows).fill(1), batched: rank > 1, xStep: 0 }
+  return { rows, steps: 1, lengths: new Array<number>(rows).fill(1), batched: rank > 1, xStep: 0 }
 }
 
-/** @throws InputError where `x`, `steps` and `lengths` do not fit the cell or each other. */
-export function outlineSequence ({ x, steps, lengths }: SequenceRequest, { I }: CellSizes, maxSteps: number): Outline {
-  const { shape, rank } = x
-  if (steps !== undefined && rank === 3) throw unprocessable('/steps', 'feeds the same x to every step, so x must be [B][I] or [I], got [B][T][I]')
-  if (steps === undefined && rank === 1) {
-    throw new InputError('malformed', { path: '/x', message: 'expected [B][T][I] or [T][I], got a single vector; to feed it more than once, say how often in steps' })
+/** @throws InputError if `x`, `steps` and `lengths` do not fit the network or each other. */
+export function outlineSequence (request: SequenceRequest, { X, I }: Shape, maxSteps: number): Outline {
+  const { x, steps, lengths } = request
+  if (X === 0) {
+    if (x !== undefined) throw readsNoX()
+    if (steps === undefined) throw new InputError('malformed', { path: '/steps', message: 'is required: the network reads no x, so only steps says how many steps to take' })
+    const { rows, batched } = rowsOf(request)
+    checkSteps(rows, steps, maxSteps, '/steps')
+    return { rows, steps, lengths: rowLengths(undefined, lengths, rows, steps), batched, xStep: 0 }
   }
-  checkWidth(x, I)
-  const batched = steps === undefined ? rank === 3 : rank === 2
+  if (x === undefined) throw needsX()
+  const { shape, rank } = x
+  if (steps !== undefined && rank === 3 && shape[1] !== 1) throw unprocessable('/steps', `feeds the same x to every step, so x must be [B][1][I] or [B][I], got ${shape[1]} steps`)
+  if (steps === undefined && rank === 1) throw unprocessable('/x', 'expected [B][T][I] or [T][I], got a single vector; to feed it more than once, say how often in steps')
+  checkWidth(x, '/x', X, X === I ? 'I' : 'what the wiring leaves of I')
+  const batched = steps === undefined ? rank === 3 : rank > 1
   const rows = batched ? shape[0] : 1
   const T = steps ?? shape[rank - 2]
-  if (rows * T > maxSteps) throw unprocessable(steps === undefined ? '/x' : '/steps', `${rows} rows of ${T} steps are ${rows * T} steps, more than the ${maxSteps} allowed in one request`)
-  return { rows, steps: T, lengths: rowLengths(x, lengths, rows, T), batched, xStep: steps === undefined ? I : 0 }
+  checkSteps(rows, T, maxSteps, steps === undefined ? '/x' : '/steps')
+  return { rows, steps: T, lengths: rowLengths(x, lengths, rows, T), batched, xStep: steps === undefined ? X : 0 }
 }
 
-function checkWidth ({ shape, rank }: Tensor, I: number): void {
-  if (shape[rank - 1] !== I) throw unprocessable('/x', `expected vectors of ${I} numbers (I), got ${shape[rank - 1]}`)
+function checkSteps (rows: number, steps: number, maxSteps: number, path: string): void {
+  if (rows * steps > maxSteps) throw unprocessable(path, `${rows} rows of ${steps} steps are ${rows * steps} steps, more than the ${maxSteps} allowed in one request`)
 }
 
-function rowLengths (x: Tensor, lengths: readonly number[] | undefined, rows: number, T: number): readonly number[] {
-  if (lengths === undefined) return x.lengths ?? new Array(rows).fill(T)
-  if (x.lengths !== undefined) throw unprocessable('/lengths', 'cannot be given where the rows of x are ragged: they have their lengths already')
-  if (lengths.length !== rows) throw unprocessable('/lengths', `expected ${rows} lengths, one a row, got ${lengths.length}`)
+function needsX (): InputError {
+  return new InputError('malformed', { path: '/x', message: 'is required' })
+}
+
+function readsNoX (): InputError {
+  return unprocessable('/x', 'this network reads no x: leave it out, and say how many steps to take in steps')
+}
+
+/** The rows of a request without x: those of whatever has a batch dimension. */
+function rowsOf ({ h_in: hIn, c_in: cIn, h_0: h0, context }: SequenceRequest): { rows: number, batched: boolean } {
+  const { support, vectors }: { support?: unknown, vectors?: unknown } = Object(context)
+  const sizes = [
+    ['/h_in', hIn, 2], ['/c_in', cIn, 2], ['/h_0', h0, 2], ['/context/support', support, 3], ['/context/vectors', vectors, 2]
+  ].flatMap(([path, value, rank]): Array<{ path: string, rows: number }> => isTensor(value) && value.rank >= Number(rank) ? [{ path: String(path), rows: value.shape[0] }] : [])
+  const [first, ...others] = sizes
+  if (first === undefined) return { rows: 1, batched: false }
+  const odd = others.find(({ rows }) => rows !== first.rows)
+  if (odd !== undefined) throw unprocessable(odd.path, `has ${odd.rows} rows, but ${first.path} has ${first.rows}`)
+  return { rows: first.rows, batched: true }
+}
+
+function isTensor (value: unknown): value is Tensor {
+  return typeof value === 'object' && value !== null && 'rank' in value && 'shape' in value
+}
+
+function checkWidth ({ shape, rank }: Tensor, path: string, width: number, size: string): void {
+  if (shape[rank - 1] !== width) throw unprocessable(path, `expected vectors of ${width} numbers (${size}), got ${shape[rank - 1]}`)
+}
+
+function rowLengths (x: Tensor | undefined, lengths: readonly number[] | undefined, rows: number, T: number): readonly number[] {
+  if (lengths === undefined) return x?.lengths ?? new Array<number>(rows).fill(T)
+  if (x?.lengths !== undefined) throw unprocessable('/lengths', 'cannot be given if the rows of x are ragged: they have their lengths already')
+  if (lengths.length !== rows) throw unprocessable('/lengths', `expected ${rows} lengths, one per row, got ${lengths.length}`)
   const odd = lengths.findIndex((length) => length < 1 || length > T)
   if (odd >= 0) throw unprocessable(`/lengths/${odd}`, `expected 1 to ${T} (T), got ${lengths[odd]}`)
   return lengths
 }
 
 /**
- * The state of every row: a copy, `[B, width]`, of what the request gave; zeros where it gave nothing.
+ * A state of every row: a copy, `[B, width]`, of what the request gave; zeros if it gave nothing.
  *
- * @throws InputError where the given does not fit.
+ * @param made how the width is made up, for the message.
+ * @throws InputError if what was given does not fit.
  */
-export function expandState (given: Tensor | undefined, field: 'h_in' | 'c_in', rows: number, width: number): Float32Array {
+export function expandState (given: Tensor | undefined, field: 'h_in' | 'c_in' | 'h_0', rows: number, width: number, made: string): Float32Array {
   const state = new Float32Array(rows * width)
   if (given === undefined) return state
   const { shape, rank, data } = given
-  const size = field === 'h_in' ? 'Hi' : 'Ho'
-  if (shape[rank - 1] !== width) throw unprocessable(`/${field}`, `expected vectors of ${width} numbers (${size}), got ${shape[rank - 1]}`)
-  if (rank === 2 && shape[0] !== rows) throw unprocessable(`/${field}`, `expected ${rows} rows as x has (or one vector for all), got ${shape[0]}`)
+  checkWidth(given, `/${field}`, width, made)
+  if (rank === 2 && shape[0] !== rows) throw unprocessable(`/${field}`, `expected ${rows} rows, as many as x has (or one vector for all), got ${shape[0]}`)
   if (rank === 2) state.set(data)
   else for (let row = 0; row < rows; row++) state.set(data, row * width)
   return state

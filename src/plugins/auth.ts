@@ -5,34 +5,41 @@ import { InputError } from '../errors.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Whether the route is there for those without a key as well. */
+    /** Whether clients without a key may use the route. */
     open?: boolean
   }
 }
 
-/** Where keys are set, only those who send one of them are served: `Authorization: Bearer KEY`, or `X-API-Key: KEY`. */
-export default fp<{ keys: readonly string[] }>(async (app, { keys }) => {
-  if (keys.length === 0) return
-  const known = keys.map(digest)
+/** The key that a request brings, if it is one of those that are set. */
+export type KeyOf = (headers: IncomingHttpHeaders) => string | undefined
+
+/** If keys are set, clients must send one of them: `Authorization: Bearer KEY` or `X-API-Key: KEY`. */
+export default fp<{ keyOf: KeyOf | undefined }>(async (app, { keyOf }) => {
+  if (keyOf === undefined) return
   app.addHook('onRequest', async ({ headers, routeOptions }, reply) => {
-    if (routeOptions.config.open === true || isKnown(keyOf(headers))) return
+    if (routeOptions.config.open === true || keyOf(headers) !== undefined) return
     reply.header('www-authenticate', 'Bearer realm="cellserve"')
     throw new InputError('unauthorized', { path: '', message: 'expected an API key, as Authorization: Bearer KEY or as X-API-Key: KEY' })
   })
-
-  /** Takes the same time for every key that is not known. */
-  function isKnown (key: string): boolean {
-    const given = digest(key)
-    return known.reduce((found, one) => timingSafeEqual(one, given) || found, false)
-  }
 }, { name: 'keys', fastify: '5.x', dependencies: ['errors'] })
 
-/** The key that a request brings; empty, which none is, where it brings none. */
-export function keyOf ({ authorization = '', 'x-api-key': plain }: IncomingHttpHeaders): string {
-  return typeof plain === 'string' ? plain : /^Bearer +([^ ]+) *$/i.exec(authorization)?.[1] ?? ''
+/** Knows these keys; undefined without any. It takes the same time for every key that is not among them. */
+export function createKeyring (keys: readonly string[]): KeyOf | undefined {
+  if (keys.length === 0) return undefined
+  const known = keys.map(digest)
+  return (headers) => {
+    const key = sentKey(headers)
+    const given = digest(key)
+    return known.reduce((found, one) => timingSafeEqual(one, given) || found, false) ? key : undefined
+  }
 }
 
-/** Of one length for keys of any. */
+/** Empty, which no key is, if the request brings none. */
+function sentKey ({ authorization = '', 'x-api-key': plain }: IncomingHttpHeaders): string {
+  return typeof plain === 'string' && plain !== '' ? plain : /^Bearer +([^ ]+) *$/i.exec(authorization)?.[1] ?? ''
+}
+
+/** A digest has one length for keys of any length. */
 function digest (key: string): Buffer {
   return createHash('sha256').update(key).digest()
 }

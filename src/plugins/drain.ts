@@ -1,14 +1,32 @@
+import { setTimeout } from 'node:timers/promises'
 import fp from 'fastify-plugin'
 import { InputError } from '../errors.ts'
 
-/** Once the app closes, requests in work are finished and new ones refused, but for the question whether it is alive. */
+declare module 'fastify' {
+  interface FastifyInstance {
+    /**
+     * Refuses new requests from now on, except for the question whether the process is alive, and closes the app some time later:
+     * until then probes and load balancers hear that it goes, instead of meeting a closed port.
+     *
+     * @param notice for how long, in milliseconds.
+     */
+    drain (notice: number): Promise<void>
+  }
+}
+
+/** Finishes the requests in work and refuses new ones. */
 export default fp(async (app) => {
   let draining = false
+  app.decorate('drain', async (notice: number) => {
+    draining = true
+    await setTimeout(notice)
+    await app.close()
+  })
   app.addHook('preClose', async () => { draining = true })
   app.addHook('onRequest', async (request) => {
     if (!draining || request.routeOptions.url === '/health/live') return
-    throw new InputError('unavailable', { path: '', message: 'this server is shutting down; another one may answer' })
+    throw new InputError('unavailable', { path: '', message: 'the server is shutting down; another replica may answer' })
   })
-  // A connection that is kept alive past its last answer would hold the process until its grace is over.
+  // A connection that stays open after its last answer would keep the process until the grace period ends.
   app.addHook('onSend', async (_request, reply) => { if (draining) reply.header('connection', 'close') })
 }, { name: 'drain', fastify: '5.x', dependencies: ['errors'] })

@@ -2,10 +2,11 @@ import { STATUS_CODES } from 'node:http'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { InputError, type FieldError, type ErrorKind } from '../errors.ts'
+import { problemOfUrl } from './urls.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Why the request is refused, where it is: the kind of our refusal, or Fastify's code. */
+    /** Why the request was rejected, if it was: the kind of an `InputError`, or Fastify's error code. */
     refused: string | undefined
   }
 }
@@ -20,7 +21,19 @@ export interface Problem {
   readonly errors?: readonly FieldError[]
 }
 
-/** A `InputError`, an error of Fastify's, or any other. */
+/** A request that is refused for what HTTP itself asks. */
+export class HttpError extends Error {
+  override readonly name = 'HttpError'
+  readonly code = 'malformed'
+  readonly statusCode: number
+
+  constructor (statusCode: number, message: string) {
+    super(message)
+    this.statusCode = statusCode
+  }
+}
+
+/** An `InputError`, an `HttpError`, an error of Fastify's, or any other. */
 type Failure = Error & { readonly code?: string | undefined, readonly statusCode?: number | undefined }
 
 export const PROBLEM_JSON = 'application/problem+json'
@@ -32,36 +45,40 @@ const STATUS: Readonly<Record<ErrorKind, number>> = {
   failed: 500,
   unavailable: 503,
   late: 504,
-  // Nobody reads it; the metrics and the log know it by nginx's number.
+  // Nobody reads this answer; the metrics and the log use nginx's number for it.
   gone: 499,
   unauthorized: 401,
   limited: 429
 }
 
-/** Answers every refusal, ours and Fastify's own, as a problem. */
+/** Answers every error, ours and Fastify's, with problem+json. */
 export default fp(async (app) => {
   app.decorateRequest('refused')
 
   app.setErrorHandler((error: Failure, request, reply) => {
-    // Fastify closes the connection where a parser fails, for more of the body may come; ours fail when all of it is there.
-    if (error instanceof InputError) reply.removeHeader('connection')
+    // Fastify closes the connection if a parser fails, for more of the body may come. Ours mostly fail when all of it is there.
+    if (error instanceof InputError && (request.raw.complete || request.raw.readableEnded)) reply.removeHeader('connection')
     return send(reply, refuse(error, request))
   })
 
   app.setNotFoundHandler((request, reply) => {
+    const wrong = problemOfUrl(request.originalUrl)
+    if (wrong !== undefined) return send(reply, wrong)
     const path = request.url.split('?', 1)[0]
-    const allowed = app.supportedMethods.filter((method) => app.findRoute({ method, url: path }) !== null)
-    if (allowed.length === 0) return send(reply, problem(404, `there is no ${path} here; GET /docs lists what there is`))
+    // OPTIONS is no route of ours: with CORS on there is one of all paths, for preflights.
+    const allowed = app.supportedMethods.filter((method) => method !== 'OPTIONS' && app.findRoute({ method, url: path }) !== null)
+    if (allowed.length === 0) return send(reply, problem(404, `there is no ${path}; GET /docs lists all paths`))
     reply.header('allow', allowed.join(', '))
-    return send(reply, problem(405, `${path} takes ${allowed.join(', ')}, not ${request.method}`))
+    const preflight = request.method === 'OPTIONS' && request.headers['access-control-request-method'] !== undefined
+    return send(reply, problem(405, `${path} accepts ${allowed.join(', ')}, not ${request.method}${preflight ? '; pages of other origins may call if --cors-origin names them' : ''}`))
   })
 }, { name: 'errors', fastify: '5.x' })
 
-/** What a request is told that fails of this error; its refusal is counted and logged. */
+/** The problem for a request that failed with this error. Counts and logs it. */
 export function refuse (error: Failure, request: FastifyRequest): Problem {
   request.refused = error instanceof InputError ? error.kind : error.code ?? 'error'
   const problem = problemOf(error, request)
-  // What the operator has to look into; an overload is for the metrics to show.
+  // The operator must look into a 500; an overload shows in the metrics.
   if (problem.status === 500) request.log.error(error)
   else request.log.debug({ problem }, 'refused')
   return problem
@@ -72,7 +89,7 @@ function send (reply: FastifyReply, problem: Problem): FastifyReply {
   return reply.code(problem.status).header('content-type', PROBLEM_JSON).send(problem)
 }
 
-/** What Fastify refuses before a route is found. */
+/** Answers what Fastify rejects before it finds a route. */
 export function answerFrameworkError (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
   send(reply, problemOf(error, request))
 }
@@ -87,7 +104,7 @@ function problemOf (error: Failure, request: FastifyRequest): Problem {
     }
   }
   const status = error.statusCode ?? 500
-  if (status >= 500) return problem(status, 'something went wrong here; the log has more')
+  if (status >= 500 && !(error instanceof HttpError)) return problem(status, 'internal error; see the log of the service')
   switch (error.code) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
       return problem(status, `the body is larger than the ${request.routeOptions.bodyLimit} bytes allowed`)

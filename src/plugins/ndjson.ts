@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream'
+import { setImmediate } from 'node:timers/promises'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { NDJSON, type Json } from '../wire/json.ts'
@@ -6,35 +7,45 @@ import { refuse } from './errors.ts'
 
 declare module 'fastify' {
   interface FastifyReply {
-    /** Sends objects of tensors as they come, a line each, as fast as the client reads. */
+    /** Sends objects of tensors as they arrive, one per line, as fast as the client reads. */
     stream (lines: AsyncGenerator<readonly object[], void>): Promise<FastifyReply>
   }
 }
 
-/** For how long after a request's deadline its client may still read, in milliseconds. */
-const LAST_WORD = 5000
+/** Short lines are joined, up to about this many characters. */
+const MAX_TEXT = 2 ** 16
 
-/** Answers that are sent while they are computed. */
+/** Streams answers while they are computed. */
 export default fp<{ json: Json }>(async (app, { json }) => {
   app.decorateReply('stream', async function (this: FastifyReply, lines: AsyncGenerator<readonly object[], void>) {
-    // What fails before there is a line is answered as any other refusal.
+    // Nothing reads from a closed response, so nothing else would end the lines.
+    this.raw.once('close', () => { lines.return().catch(() => {}) })
+    // A failure before the first line is answered like any other error.
     const first = await lines.next()
-    const { request, raw } = this
-    // A client that never reads would keep its socket for good.
-    const { deadline } = request.caller
-    const timer = Number.isFinite(deadline) ? setTimeout(() => raw.destroy(), deadline - performance.now() + LAST_WORD) : undefined
-    raw.once('close', () => clearTimeout(timer))
-    return this.header('content-type', NDJSON).send(Readable.from(write(first, lines, request), { objectMode: false }))
+    return this.header('content-type', NDJSON).send(Readable.from(write(first, lines, this.request)))
   })
 
   async function * write (first: IteratorResult<readonly object[], void>, lines: AsyncGenerator<readonly object[], void>, request: FastifyRequest): AsyncGenerator<string, void> {
     try {
-      for (let next = first; next.done !== true; next = await lines.next()) yield next.value.map((line) => `${json.write(line)}\n`).join('')
+      for (let next = first; next.done !== true; next = await lines.next()) yield * writeLines(next.value)
     } catch (error) {
-      // The status has gone out; so the last line says what became of the rest.
+      // The status has been sent, so the last line reports the failure.
       yield `${JSON.stringify({ error: refuse(error instanceof Error ? error : new Error(String(error)), request) })}\n`
-    } finally {
-      await lines.return()
     }
   }
-}, { name: 'streams', fastify: '5.x', dependencies: ['errors', 'callers'] })
+
+  async function * writeLines (lines: readonly object[]): AsyncGenerator<string, void> {
+    let text = ''
+    for (const line of lines) {
+      for (const piece of json.write(line)) {
+        text += piece
+        if (text.length < MAX_TEXT) continue
+        yield text
+        text = ''
+        await setImmediate()
+      }
+      text += '\n'
+    }
+    yield text
+  }
+}, { name: 'ndjson', fastify: '5.x', dependencies: ['errors'] })

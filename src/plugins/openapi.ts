@@ -2,14 +2,22 @@ import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import fp from 'fastify-plugin'
 import { SAFETENSORS } from '../wire/safetensors.ts'
+import type { Registry } from '../model/registry.ts'
 import { publish } from '../tensor/schema.ts'
+import { addExamples } from './openapi-examples.ts'
 
 export interface OpenapiOptions {
   readonly version: string
+  readonly registry: Registry
+  /** Whether the service asks for an API key. */
+  readonly keyed: boolean
 }
 
-/** The OpenAPI document, made of the routes' own schemas: `/openapi.json`, and the interactive reference `/docs`. */
-export default fp<OpenapiOptions>(async (app, { version }) => {
+/**
+ * The OpenAPI document, made from the routes' own schemas: `/openapi.json`, and the interactive reference `/docs`. Both are read without
+ * a key: a browser has none to send before the page asks for it.
+ */
+export default fp<OpenapiOptions>(async (app, { version, registry, keyed }) => {
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -19,16 +27,10 @@ export default fp<OpenapiOptions>(async (app, { version }) => {
         description: 'LSTM cells whose input hidden size (Hi) may differ from their output hidden size (Ho).\n\n' +
           'Sizes: B batch rows, T time steps, I input size, Hi what the cell reads, Ho what it writes. ' +
           'All numbers are float32: a decimal is read to the nearest double, and that to the nearest float32; answers have the ' +
-          'fewest digits that read back as the same float32. Answers have no batch dimension where the request\'s `x` has none.',
+          'fewest digits that read back as the same float32. Answers have no batch dimension if the request\'s `x` has none.',
         license: { name: 'MIT', identifier: 'MIT' }
       },
-      components: {
-        securitySchemes: {
-          bearer: { type: 'http', scheme: 'bearer', description: 'An API key, where the service asks for one.' },
-          apiKey: { type: 'apiKey', in: 'header', name: 'x-api-key', description: 'The same in a header of its own.' }
-        }
-      },
-      security: [{}, { bearer: [] }, { apiKey: [] }],
+      ...(keyed && KEYED),
       servers: [{ url: '/', description: 'This server' }],
       tags: [
         { name: 'cells', description: 'Step a cell, or run it over a sequence.' },
@@ -38,19 +40,50 @@ export default fp<OpenapiOptions>(async (app, { version }) => {
     },
     transformObject: (document) => 'openapiObject' in document ? nameSchemas(document.openapiObject) : document.swaggerObject
   })
-  await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: true, uiConfig: { displayRequestDuration: true } })
+  await app.register(async (page) => {
+    page.addHook('onRoute', (route) => { route.config = { ...route.config, open: true } })
+    await page.register(swaggerUi, {
+      routePrefix: '/docs',
+      staticCSP: CSP,
+      theme: { title: 'cellserve: API reference', favicon: [{ filename: 'icon.svg', rel: 'icon', type: 'image/svg+xml', sizes: 'any', content: ICON }] },
+      // Without the bar that asks for the address of a document.
+      uiConfig: { layout: 'BaseLayout', tryItOutEnabled: true, displayRequestDuration: true, defaultModelsExpandDepth: 0 },
+      transformSpecification: (document) => addExamples(document, registry)
+    })
+  })
 
-  app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
+  app.get('/openapi.json', { config: { open: true }, schema: { hide: true } }, async () => addExamples(JSON.parse(JSON.stringify(app.swagger())), registry))
 }, { name: 'openapi', fastify: '5.x' })
+
+/** What a document says of API keys, if the service asks for one. */
+const KEYED: { components: { securitySchemes: Record<string, SecurityScheme> }, security: Array<Record<string, string[]>> } = {
+  components: {
+    securitySchemes: {
+      bearer: { type: 'http', scheme: 'bearer', description: 'An API key.' },
+      apiKey: { type: 'apiKey', in: 'header', name: 'x-api-key', description: 'The same key in a header of its own.' }
+    }
+  },
+  security: [{ bearer: [] }, { apiKey: [] }]
+}
+
+type SecurityScheme = { description: string } & ({ type: 'http', scheme: string } | { type: 'apiKey', in: string, name: string })
+
+/** What the page may load and do: what it brings, over HTTP as over HTTPS. Swagger UI sets styles of elements. */
+const CSP = "default-src 'none'; base-uri 'none'; connect-src 'self'; font-src 'self'; form-action 'none'; frame-ancestors 'none'; " +
+  "img-src 'self' data:; script-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline'"
+
+/** A wide arrow in, a narrow one out. */
+const ICON = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><rect width="16" height="16" rx="3" fill="#1b4d5c"/>' +
+  '<path d="M2 3l6 5-6 5z" fill="#fff"/><path d="M8 6l6 2-6 2z" fill="#8fd3c4"/></svg>'
 
 /** The schemas say what the fields are; in a safetensors document they are tensors by the same names. */
 const SAFETENSORS_DOCUMENT = {
   type: 'string',
   format: 'binary',
   title: 'SafetensorsDocument',
-  description: `The tensors of the JSON form, by the same names, as a safetensors document; those of a context are named without it: \`vectors\`, \`support\`.
-A request's may be F32, F16, BF16 or F64, and \`lengths\` I32 or I64; its other options are in the query string. An answer's are F32.
-The answer is of the request's form, unless the \`accept\` header asks for another. From Python:
+  description: `The tensors of the JSON body, under the same names, as a safetensors document. Tensors of the context have their own names: \`vectors\`, \`support\`.
+A request's tensors may be F32, F16, BF16 or F64, and \`lengths\` I32 or I64; its other options go into the query string. An answer's tensors are F32.
+The answer has the format of the request, unless the \`accept\` header asks for another. From Python:
 
 \`\`\`python
 import numpy as np

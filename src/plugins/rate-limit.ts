@@ -1,23 +1,35 @@
 import rateLimit from '@fastify/rate-limit'
 import fp from 'fastify-plugin'
 import { InputError } from '../errors.ts'
-import { keyOf } from './auth.ts'
+import type { KeyOf } from './auth.ts'
 
-export interface LimitOptions {
-  /** Most requests of a client in a second; no limit where left out. */
-  readonly perSecond: number | undefined
-  /** Whether clients are known by their keys; by their addresses otherwise. */
-  readonly byKey: boolean
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Whether requests of the route are answered however many there are. */
+    unlimited?: boolean
+  }
 }
 
-/** No client asks too often. */
-export default fp<LimitOptions>(async (app, { perSecond, byKey }) => {
+export interface LimitOptions {
+  /** Most requests of a client in a second; no limit if left out. */
+  readonly perSecond: number | undefined
+  /** Clients are known by their keys, and those without one by their addresses. */
+  readonly keyOf: KeyOf | undefined
+}
+
+/** No client asks too often, whatever it is answered: it is counted before its key is judged, and where there is no route. */
+export default fp<LimitOptions>(async (app, { perSecond, keyOf }) => {
   if (perSecond === undefined) return
-  await app.register(rateLimit, {
+  await app.register(rateLimit, { global: false })
+  app.addHook('onRequest', app.rateLimit({
     max: perSecond,
     timeWindow: 1000,
-    keyGenerator: ({ headers, ip }) => byKey ? keyOf(headers) : ip,
-    allowList: ({ routeOptions }) => routeOptions.config.open === true,
-    errorResponseBuilder: () => new InputError('limited', { path: '', message: `more than ${perSecond} requests in a second` })
-  })
-}, { name: 'limit', fastify: '5.x', dependencies: ['errors', 'keys'] })
+    // No address looks like `key ...`.
+    keyGenerator ({ headers, ip }) {
+      const key = keyOf?.(headers)
+      return key === undefined ? rateLimit.normalizeIP(ip, 64) : `key ${key}`
+    },
+    allowList: ({ routeOptions }) => routeOptions.config.unlimited === true,
+    errorResponseBuilder: () => new InputError('limited', { path: '', message: `more than ${perSecond} requests per second` })
+  }))
+}, { name: 'limit', fastify: '5.x', dependencies: ['errors'] })

@@ -1,34 +1,53 @@
+import { Readable } from 'node:stream'
+import { setImmediate } from 'node:timers/promises'
 import type { FastifyReply } from 'fastify'
 import fp from 'fastify-plugin'
 import Negotiator from 'negotiator'
+import { MAX_WHOLE } from '../model/limits.ts'
 import { SAFETENSORS, writeBinary } from '../wire/safetensors.ts'
 import { JSON_TYPE, type Json } from '../wire/json.ts'
+import { tensorsOf } from '../wire/tensor-paths.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Media types of further forms that the answer may take. */
-    forms?: readonly string[]
+    /** Media types of further formats that the answer may have. */
+    formats?: readonly string[]
   }
   interface FastifyReply {
     /** The media type that the answer is to have: what the client accepts, and by default what it sent. */
-    readonly form: string
-    /** Sends an object of tensors, in that form. */
+    readonly format: string
+    /** Sends an object of tensors, in that format. */
     answer (tensors: object): FastifyReply
   }
 }
 
 /** Answers with tensors, as JSON or safetensors. */
 export default fp<{ json: Json }>(async (app, { json }) => {
-  app.decorateReply('form', {
+  app.decorateReply('format', {
     getter () {
       const { headers, raw, routeOptions } = this.request
-      const own = headers['content-type']?.startsWith(SAFETENSORS) === true ? SAFETENSORS : JSON_TYPE
+      const own = headers['content-type']?.split(';', 1)[0].trim().toLowerCase() === SAFETENSORS ? SAFETENSORS : JSON_TYPE
       if (headers.accept === undefined || headers.accept === '*/*' || headers.accept === own) return own
-      return new Negotiator(raw).mediaType([own, own === JSON_TYPE ? SAFETENSORS : JSON_TYPE, ...routeOptions.config.forms ?? []]) ?? own
+      return new Negotiator(raw).mediaType([own, own === JSON_TYPE ? SAFETENSORS : JSON_TYPE, ...routeOptions.config.formats ?? []]) ?? own
     }
   })
+
   app.decorateReply('answer', function (this: FastifyReply, tensors: object) {
-    if (this.form === SAFETENSORS) return this.header('content-type', SAFETENSORS).send(writeBinary(tensors))
-    return this.header('content-type', 'application/json; charset=utf-8').send(json.write(tensors))
+    const numbers = tensorsOf(tensors).reduce((sum, [, { size }]) => sum + size, 0)
+    if (this.format === SAFETENSORS) {
+      const parts = writeBinary(tensors)
+      this.header('content-type', SAFETENSORS).header('content-length', parts.reduce((sum, { byteLength }) => sum + byteLength, 0))
+      return this.send(numbers <= MAX_WHOLE ? Buffer.concat(parts) : Readable.from(parts))
+    }
+    this.header('content-type', 'application/json; charset=utf-8')
+    return this.send(numbers <= MAX_WHOLE ? [...json.write(tensors)].join('') : Readable.from(inTurns(json.write(tensors))))
   })
-}, { name: 'answers', fastify: '5.x' })
+}, { name: 'response-format', fastify: '5.x' })
+
+/** Lets other requests have a turn after each piece. */
+export async function * inTurns (pieces: Iterable<string>): AsyncGenerator<string, void> {
+  for (const piece of pieces) {
+    yield piece
+    await setImmediate()
+  }
+}

@@ -1,15 +1,15 @@
 import fp from 'fastify-plugin'
 
 /**
- * Headers for browsers, which have no business with the answers of an API: not to guess a type, nor to run, frame or keep
- * what comes. The pages of /docs bring a policy of their own. (Helmet's dozen is for sites.)
+ * Headers that forbid browsers to guess the type of an API's answers, and to run, frame or keep them. The pages of /docs have
+ * their own policy. (Helmet's dozen headers are for web sites.)
  */
-const HEADERS = {
+export const SECURITY_HEADERS = {
   'x-content-type-options': 'nosniff',
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
   'cache-control': 'no-store'
 }
 
 export default fp(async (app) => {
-  app.addHook('onRequest', async (_request, reply) => { reply.headers(HEADERS) })
-}, { name: 'headers', fastify: '5.x' })
+  app.addHook('onRequest', async (_request, reply) => { reply.headers(SECURITY_HEADERS) })
+}, { name: 'security-headers', fastify: '5.x' })

@@ -2,7 +2,7 @@ import fp from 'fastify-plugin'
 import { InputError } from '../errors.ts'
 import { compile, compileText } from '../tensor/schema.ts'
 
-/** Validates requests by our own compiler, which flattens tensors on its way, and writes answers as plain JSON. */
+/** Validates requests by our own compiler, which knows tensors, and writes answers as plain JSON. */
 export default fp(async (app) => {
   app.setValidatorCompiler(({ schema, httpPart }) => {
     const validate = httpPart === 'querystring' ? compileQuery(schema) : compile(schema)
@@ -15,11 +15,11 @@ export default fp(async (app) => {
       }
     }
   })
-  // Nothing of an answer comes from outside, and tests hold every answer against its schema.
+  // No part of an answer comes from outside, and tests check every answer against its schema.
   app.setSerializerCompiler(() => (value) => JSON.stringify(value))
 }, { name: 'validation', fastify: '5.x' })
 
-/** Its parameters are text; and a pointer into the body would mislead. */
+/** Query parameters are text, and a pointer into the body would mislead. */
 function compileQuery (schema: Parameters<typeof compileText>[0]): (query: unknown) => unknown {
   const validate = compileText(schema)
   return (query) => {

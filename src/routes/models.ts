@@ -9,7 +9,7 @@ const Size = (description: string) => Type.Integer({ minimum: 1, description })
 
 const ModelDescription = Type.Object({
   name: Type.String(),
-  default: Type.Boolean({ description: 'Whether this model answers where a request names none.' }),
+  default: Type.Boolean({ description: 'Whether this model answers if a request names none.' }),
   sizes: Type.Object({
     I: Size('Input size.'),
     Hi: Size('Input hidden size: what the cell reads.'),
@@ -17,25 +17,27 @@ const ModelDescription = Type.Object({
   }, { title: 'Sizes', description: 'The sizes of the cell.' }),
   feedback: Type.Object({
     policy: Type.String({ description: 'The name of the feedback policy.' }),
-    context: Type.Unknown({ description: 'The JSON schema of the `context` that a sequence brings for it.' })
-  }),
+    context: Type.Unknown({ description: 'The JSON schema of the `context` that the policy needs from a sequence request.' })
+  }, { additionalProperties: true, description: 'The feedback policy, with each of its options.' }),
   engine: Type.Object({ name: Type.String(), backend: Type.String() }),
   parameters: Type.Integer({ description: 'Number of trained parameters.' }),
-  weight_bytes: Type.Integer({ description: 'Bytes of the weights, as float32.' })
+  weight_bytes: Type.Integer({ description: 'Bytes of the weights, as float32.' }),
+  unused_tensors: Type.Array(Type.String(), { description: 'Tensors in the model\'s file that nothing uses.' })
 }, { title: 'Model', description: 'A served model.' })
 
 const ModelList = Type.Object({ models: Type.Array(ModelDescription) }, { title: 'ModelList', description: 'Every served model.' })
 
 /** `GET /models` and `GET /models/{model}`: what is served. */
 const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { registry }) => {
-  const describe = ({ name, sizes, policy, engine, parameters }: Model): Static<typeof ModelDescription> => ({
+  const describe = ({ name, shape: { I, Hi, Ho }, policy, engine, parameters, unusedTensors }: Model): Static<typeof ModelDescription> => ({
     name,
     default: name === registry.defaultName,
-    sizes,
-    feedback: { policy: policy.name, context: publish(policy.policy.context) },
+    sizes: { I, Hi, Ho },
+    feedback: { ...policy.options, context: publish(policy.policy.context) },
     engine,
     parameters,
-    weight_bytes: parameters * Float32Array.BYTES_PER_ELEMENT
+    weight_bytes: parameters * Float32Array.BYTES_PER_ELEMENT,
+    unused_tensors: [...unusedTensors]
   })
 
   app.get('/models', {

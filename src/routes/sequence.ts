@@ -1,123 +1,142 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyReply } from 'fastify'
 import Type, { type Static } from 'typebox'
-import type { Fields } from '../wire/tensor-paths.ts'
-import { NDJSON } from '../wire/json.ts'
-import type { Caller } from '../scheduler/cancellation.ts'
-import { CONTEXTS } from '../model/policies/policies.ts'
+import { InputError } from '../errors.ts'
 import type { Model } from '../model/model.ts'
+import { CONTEXTS } from '../model/policies/contexts.ts'
 import type { Registry } from '../model/registry.ts'
 import type { SequenceRequest } from '../model/request.ts'
-import { InputError } from '../errors.ts'
-import { compile, tensorFields, TensorSchema } from '../tensor/schema.ts'
-import { answers, BODIES, ModelParams, Problem, problems, WorkHeaders } from './schemas.ts'
+import type { Call } from '../scheduler/cancellation.ts'
+import { compile, integerFields, tensorFields, TensorSchema } from '../tensor/schema.ts'
+import { NDJSON } from '../wire/json.ts'
+import type { Fields } from '../wire/tensor-paths.ts'
+import { answers, BODIES, FirstState, LastState, ModelParams, Problem, problems, WorkHeaders } from './schemas.ts'
+
+const ANSWER_FIELDS = ['output', 'h_out', 'c_out', 'h_next', 'parts'] as const
+
+const Parts = Type.Array(Type.String({ minLength: 1 }), {
+  uniqueItems: true, description: 'Parts of the wiring to answer: `read`, `attention`, or the names of its lets.'
+})
+const ReturnSequences = Type.Boolean({ description: 'Whether `output` and `parts` have every step (`true`, the default) or each row\'s last one alone.' })
+const AnswerFields = Type.Array(Type.Enum(ANSWER_FIELDS), { uniqueItems: true, minItems: 1, description: 'The fields that the answer is to have; all if left out.' })
+const Steps = Type.Integer({ minimum: 1, description: 'Feed the same x this many times; x is then [B][1][I]. Required if the network reads no x.' })
 
 const SequenceBody = Type.Object({
-  x: TensorSchema({ ranks: [1, 2, 3], ragged: true }, {
-    description: 'The inputs: [B][T][I], whose rows may be ragged, or [T][I]. With `steps`, what every step reads: [B][I] or [I].'
-  }),
-  h_in: Type.Optional(TensorSchema({ ranks: [1, 2] }, {
-    description: 'What the first step reads, in the place of what the policy would make: [Hi] for all rows, or [B][Hi].'
+  x: Type.Optional(TensorSchema({ ranks: [1, 2, 3], documented: 3, ragged: true }, {
+    description: 'The inputs: [B][T][I], whose rows may be ragged. Left out if the network reads none.'
   })),
-  c_in: Type.Optional(TensorSchema({ ranks: [1, 2] }, { description: 'The first cell state: [Ho] for all rows, or [B][Ho]. Zeros where left out.' })),
+  ...FirstState,
   lengths: Type.Optional(Type.Array(Type.Integer(), {
-    description: 'How many steps each row takes, 1 to T: [B]. Past it a row\'s output is zero.'
+    description: 'How many steps each row takes, 1 to T: [B]. After its last step a row\'s output is zero.'
   })),
-  steps: Type.Optional(Type.Integer({ minimum: 1, description: 'Feed the same x this many times. Not together with a T axis.' })),
-  // The model's policy validates it, once the model is known.
+  steps: Type.Optional(Steps),
+  // The model's wiring says what it holds, once the model is known.
   context: Type.Optional(Type.Unknown({
-    documented: { anyOf: [...CONTEXTS, { description: 'What the schema in GET /models/{model} says.' }] },
-    description: 'What the model\'s feedback policy needs of the request.'
+    documented: { anyOf: [...CONTEXTS, { description: 'Whatever the schema in GET /models/{model} allows.' }] },
+    description: 'What the model\'s wiring needs from the request.'
   })),
-  return: Type.Optional(Type.Enum(['all', 'last'], {
-    description: 'Whether `output` has every step (`all`, the default) or the last of each row alone.'
-  }))
+  parts: Type.Optional(Parts),
+  return_sequences: Type.Optional(ReturnSequences),
+  fields: Type.Optional(AnswerFields)
 }, {
   additionalProperties: false,
   title: 'SequenceRequest',
-  description: 'T steps, the feedback by the model\'s policy.',
-  examples: [
-    { x: [[0.5, -0.25], [0.1, 0.2], [-0.3, 0.4]] },
-    { x: [[[0.5, -0.25], [0.1, 0.2], [-0.3, 0.4]], [[1, 2]]], return: 'last' },
-    { x: [0.5, -0.25], steps: 3, h_in: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6], c_in: [0.1, 0.2, 0.3] }
-  ]
+  description: 'T steps, the feedback by the model\'s wiring.'
 })
 
+const PartsAnswer = (rank: number, description: string) => Type.Record(Type.String(), TensorSchema({ ranks: [rank - 1, rank], documented: rank }, { description }))
+
 const SequenceAnswer = Type.Object({
-  output: TensorSchema({ ranks: [1, 2, 3] }, { description: 'h_out of every step: [B][T][Ho]; with `return: "last"` [B][Ho].' }),
-  h_out: TensorSchema({ ranks: [1, 2] }, { description: 'Each row\'s hidden state after its own last step: [B][Ho].' }),
-  c_out: TensorSchema({ ranks: [1, 2] }, { description: 'Each row\'s cell state after its own last step: [B][Ho].' }),
-  h_next: Type.Optional(TensorSchema({ ranks: [1, 2] }, {
-    description: 'What the policy would feed to the next step: [B][Hi]. Pass it as h_in to go on. Left out where only the client knows it.'
+  output: Type.Optional(TensorSchema({ ranks: [2, 3], documented: 3 }, { description: 'The last layer\'s h after every step: [B][T][Ho], both directions\' side by side; with `return_sequences: false` [B][1][Ho].' })),
+  ...LastState,
+  h_next: Type.Optional(TensorSchema({ ranks: [1, 2], documented: 2 }, {
+    description: 'What the wiring would feed to the next step: [B][Hi]. Send it as h_in, and c_out as c_in, to go on. Left out if only the client knows it.'
   })),
-  weights: Type.Optional(TensorSchema({ ranks: [2, 3] }, { description: 'The attention weights of every step, where the context asks for them: [B][T][N].' }))
-}, { title: 'SequenceAnswer', description: 'The outputs, and the states to go on from.' })
+  parts: Type.Optional(PartsAnswer(3, '[B][T + 1][...]: entry t is what fed step t, entry T what would feed the next one; with `return_sequences: false` that last entry alone. A let that takes x has T entries.'))
+}, { title: 'SequenceAnswer', description: 'The outputs, and the states to continue from.' })
+
+const FIELD = `(?:${ANSWER_FIELDS.join('|')})`
 
 const SequenceOptions = Type.Object({
-  steps: Type.Optional(Type.Integer({ minimum: 1, description: '`steps` of the request, where the body cannot have it.' })),
-  return: Type.Optional(Type.Enum(['all', 'last'], { description: '`return` of the request, where the body cannot have it.' })),
-  weights: Type.Optional(Type.Boolean({ description: '`weights` of the request\'s context, where the body cannot have it.' }))
+  steps: Type.Optional(Type.Integer({ minimum: 1, description: 'For a body of safetensors: feed the same x this many times. A JSON body has it as a field, and likewise those below.' })),
+  return_sequences: Type.Optional(Type.Boolean({ description: 'For a body of safetensors: whether `output` and `parts` have every step, or each row\'s last one alone.' })),
+  parts: Type.Optional(Type.String({ minLength: 1, description: 'For a body of safetensors: the parts to answer, with commas between them.' })),
+  fields: Type.Optional(Type.String({ pattern: `^${FIELD}(?:,${FIELD})*$`, description: 'For a body of safetensors: the fields to answer, with commas between them.' }))
 }, { additionalProperties: false })
 
 const SequenceLine = Type.Union([
   Type.Object({
     t: Type.Integer({ minimum: 0 }),
-    output: TensorSchema({ ranks: [1, 2] }, { description: 'h_out of step t: [B][Ho], or [Ho] without a batch dimension.' }),
-    weights: Type.Optional(TensorSchema({ ranks: [1, 2] }, { description: 'The attention weights of step t, where the context asks for them: [B][N].' }))
-  }, { title: 'SequenceStep', description: 'A step; none with `return: "last"`.' }),
-  Type.Pick(SequenceAnswer, ['h_out', 'c_out', 'h_next'], { title: 'SequenceStates', description: 'The last line: the states to go on from.' }),
-  Type.Object({ error: Problem }, { title: 'SequenceFailure', description: 'The last line, where the request fails after the first.' })
-], { title: 'SequenceLine', description: 'A line of an answer that is sent as it is computed.' })
+    output: Type.Optional(TensorSchema({ ranks: [1, 2], documented: 2 }, { description: 'The last layer\'s h after step t: [B][Ho].' })),
+    parts: Type.Optional(PartsAnswer(2, '[B][...]: the entry that was made after step t, or as it began if x is part of it.'))
+  }, { title: 'SequenceStep', description: 'A step; none with `return_sequences: false`.' }),
+  Type.Pick(SequenceAnswer, ['h_out', 'c_out', 'h_next'], { title: 'SequenceStates', description: 'The last line: the states to continue from.' }),
+  Type.Object({ error: Problem }, { title: 'SequenceFailure', description: 'The last line, if the request fails after the first.' })
+], { title: 'SequenceLine', description: 'One line of a streamed answer.' })
 
 const readParams = compile(Type.Partial(ModelParams))
 
-/** Those of the model's context are among them. */
-function fieldsOf ({ policy }: Model): Fields {
+/** The tensors and lists of the body, including those of the model's context. */
+function fieldsOf ({ policy: { policy: { context } } }: Model): Fields {
+  const inContext = (name: string): string => `context/${name}`
   return {
-    tensors: [...tensorFields(SequenceBody), ...tensorFields(policy.policy.context).map((name) => `context/${name}`)],
-    integers: ['lengths']
+    known: Object.keys(SequenceBody.properties),
+    tensors: [...tensorFields(SequenceBody), ...tensorFields(context).map(inContext)],
+    integers: [...integerFields(SequenceBody), ...integerFields(context).map(inContext)]
   }
 }
 
-/** `POST /sequence`: many steps, the server doing the feedback. */
+/** `POST /sequence`: many steps; the server computes the feedback. */
 const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { registry }) => {
-  const fields = new Map(registry.models.map((model) => [model, fieldsOf(model)]))
-  const config = { forms: [NDJSON], fields: (params: unknown) => fields.get(registry.get(readParams(params, '').model)) }
+  const fields = new WeakMap<Model, Fields>()
+  const fieldsFor = (model: Model): Fields => {
+    const known = fields.get(model) ?? fieldsOf(model)
+    fields.set(model, known)
+    return known
+  }
+  const config = { work: true, formats: [NDJSON], fields: (params: unknown) => fieldsFor(registry.get(readParams(params, '').model)) }
   const schema = {
     tags: ['cells'],
     headers: WorkHeaders,
-    description: 'T steps. The model\'s policy makes each h_in of the last h_out; it runs before every step, the first included, ' +
-      'unless the request gives h_in for that.',
+    description: 'T steps. The model\'s wiring makes each h_in from the last h_out; it does so before every step, the first included, ' +
+      'unless the request gives h_in for that. As a shorthand a request may leave [B] out everywhere; then the answer has none either.',
     consumes: BODIES,
     querystring: SequenceOptions,
     body: SequenceBody,
-    response: { 200: answers(SequenceAnswer, 'The outputs, and the states to go on from.', { [NDJSON]: { schema: SequenceLine } }), ...problems(400, 401, 404, 413, 415, 422, 429, 500, 503, 504) }
+    response: { 200: answers(SequenceAnswer, 'The outputs, and the states to continue from.', { [NDJSON]: { schema: SequenceLine } }), ...problems(400, 401, 404, 413, 415, 422, 429, 500, 503, 504) }
   }
 
   app.post('/sequence', {
     config,
     schema: { ...schema, operationId: 'sequence', summary: 'Run the default model over a sequence' }
-  }, async ({ body, query, caller }, reply) => await answer(registry.get(), withOptions(body, query), caller, reply))
+  }, async ({ body, query, call }, reply) => await answer(registry.get(), withOptions(body, query), call, reply))
 
   app.post('/models/:model/sequence', {
     config,
     schema: { ...schema, operationId: 'sequenceModel', summary: 'Run a model over a sequence', params: ModelParams }
-  }, async ({ body, query, params, caller }, reply) => await answer(registry.get(params.model), withOptions(body, query), caller, reply))
+  }, async ({ body, query, params, call }, reply) => await answer(registry.get(params.model), withOptions(body, query), call, reply))
 }
 
-async function answer (model: Model, request: SequenceRequest, caller: Caller, reply: FastifyReply): Promise<FastifyReply> {
-  if (reply.form === NDJSON) return await reply.stream(model.stream(request, caller))
-  return reply.answer(await model.sequence(request, caller))
+async function answer (model: Model, request: SequenceRequest, call: Call | undefined, reply: FastifyReply): Promise<FastifyReply> {
+  if (reply.format === NDJSON) return await reply.stream(withFields(model.stream(request, call), request.fields))
+  return reply.answer(pick(await model.sequence(request, call), request.fields))
 }
 
-/** A request and the options of its query string, each of which may be in one of the two. */
-function withOptions (request: SequenceRequest, { weights, ...options }: Static<typeof SequenceOptions>): SequenceRequest {
-  const twice = Object.keys(options).find((name) => Object.hasOwn(request, name))
-  if (twice !== undefined) throw new InputError('malformed', { path: `/${twice}`, message: 'is in the query string, too' })
-  const { context } = request
-  if (weights === undefined) return { ...request, ...options }
-  if (Object.hasOwn(Object(context), 'weights')) throw new InputError('malformed', { path: '/context/weights', message: 'is in the query string, too' })
-  return { ...request, ...options, context: { ...Object(context), weights } }
+/** The lines of a stream, each with those of its fields that are asked for. */
+async function * withFields (lines: ReturnType<Model['stream']>, fields: readonly string[] | undefined): AsyncGenerator<readonly object[], void> {
+  for await (const some of lines) yield fields === undefined ? some : some.map((line) => pick(line, ['t', ...fields]))
+}
+
+function pick (answer: object, fields: readonly string[] | undefined): object {
+  return fields === undefined ? answer : Object.fromEntries(Object.entries(answer).filter(([name]) => fields.includes(name)))
+}
+
+/** Joins a request and the options of its query string; each option may be in only one of them. */
+function withOptions (request: SequenceRequest, { parts, fields, ...options }: Static<typeof SequenceOptions>): SequenceRequest {
+  const given = { ...options, ...(parts !== undefined && { parts: parts.split(',') }), ...(fields !== undefined && { fields: fields.split(',') }) }
+  const twice = Object.keys(given).find((name) => Object.hasOwn(request, name))
+  if (twice !== undefined) throw new InputError('malformed', { path: `/${twice}`, message: 'is in the query string as well' })
+  return { ...request, ...given }
 }
 
 export default routes

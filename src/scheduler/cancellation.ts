@@ -1,12 +1,20 @@
-/** Who waits for an answer, and until when. */
-export interface Caller {
-  /** When the answer comes too late, on the clock of `performance.now()`, in milliseconds. */
+import type { Reservation } from './admission.ts'
+
+/** When the work for a request stops early. Both are plain fields: they are looked at between steps. */
+export interface Cancellation {
+  /** The answer is too late past it, on the clock of `performance.now()`, in milliseconds. */
   readonly deadline: number
-  /** The caller has gone: nobody wants the answer any more. */
-  gone: boolean
+  /** Nobody waits for the answer any more. */
+  cancelled: boolean
 }
 
-/** One who waits for as long as it takes. */
-export function patientCaller (): Caller {
-  return { deadline: Infinity, gone: false }
+/** What comes with a request to a model: until when its answer is wanted, and what it has reserved. */
+export interface Call extends Cancellation {
+  /** Left out, the model makes a reservation for as long as it computes. */
+  readonly reservation?: Reservation
+}
+
+/** A call without a deadline or a reservation, from within the process. */
+export function unboundCall (): Call {
+  return { deadline: Infinity, cancelled: false }
 }

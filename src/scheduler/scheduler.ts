@@ -1,132 +1,274 @@
-import { setImmediate } from 'node:timers/promises'
 import { InputError } from '../errors.ts'
-import type { Batch, Row } from './batch.ts'
-import type { Caller } from './cancellation.ts'
-import type { Meter } from './meter.ts'
-import type { Work } from './task.ts'
+import { callPeek, callStart, callSteps, finishPeek, finishStart, finishSteps, limitOf, reachOf } from './batching.ts'
+import type { SchedulerEvents } from './events.ts'
+import { createLivePass, hInSlice, selectRows, type Line, type LivePass, type LiveTask, type Phase, type StageQueue } from './stage-queue.ts'
+import type { Task } from './task.ts'
 
-/** Takes the rows of any number of requests through one cell. */
+/** Takes the rows of any number of requests through the stages of any number of networks. */
 export interface Scheduler {
   /**
-   * Takes every row of `work` through its steps.
+   * Takes every row of a task through its passes.
    *
-   * @throws InputError where the arithmetic overflows, the feedback fails, or the caller has gone or waited too long; other
-   *   work is not touched by that.
+   * @throws InputError if the arithmetic overflows, a feed fails, or the caller has gone or waited too long; other tasks are
+   *   not touched by that.
    */
-  run (work: Work, caller: Caller): Promise<void>
+  run (task: Task): Promise<void>
 }
 
-interface Job {
-  readonly caller: Caller
-  readonly accepted: number
-  begun: boolean
-  rowsLeft: number
-  failed: boolean
-  readonly resolve: () => void
-  readonly reject: (reason: unknown) => void
-}
-
-interface LiveRow extends Row {
-  readonly job: Job
-}
-
-/** How much of the usual work a call of the engine may do while others wait. */
+/** How much of the usual work a call may do while others wait. */
 const SHARE_IN_A_CROWD = 1 / 8
 /** For how long the event loop may be kept from its other work, in milliseconds. */
 const TURN = 0.5
 
 /**
- * Cellular batching, after Gao et al., EuroSys 2018: each call of the engine has a batch of its own, of whatever rows are
- * live, so rows join and leave between steps. Rows take turns. While nobody waits, runs of many steps are one call.
+ * Cellular batching, after Gao et al., EuroSys 2018: each call of the engine has a batch of its own, of whatever rows wait
+ * for the same stage, so rows join and leave between steps. While nobody else waits, many steps are one call.
  */
-export function createScheduler (batch: Batch, meter: Meter): Scheduler {
-  const queue: LiveRow[] = []
-  let ticking = false
+export function createScheduler (events: SchedulerEvents): Scheduler {
+  /** Lines that have rows. */
+  const active = new Set<Line>()
+  let calls = 0
+  let scheduled = false
 
-  async function tick (): Promise<void> {
-    ticking = true
-    // Requests that came in the same turn of the event loop share the first batch; one that came alone waits for nobody.
-    await setImmediate()
-    let turn = performance.now()
-    while (queue.length > 0) {
-      const now = performance.now()
-      const rows = queue.splice(0, batch.maxRows).filter((row) => isWanted(row, now))
-      meter.queued(queue.length)
-      const pending = rows.length > 0 ? advance(rows, now) : undefined
-      if (pending !== undefined) await pending
-      if (pending !== undefined || performance.now() - turn > TURN) {
-        await setImmediate()
-        turn = performance.now()
+  /** Requests that come in the same turn of the event loop share the first batch; one that comes alone waits for nobody. */
+  function schedule (): void {
+    if (scheduled) return
+    scheduled = true
+    setImmediate(takeTurn)
+  }
+
+  function takeTurn (): void {
+    scheduled = false
+    const start = performance.now()
+    do {
+      const line = nextLine()
+      if (line === undefined) return
+      advance(line)
+    } while (performance.now() - start < TURN)
+    schedule()
+  }
+
+  /** The line whose first rows have waited longest, of the stages that are not under way. */
+  function nextLine (): Line | undefined {
+    let chosen: Line | undefined
+    let since = Infinity
+    for (const line of active) {
+      if (line.stage.busy) continue
+      const [first] = line.passes
+      if (first.since[line.phase] < since) {
+        chosen = line
+        since = first.since[line.phase]
       }
     }
-    ticking = false
+    return chosen
   }
 
-  /** Rows that nobody waits for leave here, before they are computed. */
-  function isWanted ({ job }: LiveRow, now: number): boolean {
-    if (job.failed) return false
-    if (job.caller.gone) fail(job, new InputError('gone', { path: '', message: 'the caller has gone' }))
-    else if (now > job.caller.deadline) fail(job, new InputError('late', { path: '', message: 'the answer was not ready in the time allowed' }))
-    else if (!job.begun) {
-      job.begun = true
-      meter.began((now - job.accepted) / 1000)
-    }
-    return !job.failed
-  }
-
-  function advance (rows: readonly LiveRow[], start: number): Promise<void> | undefined {
-    const steps = batch.reach(rows, queue.length > 0 ? SHARE_IN_A_CROWD : 1)
-    const done = (): void => {
-      meter.computed(rows.length, steps, (performance.now() - start) / 1000)
-      rows.forEach((_, i) => collect(rows, i, steps))
-    }
-    const failed = (error: unknown): void => { for (const { job } of rows) fail(job, error) }
+  function advance (line: Line): void {
+    calls++
+    const now = performance.now()
     try {
-      const pending = batch.advance(rows, steps)
-      if (pending !== undefined) return pending.then(done).catch(failed)
-      done()
+      if (line.phase === 'prepare') prepare(line, now)
+      else if (line.phase === 'host') askHost(line, now)
+      else call(line, now)
     } catch (error) {
-      failed(error)
+      // Nothing that goes wrong for some tasks may keep the others from their turns.
+      for (const { task } of line.passes) settle(task, error)
+      line.passes.clear()
+      active.delete(line)
     }
-    return undefined
   }
 
-  function collect (rows: readonly LiveRow[], i: number, steps: number): void {
-    const row = rows[i]
-    const { job, work, index } = row
-    if (job.failed) return
+  /** One call of the engine. */
+  function call (line: Line, start: number): void {
+    const { stage, phase } = line
+    const { selection, budget } = stage
+    selectRows(line, selection, budget * (active.size > 1 ? SHARE_IN_A_CROWD : 1), (pass) => isWanted(pass, start), calls)
+    if (line.passes.size === 0) active.delete(line)
+    if (selection.length === 0) return
+    if (phase === 'step') events.queued(stage.name, waitingRows(line))
+    const steps = phase === 'step' ? reachOf(stage, selection, active.size > 0 ? SHARE_IN_A_CROWD : 1) : 0
     try {
-      batch.collect(rows, i, steps)
+      const pending = begin(stage, phase, steps)
+      if (pending === undefined) {
+        finish(stage, phase, steps, start)
+        return
+      }
+      stage.busy = true
+      void pending.then(() => finish(stage, phase, steps, start)).catch((error: unknown) => fail(stage, error)).finally(() => {
+        stage.busy = false
+        schedule()
+      })
     } catch (error) {
-      fail(job, error)
-    }
-    work.pace?.reached(index, row.t)
-    if (job.failed) return
-    if (row.t === work.lengths[index]) {
-      if (--job.rowsLeft === 0) job.resolve()
-    } else if (work.pace !== undefined && row.t >= work.pace.limit) {
-      work.pace.park(() => enter(row))
-    } else {
-      queue.push(row)
+      fail(stage, error)
     }
   }
 
-  function enter (row: LiveRow): void {
-    queue.push(row)
-    if (!ticking) tick()
+  function begin (stage: StageQueue, phase: Phase, steps: number): void | Promise<void> {
+    const { selection } = stage
+    if (phase === 'step') return callSteps(stage, selection, steps)
+    return phase === 'peek' ? callPeek(stage, selection) : callStart(stage, selection)
   }
 
-  function fail (job: Job, reason: unknown): void {
-    job.failed = true
-    job.reject(reason)
+  function finish (stage: StageQueue, phase: Phase, steps: number, start: number): void {
+    const { name, selection } = stage
+    if (phase === 'step') events.computed(name, selection.length, steps, (performance.now() - start) / 1000)
+    for (let i = 0; i < selection.length; i++) finishRow(stage, phase, i, steps)
+  }
+
+  function fail ({ selection }: StageQueue, error: unknown): void {
+    for (const { task } of selection.passes) settle(task, error)
+  }
+
+  function finishRow (stage: StageQueue, phase: Phase, i: number, steps: number): void {
+    const { selection } = stage
+    const live = selection.passes[i]
+    const row = selection.rows[i]
+    const { task, pass, t } = live
+    if (task.settled) return
+    try {
+      if (phase === 'step') {
+        try {
+          finishSteps(stage, selection, i, steps)
+        } finally {
+          if (live.index === task.passes.length - 1) task.task.window?.reached(row, t[row])
+        }
+        if (pass.host !== undefined) enter(live, row, 'host')
+        else if (t[row] < task.task.lengths[row]) enter(live, row, 'step')
+        else if (pass.peek) enter(live, row, 'peek')
+        else leave(live, row)
+      } else if (phase === 'start') {
+        finishStart(stage, selection, i)
+        enter(live, row, pass.host?.first === true ? 'host' : 'step')
+      } else {
+        finishPeek(stage, hInSlice(stage.program), selection, i)
+        leave(live, row)
+      }
+    } catch (error) {
+      settle(task, error)
+    }
+  }
+
+  /** Prepares some more of the first task's memory; its rows start when all is prepared. */
+  function prepare (line: Line, start: number): void {
+    const [live] = line.passes
+    const { task, pass: { memory } } = live
+    line.passes.delete(live)
+    if (line.passes.size === 0) active.delete(line)
+    if (!isWanted(live, start)) return
+    const proceed = (done: boolean): void => {
+      if (task.settled) return
+      if (!done) join(line, live)
+      else for (const ready = live.ready.prepare; ready.length > 0;) enter(live, ready.shift(), firstPhase(live))
+    }
+    const fail = (error: unknown): void => settle(task, error)
+    try {
+      const done = memory?.prepare(line.stage.budget * (active.size > 0 ? SHARE_IN_A_CROWD : 1)) ?? true
+      if (typeof done === 'boolean') proceed(done)
+      else done.then(proceed).catch(fail)
+    } catch (error) {
+      fail(error)
+    }
+  }
+
+  /** Has the first task's own feed made for all of its rows that wait for it. */
+  function askHost (line: Line, start: number): void {
+    const [live] = line.passes
+    const { task, pass, t } = live
+    line.passes.delete(live)
+    if (line.passes.size === 0) active.delete(line)
+    if (!isWanted(live, start)) return
+    const rows: number[] = []
+    for (const ready = live.ready.host; ready.length > 0;) rows.push(ready.shift())
+    const proceed = (): void => {
+      if (task.settled) return
+      for (const row of rows) {
+        if (t[row] < task.task.lengths[row]) enter(live, row, 'step')
+        else leave(live, row)
+      }
+    }
+    const fail = (error: unknown): void => settle(task, error)
+    try {
+      const pending = pass.host?.feed(rows, rows.map((row) => t[row]))
+      if (pending === undefined) proceed()
+      else pending.then(proceed).catch(fail)
+    } catch (error) {
+      fail(error)
+    }
+  }
+
+  /** A row waits for a phase of its pass, or for the reader of its output. */
+  function enter (live: LivePass, row: number, phase: Phase): void {
+    if (phase === 'step' && live.t[row] >= limitOf(live)) {
+      live.parked.push(row)
+      return
+    }
+    live.ready[phase].push(row)
+    join(live.pass.queue.lines[phase], live)
+  }
+
+  function join (line: Line, live: LivePass): void {
+    if (!line.passes.has(live)) {
+      live.since[line.phase] = calls
+      line.passes.add(live)
+      active.add(line)
+    }
+    schedule()
+  }
+
+  /** A row is through with a pass: it goes to the next one, or is done. */
+  function leave (live: LivePass, row: number): void {
+    const { task, index } = live
+    const next = task.passes.at(index + 1)
+    if (next !== undefined) enter(next, row, firstPhase(next))
+    else if (--task.rowsLeft === 0) settle(task)
+  }
+
+  /** Rows that nobody waits for leave here, before anything is computed for them. */
+  function isWanted ({ task, pass }: LivePass, now: number): boolean {
+    const { task: { call } } = task
+    if (task.settled) return false
+    if (call.cancelled) settle(task, new InputError('gone', { path: '', message: 'the caller has gone' }))
+    else if (now > call.deadline) settle(task, new InputError('late', { path: '', message: 'the answer was not ready in the time allowed' }))
+    else if (!task.begun) {
+      task.begun = true
+      events.began(pass.queue.name, (now - task.accepted) / 1000)
+    }
+    return !task.settled
+  }
+
+  function settle (task: LiveTask, ...failure: [reason?: unknown]): void {
+    if (task.settled) return
+    task.settled = true
+    if (failure.length === 0) task.resolve()
+    else task.reject(failure[0])
   }
 
   return {
-    async run (work, caller) {
+    async run (task) {
       await new Promise<void>((resolve, reject) => {
-        const job: Job = { caller, accepted: performance.now(), begun: false, rowsLeft: work.rows, failed: false, resolve, reject }
-        for (let index = 0; index < work.rows; index++) enter({ job, work, index, t: 0 })
+        const live: LiveTask = { task, accepted: performance.now(), passes: [], begun: false, rowsLeft: task.rows, settled: false, resolve, reject }
+        task.passes.forEach((pass, i) => live.passes.push(createLivePass(live, pass, i)))
+        const [first] = live.passes
+        const last = live.passes[live.passes.length - 1]
+        task.window?.onMove(() => {
+          if (!isWanted(last, performance.now())) return
+          for (let left = last.parked.length; left > 0; left--) enter(last, last.parked.shift(), 'step')
+        })
+        const phase = first.pass.memory === undefined ? firstPhase(first) : 'prepare'
+        for (let row = 0; row < task.rows; row++) enter(first, row, phase)
       })
     }
   }
+}
+
+/** What the rows of a pass wait for first, once its memory is prepared. */
+function firstPhase ({ pass: { start, host } }: LivePass): Phase {
+  if (start !== undefined) return 'start'
+  return host?.first === true ? 'host' : 'step'
+}
+
+function waitingRows ({ passes, phase }: Line): number {
+  let rows = 0
+  for (const { ready } of passes) rows += ready[phase].length
+  return rows
 }

@@ -1,32 +1,74 @@
-import type { Feedback } from '../model/policies/policy.ts'
-import type { Pace } from './output-window.ts'
+import type { Memory } from '../engine/engine.ts'
+import type { Call } from './cancellation.ts'
+import type { OutputWindow } from './output-window.ts'
+import type { StageQueue } from './stage-queue.ts'
 
-/**
- * What one request asks of a cell, and how far it has come. The scheduler alone writes to it until it is done. All
- * tensors are row-major.
- */
-export interface Work {
+/** What one request asks of a network, and what has become of it. All tensors are row-major. */
+export interface Task {
   /** B */
   readonly rows: number
-  /** T, the longest row's. */
-  readonly steps: number
-  /** How many steps each row takes, 1 to T. */
+  /** How many steps each row takes, at least 1. */
   readonly lengths: readonly number[]
-  /** What step `t` of row `b` reads starts at `b * xRow + t * xStep`, and has `I` numbers. */
-  readonly x: Float32Array
-  readonly xRow: number
-  /** 0 where every step reads the same. */
-  readonly xStep: number
-  /** `[B, Hi]`: what each row reads next; after its last step, what it would read then. */
-  readonly hIn: Float32Array
-  /** `[B, Ho]`: each row's output hidden state after its latest step. */
-  readonly h: Float32Array
-  /** `[B, Ho]`: each row's cell state after its latest step. */
-  readonly c: Float32Array
-  /** `[B, S, Ho]`: `h` after every step, that after step `t` at `t` modulo S, where it is asked for. */
-  readonly output: Float32Array | undefined
-  /** S: T, or fewer where a reader takes them away at its own pace. */
-  readonly outputSteps: number
-  readonly pace?: Pace | undefined
-  readonly feedback: Feedback
+  /** What each row goes through, stage after stage. */
+  readonly passes: readonly Pass[]
+  readonly call: Call
+  /** Of the last pass: keeps its rows no further ahead of a reader than there is room. */
+  readonly window?: OutputWindow | undefined
 }
+
+/** A task's way through one stage. The scheduler alone writes to its tensors until the task is done. */
+export interface Pass {
+  readonly queue: StageQueue
+  /** `[B, S]`: each row's state, before its first step and, in the end, after its last. */
+  readonly state: Float32Array
+  /** One per input of the program. */
+  readonly inputs: readonly Stream[]
+  readonly sinks: readonly Sink[]
+  /** What the rows read, if the stage has a read. */
+  readonly memory?: Memory | undefined
+  /** Where the attention weights go, if they are asked for; entry 0 is that of the read that feeds the first step. */
+  readonly attention?: Kept | undefined
+  /** Which of the program's instructions make what feeds the first step, from its `read` or `feed` on; none if none need to. */
+  readonly start?: { readonly from: number, readonly to: number } | undefined
+  /** Whether `h_in` of the state is to be, in the end, what would feed the next step, though that is made as steps begin. */
+  readonly peek: boolean
+  /** What makes `h_in`, if it is made outside of the engine; from the first step on, or only from the second. */
+  readonly host?: { readonly feed: Host, readonly first: boolean } | undefined
+}
+
+/** What rows read once per step. Step `t` of row `b` starts at `b * rowStride + t * stepStride`. */
+export interface Stream {
+  readonly data: Float32Array
+  readonly rowStride: number
+  /** 0 if all steps read the same. */
+  readonly stepStride: number
+}
+
+/** Where an output of the program is kept. */
+export interface Sink {
+  /** Which output of the program. */
+  readonly output: number
+  /** Entry `e` is at `e` modulo `entries`. */
+  readonly kept: Kept
+  /** Where in an entry the output starts. */
+  readonly offset: number
+  /** Step t makes entry `t + shift`. */
+  readonly shift: 0 | 1
+  /** Where in the state entry 0 is once the row has started, if it is kept as well. */
+  readonly initial?: { readonly offset: number } | undefined
+}
+
+/** What is kept of a stream: `[B, entries, width]`. */
+export interface Kept {
+  readonly data: Float32Array
+  readonly entries: number
+  readonly width: number
+}
+
+/**
+ * Makes what rows read next, outside of the engine: it writes `h_in` of their states.
+ *
+ * @param rows the rows, and for each the step that is to read it.
+ * @throws InputError, or rejects with one, if it fails; the task fails with it.
+ */
+export type Host = (rows: readonly number[], steps: readonly number[]) => void | Promise<void>

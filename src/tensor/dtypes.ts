@@ -37,24 +37,34 @@ function halfToFloat (bits: number): number {
 }
 
 /**
- * Decodes little-endian elements to float32. The result is a view of the same memory where that has it so already.
+ * Decodes little-endian elements to float32. The result is a view of the same memory if the elements are float32 already.
  *
- * @returns undefined where the dtype is no floating-point one.
+ * @returns undefined if the dtype is not a floating-point one.
  */
 export function decodeFloats (dtype: string, bytes: Uint8Array): Float32Array | undefined {
   if (!Object.hasOwn(DECODE, dtype)) return undefined
-  if (dtype === 'F32' && LITTLE_ENDIAN && bytes.byteOffset % 4 === 0) return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4)
+  if (isFloatArray(dtype, bytes)) return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4)
   const out = new Float32Array(bytes.byteLength * 8 / DTYPE_BITS[dtype])
   DECODE[dtype](new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), out)
   return out
 }
 
+/** How many bytes `decodeFloats` allocates for them. */
+export function decodedBytes (dtype: string, bytes: Uint8Array): number {
+  return isFloatArray(dtype, bytes) ? 0 : bytes.byteLength * 8 / DTYPE_BITS[dtype] * Float32Array.BYTES_PER_ELEMENT
+}
+
+/** Whether the bytes are those of a Float32Array as they are. */
+function isFloatArray (dtype: string, { byteOffset }: Uint8Array): boolean {
+  return dtype === 'F32' && LITTLE_ENDIAN && byteOffset % Float32Array.BYTES_PER_ELEMENT === 0
+}
+
 export const INTEGER_DTYPES: readonly string[] = ['I32', 'I64']
 
 /**
- * Decodes little-endian integers. Beyond 2^53 they are rounded.
+ * Decodes little-endian integers. Those beyond 2^53 are rounded.
  *
- * @returns undefined where the dtype is neither I32 nor I64.
+ * @returns undefined if the dtype is neither I32 nor I64.
  */
 export function decodeIntegers (dtype: string, bytes: Uint8Array): number[] | undefined {
   if (!INTEGER_DTYPES.includes(dtype)) return undefined
@@ -63,7 +73,7 @@ export function decodeIntegers (dtype: string, bytes: Uint8Array): number[] | un
   return Array.from({ length: bytes.byteLength / width }, (_, i) => width === 4 ? view.getInt32(i * 4, true) : Number(view.getBigInt64(i * 8, true)))
 }
 
-/** The bytes of an F32 tensor: a view of the same memory where that has them so already. */
+/** The bytes of an F32 tensor: a view of the same memory on little-endian machines. */
 export function encodeFloats (data: Float32Array): Uint8Array {
   if (LITTLE_ENDIAN) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
   const view = new DataView(new ArrayBuffer(data.byteLength))

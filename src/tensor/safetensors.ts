@@ -2,7 +2,7 @@ import { inspect } from 'node:util'
 import type { Tensor } from './tensor.ts'
 import { DTYPE_BITS, encodeFloats } from './dtypes.ts'
 
-/** A tensor as it lies in a safetensors file. */
+/** A tensor as stored in a safetensors file. */
 export interface StoredTensor {
   readonly dtype: string
   readonly shape: readonly number[]
@@ -10,7 +10,7 @@ export interface StoredTensor {
   readonly bytes: Uint8Array
 }
 
-/** A file that breaks the format; the message says how, and names the tensor where it is one tensor's fault. */
+/** A file that violates the format. The message says how, and names the tensor if one tensor is at fault. */
 export class SafetensorsError extends Error {
   override readonly name = 'SafetensorsError'
 }
@@ -21,12 +21,12 @@ const MAX_HEADER = 100_000_000
 /**
  * Reads a safetensors file: eight bytes of header length, a JSON header, the tensors' bytes.
  *
- * Nothing is copied. The rules are those of the format's specification (huggingface/safetensors, README, "Format"), and
- * a file that breaks one is refused: the length of the header is bounded and in the file; the header is UTF-8, starts
+ * Copies nothing. The rules are those of the format's specification (huggingface/safetensors, README, "Format"), and a file
+ * that violates one is an error: the header's length is bounded and inside the file; the header is UTF-8, starts
  * with `{` and has no duplicate keys; every tensor's size is its shape times its dtype; the tensors' bytes lie in the
  * file, without overlap or gap.
  *
- * @param maxHeader the longest header, in bytes; by default the format's own bound.
+ * @param maxHeader the longest header, in bytes; by default the format's own limit.
  * @throws SafetensorsError
  */
 export function parseSafetensors (file: Uint8Array, maxHeader = MAX_HEADER): Map<string, StoredTensor> {
@@ -38,13 +38,13 @@ export function parseSafetensors (file: Uint8Array, maxHeader = MAX_HEADER): Map
 
   const tensors = new Map<string, StoredTensor>()
   for (const { name, dtype, shape, begin, end: last } of layoutOf(file.subarray(PREFIX, end), file.byteLength - end)) {
-    // Views of the plain kind: those of a Buffer are Buffers, which are dear to make.
+    // Plain Uint8Array views: views of a Buffer are Buffers, which are expensive to create.
     tensors.set(name, { dtype, shape, bytes: new Uint8Array(file.buffer, file.byteOffset + end + begin, last - begin) })
   }
   return tensors
 }
 
-/** Where a tensor lies in a file's data. */
+/** A tensor's position in a file's data. */
 interface Place {
   readonly name: string
   readonly dtype: string
@@ -53,7 +53,7 @@ interface Place {
   readonly end: number
 }
 
-/** Requests come with the same few headers again and again; these have been found right. */
+/** Headers that were valid before: clients send the same few headers again and again. */
 const known = new Map<string, readonly Place[]>()
 const MAX_KNOWN = 256
 const MAX_KNOWN_BYTES = 1024
@@ -84,8 +84,12 @@ function parseLayout (bytes: Uint8Array, available: number): readonly Place[] {
   return places
 }
 
-/** Writes float32 tensors as a safetensors file, in the order given. */
-export function writeSafetensors (tensors: ReadonlyArray<readonly [name: string, tensor: Tensor]>): Buffer {
+/**
+ * Writes float32 tensors as a safetensors file, in the order given.
+ *
+ * @returns the file's parts: its header, then the tensors' own memory.
+ */
+export function writeSafetensors (tensors: ReadonlyArray<readonly [name: string, tensor: Tensor]>): Uint8Array[] {
   let at = 0
   const entries = tensors.map(([name, { shape, data }]) => {
     const begin = at
@@ -95,19 +99,14 @@ export function writeSafetensors (tensors: ReadonlyArray<readonly [name: string,
   const text = `{${entries.join(',')}}`
   // Spaces after the header, so that the data start at a multiple of eight bytes.
   const length = Math.ceil(Buffer.byteLength(text) / PREFIX) * PREFIX
-  const file = Buffer.allocUnsafe(PREFIX + length + at)
-  file.writeBigUInt64LE(BigInt(length))
-  file.fill(' ', PREFIX + file.write(text, PREFIX), PREFIX + length)
-  let begin = PREFIX + length
-  for (const [, { data }] of tensors) {
-    file.set(encodeFloats(data), begin)
-    begin += data.byteLength
-  }
-  return file
+  const head = Buffer.allocUnsafe(PREFIX + length)
+  head.writeBigUInt64LE(BigInt(length))
+  head.fill(' ', PREFIX + head.write(text, PREFIX))
+  return [head, ...tensors.map(([, { data }]) => encodeFloats(data))]
 }
 
 function decodeHeader (bytes: Uint8Array): string {
-  // The format forbids what JSON would let pass here: white space before the header.
+  // The format forbids white space before the header, which JSON would allow.
   if (bytes[0] !== 0x7b) fail('has a header that does not start with {')
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
@@ -124,7 +123,7 @@ function parseHeader (text: string): object {
   }
 }
 
-/** In valid JSON every colon outside a string follows a key. A loop, for a header may be too long for a regular expression. */
+/** In valid JSON every colon outside a string follows a key. This is a loop because a header may be too long for a regular expression. */
 function countKeys (json: string): number {
   let keys = 0
   let inString = false
@@ -179,7 +178,7 @@ function isSizes (value: unknown): value is number[] {
   return Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0)
 }
 
-/** A value for a message: short, and however deep it is nested. */
+/** A value for a message: short, at any depth of nesting. */
 function show (value: unknown): string {
   return inspect(value, { depth: 0, maxArrayLength: 8, maxStringLength: 40, compact: true, breakLength: Infinity })
 }

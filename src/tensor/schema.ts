@@ -1,36 +1,27 @@
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js'
-import type { DataValidationCxt } from 'ajv/dist/types/index.js'
+import type { DataValidationCxt, SchemaValidateFunction } from 'ajv/dist/types/index.js'
 import Type, { type Static, type TSchema, type TSchemaOptions, type TUnsafe } from 'typebox'
-import { InputError, type FieldError } from '../errors.ts'
-import { checkForm, describe, readTensor, Tensor, type TensorForm } from './tensor.ts'
+import { InputError, pointerPart, type FieldError } from '../errors.ts'
+import { describe, findMisfit, type Tensor, type TensorForm } from './tensor.ts'
 
 const ajv = new Ajv2020({ verbose: true, allErrors: false, strictTypes: false, useDefaults: true })
 
-/** For what comes as text, such as a query string: `3` is a number there. */
-const textAjv = new Ajv2020({ verbose: true, allErrors: false, strictTypes: false, coerceTypes: true })
-
-ajv.addKeyword({
-  keyword: 'tensor',
-  modifying: true,
-  errors: false,
-  // Judging a tensor and flattening it are one walk, so the keyword puts the flat tensor in the nested arrays' place.
-  validate (form: TensorForm, value: unknown, _schema: unknown, at?: DataValidationCxt) {
-    if (at === undefined) return true
-    if (value instanceof Tensor) checkForm(value, at.instancePath, form)
-    else at.parentData[at.parentDataProperty] = readTensor(value, at.instancePath, form)
-    return true
-  }
-})
-// What the document says of a value that something else than Ajv validates.
+const judgeTensor: SchemaValidateFunction = (form: TensorForm, value: unknown, _schema?: unknown, at?: DataValidationCxt): boolean => {
+  const misfit = findMisfit(value, form)
+  if (misfit === undefined) return true
+  judgeTensor.errors = [{ keyword: 'tensor', instancePath: `${at?.instancePath ?? ''}${misfit.path}`, message: misfit.message, params: misfit }]
+  return false
+}
+// The wire reads the tensors before their schema checks them.
+ajv.addKeyword({ keyword: 'tensor', errors: 'full', validate: judgeTensor })
+// The published schema of a value that something other than Ajv validates.
 ajv.addKeyword({ keyword: 'documented', schemaType: 'object' })
 
 /**
- * A tensor of a request or an answer: `readTensor` validates and flattens it, and the OpenAPI document shows it as nested
- * arrays.
+ * A tensor of a request or an answer, which the OpenAPI document shows as nested arrays.
  */
 export function TensorSchema (form: TensorForm, options: TSchemaOptions): TUnsafe<Tensor> {
-  const nested = form.ranks.map((rank) => nestedArrays(rank))
-  return Type.Unsafe<Tensor>({ tensor: form, documented: nested.length === 1 ? nested[0] : { anyOf: nested }, ...options })
+  return Type.Unsafe<Tensor>({ tensor: form, documented: nestedArrays(form.documented ?? Math.max(...form.ranks)), ...options })
 }
 
 function nestedArrays (rank: number): object {
@@ -43,7 +34,12 @@ export function tensorFields ({ properties = {} }: { properties?: object }): str
   return Object.entries(properties).filter(([, schema]) => typeof schema === 'object' && schema !== null && 'tensor' in schema).map(([name]) => name)
 }
 
-/** The schema as the outside world reads it: plain JSON Schema, without the keywords above. */
+/** The names of those that are lists of integers. */
+export function integerFields ({ properties = {} }: { properties?: object }): string[] {
+  return Object.entries(properties).filter(([, { type, items }]: [string, { type?: unknown, items?: { type?: unknown } }]) => type === 'array' && items?.type === 'integer').map(([name]) => name)
+}
+
+/** The schema as it is published: plain JSON Schema, without the keywords above. */
 export function publish (schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(publish)
   if (typeof schema !== 'object' || schema === null) return schema
@@ -51,54 +47,53 @@ export function publish (schema: unknown): unknown {
   return Object.fromEntries(Object.entries({ ...rest, ...Object(documented) })
     .map(([key, value]) => [key, KEEP.has(key) ? value : publish(value)]))
 }
-// Instances, not schemas: an example may well have a field named `tensor`.
+// These are instances, not schemas: an example may have a field named `tensor`.
 const KEEP = new Set(['example', 'examples', 'default', 'const', 'enum'])
 
-/** A validated value, or a `InputError` that names what is wrong, its pointers starting at `path`. */
+/** A validated value, or an `InputError` that names what is wrong, with pointers that start at `path`. */
 export type Validate<T> = (value: unknown, path: string) => T
 
 /**
- * Compiles a schema once, for many values. Tensors are flattened in place.
+ * Compiles a schema once, for many values.
  *
- * @throws Error where the schema itself is none.
+ * @throws Error if the schema itself is invalid.
  */
 export function compile<S extends TSchema> (schema: S): Validate<Static<S>> {
   return refusing(ajv.compile<Static<S>>(schema))
 }
 
-/** The same for an object whose values are text: they are turned into what the schema asks for, in place. */
-export function compileText<S extends TSchema> (schema: S): Validate<Static<S>> {
-  return refusing(textAjv.compile<Static<S>>(schema))
+/** The same for an object whose values are text, such as a query string: `3` is a number there, but `0x3` is not. */
+export function compileText<S extends TSchema & { readonly properties?: object }> (schema: S): Validate<Static<S>> {
+  const validate = compile(schema)
+  const types = new Map(Object.entries(schema.properties ?? {}).map(([name, property]) => [name, Object(property).type]))
+  return (value, path) => validate(Object.fromEntries(Object.entries(Object(value)).map(([name, text]) => [name, valueOf(text, types.get(name))])), path)
+}
+
+/** What a text says as a value of this type; the text itself if it says nothing of the kind. */
+function valueOf (text: unknown, type: unknown): unknown {
+  if (typeof text !== 'string') return text
+  switch (type) {
+    case 'integer':
+    case 'number': return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text
+    case 'boolean': return text === 'true' || text === 'false' ? text === 'true' : text
+    default: return text
+  }
 }
 
 function refusing<T> (validate: ValidateFunction<T>): Validate<T> {
   return (value, path) => {
-    let errors: ErrorObject[] | null | undefined
-    try {
-      if (validate(value)) return value
-      errors = validate.errors
-    } catch (error) {
-      // A tensor's own refusal.
-      if (error instanceof InputError && path !== '') {
-        throw new InputError(error.kind, error.errors.map((e) => ({ ...e, path: path + e.path })))
-      }
-      throw error
-    }
-    throw new InputError('malformed', (errors ?? []).map((error) => fieldError(error, path)))
+    if (validate(value)) return value
+    const errors = validate.errors ?? []
+    const kind = errors.every(({ params }) => params.wellFormed === true) ? 'unprocessable' : 'malformed'
+    throw new InputError(kind, errors.map((error) => fieldError(error, path)))
   }
 }
-
-/** A name in a JSON pointer; a long one, which no field has, is cut. */
-export function pointerPart (name: string): string {
-  const part = name.length > MAX_NAME ? `${name.slice(0, MAX_NAME)}...` : name
-  return part.replaceAll('~', '~0').replaceAll('/', '~1')
-}
-const MAX_NAME = 80
 
 function fieldError ({ keyword, instancePath, params, message = 'is invalid', data }: ErrorObject, path: string): FieldError {
   const at = path + instancePath
   const child = (name: string): string => `${at}/${pointerPart(name)}`
   switch (keyword) {
+    case 'tensor': return { path: at, message }
     case 'required': return { path: child(params.missingProperty), message: 'is required' }
     case 'additionalProperties': return { path: child(params.additionalProperty), message: 'is not a known field' }
     case 'enum': return { path: at, message: `expected one of ${params.allowedValues.join(', ')}, got ${describe(data)}` }

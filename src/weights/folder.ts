@@ -1,105 +1,99 @@
-import { lstat, readdir, readFile, stat } from 'node:fs/promises'
-import { basename, join } from 'node:path'
-import type { Cell } from '../network/cell.ts'
-import { findCell, readFloats } from './layouts.ts'
-import { parseSafetensors } from '../tensor/safetensors.ts'
+import { join } from 'node:path'
+import Type from 'typebox'
+import { InputError } from '../errors.ts'
+import type { Layers } from '../network/layers.ts'
+import { compile } from '../tensor/schema.ts'
+import { readFloats, type Floats } from './layouts/floats.ts'
+import { readLayers } from './layouts/layouts.ts'
+import { CellOptionsSchema } from './layouts/options.ts'
+import { unusedTensors } from './layouts/unused.ts'
+import { ModelsError } from './models-error.ts'
+import { findPlaces, type ModelPlace } from './places.ts'
+import { exists, readWhole } from './sources/file.ts'
+import { readSafetensors } from './sources/safetensors.ts'
 
-/** A model as it lies on disk. */
+export { ModelsError } from './models-error.ts'
+
+/** A model on disk. */
 export interface ModelFile {
-  /** What the model is served as. */
+  /** The name under which the model is served. */
   readonly name: string
   /** The safetensors file, for messages. */
   readonly path: string
-  /** The model's own folder, where it has one. */
+  /** The model's own folder, if it has one. */
   readonly folder: string | undefined
-  readonly cell: Cell
-  /** What `config.json` says, unchecked; `{}` where there is none. */
+  readonly layers: Layers
+  /** What `config.json` says, its `cell` alone checked; `{}` where there is none. */
   readonly config: unknown
-  /** Another tensor of the file, as float32; throws where there is none of that name. */
-  readonly tensor: (name: string) => { shape: readonly number[], data: Float32Array }
+  /** Another tensor of the file, as float32; throws if there is none of that name. */
+  readonly tensor: (name: string) => Floats
+  /**
+   * The tensors that neither the network uses nor anyone has asked for, by name.
+   *
+   * @throws ModelsError if one lies in the network's own module.
+   */
+  readonly unused: () => readonly string[]
 }
 
-/** A models folder that cannot be served; the message, a line, names the file and what is wrong with it. */
-export class ModelsError extends Error {
-  override readonly name = 'ModelsError'
-
-  constructor (message: string) {
-    // What a parser quotes may have line breaks.
-    super(message.replaceAll('\n', '\\n'))
-  }
-}
-
-const EXTENSION = '.safetensors'
+/** What a configuration says of the cell; the rest of it is not judged here. */
+const readCellOptions = compile(Type.Object({ cell: Type.Optional(CellOptionsSchema) }))
 
 /**
- * Reads every model of a folder: `NAME.safetensors`, or `NAME/model.safetensors` with an optional `NAME/config.json`.
- * What is neither is left alone.
+ * Reads every model of a folder, as `findPlaces` finds them.
  *
- * @throws ModelsError at the first file that is wrong, or where there is no model at all.
+ * @param warn is told, one line each, of files that someone may believe to be served and that are not.
+ * @throws ModelsError at the first file that is wrong, or if there is no model at all.
  */
-export async function readModels (directory: string): Promise<ModelFile[]> {
-  let names: string[]
-  try {
-    names = (await readdir(directory)).filter((name) => !name.startsWith('.')).sort()
-  } catch (error) {
-    throw new ModelsError(`${directory}: cannot be read: ${messageOf(error)}`)
-  }
-  const models = new Map<string, ModelFile>()
-  for (const name of names) {
-    const model = await readEntry(join(directory, name))
-    if (model === undefined) continue
-    const twin = models.get(model.name)
-    if (twin !== undefined) throw new ModelsError(`${twin.path} and ${model.path} are both named ${model.name}`)
-    models.set(model.name, model)
-  }
-  if (models.size === 0) throw new ModelsError(`${directory}: has no model: expected NAME${EXTENSION} or NAME/model${EXTENSION}`)
-  return [...models.values()]
+export async function readModels (directory: string, warn: (message: string) => void = () => {}): Promise<ModelFile[]> {
+  const places = await findPlaces(directory, warn)
+  const models: ModelFile[] = []
+  for (const place of places) models.push(await readModel(place))
+  return models
 }
 
-async function readEntry (path: string): Promise<ModelFile | undefined> {
-  const folder = await isDirectory(path) ? path : undefined
-  if (folder === undefined) return path.endsWith(EXTENSION) ? await readModel(basename(path, EXTENSION), path, undefined) : undefined
-  const file = join(folder, `model${EXTENSION}`)
-  return await exists(file) ? await readModel(basename(folder), file, folder) : undefined
-}
-
-async function readModel (name: string, path: string, folder: string | undefined): Promise<ModelFile> {
+async function readModel ({ name, path, folder }: ModelPlace): Promise<ModelFile> {
   try {
-    const tensors = parseSafetensors(await readFile(path))
+    const tensors = await readSafetensors(path)
+    const config = folder === undefined ? {} : await readConfig(join(folder, 'config.json'))
+    const found = readLayers(tensors, readCellOptions(config, '').cell)
+    const used = new Set(found.used)
     return {
       name,
       path,
       folder,
-      cell: findCell(tensors),
-      config: folder === undefined ? {} : await readConfig(join(folder, 'config.json')),
-      tensor: (tensor) => readFloats(tensors, tensor)
+      layers: found.layers,
+      config,
+      tensor (tensor) {
+        used.add(tensor)
+        return readFloats(tensors, tensor)
+      },
+      unused () {
+        try {
+          return unusedTensors(tensors.keys(), used, found)
+        } catch (error) {
+          throw new ModelsError(`${path}: ${messageOf(error)}`)
+        }
+      }
     }
   } catch (error) {
-    throw error instanceof ModelsError ? error : new ModelsError(`${path}: ${messageOf(error)}`)
+    if (error instanceof ModelsError) throw error
+    // What is wrong with a field is wrong with the configuration, whose fields they are.
+    throw new ModelsError(`${error instanceof InputError && folder !== undefined ? join(folder, 'config.json') : path}: ${messageOf(error)}`)
   }
 }
 
 async function readConfig (path: string): Promise<unknown> {
-  if (!await exists(path)) return {}
+  let text: string
   try {
-    return JSON.parse(await readFile(path, 'utf8'))
+    if (!await exists(path)) return {}
+    text = (await readWhole(path)).toString()
+  } catch (error) {
+    throw new ModelsError(`${path}: ${messageOf(error)}`)
+  }
+  try {
+    return JSON.parse(text)
   } catch (error) {
     throw new ModelsError(`${path}: is not JSON: ${messageOf(error)}`)
-  }
-}
-
-async function isDirectory (path: string): Promise<boolean> {
-  return await stat(path).then((found) => found.isDirectory(), () => false)
-}
-
-/** A link counts whatever it points to: what is meant to be there and cannot be read is a fault, not an absence. */
-async function exists (path: string): Promise<boolean> {
-  try {
-    await lstat(path)
-    return true
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return false
-    throw new ModelsError(`${path}: cannot be read: ${messageOf(error)}`)
   }
 }
 

@@ -1,12 +1,12 @@
 /**
- * Of the decimals that read back as the same float32 the one of the fewest digits, and of those the closest, laid out as
- * JavaScript lays out a number; but for -0, which keeps its sign. `native/json/decimal.cc` writes the same text by the same
+ * Of the decimals that read back as the same float32 the one of the fewest digits, and of those the closest as far as a double can
+ * tell, laid out as JavaScript lays out a number; except for -0, which keeps its sign. `native/json/decimal.cc` writes the same text by the same
  * arithmetic.
  *
  * @param value a finite float32.
  */
 export function writeDecimal (value: number): string {
-  // A double that is a short integer is its own shortest text.
+  // For a double that is a short integer, its own text is the shortest.
   if (Number.isInteger(value) && Math.abs(value) < 1e6) return Object.is(value, -0) ? '-0' : String(value)
   const magnitude = Math.abs(value)
   const text = magnitude < SMALLEST_NORMAL ? shortestSubnormal(magnitude) : layOut(...shortest(magnitude))
@@ -15,22 +15,22 @@ export function writeDecimal (value: number): string {
 
 const SMALLEST_NORMAL = 2 ** -126
 const LARGEST_POWER = 64
-/** 10^-64 to 10^64, each the nearest double. */
+/** 10^-64 to 10^64, each rounded to the nearest double. */
 const POWERS = Float64Array.from({ length: 2 * LARGEST_POWER + 1 }, (_, i) => Number(`1e${i - LARGEST_POWER}`))
 
 const float = new Float32Array(1)
 const bits = new Uint32Array(float.buffer)
 
-/** @returns the digits, and the power of ten that they are to be multiplied by. */
+/** @returns the digits, and the power of ten to multiply them by. */
 function shortest (v: number): [digits: number, exponent: number] {
   float[0] = v
   const binary = (bits[0] >>> 23) - 127
-  // All between the halves to its neighbours round to it; below a power of two they are half as far.
+  // All numbers between the halves to its neighbours round to it; below a power of two the half is at half the distance.
   const half = 2 ** (binary - 24)
   const low = v - ((bits[0] & 0x7fffff) === 0 ? half / 2 : half)
   const high = v + half
 
-  // v is from 10^tens on, and below 2 x 10^(tens + 1).
+  // 10^tens <= v < 2 x 10^(tens + 1).
   const tens = (binary * 1233) >> 12
   let digits = fit(v, low, high, tens - 7)
   if (digits === 0) return [fit(v, low, high, tens - 8), tens - 8]
@@ -41,17 +41,17 @@ function shortest (v: number): [digits: number, exponent: number] {
   }
 }
 
-// The halves themselves round to even, which not every reader does, and products are off by some 10^-16 of themselves:
-// what is that close to a half is left out.
-const INSIDE = 1 - 2 ** -50
-const OUTSIDE = 1 + 2 ** -50
+// The halves themselves round to even, which not every reader does. Next to them a reader's double rounds by 2^-53 of itself,
+// as do the power, the product and the product below: So numbers that close to a half are excluded.
+const INSIDE = 1 - 2 ** -51
+const OUTSIDE = 1 + 2 ** -51
 
 /** The multiple of 10^exponent that is closest to `v` and reads back as it, or 0. */
 function fit (v: number, low: number, high: number, exponent: number): number {
   const scale = POWERS[LARGEST_POWER - exponent]
-  // Below 2^52 this rounds to the nearest integer, a half to the even one.
+  // Below 2^52 this rounds to the nearest integer, and a half to the even one.
   const digits = v * scale + 2 ** 52 - 2 ** 52
-  // What is no fraction can be told exactly.
+  // An integer can be checked exactly.
   if (exponent > 0 && Math.fround(digits * POWERS[LARGEST_POWER + exponent]) === v) return digits
   const least = low * scale * OUTSIDE
   const most = high * scale * INSIDE
@@ -60,7 +60,7 @@ function fit (v: number, low: number, high: number, exponent: number): number {
   return inside < least ? 0 : inside
 }
 
-/** Below the normal floats, where a double has bits to spare. */
+/** Subnormal floats, for which a double has spare bits. */
 function shortestSubnormal (v: number): string {
   for (let precision = 1; ; precision++) {
     const decimal = Number(v.toPrecision(precision))

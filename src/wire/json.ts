@@ -1,119 +1,148 @@
 import secureJson from 'secure-json-parse'
-import type { Addon } from '../engine/addon.ts'
+import type { Addon, AddonDocument } from '../engine/addon.ts'
 import { InputError } from '../errors.ts'
 import { MAX_NUMBERS, Tensor } from '../tensor/tensor.ts'
 import { writeDecimal } from './decimal.ts'
+import { MAX_REST, readDocument, type JsonDocument } from './json-reader.ts'
+import { holdsTensors, type Fields, type Hold } from './tensor-paths.ts'
 
 export const JSON_TYPE = 'application/json'
-/** A JSON document a line. */
+/** One JSON document per line. */
 export const NDJSON = 'application/x-ndjson'
 
 /**
- * JSON as requests and answers have it. Numbers of tensors are float32: a decimal is read as `JSON.parse` reads it, then
- * rounded to float32; one is written with the fewest digits that read back as the same float32.
+ * The JSON of requests and answers. Numbers of tensors are float32: a decimal is read as `JSON.parse` reads it and then
+ * rounded to float32; a number is written with the fewest digits that read back as the same float32.
  */
 export interface Json {
-  /**
-   * @param fields those that are tensors, as `x` and `context/vectors`. They may come flat already, as `Tensor`s; what is
-   *   wrong with one is for its schema to say.
-   */
-  reader (fields: readonly string[]): (body: Buffer) => unknown
-  /** An object, some of whose own fields may be tensors. */
-  write (answer: object): string
+  /** @returns the body, its tensors as `Tensor`s. Its schema checks everything else. */
+  reader (fields: Fields): (body: Buffer, hold: Hold) => unknown
+  /** Writes an object whose fields, or those of its fields, may be tensors, a piece after the other. None takes longer than half a millisecond. */
+  write (answer: object): Generator<string, void>
 }
 
-/** @param addon where there is one, tensors go from bytes to float32 and back without a JavaScript number for each of theirs. */
+/** @param addon with it, tensors go from bytes to float32 and back without a JavaScript number for each of their numbers. */
 export function createJson (addon: Addon | undefined): Json {
-  const write = (tensor: Tensor): string => addon?.writeTensor(tensor.data, ...tensor.shape) ?? writeNested(tensor.data, tensor.shape)
+  const write: WriteNest = (data, shape) => addon?.writeTensor(data, ...shape) ?? writeNested(data, shape)
   return {
-    reader: (fields) => addon === undefined ? readJson : createNativeReader(addon, fields),
-    write (answer) {
-      const fields = Object.entries(answer).filter(([, value]) => value !== undefined).map(([name, value]) => `${JSON.stringify(name)}:${value instanceof Tensor ? write(value) : JSON.stringify(value)}`)
-      return `{${fields.join(',')}}`
+    reader (fields) {
+      const readNative = addon === undefined ? () => undefined : createNativeReader(addon, fields)
+      return (body, hold) => {
+        const document = readNative(body)
+        const built = document === undefined ? undefined : build(document, hold)
+        if (built !== undefined) return built
+        const plain = build(readDocument(body, fields), hold)
+        if (plain === undefined) throw new InputError('malformed', { path: '', message: 'the body has a field named __proto__ or constructor, which is not allowed' })
+        return plain
+      }
+    },
+    * write (answer) {
+      let text = ''
+      for (const piece of writeObject(answer, write)) {
+        text += piece
+        if (text.length < MAX_TEXT) continue
+        yield text
+        text = ''
+      }
+      yield text
     }
   }
 }
 
-/** How deep a document may be nested; to parse what is nested a million deep takes a second. */
-const MAX_DEPTH = 64
-
-/**
- * Reads a JSON document. Keys that would reach an object's prototype are refused.
- *
- * @throws InputError where it is none, or nested too deep; the message says where.
- */
-export function readJson (body: Buffer): unknown {
-  if (isDeep(body)) throw new InputError('malformed', { path: '', message: `the body is nested more than ${MAX_DEPTH} deep` })
-  const text = body.toString()
-  try {
-    return parse(text)
-  } catch (error) {
-    throw new InputError('malformed', { path: '', message: text === '' ? 'the body is empty' : whatIsWrong(error) })
-  }
-}
-
-function createNativeReader (addon: Addon, fields: readonly string[]): (body: Buffer) => unknown {
-  const read = addon.createReader(fields, MAX_NUMBERS)
-  const paths = fields.map((field) => field.split('/'))
+function createNativeReader (addon: Addon, fields: Fields): (body: Buffer) => JsonDocument | undefined {
+  const read = addon.createReader(fields.known, fields.tensors, MAX_NUMBERS, MAX_REST)
   return (body) => {
     const document = read(body)
-    if (document === undefined) return readJson(body)
-    let result: unknown
-    try {
-      result = parse(document.rest)
-    } catch {
-      return readJson(body)
-    }
-    const { values, layout } = document
-    for (let i = 0, at = 0; i < layout.length;) {
-      const [field, rank, , , , lengths] = layout.subarray(i, i + 6)
-      const shape = Array.from(layout.subarray(i + 2, i + 2 + rank))
-      const size = shape.reduce((a, b) => a * b)
-      const ragged = lengths > 0 ? Array.from(layout.subarray(i + 6, i + 6 + lengths)) : undefined
-      put(result, paths[field], new Tensor(shape, values.subarray(at, at + size), ragged))
-      at += size
-      i += 6 + lengths
-    }
-    return result
+    return document === undefined ? undefined : unpack(document, fields.tensors)
   }
 }
 
-function put (document: unknown, path: readonly string[], tensor: Tensor): void {
-  let object = document
-  for (const name of path.slice(0, -1)) object = Reflect.get(Object(object), name)
-  Reflect.set(Object(object), path[path.length - 1], tensor)
+function unpack ({ rest, values, layout }: AddonDocument, fields: readonly string[]): JsonDocument {
+  const tensors: Array<readonly [string, Tensor]> = []
+  for (let i = 0, at = 0; i < layout.length;) {
+    const [field, rank, , , , numbers, rows] = layout.subarray(i, i + LAYOUT)
+    const shape = Array.from(layout.subarray(i + 2, i + 2 + rank))
+    const lengths = rows > 0 ? Array.from(layout.subarray(i + LAYOUT, i + LAYOUT + rows)) : undefined
+    tensors.push([fields[field], new Tensor(shape, values.subarray(at, at + numbers), lengths)])
+    at += numbers
+    i += LAYOUT + rows
+  }
+  return { rest, tensors }
 }
+/** How many integers precede a tensor's row lengths. */
+const LAYOUT = 7
+
+/** Puts the tensors in their places; undefined if the rest is not JSON, or has a name that is not allowed. */
+function build ({ rest, tensors }: JsonDocument, hold: Hold): unknown {
+  hold(tensors.reduce((sum, [, { packed, lengths = [] }]) => sum + packed.byteLength + lengths.length * 8, VALUE_BYTES * rest.length))
+  const document = parse(rest)
+  for (const [field, tensor] of tensors) {
+    const path = field.split('/')
+    const object = path.slice(0, -1).reduce((outer: unknown, name) => Reflect.get(Object(outer), name), document)
+    Reflect.set(Object(object), path[path.length - 1], tensor)
+  }
+  return document
+}
+/** So many bytes of JavaScript values may come from one byte of JSON: `[{},{}]`. */
+const VALUE_BYTES = 32
 
 function parse (text: string): unknown {
-  return isPlain(text) ? JSON.parse(text) : secureJson.parse(text, null, { protoAction: 'error', constructorAction: 'error' })
-}
-
-function isDeep (body: Buffer): boolean {
-  let depth = 0
-  let inString = false
-  for (let i = 0; i < body.length; i++) {
-    const character = body[i]
-    if (character === QUOTE) inString = !inString
-    else if (inString) i += Number(character === BACKSLASH)
-    else if ((character | 0x20) === 0x7b && ++depth > MAX_DEPTH) return true
-    else if ((character | 0x20) === 0x7d) depth--
+  try {
+    return isPlain(text) ? JSON.parse(text) : secureJson.parse(text, null, { protoAction: 'error', constructorAction: 'error' })
+  } catch {
+    return undefined
   }
-  return false
 }
-const QUOTE = 0x22
-const BACKSLASH = 0x5c
 
-/** Most bodies have nothing that could spell such a key, and to see that is far quicker than to search for one. */
+/** Most bodies contain nothing that could spell a forbidden name, and checking that is much faster than searching for one. */
 function isPlain (text: string): boolean {
-  return !text.includes('__proto__') && !text.includes('constructor') && !text.includes('\\u') && !text.startsWith('\ufeff')
+  return !text.includes('__proto__') && !text.includes('constructor') && !text.includes('\\u')
 }
 
-function whatIsWrong (error: unknown): string {
-  const reason = error instanceof Error ? error.message : String(error)
-  return reason.includes('forbidden prototype') ? 'a key of the body is __proto__ or constructor, which is not allowed' : `the body is not JSON: ${reason}`
+/** The JSON of a row-major tensor. */
+type WriteNest = (data: Float32Array, shape: readonly number[]) => string
+
+/** The most numbers to write at once, which takes less than half a millisecond. */
+const MAX_PIECE = 2 ** 13
+/** Shorter texts are joined before they are sent. */
+const MAX_TEXT = 2 ** 16
+
+function * writeObject (object: object, write: WriteNest): Generator<string, void> {
+  let comma = ''
+  yield '{'
+  for (const [name, value] of Object.entries(object)) {
+    if (value === undefined) continue
+    yield `${comma}${JSON.stringify(name)}:`
+    comma = ','
+    if (value instanceof Tensor) yield * writePieces(value.data, value.shape, write)
+    else if (holdsTensors(value)) yield * writeObject(value, write)
+    else yield JSON.stringify(value)
+  }
+  yield '}'
 }
 
-/** The JSON of the row-major tensor that starts at `start`. */
+function * writePieces (data: Float32Array, shape: readonly number[], write: WriteNest): Generator<string, void> {
+  if (data.length <= MAX_PIECE) {
+    yield write(data, shape)
+    return
+  }
+  const [entries, ...inner] = shape
+  const size = data.length / entries
+  for (let at = 0; at < entries;) {
+    yield at === 0 ? '[' : ','
+    if (size > MAX_PIECE) {
+      yield * writePieces(data.subarray(at * size, (at + 1) * size), inner, write)
+      at++
+    } else {
+      const count = Math.min(entries - at, Math.floor(MAX_PIECE / size))
+      yield write(data.subarray(at * size, (at + count) * size), [count, ...inner]).slice(1, -1)
+      at += count
+    }
+  }
+  yield ']'
+}
+
+/** The same without the addon: the tensor that starts at `start`. */
 function writeNested (data: Float32Array, shape: readonly number[], axis = 0, start = 0): string {
   const size = shape.slice(axis + 1).reduce((a, b) => a * b, 1)
   const items = Array.from({ length: shape[axis] }, (_, i) => {

@@ -1,30 +1,29 @@
-import { InputError } from '../errors.ts'
-import { pointerPart } from '../tensor/schema.ts'
+import { InputError, pointerPart } from '../errors.ts'
 import { finiteTensor, Tensor } from '../tensor/tensor.ts'
-import { decodeFloats, decodeIntegers, FLOAT_DTYPES, INTEGER_DTYPES } from '../tensor/dtypes.ts'
-import type { Fields } from './tensor-paths.ts'
+import { decodedBytes, decodeFloats, decodeIntegers, FLOAT_DTYPES, INTEGER_DTYPES } from '../tensor/dtypes.ts'
+import { tensorsOf, type Fields, type Hold } from './tensor-paths.ts'
 import { parseSafetensors, SafetensorsError, writeSafetensors, type StoredTensor } from '../tensor/safetensors.ts'
 
 /** The media type of a safetensors document. */
 export const SAFETENSORS = 'application/vnd.safetensors'
 
-/** A request has a handful of tensors; to parse a header of megabytes takes a second. */
+/** A request has a handful of tensors, and parsing a header of megabytes takes a second. */
 const MAX_HEADER = 2 ** 14
 
 /**
- * Makes a reader of requests that are safetensors documents. A field is named by its own name: `vectors` is
+ * Creates a reader of requests that are safetensors documents. A tensor has the name of its field: `vectors` is
  * `context/vectors`. Tensors may be F32, F16, BF16 or F64, lists of integers I32 or I64.
  *
- * @returns the reader, which throws a InputError where the document breaks the format, or holds what the request does not take.
+ * @returns the reader, which throws an InputError if the document violates the format or contains something that the request does not accept.
  */
-export function createBinaryReader ({ tensors, integers = [] }: Fields): (body: Buffer) => object {
+export function createBinaryReader ({ tensors, integers = [] }: Fields): (body: Buffer, hold: Hold) => object {
   const paths = new Map([...tensors, ...integers].map((field) => [field.slice(field.indexOf('/') + 1), field]))
-  return (body) => {
+  return (body, hold) => {
     const document: Record<string, unknown> = {}
     for (const [name, stored] of parse(body)) {
       const field = paths.get(name)
-      if (field === undefined) throw new InputError('malformed', { path: `/${pointerPart(name)}`, message: `is not a known field; this takes ${[...paths.keys()].join(', ')}` })
-      const value = integers.includes(field) ? readIntegers(stored, `/${field}`) : readFloats(stored, `/${field}`)
+      if (field === undefined) throw new InputError('malformed', { path: `/${pointerPart(name)}`, message: `is not a known field; expected one of ${[...paths.keys()].join(', ')}` })
+      const value = integers.includes(field) ? readIntegers(stored, `/${field}`, hold) : readFloats(stored, `/${field}`, hold)
       const group = field.slice(0, -name.length - 1)
       if (group === '') document[field] = value
       else document[group] = { ...Object(document[group]), [name]: value }
@@ -33,9 +32,9 @@ export function createBinaryReader ({ tensors, integers = [] }: Fields): (body: 
   }
 }
 
-/** The tensors of an answer as a safetensors document, F32. */
-export function writeBinary (answer: object): Buffer {
-  return writeSafetensors(Object.entries(answer).filter((entry): entry is [string, Tensor] => entry[1] instanceof Tensor))
+/** The tensors of an answer as a safetensors document, F32, in parts. */
+export function writeBinary (answer: object): Uint8Array[] {
+  return writeSafetensors(tensorsOf(answer))
 }
 
 function parse (body: Buffer): Map<string, StoredTensor> {
@@ -47,13 +46,16 @@ function parse (body: Buffer): Map<string, StoredTensor> {
   }
 }
 
-function readFloats ({ dtype, shape, bytes }: StoredTensor, path: string): Tensor {
+function readFloats ({ dtype, shape, bytes }: StoredTensor, path: string, hold: Hold): Tensor {
+  hold(decodedBytes(dtype, bytes))
   const data = decodeFloats(dtype, bytes)
   if (data === undefined) throw new InputError('malformed', { path, message: `expected ${FLOAT_DTYPES.join(', ')}, got ${dtype}` })
   return finiteTensor(shape, data, path)
 }
 
-function readIntegers ({ dtype, shape, bytes }: StoredTensor, path: string): number[] {
+function readIntegers ({ dtype, shape, bytes }: StoredTensor, path: string, hold: Hold): number[] {
+  // A JavaScript number takes eight bytes.
+  hold(2 * bytes.byteLength)
   const integers = shape.length === 1 ? decodeIntegers(dtype, bytes) : undefined
   if (integers === undefined) throw new InputError('malformed', { path, message: `expected a list of ${INTEGER_DTYPES.join(' or ')}, got ${dtype} of shape [${shape.slice(0, 8).join(', ')}]` })
   return integers

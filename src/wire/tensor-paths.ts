@@ -1,6 +1,26 @@
-/** Where the numbers of a request are: names as `x`, or `context/vectors` for a field of a field. */
+import { Tensor } from '../tensor/tensor.ts'
+
+/** What the body of a request may contain. Names are such as `x`, or `context/vectors` for a field of a field. */
 export interface Fields {
+  /** Every field of the body itself. */
+  readonly known: readonly string[]
   readonly tensors: readonly string[]
   /** Lists of integers. */
   readonly integers?: readonly string[]
+}
+
+/** Counts bytes that a request holds; throws an InputError if there is no room for them. */
+export type Hold = (bytes: number) => void
+
+/** The tensors of an answer by their paths, as `output` and `parts/read`. */
+export function tensorsOf (answer: object, path = ''): Array<[path: string, tensor: Tensor]> {
+  return Object.entries(answer).flatMap(([name, value]): Array<[string, Tensor]> => {
+    if (value instanceof Tensor) return [[path + name, value]]
+    return holdsTensors(value) ? tensorsOf(value, `${path}${name}/`) : []
+  })
+}
+
+/** Whether a field of an answer is an object of tensors. */
+export function holdsTensors (value: unknown): value is object {
+  return typeof value === 'object' && value !== null && Object.values(value).some((field) => field instanceof Tensor)
 }

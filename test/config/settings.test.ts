@@ -19,8 +19,10 @@ test('without anything set it is the demo, on the loopback interface', () => {
     'log-level': 'info',
     'body-limit': 16777216,
     'max-steps': 65536,
+    'max-work': 2 ** 40,
     'batch-rows': 64,
     'max-rows': 4096,
+    grace: 10,
     'max-bytes': 268435456,
     'max-connections': 4096,
     'max-header-bytes': 16384,
@@ -67,7 +69,23 @@ for (const [args, env, message] of [
   [['--default-model', ''], {}, /^--default-model: must NOT have fewer than 1 characters/],
   [['--port', '1'], { CELLSERVE_BODY_LIMIT: 'much' }, /^CELLSERVE_BODY_LIMIT: must be integer, got the string "much"$/],
   [['--models', ''], {}, /^--models: must NOT have fewer than 1 characters/],
-  [['--colour', 'red'], {}, /^Unknown option '--colour'/],
+  [['--colour', 'red'], {}, /^--colour: there is no such flag$/],
+  [['--max-row', '5'], {}, /^--max-row: there is no such flag; did you mean --max-rows\?$/],
+  [['--max-rows', '-1'], {}, /^--max-rows: must be >= 1, got -1$/],
+  [[], { CELLSERVE_PORTT: '9' }, /^CELLSERVE_PORTT: there is no such setting; did you mean CELLSERVE_PORT\?$/],
+  [['--port', '9'], { CELLSERVE_COLOUR: 'red' }, /^CELLSERVE_COLOUR: there is no such setting$/],
+  [['--isa', ''], {}, /^--isa: must NOT have fewer than 1 characters/],
+  [['--api-key', 'sesame'], {}, /^--api-key: the key has 6 characters; a key is 8 to 512 characters of visible ASCII$/],
+  [[], { CELLSERVE_API_KEY: 'long-enough,sesame' }, /^CELLSERVE_API_KEY: key 2 has 6 characters; a key is 8 to 512 characters of visible ASCII$/],
+  [['--api-key', 'open sesame'], {}, /^--api-key: the key has a space, or a character that is not ASCII; a key is 8 to 512 characters of visible ASCII$/],
+  [['--api-key', 'correct-horse'], { npm_lifecycle_event: 'start' }, /^--api-key: npm prints the flags of what it starts, so this key is in the log already; use --api-key-file or CELLSERVE_API_KEY, or run node dist\/main\.js$/],
+  [['--cors-origin', 'localhost:3000'], {}, /^--cors-origin: expected an origin as browsers send it, scheme:\/\/host or scheme:\/\/host:port, or \*, got "localhost:3000"; write http:\/\/localhost:3000$/],
+  [['--cors-origin', 'https://a.example', '--cors-origin', 'http://localhost:3000/'], {}, /got "http:\/\/localhost:3000\/"; write http:\/\/localhost:3000$/],
+  [['--cors-origin', 'https://A.example:443/page'], {}, /; write https:\/\/a\.example$/],
+  [[], { CELLSERVE_CORS_ORIGIN: 'null' }, /^CELLSERVE_CORS_ORIGIN: expected an origin/],
+  [['--cors-origin', '//'], {}, /^--cors-origin: expected an origin as browsers send it, [^;]*$/],
+  [['--trust-proxy', 'banana'], {}, /^--trust-proxy: expected addresses, .*, got "banana"$/],
+  [['--trust-proxy', '10.0.0.0/8,10.0.0.0/33'], {}, /^--trust-proxy: expected addresses, .*, got "10\.0\.0\.0\/33"$/],
   [['--port'], {}, /^Option '--port <value>' argument missing/],
   [['models'], {}, /^Unexpected argument 'models'/]
 ] as const) {
@@ -80,6 +98,31 @@ for (const [args, env, message] of [
     })
   })
 }
+
+test('origins and proxies are taken in all the forms that match anything', () => {
+  for (const origin of ['*', 'https://a.example', 'http://localhost:3000', 'http://[::1]:3000', 'capacitor://localhost', 'chrome-extension://abcdefgh']) {
+    assert.deepEqual(read(['--cors-origin', origin])['cors-origin'], [origin])
+  }
+  for (const proxies of ['loopback', '10.0.0.1', '10.0.0.0/8, ::1', '10.0.0.0/255.0.0.0', 'fd00::/8,uniquelocal']) {
+    assert.equal(read(['--trust-proxy', proxies])['trust-proxy'], proxies)
+  }
+})
+
+test('what Kubernetes says of a Service named cellserve is no setting', () => {
+  const { port, 'metrics-port': metricsPort } = read([], {
+    CELLSERVE_SERVICE_HOST: '10.0.0.1',
+    CELLSERVE_SERVICE_PORT: '8080',
+    CELLSERVE_SERVICE_PORT_HTTP: '8080',
+    CELLSERVE_PORT: 'tcp://10.0.0.1:8080',
+    CELLSERVE_PORT_8080_TCP: 'tcp://10.0.0.1:8080',
+    CELLSERVE_PORT_8080_TCP_PROTO: 'tcp',
+    CELLSERVE_PORT_8080_TCP_PORT: '8080',
+    CELLSERVE_PORT_8080_TCP_ADDR: '10.0.0.1',
+    CELLSERVE_METRICS_SERVICE_HOST: '10.0.0.2',
+    CELLSERVE_METRICS_PORT: 'tcp://10.0.0.2:9090'
+  })
+  assert.deepEqual([port, metricsPort], [8080, undefined])
+})
 
 test('a wrong variable under a right flag is no fault, and of two flags the last goes', () => {
   assert.equal(read(['--port', '1', '--port=2'], { CELLSERVE_PORT: 'http' }).port, 2)

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
 import { test } from 'node:test'
 import { readConfig } from '../../src/config/settings.ts'
-import { startService } from '../support/app.ts'
+import { start } from '../support/process.ts'
 import { imageEnvironment, instructions } from './image.ts'
 
 test('it needs no shell, no name of a user and no name of a signal to run', async () => {
@@ -18,7 +18,7 @@ test('it needs no shell, no name of a user and no name of a signal to run', asyn
   assert.deepEqual(service.filter((line) => line.startsWith('STOPSIGNAL ')), ['STOPSIGNAL SIGTERM'])
 })
 
-test('cellserve is what is built where no target is named', async () => {
+test('cellserve is the default target', async () => {
   const stages = (await instructions()).filter((line) => line.startsWith('FROM '))
   assert.match(stages.at(-1) ?? '', / AS cellserve$/)
   assert.ok(stages.some((line) => / AS cellserve-tfjs$/.test(line)))
@@ -48,16 +48,31 @@ test('what it copies is in the context', async () => {
   for (const path of copied) assert.ok(kept.some((pattern) => new RegExp(`^${pattern.replace('*', '.*')}$`).test(path)), path)
 })
 
-test('the health check passes where the service is ready, and fails where there is none', async (t) => {
-  const { app } = await startService(t)
-  const { port } = new URL(app.listeningOrigin)
-  assert.equal(await healthcheck(port), 0)
-  await app.close()
-  assert.equal(await healthcheck(port), 1)
+test('the health check asks where the flags and the variables of the service say that it listens', async (t) => {
+  const free = await freePort()
+  for (const [flags, env] of [
+    [['--port', free], {}],
+    [[`--port=${free}`, '--host', '0.0.0.0'], { CELLSERVE_PORT: '1' }],
+    [['--host', 'localhost', '--api-key', 'correct-horse'], { CELLSERVE_PORT: free }],
+    [['--host', '::1', '--port', free], {}]
+  ] as const) {
+    const environment = { PATH: process.env.PATH, ...env }
+    const service = start(t, process.execPath, ['--import', 'tsx', 'src/main.ts', ...flags], { env: environment })
+    await service.line(/"msg":"ready"/)
+    const healthcheck = async (): Promise<unknown> => (await start(t, process.execPath, ['--import', 'tsx', 'src/cli/healthcheck.ts', String(service.pid)], { env: environment }).ended).code
+    assert.equal(await healthcheck(), 0, flags.join(' '))
+    service.stop('SIGKILL')
+    await service.ended
+    assert.equal(await healthcheck(), 1)
+  }
 })
 
-async function healthcheck (port: string): Promise<unknown> {
-  const child = spawn(process.execPath, ['docker/healthcheck.mjs'], { env: { CELLSERVE_PORT: port }, stdio: 'ignore' })
-  const [code] = await once(child, 'exit')
-  return code
+async function freePort (): Promise<string> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  assert.ok(typeof address === 'object' && address !== null)
+  server.close()
+  await once(server, 'close')
+  return String(address.port)
 }

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 
-/** The instructions of docker/Dockerfile, an instruction a string. */
+/** The instructions of docker/Dockerfile, one string per instruction. */
 export async function instructions (): Promise<string[]> {
   const lines = (await readFile('docker/Dockerfile', 'utf8')).split('\n').filter((line) => !line.startsWith('#')).join('\n')
   return lines.replaceAll(/\\\n\s*/g, '').split('\n').filter((line) => line !== '')

@@ -6,7 +6,7 @@ import supertest from 'supertest'
 import { parse } from 'yaml'
 import { readConfig, type Config } from '../../src/config/settings.ts'
 import { version } from '../../src/version.ts'
-import { buildTestApp } from '../support/app.ts'
+import { buildTestApp, testConfig } from '../support/app.ts'
 import { imageEnvironment } from './image.ts'
 import { read, typeErrors } from './manifests.ts'
 
@@ -20,7 +20,7 @@ const inference = await read('docker/kserve/inferenceservice.yaml')
 const pod = deployment.spec?.template.spec ?? assert.fail('no pod')
 
 test('the manifests are of their kinds\' schemas, and hold no field that these do not know', { timeout: 120_000 }, () => {
-  assert.deepEqual(typeErrors({
+  const [errors, [misspelt, ...others]] = typeErrors({
     'docker/kubernetes/deployment.yaml': deployment,
     'docker/kubernetes/service.yaml': service,
     'docker/kubernetes/horizontalpodautoscaler.yaml': autoscaler,
@@ -28,8 +28,10 @@ test('the manifests are of their kinds\' schemas, and hold no field that these d
     'docker/kubernetes/networkpolicy.yaml': policy,
     'docker/kserve/servingruntime.yaml': runtime,
     'docker/kserve/inferenceservice.yaml': inference
-  }), [])
-  const [misspelt, ...others] = typeErrors({ 'docker/kubernetes/deployment.yaml': { ...deployment, spec: { ...deployment.spec, replica: 2 } } })
+  }, {
+    'docker/kubernetes/deployment.yaml': { ...deployment, spec: { ...deployment.spec, replica: 2 } }
+  })
+  assert.deepEqual(errors, [])
   assert.match(misspelt, /'"replica"' does not exist in type 'DeploymentSpec'/)
   assert.deepEqual(others, [])
 })
@@ -67,7 +69,7 @@ test('traffic for the service comes to the port that cellserve listens on', asyn
 for (const [name, { containers }] of Object.entries({ Deployment: pod, ServingRuntime: runtime.spec })) {
   const [container] = containers
 
-  test(`${name}: cellserve takes its flags, and is asked for its health where it answers`, async (t) => {
+  test(`${name}: cellserve accepts its flags, and the probes ask for its health at its address`, async (t) => {
     const config = await configOf(container)
     const request = supertest((await buildTestApp(t)).server)
     for (const probe of [container.startupProbe, container.readinessProbe, container.livenessProbe]) {
@@ -75,7 +77,7 @@ for (const [name, { containers }] of Object.entries({ Deployment: pod, ServingRu
       assert.ok(port === config.port || container.ports?.some((known) => known.name === port && known.containerPort === config.port), `port ${port}`)
       await request.get(path ?? '/').expect(200, { status: 'ok' })
     }
-    // While it drains it is not ready, but alive.
+    // While it drains, it is alive but not ready.
     assert.equal(container.readinessProbe?.httpGet?.path, '/health/ready')
     assert.equal(container.livenessProbe?.httpGet?.path, '/health/live')
   })
@@ -95,17 +97,17 @@ for (const [name, { containers }] of Object.entries({ Deployment: pod, ServingRu
 }
 
 test('a pod has the time that a drain takes', async () => {
-  const [, grace] = /GRACE = ([\d_]+)/.exec(await readFile('src/main.ts', 'utf8')) ?? assert.fail('no GRACE in src/main.ts')
-  const drain = Number(grace.replaceAll('_', '')) / 1000
-  for (const [{ lifecycle }, patience = 0] of [
+  const graceOf = (args: readonly string[] = []): number => testConfig(...args).grace
+  for (const [{ lifecycle, args }, patience = 0] of [
     [pod.containers[0], pod.terminationGracePeriodSeconds],
     [runtime.spec.containers[0], inference.spec.predictor.terminationGracePeriodSeconds]
   ] as const) {
     const before = lifecycle?.preStop?.sleep?.seconds ?? assert.fail('no preStop')
-    assert.ok(patience > before + drain, `${patience} > ${before} + ${drain}`)
+    assert.ok(args?.includes('--grace'))
+    assert.ok(patience > before + graceOf(args), `${patience} > ${before} + ${graceOf(args)}`)
   }
-  const { services: { cellserve } }: { services: { cellserve: { stop_grace_period: string } } } = parse(await readFile('docker/compose.yaml', 'utf8'))
-  assert.ok(parseInt(cellserve.stop_grace_period) > drain)
+  const { services: { cellserve } }: { services: { cellserve: { stop_grace_period: string, command: string[] } } } = parse(await readFile('docker/compose.yaml', 'utf8'))
+  assert.ok(parseInt(cellserve.stop_grace_period) > graceOf(cellserve.command))
 })
 
 test('replicas are added for a metric that there is, by the batch', async (t) => {
@@ -128,7 +130,7 @@ test('KServe finds the runtime for the model, and its storage where the runtime 
   assert.equal(runtime.spec.annotations?.['prometheus.kserve.io/port'], String((await configOf(container)).port))
 })
 
-/** The settings of cellserve in such a container of the image. */
+/** The settings of cellserve in this container of the image. */
 async function configOf ({ args = [], env = [] }: Container): Promise<Config> {
   const config = readConfig(args, { ...await imageEnvironment(), ...Object.fromEntries(env.map(({ name, value }) => [name, value])) })
   assert.ok(typeof config === 'object')

@@ -8,7 +8,7 @@ import type { PodDisruptionBudget } from 'kubernetes-types/policy/v1.js'
 import ts from 'typescript'
 import { parse } from 'yaml'
 
-/** What each file holds. Kubernetes's types are made from its OpenAPI document. */
+/** The content of each file. Kubernetes's types are generated from its OpenAPI document. */
 export interface Manifests {
   'docker/kubernetes/deployment.yaml': Deployment
   'docker/kubernetes/service.yaml': Service
@@ -61,13 +61,17 @@ export async function read<Path extends keyof Manifests> (path: Path): Promise<M
   return parse(await readFile(path, 'utf8'))
 }
 
-/** What the compiler says where each object is written as a literal of its file's type, which makes fields unknown to it errors too. */
-export function typeErrors (objects: { readonly [Path in keyof Manifests]?: unknown }): string[] {
-  const file = 'test/docker/objects.ts'
-  const text = [
+type Objects = { readonly [Path in keyof Manifests]?: unknown }
+
+/**
+ * What the compiler says of each set, where each object is written as a literal of its file's type, which makes fields
+ * unknown to it errors too.
+ */
+export function typeErrors (...sets: readonly Objects[]): string[][] {
+  const texts = new Map(sets.map((objects, i) => [`test/docker/objects${i}.ts`, [
     'import type { Manifests } from \'./manifests.ts\'',
     `export const objects: Partial<Manifests> = ${JSON.stringify(objects, undefined, 1)}`
-  ].join('\n')
+  ].join('\n')]))
   const options: ts.CompilerOptions = {
     module: ts.ModuleKind.NodeNext,
     target: ts.ScriptTarget.ES2023,
@@ -76,13 +80,16 @@ export function typeErrors (objects: { readonly [Path in keyof Manifests]?: unkn
     skipLibCheck: true,
     allowImportingTsExtensions: true,
     noEmit: true,
-    types: ['node']
+    types: []
   }
   const host = ts.createCompilerHost(options)
   const { getSourceFile, fileExists } = host
-  host.fileExists = (name) => name === file || fileExists(name)
-  host.getSourceFile = (name, target, ...rest) => name === file ? ts.createSourceFile(name, text, target) : getSourceFile(name, target, ...rest)
-  const program = ts.createProgram([file], options, host)
-  const source = program.getSourceFile(file)
-  return ts.getPreEmitDiagnostics(program, source).map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'))
+  host.fileExists = (name) => texts.has(name) || fileExists(name)
+  host.getSourceFile = (name, target, ...rest) => {
+    const text = texts.get(name)
+    return text === undefined ? getSourceFile(name, target, ...rest) : ts.createSourceFile(name, text, target)
+  }
+  const program = ts.createProgram([...texts.keys()], options, host)
+  return [...texts.keys()].map((file) => ts.getPreEmitDiagnostics(program, program.getSourceFile(file))
+    .map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n')))
 }

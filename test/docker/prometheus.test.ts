@@ -6,14 +6,15 @@ import supertest from 'supertest'
 import { parse } from 'yaml'
 import { startService } from '../support/app.ts'
 
-/** What GET /metrics says once a request was answered and one refused. */
+/** The output of GET /metrics after one answered and one rejected request. */
 async function readMetrics (t: TestContext): Promise<string> {
   const { app, admission } = await startService(t, '--max-rows', '1')
   const request = supertest(app.server)
   await request.post('/step').send({ x: [1, 2] }).expect(200)
-  admission.enter(1, 1)
+  const other = admission.reserve()
+  other.enter(1)
   await request.post('/step').send({ x: [1, 2] }).expect(503)
-  admission.leave(1, 1)
+  other.leave(1)
   return (await request.get('/metrics').expect(200)).text
 }
 
@@ -34,14 +35,19 @@ test('the alerts ask for metrics and labels that there are', async (t) => {
 })
 
 function assertKnown (expression: string, metrics: string): void {
-  const selectors = [...expression.matchAll(/(cellserve_\w+)(?:{([^}]*)})?/g)]
+  const selectors = [...expression.matchAll(/\b((?:cellserve|process|nodejs)_\w+)(?:{([^}]*)})?/g)]
   assert.ok(selectors.length > 0, expression)
   for (const [, name, labels = ''] of selectors) {
     const series = metrics.split('\n').filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `))
     assert.ok(series.length > 0 || metrics.includes(`# TYPE ${name} `), `${name} in ${expression}`)
     for (const [, label, value] of labels.matchAll(/(\w+)=~?"([^"]*)"/g)) {
+      // Prometheus's own.
+      if (label === 'job') {
+        assert.equal(value, 'cellserve')
+        continue
+      }
       assert.ok(series.some((line) => line.includes(`${label}="`)), `${name}: ${label} in ${expression}`)
-      // The value, but for statuses that no request of a test brings about.
+      // The value, except for statuses that no request of a test causes.
       if (label !== 'status') assert.ok(series.some((line) => new RegExp(`${label}="${value}"`).test(line)), `${name}: ${label} of ${value} in ${expression}`)
     }
   }
@@ -56,13 +62,19 @@ test('the alerts wait for the job that is scraped, and their file is where Prome
 })
 
 const promtool = spawnSync('promtool', ['--version']).status === 0
+const withPromtool = { skip: !promtool && 'promtool is not installed; it is part of Debian\'s package prometheus' }
+
+test('promtool check metrics', withPromtool, async (t) => {
+  const { status, stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], { input: await readMetrics(t), encoding: 'utf8' })
+  assert.equal(status, 0, `${stdout}${stderr}`)
+})
 
 for (const args of [
   ['check', 'config', '--syntax-only', 'docker/prometheus.yml'],
   ['check', 'rules', 'docker/alerts/cellserve.yml'],
   ['test', 'rules', 'docker/alerts/cellserve.test.yaml']
 ]) {
-  test(`promtool ${args.join(' ')}`, { skip: !promtool && 'promtool is not installed; it is part of Debian\'s package prometheus' }, () => {
+  test(`promtool ${args.join(' ')}`, withPromtool, () => {
     const { status, stdout, stderr } = spawnSync('promtool', args, { encoding: 'utf8' })
     assert.equal(status, 0, `${stdout}${stderr}`)
   })

@@ -5,14 +5,19 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import type * as choose from '../../src/engine/choose.ts'
+import { chooseEngine } from '../../src/engine/choose.ts'
 
 test('an installation with neither the addon nor TensorFlow.js says so', async (t) => {
   const elsewhere = await mkdtemp(join(tmpdir(), 'cellserve-'))
   t.after(() => rm(elsewhere, { recursive: true }))
   await cp('src', join(elsewhere, 'src'), { recursive: true })
   await writeFile(join(elsewhere, 'package.json'), '{"type": "module"}')
-  const { chooseEngine }: typeof choose = await import(pathToFileURL(join(elsewhere, 'src/engine/choose.ts')).href)
-  await assert.rejects(chooseEngine('tfjs'), { message: 'TensorFlow.js is not part of this installation' })
-  await assert.rejects(chooseEngine('native'), /addon has not been built/)
-  await assert.rejects(chooseEngine('auto'), /addon has not been built.*; TensorFlow\.js is not part of this installation$/)
+  const there: typeof choose = await import(pathToFileURL(join(elsewhere, 'src/engine/choose.ts')).href)
+  await assert.rejects(there.chooseEngine('tfjs'), { message: 'TensorFlow.js is not part of this installation' })
+  await assert.rejects(there.chooseEngine('native'), /addon has not been built/)
+  await assert.rejects(there.chooseEngine('auto'), /addon has not been built.*; TensorFlow\.js is not part of this installation$/)
+})
+
+test('an instruction set that is not there stops the start, whatever else could compute', async () => {
+  for (const name of ['auto', 'native'] as const) await assert.rejects(chooseEngine(name, { threads: 1, isa: 'mmx' }), /isa is mmx, but this CPU and build run|addon has not been built/)
 })

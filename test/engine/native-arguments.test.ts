@@ -10,7 +10,7 @@ import { createRandom, drawNetwork, oneStage, randomCell, randomFloats, randomLi
 
 const floats = (length: number): Float32Array => new Float32Array(length)
 
-/** The functions of the addon, called as no TypeScript would. */
+/** The functions of the addon, called as TypeScript would not allow. */
 type Untyped = (...values: unknown[]) => unknown
 
 function method (object: unknown, name: string): Untyped {
@@ -94,8 +94,8 @@ describe('the arguments of the native engine', { skip: withoutAddon }, () => {
       await fill()
       await advance(4, 2, 0, 2, 3, attached)
       await advance(4, 2, 1, 0, 0, attached)
-      await start(4, program.read, 3, attached)
-      await start(4, program.feed, 0, undefined)
+      await start(4, program.read, program.instructions.length, 3, attached)
+      await start(4, program.feed, program.instructions.length, 0, undefined)
       await peek(4)
       assert.ok(arrayIn(batch, 'states', 0).some((v) => v !== 0))
     })
@@ -109,9 +109,9 @@ describe('the arguments of the native engine', { skip: withoutAddon }, () => {
         withEach(addon.advance, advance, at, wrongNumbers, { name: 'TypeError', message: new RegExp(`^${name} must be`) })
       }
       withEach(addon.advance, advance, 5, [...wrong, floats(64), 1], { name: 'TypeError', message: /^attached must be a Float64Array/ })
-      withEach(addon.start, [4, program.read, 3, addon.attached], 0, wrongNumbers, { name: 'TypeError', message: /^rows/ })
-      withEach(addon.start, [4, program.read, 3, addon.attached], 1, wrongNumbers, { name: 'TypeError', message: /^from/ })
-      withEach(addon.start, [4, program.read, 3, addon.attached], 3, [...wrong, 1], { name: 'TypeError', message: /^attached/ })
+      withEach(addon.start, [4, program.read, program.instructions.length, 3, addon.attached], 0, wrongNumbers, { name: 'TypeError', message: /^rows/ })
+      withEach(addon.start, [4, program.read, program.instructions.length, 3, addon.attached], 1, wrongNumbers, { name: 'TypeError', message: /^from/ })
+      withEach(addon.start, [4, program.read, program.instructions.length, 3, addon.attached], 4, [...wrong, 1], { name: 'TypeError', message: /^attached/ })
       withEach(addon.peek, [4], 0, wrongNumbers, { name: 'TypeError', message: /^rows/ })
       withEach(addon.input, [0, 8], 0, wrongNumbers, { name: 'TypeError', message: /^k/ })
       withEach(addon.input, [0, 8], 1, wrongNumbers, { name: 'TypeError', message: /^floats/ })
@@ -143,7 +143,8 @@ describe('the arguments of the native engine', { skip: withoutAddon }, () => {
       withEach(addon.advance, advance, 2, [-1, 0.5, NaN, 2 ** 32], range('repeated'))
       withEach(addon.advance, advance, 3, [-1, 0.5, NaN, 2 ** 32], range('asked'))
       withEach(addon.advance, advance, 4, [...outOfRange, 2], range('attention'))
-      withEach(addon.start, [4, program.read, 3, addon.attached], 1, [...outOfRange, program.read - 1, program.instructions.length + 1], range('from'))
+      withEach(addon.start, [4, program.read, program.instructions.length, 3, addon.attached], 1, [...outOfRange, program.read - 1, program.instructions.length + 1], range('from'))
+      withEach(addon.start, [4, program.read, program.instructions.length, 3, addon.attached], 2, [...outOfRange, program.read, program.instructions.length + 1], range('to'))
       withEach(addon.peek, [4], 0, [...outOfRange, 5], range('rows'))
       withEach(addon.input, [0, 8], 0, [...outOfRange, 1], range('k'))
       withEach(addon.output, [0, 8], 0, [...outOfRange, 2], range('k'))
@@ -198,7 +199,7 @@ describe('the arguments of the native engine', { skip: withoutAddon }, () => {
       await addon.prepare(floats(25), 1e9)
       assert.equal(addon.advance(0, 2, 0, 0, 0, new Float64Array(0)), undefined)
       assert.equal(addon.advance(4, 0, 0, 0, 0, addon.attached), undefined)
-      assert.equal(addon.start(0, program.read, 0, new Float64Array(0)), undefined)
+      assert.equal(addon.start(0, program.read, program.instructions.length, 0, new Float64Array(0)), undefined)
       assert.equal(addon.peek(0), undefined)
       assert.equal(addon.peek(4), undefined, 'nothing is made as a step begins')
     })

@@ -57,7 +57,7 @@ describe('work off the event loop', { skip: withoutAddon }, () => {
       batch.input(0, 4)
       batch.output(0, 32)
       batch.attach(0, memory, 0)
-      const pending = batch.start(1, between.programs[0].read, { attention: 0 })
+      const pending = batch.start(1, between.programs[0].read, between.programs[0].instructions.length, { attention: 0 })
       assert.equal(pending instanceof Promise, heavy, `${count} supports`)
       await pending
       memory.dispose()
@@ -90,7 +90,7 @@ describe('work off the event loop', { skip: withoutAddon }, () => {
     const pending = batch.advance(8, 200, PLAIN_CALL)
     const busy = { name: 'Error', message: /busy with another call/ }
     assert.throws(() => batch.advance(8, 1, PLAIN_CALL), busy)
-    assert.throws(() => batch.start(8, load().programs[0].read, PLAIN_CALL), busy)
+    assert.throws(() => batch.start(8, load().programs[0].read, load().programs[0].instructions.length, PLAIN_CALL), busy)
     assert.throws(() => batch.peek(8), busy)
     assert.throws(() => batch.input(0, 1e6), busy)
     await pending
@@ -122,12 +122,12 @@ describe('work off the event loop', { skip: withoutAddon }, () => {
     const readers = reads.batch(0, 4)
     for (let i = 0; i < 4; i++) readers.attach(i, memory, 0)
     readers.states[0].set(randomFloats(readers.states[0].length, random))
-    const reading = readers.start(4, reads.programs[0].read, PLAIN_CALL)
+    const reading = readers.start(4, reads.programs[0].read, reads.programs[0].instructions.length, PLAIN_CALL)
     assert.ok(reading instanceof Promise)
     memory.dispose()
     await reading
     assert.ok(readers.states[0].some((v) => v !== 0))
-    await assert.rejects(async () => await readers.start(4, reads.programs[0].read, PLAIN_CALL), /row 0 has no memory attached/)
+    await assert.rejects(async () => await readers.start(4, reads.programs[0].read, reads.programs[0].instructions.length, PLAIN_CALL), /row 0 has no memory attached/)
   })
 
   it('prepares a memory bit by bit, reading what it needs at each call', async () => {
@@ -145,7 +145,7 @@ describe('work off the event loop', { skip: withoutAddon }, () => {
     batch.states[0].set(randomFloats(batch.states[0].length, random))
     const read = async (memory: typeof one): Promise<Float32Array> => {
       for (let i = 0; i < 4; i++) batch.attach(i, memory, i % 2)
-      await batch.start(4, reads.programs[0].read, PLAIN_CALL)
+      await batch.start(4, reads.programs[0].read, reads.programs[0].instructions.length, PLAIN_CALL)
       return batch.states[0].slice()
     }
     assertSameBits(await read(one), await read(other), 'read')

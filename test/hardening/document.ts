@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
 import { parseSafetensors } from '../../src/tensor/safetensors.ts'
-import type { Answer } from './connection.ts'
+import type { Answer } from '../support/http.ts'
 
 /** An operation of the OpenAPI document. */
 export interface Operation {
@@ -21,13 +21,13 @@ interface Written {
 
 export interface Document {
   readonly operations: readonly Operation[]
-  /** The operation at which a request aims; undefined where there is none. */
+  /** The operation of a request; undefined if there is none. */
   find (method: string, path: string): Operation | undefined
-  /** Fails where the operation may not answer so; left out, where no operation is asked. */
+  /** Fails if the operation may not answer this. Without an operation, checks an answer that no operation gives. */
   check (answer: Answer, operation: Operation | undefined, bodyless: boolean): void
 }
 
-/** What any request may get that is wrong as HTTP, before an operation is asked. */
+/** The statuses of requests that are invalid as HTTP, before any operation. */
 const OF_HTTP = new Set([400, 414, 417, 431])
 
 export function readDocument (document: Written): Document {
@@ -59,6 +59,10 @@ export function readDocument (document: Written): Document {
       return
     }
     const declared = operation.answers.get(status) ?? assert.fail(`${operation.id} does not declare ${status}: ${body.toString()}`)
+    if (declared.size === 0) {
+      assert.equal(body.length, 0, `${operation.id} declares no body for ${status}`)
+      return
+    }
     const validate = declared.get(type) ?? assert.fail(`${operation.id} does not declare ${type} for ${status}: ${body.toString().slice(0, 500)}`)
     if (bodyless) return
     if (type === 'application/vnd.safetensors') {

@@ -13,7 +13,7 @@ test('the committed list of licences is current (npm run licences)', async () =>
   assert.equal(await readFile('docs/licences.md', 'utf8'), licencesText(await readLicences()))
 })
 
-test('what is permissive is told from what is not', () => {
+test('permissive licences are distinguished from others', () => {
   for (const yes of ['MIT', '(BSD-3-Clause AND Apache-2.0)', 'MIT OR GPL-3.0-only']) assert.ok(isPermissive(yes), yes)
   for (const no of ['GPL-3.0-only', 'MIT AND GPL-2.0-only', 'unknown', 'SEE LICENSE IN LICENSE', '']) assert.ok(!isPermissive(no), no)
 })

@@ -2,13 +2,14 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import supertest from 'supertest'
 import { startService } from '../support/app.ts'
-import { createConnection } from './connection.ts'
 import { createDice } from '../support/dice.ts'
+import { scaled } from '../support/full.ts'
+import { createConnection } from '../support/http.ts'
 import { readDocument } from './document.ts'
 import { createRequests } from './requests.ts'
 
-const REQUESTS = Number(process.env.CELLSERVE_HARDENING_REQUESTS ?? 20_000)
-const SEED = Number(process.env.CELLSERVE_HARDENING_SEED ?? 1)
+const REQUESTS = Number(process.env.TEST_HARDENING_REQUESTS ?? scaled(20_000))
+const SEED = Number(process.env.TEST_HARDENING_SEED ?? 1)
 
 test(`${REQUESTS} requests, good and not: each is answered as the OpenAPI document says, and none with a 5xx (seed ${SEED})`, async (t) => {
   const { app, admission } = await startService(t)
@@ -29,7 +30,7 @@ test(`${REQUESTS} requests, good and not: each is answered as the OpenAPI docume
         document.check(answer, document.find(sent.method, sent.path), bodyless)
         if (sent.good) {
           good++
-          // There is no model of one name, and numbers may be so large that the arithmetic overflows.
+          // One of the names has no model, and numbers may be so large that the arithmetic overflows.
           assert.ok([200, 404, 422].includes(answer.status), `${answer.status} ${answer.body.toString()}`)
         }
         statuses.set(answer.status, (statuses.get(answer.status) ?? 0) + 1)

@@ -1,12 +1,12 @@
 import { writeSafetensors, type Written } from '../support/safetensors.ts'
 import type { Dice } from '../support/dice.ts'
 
-/** A request, as it goes over the wire. */
+/** The bytes of a request. */
 export interface Sent {
   readonly method: string
   readonly path: string
   readonly bytes: Buffer
-  /** Whether it is as the document has it, for a model that there is. */
+  /** Whether the request follows the document, for a model that exists. */
   readonly good: boolean
 }
 
@@ -37,7 +37,7 @@ interface Draft {
   body: Buffer | undefined
 }
 
-/** Makes requests of all kinds: as the document has them, or with something changed. */
+/** Makes requests of all kinds: some follow the document, some have something changed. */
 export function createRequests (dice: Dice) {
   const number = (): number => dice.chance(0.9) ? (dice.below(2001) - 1000) / 500 : dice.pick([0, -0, 1e-45, 1e30, -1e30, 12345678.9, 2 ** 24 + 1])
   const tensor = (...shape: number[]): Json[] => {
@@ -69,14 +69,16 @@ export function createRequests (dice: Dice) {
       ...x,
       ...(dice.chance(0.3) && { h_in: tensor(Hi) }),
       ...(dice.chance(0.3) && { c_in: tensor(Ho) }),
-      ...(dice.chance(0.3) && { return: dice.pick(['all', 'last']) }),
-      ...(attention && { context: { support: tensor(some(), Ho), ...(dice.chance(0.5) && { weights: dice.chance(0.5) }) } })
+      ...(dice.chance(0.2) && { h_0: tensor(Ho) }),
+      ...(dice.chance(0.3) && { return_sequences: dice.chance(0.5) }),
+      ...(dice.chance(0.2) && { fields: dice.pick([['output'], ['h_out', 'c_out'], ['h_next', 'parts']]) }),
+      ...(attention && { context: { support: tensor(some(), Ho) }, ...(dice.chance(0.5) && { parts: dice.pick([['attention'], ['read', 'attention']]) }) })
     }
   }
 
-  /** The same request as a safetensors document and a query string; undefined where its rows are ragged. */
-  function asSafetensors ({ steps, return: wanted, lengths, context, ...fields }: Record<string, Json>): { body: Buffer, query: string } | undefined {
-    const { support, weights }: Record<string, Json> = { ...Object(context) }
+  /** The same request as a safetensors document and a query string; undefined if its rows are ragged. */
+  function asSafetensors ({ steps, return_sequences: sequences, parts, fields: wanted, lengths, context, ...fields }: Record<string, Json>): { body: Buffer, query: string } | undefined {
+    const { support }: Record<string, Json> = { ...Object(context) }
     const tensors: Record<string, Written> = {}
     for (const [name, value] of Object.entries({ ...fields, ...(support !== undefined && { support }) })) {
       const shape = shapeOf(value)
@@ -89,7 +91,7 @@ export function createRequests (dice: Dice) {
       const [dtype, bytes] = dice.pick([['I32', Int32Array.from(lengths, Number)], ['I64', BigInt64Array.from(lengths, (length) => BigInt(Number(length)))]] as const)
       tensors.lengths = { dtype, shape: [lengths.length], bytes: new Uint8Array(bytes.buffer) }
     }
-    const options = Object.entries({ steps, return: wanted, weights }).filter(([, value]) => value !== undefined)
+    const options = Object.entries({ steps, return_sequences: sequences, parts, fields: wanted }).filter(([, value]) => value !== undefined)
     return { body: Buffer.from(writeSafetensors(tensors)), query: options.length === 0 ? '' : `?${options.map(([name, value]) => `${name}=${String(value)}`).join('&')}` }
   }
 
@@ -112,7 +114,7 @@ export function createRequests (dice: Dice) {
     [[1, 2, 3, 4, 5]], 'y'.repeat(5000), Array.from({ length: 50 }, () => 1)
   ]
 
-  /** Puts something odd in the place of a part of it, adds or leaves out. */
+  /** Replaces, adds or removes a part of it. */
   function spoil (value: Json): Json {
     if (Array.isArray(value) && value.length > 0 && dice.chance(0.7)) {
       const at = dice.below(value.length)
@@ -152,7 +154,7 @@ export function createRequests (dice: Dice) {
     (draft) => { if (draft.body !== undefined) draft.body = spoilBytes(draft.body) },
     (draft) => { draft.method = dice.pick(['GET', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'POST', 'HEAD']) },
     (draft) => { draft.path = dice.pick(['/', '/step/', '/stepp', '//step', '/models/', '/models/nobody/step', '/models/%00/step', '/models/%zz/step', `/models/${'n'.repeat(400)}/step`, '/models/../step', '/%2e%2e/step', '/models/__proto__', '/docs/../../etc/passwd']) },
-    (draft) => { draft.query = dice.pick(['?', '?steps=2', '?steps=-1', '?steps=1e9', '?return=none', '?return=last&return=all', '?weights=true', '?weights=maybe', '?__proto__=1', '?x=[1,2]', `?${'q'.repeat(3000)}`, '?steps=%zz']) },
+    (draft) => { draft.query = dice.pick(['?', '?steps=2', '?steps=-1', '?steps=1e9', '?return_sequences=none', '?return_sequences=true&return=all', '?weights=true', '?weights=maybe', '?__proto__=1', '?x=[1,2]', `?${'q'.repeat(3000)}`, '?steps=%zz']) },
     (draft) => { setHeader(draft, 'content-type', dice.pick(['text/plain', 'application/json; charset=latin1', 'application/vnd.safetensors', 'application/json', 'multipart/form-data', '', 'application/x-ndjson', 'a/b;c=d'])) },
     (draft) => { setHeader(draft, dice.pick(['x-request-timeout', 'accept', 'traceparent', 'content-encoding', 'expect', 'x-forwarded-for', 'if-none-match', 'range', 'upgrade']), dice.pick(['', '0', '-1', 'NaN', 'gzip', '100-continue', 'z'.repeat(3000), '\u00e9', '*/*;q=2'])) }
   ]

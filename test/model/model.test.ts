@@ -4,12 +4,12 @@ import type { Cell } from '../../src/network/cell.ts'
 import { createPolicy } from '../../src/model/policies/policies.ts'
 import { createModel, type Model } from '../../src/model/model.ts'
 import { Tensor } from '../../src/tensor/tensor.ts'
-import { testEngine, testHouse } from '../support/app.ts'
-import { randomArray, randomCell, randomNumbers, referenceStep } from '../support/reference.ts'
+import { testEngine, testDeps } from '../support/app.ts'
+import { randomArray, bareLayers, randomCell, randomNumbers, referenceStep } from '../support/reference.ts'
 
 async function buildModel (cell: Cell): Promise<Model> {
-  const policy = await createPolicy(undefined, { sizes: cell.sizes, folder: undefined, tensor: () => { throw new Error('no tensors') } })
-  return createModel({ name: 'test', cell, policy }, await testHouse({ maxSteps: 1000 }))
+  const policy = await createPolicy(undefined, { layers: bareLayers(cell), folder: undefined, tensor: () => { throw new Error('no tensors') } })
+  return createModel({ name: 'test', layers: bareLayers(cell), policy }, await testDeps({ maxSteps: 1000 }))
 }
 
 function tensor (shape: number[], random: () => number): Tensor {
@@ -24,6 +24,7 @@ for (const [I, Hi, Ho] of [[1, 1, 1], [3, 1, 97], [97, 211, 3], [211, 97, 1], [1
     for (const B of [1, 3, 97]) {
       const request = { x: tensor([B, I], random), h_in: tensor([B, Hi], random), c_in: tensor([B, Ho], random) }
       const { h_out: h, c_out: c } = await model.step(request)
+      assert.ok(c !== undefined)
       const row = (t: Tensor, b: number, width: number) => t.data.subarray(b * width, (b + 1) * width)
       for (let b = 0; b < B; b++) {
         const expected = referenceStep(cell, row(request.x, b, I), row(request.h_in, b, Hi), row(request.c_in, b, Ho))
@@ -56,7 +57,7 @@ test('an answer too large to be written is refused before it is computed', async
 })
 
 test('requests that run together do not touch each other\'s results', async () => {
-  // The native engine promises the very bits; TensorFlow.js sums in an order that depends on the batch.
+  // The native engine promises the same bits; TensorFlow.js sums in an order that depends on the batch.
   const tolerance = (await testEngine()).name === 'native' ? 0 : 1e-6
   const model = await buildModel(randomCell(3, 5, 5))
   const random = randomNumbers(11)

@@ -2,29 +2,35 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { loadModels } from '../../src/load.ts'
 import { createRegistry } from '../../src/model/registry.ts'
-import { testHouse } from '../support/app.ts'
+import { testDeps } from '../support/app.ts'
 
 test('the only model is the default one', async () => {
-  const [model] = await loadModels('models', await testHouse())
+  const [model] = await loadModels('models', await testDeps())
   assert.equal(createRegistry([model]).get(), model)
   assert.equal(createRegistry([model]).get(model.name), model)
 })
 
 test('of several, the one whose config.json says so is the default, unless the operator names another', async () => {
-  const models = await loadModels('models', await testHouse())
+  const models = await loadModels('models', await testDeps())
   assert.equal(createRegistry(models).defaultName, 'custom-lstm')
   assert.equal(createRegistry(models, 'symmetric').defaultName, 'symmetric')
   assert.equal(createRegistry(models.filter(({ isDefault }) => !isDefault)).defaultName, undefined)
 })
 
 test('two that say so stop the start', async () => {
-  const [model, other] = await loadModels('models', await testHouse())
+  const [model, other] = await loadModels('models', await testDeps())
   const models = [model, { ...other, isDefault: true }]
   assert.throws(() => createRegistry(models), /several models say that they are the default: custom-lstm, matching-networks/)
   assert.equal(createRegistry(models, 'custom-lstm').defaultName, 'custom-lstm')
 })
 
 test('a default model that is not there stops the start', async () => {
-  const models = await loadModels('models', await testHouse())
+  const models = await loadModels('models', await testDeps())
   assert.throws(() => createRegistry(models, 'nobody'), /default model nobody is not there; the models are custom-lstm, matching-networks, symmetric/)
+})
+
+test('a model that is not there is told with no more than ten of those that are', async () => {
+  const [model] = await loadModels('models', await testDeps())
+  const many = createRegistry(Array.from({ length: 10_000 }, (_, i) => ({ ...model, name: `model-${i}`, isDefault: i === 0 })))
+  assert.throws(() => many.get('nobody'), ({ message }: Error) => message.length < 250 && message.endsWith('model-9 and 9990 more'))
 })

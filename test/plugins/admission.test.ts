@@ -1,16 +1,18 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { request as httpRequest } from 'node:http'
+import { connect, type Socket } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
 import { test } from 'node:test'
 import supertest from 'supertest'
 import { startService } from '../support/app.ts'
 
-/** Many steps of the demo's attention model, which are computed one by one. */
-const LONG = { x: Array.from({ length: 100 }, () => [1, 0, 0, 1]), steps: 600, return: 'last', context: { support: Array.from({ length: 400 }, () => [1, 0, 0, 0]) } }
+/** Many steps of the demo attention model, computed one by one. */
+const LONG = { x: Array.from({ length: 100 }, () => [1, 0, 0, 1]), steps: 600, return_sequences: false, context: { support: Array.from({ length: 400 }, () => [1, 0, 0, 0]) } }
 const URL = '/models/matching-networks/sequence'
 
 async function stepsComputed (metrics: { register: { metrics (): Promise<string> } }): Promise<number> {
-  return Number(/^cellserve_steps_total (\d+)$/m.exec(await metrics.register.metrics())?.[1])
+  return Number(/^cellserve_steps_total\{model="matching-networks"\} (\d+)$/m.exec(await metrics.register.metrics())?.[1])
 }
 
 test('a client that disconnects takes its rows with it, and the computing stops', async (t) => {
@@ -29,6 +31,67 @@ test('a client that disconnects takes its rows with it, and the computing stops'
   await setTimeout(50)
   assert.equal(await stepsComputed(metrics), computed)
   await supertest(app.server).post('/step').send({ x: [1, 2] }).expect(200)
+})
+
+test('a client that disconnects takes the requests with it that waited for the answer to the one before', async (t) => {
+  const { app, admission } = await startService(t)
+  const socket = connect(Number(new globalThis.URL(app.listeningOrigin).port), '127.0.0.1')
+  const body = JSON.stringify(LONG)
+  const request = `POST ${URL} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`
+  socket.write(request + request)
+  while (admission.rows < 200) await setTimeout(1)
+  socket.destroy()
+  for (let i = 0; admission.rows > 0 && i < 1000; i++) await setTimeout(5)
+  assert.deepEqual([admission.rows, admission.bytes], [0, 0])
+})
+
+test('a body counts before it is read, and one without a length as it arrives', async (t) => {
+  const { app, admission } = await startService(t, '--max-bytes', '1000000')
+  const port = Number(new globalThis.URL(app.listeningOrigin).port)
+  const open = (head: string, body = ''): Socket => {
+    const socket = connect(port, '127.0.0.1').on('error', () => {})
+    socket.write(`POST /step HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n${head}\r\n\r\n${body}`)
+    return socket
+  }
+  const held = async (bytes: number): Promise<void> => {
+    for (let i = 0; admission.bytes !== bytes && i < 1000; i++) await setTimeout(5)
+    assert.equal(admission.bytes, bytes)
+  }
+  const uploads = [open('content-length: 200000'), open('content-length: 200000', ' '.repeat(100_000))]
+  await held(400_000)
+  // Those who are slow to send keep out others like them, and no small request.
+  const refused = await supertest(app.server).post('/step').set('content-type', 'application/json').send(`${' '.repeat(200_000)}{"x":[1,2]}`)
+  assert.deepEqual([refused.status, refused.headers['retry-after']], [503, '1'])
+  await supertest(app.server).post('/step').send({ x: [1, 2] }).expect(200)
+
+  const chunked = open('transfer-encoding: chunked')
+  uploads.push(chunked)
+  for (let i = 1; i < 6; i++) {
+    chunked.write(`186a0\r\n${' '.repeat(100_000)}\r\n`)
+    await held(400_000 + i * 100_000)
+  }
+  chunked.write(`186a1\r\n${' '.repeat(100_001)}\r\n`)
+  const [answer] = await once(chunked, 'data')
+  assert.match(String(answer), /^HTTP\/1.1 503 .*connection: close.*overloaded: 0 rows and 9\d{5} bytes are in work/s)
+  for (const socket of uploads) socket.destroy()
+  await held(0)
+})
+
+test('a request whose head is refused holds nothing', async (t) => {
+  const { app, admission } = await startService(t)
+  await supertest(app.server).post('/step').set('x-request-timeout', 'soon').send({ x: [1, 2] }).expect(400)
+  assert.equal(admission.bytes, 0)
+})
+
+test('a body that no route takes is not read', async (t) => {
+  const { app, admission } = await startService(t)
+  const { hostname, port } = new globalThis.URL(app.listeningOrigin)
+  const socket = connect(Number(port), hostname)
+  socket.write('POST /nothing HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1000000\r\n\r\n')
+  const [answer] = await once(socket, 'data')
+  assert.match(String(answer), /^HTTP\/1.1 404 /)
+  assert.equal(admission.bytes, 0)
+  socket.destroy()
 })
 
 test('a request\'s own time is a header, and past it the answer is a 504', async (t) => {
@@ -52,7 +115,7 @@ test('where there is no room the answer is a 503 with Retry-After, and what was 
   while (admission.rows === 0) await setTimeout(1)
   const { headers, body } = await request.post('/step').send({ x: [1, 2] }).expect(503)
   assert.equal(headers['retry-after'], '1')
-  assert.match(body.detail, /overloaded: 100 rows of \d+ bytes are in work/)
+  assert.match(body.detail, /overloaded: 100 rows and \d+ bytes are in work/)
   await request.get('/health/live').expect(200)
   assert.equal((await accepted).status, 200)
   await request.post('/step').send({ x: [1, 2] }).expect(200)

@@ -4,9 +4,9 @@ import { connect, type Socket } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
 import { test } from 'node:test'
 import supertest from 'supertest'
-import { buildTestApp } from '../support/app.ts'
+import { buildTestApp, startService } from '../support/app.ts'
 
-/** A connection, and what has come on it so far. */
+/** A connection, and what has arrived on it so far. */
 function open (origin: string): { socket: Socket, text: () => string, closed: Promise<unknown> } {
   const { hostname, port } = new URL(origin)
   const socket = connect(Number(port), hostname)
@@ -29,8 +29,8 @@ const POST = `POST /step HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r
 test('what Node.js would refuse in silence is a problem', async (t) => {
   const origin = (await buildTestApp(t)).listeningOrigin
   for (const [request, status, detail] of [
-    ['GET /models HTTP/1.1\r\nconnection: close\r\n\r\n', 400, /needs the header host/],
-    [`${POST}expect: the-unexpected\r\nconnection: close\r\n\r\n${BODY}`, 417, /expected 100-continue .*, got "the-unexpected"/]
+    ['GET /models HTTP/1.1\r\nconnection: close\r\n\r\n', 400, /needs a Host header/],
+    [`${POST}expect: the-unexpected\r\nconnection: close\r\n\r\n${BODY}`, 417, /expected the Expect header to be 100-continue .*, got "the-unexpected"/]
   ] as const) {
     const [head, body] = (await answerTo(origin, request)).split('\r\n\r\n')
     assert.match(head, new RegExp(`^HTTP/1.1 ${status} .*content-type: application/problem\\+json`, 's'))
@@ -40,19 +40,61 @@ test('what Node.js would refuse in silence is a problem', async (t) => {
   assert.match(await answerTo(origin, 'GET /health/live HTTP/1.0\r\n\r\n'), /^HTTP\/1.1 200 OK/)
 })
 
+test('every answer has an id, and headers for browsers, and is in the metrics, whoever refuses', async (t) => {
+  const app = await buildTestApp(t, '--max-header-bytes', '2048', '--cors-origin', 'https://a.example')
+  for (const [request, status] of [
+    ['GET /models HTTP/1.1\r\nconnection: close\r\n\r\n', 400],
+    ['GET /models HTTP/1.1\r\nhost: a\r\nhost: b\r\nconnection: close\r\n\r\n', 400],
+    [`${POST}expect: the-unexpected\r\n\r\n${BODY}`, 417],
+    ['POST /models/%zz/step HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 0\r\n\r\n', 400],
+    [`GET /models/${'n'.repeat(256)} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`, 414],
+    ['GET /nowhere HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n', 404],
+    ['nonsense\r\n\r\n', 400],
+    [`GET / HTTP/1.1\r\nhost: x\r\nx-large: ${'y'.repeat(2100)}\r\n\r\n`, 431]
+  ] as const) {
+    const [head, body] = (await answerTo(app.listeningOrigin, request)).split('\r\n\r\n')
+    assert.match(head, new RegExp(`^HTTP/1.1 ${status} `), request)
+    for (const header of [/\r\nx-request-id: [\da-f-]{36}/, /\r\nx-content-type-options: nosniff/, /\r\ncontent-security-policy: default-src 'none'/]) assert.match(head, header, request)
+    assert.equal(JSON.parse(body).status, status)
+  }
+  const metrics = (await supertest(app.server).get('/metrics').expect(200)).text
+  for (const [status, count] of [[400, 4], [417, 1], [414, 1], [404, 1], [431, 1]]) {
+    const counts = [...metrics.matchAll(new RegExp(`cellserve_request_duration_seconds_count{[^}]*status="${status}"} (\\d+)`, 'g'))]
+    assert.equal(counts.reduce((sum, [, n]) => sum + Number(n), 0), count, `of ${status}`)
+  }
+})
+
+test('a path is judged by its decoded parts, and its query not at all', async (t) => {
+  const request = supertest((await buildTestApp(t)).server)
+  await request.get(`/models/${encodeURIComponent('\u00e9'.repeat(255))}`).expect(404)
+  await request.get(`/models/${encodeURIComponent('\u00e9'.repeat(256))}`).expect(414)
+  await request.get(`/models?x=%zz${'y'.repeat(300)}`).expect(200)
+})
+
+test('what is no HTTP waits for the answers to all requests before it', async (t) => {
+  const { app, admission } = await startService(t)
+  const body = JSON.stringify({ x: Array.from({ length: 20 }, () => [1, 0, 0, 1]), steps: 600, return_sequences: false, context: { support: Array.from({ length: 200 }, () => [1, 0, 0, 0]) } })
+  const heavy = `POST /models/matching-networks/sequence HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`
+  const answers = (await answerTo(app.listeningOrigin, `${heavy}POST /step HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n`)).split('HTTP/1.1 ').slice(1)
+  assert.match(answers[0], /^200 OK.*"h_out":\[/s)
+  assert.match(answers[1], /^400 Bad Request.*the request is not valid HTTP/s)
+  assert.equal(answers.length, 2)
+  assert.deepEqual([admission.rows, admission.bytes], [0, 0])
+})
+
 test('nonsense after a good request takes nothing from its answer', async (t) => {
   const origin = (await buildTestApp(t)).listeningOrigin
   const answers = (await answerTo(origin, `${POST}\r\n${BODY}nonsense\r\n\r\n`)).split('HTTP/1.1 ').slice(1)
   assert.equal(answers.length, 2)
   assert.match(answers[0], /^200 OK.*"h_out":\[/s)
-  assert.match(answers[1], /^400 Bad Request.*this is not HTTP/s)
+  assert.match(answers[1], /^400 Bad Request.*the request is not valid HTTP/s)
 })
 
 test('those who send a header or a body drop by drop are let go, and others are served', async (t) => {
   const app = await buildTestApp(t, '--header-timeout', '1', '--body-timeout', '2')
   const start = performance.now()
   const slow = [
-    // What comes at once, and then a character at a time.
+    // The text that is sent at once, before one character at a time.
     'POST /step HTTP/1.1\r\nhost: x\r\nx-drip: ',
     'POST /step HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 5000\r\n\r\n'
   ].map(async (begin) => {
@@ -65,7 +107,7 @@ test('those who send a header or a body drop by drop are let go, and others are 
   })
   await setTimeout(200)
   await supertest(app.server).post('/step').send({ x: [1, 2] }).expect(200)
-  for (const answer of await Promise.all(slow)) assert.match(answer, /^HTTP\/1.1 408 Request Timeout\r\ncontent-type: application\/problem\+json/)
+  for (const answer of await Promise.all(slow)) assert.match(answer, /^HTTP\/1.1 408 Request Timeout\r\n.*content-type: application\/problem\+json/s)
   assert.ok(performance.now() - start < 15_000)
 })
 

@@ -19,7 +19,7 @@ interface Bad {
 const deep = (depth: number): string => '['.repeat(depth) + '1' + ']'.repeat(depth)
 
 const BAD: readonly Bad[] = [
-  { name: 'a body that is not JSON', body: '{"x": [1, }', status: 400, detail: /the body is not JSON: Unexpected token '?\}/ },
+  { name: 'a body that is not JSON', body: '{"x": [1, }', status: 400, detail: /the body is not JSON: expected a value at byte 10, got "\}"/ },
   { name: 'a truncated body', body: '{"x": [1', status: 400, detail: /the body is not JSON/ },
   { name: 'no body', body: '', status: 400, detail: /the body is empty/ },
   { name: 'NaN', body: '{"x": [NaN, 1]}', status: 400, detail: /the body is not JSON/ },
@@ -29,14 +29,14 @@ const BAD: readonly Bad[] = [
   { name: 'text', type: 'text/plain', body: '{"x": [1, 2]}', status: 415, detail: /got text\/plain/ },
   { name: 'a broken content type', type: 'json', body: '{"x": [1, 2]}', status: 415, detail: /got json/ },
   { name: '30 MB', body: JSON.stringify({ x: '1'.repeat(30_000_000) }), status: 413, detail: /larger than the 16777216 bytes allowed/ },
-  { name: 'a key that reaches for the prototype', body: '{"x": [1, 2], "__proto__": {"h_in": 1}}', status: 400, detail: /a key of the body is __proto__ or constructor/ },
-  { name: 'a prototype key, escaped and deep inside', body: '{"x": [1, 2], "h_in": [{"__pr\\u006fto__": {"x": 1}}]}', status: 400, detail: /a key of the body is __proto__ or constructor/ },
-  { name: 'a key that reaches for the constructor', body: '{"x": [1, 2], "constructor": {"prototype": 1}}', status: 400, detail: /__proto__ or constructor|constructor: is not a known field/ },
+  { name: 'a key that reaches for the prototype', body: '{"x": [1, 2], "__proto__": {"h_in": 1}}', status: 400, detail: /\/__proto__: is not a known field/ },
+  { name: 'a prototype key, escaped and deep inside', url: '/sequence', body: '{"x": [[1, 2]], "context": [{"__pr\\u006fto__": {"x": 1}}]}', status: 400, detail: /the body has a field named __proto__ or constructor/ },
+  { name: 'a key that reaches for the constructor', body: '{"x": [1, 2], "constructor": {"prototype": 1}}', status: 400, detail: /\/constructor: is not a known field/ },
   { name: 'nesting 60 deep', body: `{"x": ${deep(60)}}`, status: 400, detail: /\/x: .*nested more than 3 deep/ },
-  { name: 'nesting 100,000 deep', body: `{"x": ${deep(100_000)}}`, status: 400, detail: /nested more than 64 deep/ },
+  { name: 'nesting 100,000 deep', url: '/sequence', body: `{"context": ${deep(100_000)}}`, status: 400, detail: /nested more than 64 deep/ },
   { name: 'objects 100,000 deep', body: `{"x": ${'{"x": '.repeat(100_000)}1${'}'.repeat(100_000)}}`, status: 400, detail: /nested more than 64 deep/ },
   { name: 'more rows than a function takes arguments', body: JSON.stringify({ x: new Array(200_000).fill([[1, 2]]) }), status: 422, detail: /\/x: 200000 rows are more than/ },
-  { name: 'a long row before short ones', body: JSON.stringify({ x: [new Array(50_000).fill(1), ...new Array(50_000).fill([1])] }), status: 422, detail: /\/x: its shape, \[50001, 50000\] .* more than/ },
+  { name: 'a long row before short ones', body: JSON.stringify({ x: [new Array(50_000).fill(1), ...new Array(50_000).fill([1])] }), status: 422, detail: /\/x\/1: ragged: has 1 numbers, but the first has 50000/ },
   { name: 'a long sequence before short ones', url: '/sequence', body: JSON.stringify({ x: [new Array(50_000).fill([1, 2]), ...new Array(50_000).fill([[1, 2]])] }), status: 422, detail: /\/x: its shape, \[50001, 50000, 2\] .* more than/ },
   { name: 'an unknown field', body: '{"x": [1, 2], "y": 1}', status: 400, detail: /\/y: is not a known field/ },
   { name: 'a null in a tensor', body: '{"x": [1, null]}', status: 400, detail: /\/x\/1: expected a number, got null/ },
@@ -48,7 +48,7 @@ const BAD: readonly Bad[] = [
   { name: 'a model name of 300 characters', url: `/models/${'n'.repeat(300)}/step`, body: '{"x": [1, 2]}', status: 414, detail: /./ },
   { name: 'a name past all bounds', url: `/models/${'n'.repeat(3000)}/step`, body: '{"x": [1, 2]}', status: 414, detail: /./ },
   { name: 'a URL that does not decode', url: '/models/%zz/step', body: '{"x": [1, 2]}', status: 400, detail: /%zz/ },
-  { name: 'a path that is not there', url: '/stepp', body: '{"x": [1, 2]}', status: 404, detail: /there is no \/stepp here/ }
+  { name: 'a path that is not there', url: '/stepp', body: '{"x": [1, 2]}', status: 404, detail: /there is no \/stepp; GET \/docs lists all paths/ }
 ]
 
 test('whatever is wrong is a problem that says what, and the next good request is served', async (t) => {
@@ -80,7 +80,7 @@ test('another method is a 405 that says which there are', async (t) => {
   const request = supertest((await buildTestApp(t)).server)
   const { body, headers } = await request.get('/step').expect(405).expect('content-type', /^application\/problem\+json/)
   assert.equal(headers.allow, 'POST')
-  assert.equal(body.detail, '/step takes POST, not GET')
+  assert.equal(body.detail, '/step accepts POST, not GET')
   await request.delete('/models').expect(405).expect('allow', 'GET, HEAD')
   await request.get('/models/custom-lstm/step?x=1').expect(405).expect('allow', 'POST')
   await request.put('/models/custom-lstm').send({}).expect(405).expect('allow', 'GET, HEAD')
@@ -124,9 +124,9 @@ test('what is not HTTP is answered with a problem as well', async (t) => {
   const app = await buildTestApp(t)
   const port = portOf(app)
   const garbage = await raw(port, 'nonsense\r\n\r\n')
-  assert.match(garbage, /^HTTP\/1\.1 400 Bad Request\r\ncontent-type: application\/problem\+json/)
+  assert.match(garbage, /^HTTP\/1\.1 400 Bad Request\r\n.*content-type: application\/problem\+json/s)
   const large = await raw(port, `GET /models HTTP/1.1\r\nhost: x\r\nx-large: ${'y'.repeat(20_000)}\r\n\r\n`)
-  assert.match(large, /^HTTP\/1\.1 431 .*\r\ncontent-type: application\/problem\+json/)
+  assert.match(large, /^HTTP\/1\.1 431 .*\r\ncontent-type: application\/problem\+json/s)
   assert.equal(JSON.parse(large.slice(large.indexOf('\r\n\r\n'))).status, 431)
   await supertest(app.server).post('/step').send({ x: [1, 2] }).expect(200)
 })
@@ -139,11 +139,14 @@ test('a body without a content type, and one that ends too soon or in the wrong 
     ['POST /step HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 12\r\n\r\n{"x": [1,2]}', 415, /got no content type/],
     ['POST /step HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n', 400, /must be object/],
     [`${json}transfer-encoding: chunked\r\n\r\n0\r\n\r\n`, 400, /the body is empty/],
-    [`${json}transfer-encoding: chunked\r\n\r\nzz\r\n`, 400, /not HTTP/],
-    [`${json}content-length: -1\r\n\r\n`, 400, /not HTTP/],
+    [`${json}transfer-encoding: chunked\r\n\r\nzz\r\n`, 400, /not valid HTTP/],
+    [`${json}content-length: -1\r\n\r\n`, 400, /not valid HTTP/],
     // Read by some as one request, by others as two.
-    [`${json}content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n`, 400, /not HTTP/],
-    [`${json}content-length: 20000000\r\n\r\n`, 413, /larger than the 16777216 bytes/]
+    [`${json}content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n`, 400, /not valid HTTP/],
+    [`${json}content-length: 20000000\r\n\r\n`, 413, /larger than the 16777216 bytes/],
+    [`${json}transfer-encoding: chunked\r\n\r\n1000001\r\n${' '.repeat(2 ** 24 + 1)}`, 413, /larger than the 16777216 bytes/],
+    [`${json}content-encoding: gzip\r\ncontent-length: 12\r\n\r\n{"x": [1,2]}`, 415, /expected a body without a content-encoding, got "gzip"/],
+    [`${json}transfer-encoding: gzip, chunked\r\n\r\nc\r\n{"x": [1,2]}\r\n0\r\n\r\n`, 501, /expected chunked or nothing in the header transfer-encoding, got "gzip, chunked"/]
   ] as const) {
     const [head, body] = (await raw(port, text)).split('\r\n\r\n')
     assert.match(head, new RegExp(`^HTTP/1.1 ${status} `), text)

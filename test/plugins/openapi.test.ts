@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
+import { STATUS_CODES } from 'node:http'
 import { test } from 'node:test'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import supertest from 'supertest'
 import { buildTestApp } from '../support/app.ts'
+import { writeModels } from '../support/models.ts'
+import { customLstm, writeSafetensors } from '../support/safetensors.ts'
 
 test('the committed document is the one that the program writes', async (t) => {
   const request = supertest((await buildTestApp(t)).server)
@@ -12,23 +15,86 @@ test('the committed document is the one that the program writes', async (t) => {
   assert.deepEqual(body, committed, 'run npm run openapi, and commit what it writes')
 })
 
-test('every example of the document runs, and its answer is of the declared schema', async (t) => {
-  const request = supertest((await buildTestApp(t)).server)
+/** Fails if an example of the service's document is not answered as the document says. @returns how many there are. */
+async function runExamples (request: ReturnType<typeof supertest>): Promise<number> {
   const { body: document } = await request.get('/openapi.json').expect(200)
   const ajv = new Ajv2020({ strict: false })
   ajv.addSchema(document, 'openapi.json')
   let examples = 0
   for (const path of Object.keys(document.paths)) {
-    const operation = document.paths[path].post
+    const { post: operation } = document.paths[path]
     if (operation === undefined) continue
-    for (const { value } of Object.values<{ value: object }>(operation.requestBody.content['application/json'].examples)) {
-      const { body } = await request.post(path.replace('{model}', 'custom-lstm')).send(value).expect(200)
-      const pointer = `openapi.json#/paths/${path.replaceAll('/', '~1').replaceAll('{', '%7B').replaceAll('}', '%7D')}/post/responses/200/content/application~1json/schema`
+    const model = operation.parameters?.find(({ name }: { name: string }) => name === 'model')?.example
+    const pointer = `openapi.json#/paths/${path.replaceAll('/', '~1').replaceAll('{', '%7B').replaceAll('}', '%7D')}/post/responses/200/content/application~1json/schema`
+    const { examples: bodies = {} } = operation.requestBody.content['application/json']
+    for (const { summary, value } of Object.values<{ summary: string, value: object }>(bodies)) {
+      const { status, body, text } = await request.post(path.replace('{model}', model)).send(value)
+      assert.equal(status, 200, `${path}, ${summary}: ${text}`)
       assert.ok(ajv.validate({ $ref: pointer }, body), `${path}: ${ajv.errorsText()}`)
       examples++
     }
+    const { example } = operation.responses[200].content['application/json']
+    if (example !== undefined) assert.ok(ajv.validate({ $ref: pointer }, example), `${path}: ${ajv.errorsText()}`)
   }
-  assert.ok(examples >= 4, `${examples} examples`)
+  return examples
+}
+
+test('every example of the document runs, and its answer is of the declared schema', async (t) => {
+  assert.equal(await runExamples(supertest((await buildTestApp(t)).server)), 10)
+})
+
+for (const [name, config, cell, count] of [
+  ['none', { feedback: { policy: 'none' } }, customLstm(10, 24, 8), 6],
+  ['identity', {}, customLstm(1, 5, 5), 10],
+  ['repeat', { feedback: { policy: 'repeat' } }, customLstm(7, 24, 8), 10],
+  ['concat', { feedback: { policy: 'concat' } }, customLstm(3, 11, 8), 10],
+  ['attention', { feedback: { policy: 'attention', residual: true } }, customLstm(4, 8, 4), 10],
+  ['a module without a context', { feedback: { policy: 'module' } }, customLstm(2, 3, 1), 10],
+  ['a module that gives an example of its context', { feedback: { policy: 'module' } }, customLstm(2, 3, 1), 10],
+  ['a module that gives none', { feedback: { policy: 'module' } }, customLstm(2, 3, 1), 4]
+] as const) {
+  test(`the examples are of the model that is served: ${name}`, async (t) => {
+    const context = name.endsWith('none') ? '{ required: ["gain"] }' : name.endsWith('context') && name.includes('gives') ? '{ required: ["gain"], examples: [{ gain: 2 }] }' : '{}'
+    const models = await writeModels(t, {
+      'mine/model.safetensors': writeSafetensors(cell),
+      'mine/config.json': JSON.stringify(config),
+      'mine/feedback.mjs': `export const context = ${context}\nexport const feedback = ({ h }) => [h[0], 1, 1]`
+    })
+    assert.equal(await runExamples(supertest((await buildTestApp(t, '--models', models)).server)), count)
+  })
+}
+
+test('where no model is the default, only the operations that name one have examples', async (t) => {
+  const models = await writeModels(t, { 'a.safetensors': writeSafetensors(customLstm(2, 3, 3)), 'b.safetensors': writeSafetensors(customLstm(4, 3, 3)) })
+  assert.equal(await runExamples(supertest((await buildTestApp(t, '--models', models)).server)), 5)
+})
+
+test('every problem has an example, of its own status', async (t) => {
+  const { body: document } = await supertest((await buildTestApp(t)).server).get('/openapi.json').expect(200)
+  const ajv = new Ajv2020({ strict: false })
+  ajv.addSchema(document, 'openapi.json')
+  const seen = new Set<string>()
+  for (const operation of Object.values<Record<string, { responses: object }>>(document.paths).flatMap((item) => Object.values(item))) {
+    for (const [status, { content }] of Object.entries(operation.responses)) {
+      if (Number(status) < 400) continue
+      const { example } = content['application/problem+json']
+      assert.deepEqual([example.status, example.title], [Number(status), STATUS_CODES[status]])
+      assert.ok(ajv.validate({ $ref: 'openapi.json#/components/schemas/Problem' }, example), ajv.errorsText())
+      assert.ok(example.errors === undefined || example.detail.includes(`${example.errors[0].path}: ${example.errors[0].message}`))
+      seen.add(status)
+    }
+  }
+  assert.equal(seen.size, 10)
+})
+
+test('it asks for a key where the service does', async (t) => {
+  const { body: open } = await supertest((await buildTestApp(t)).server).get('/openapi.json').expect(200)
+  assert.deepEqual([open.security, open.components.securitySchemes], [undefined, undefined])
+  const { body: keyed } = await supertest((await buildTestApp(t, '--api-key', 'correct-horse')).server).get('/openapi.json').expect(200)
+  assert.deepEqual(keyed.security, [{ bearer: [] }, { apiKey: [] }])
+  assert.deepEqual(Object.keys(keyed.components.securitySchemes), ['bearer', 'apiKey'])
+  assert.ok('Problem' in keyed.components.schemas)
+  assert.deepEqual(keyed.paths['/health/live'].get.security, [])
 })
 
 test('the document names its operations and schemas for generated clients', async (t) => {
@@ -36,8 +102,8 @@ test('the document names its operations and schemas for generated clients', asyn
   const { body: document } = await request.get('/openapi.json').expect(200)
   const operations = Object.values<Record<string, { operationId: string }>>(document.paths).flatMap((item) => Object.values(item))
   assert.deepEqual(operations.map(({ operationId }) => operationId).sort(),
-    ['getModel', 'listModels', 'live', 'metrics', 'ready', 'sequence', 'sequenceModel', 'step', 'stepModel'])
-  for (const name of ['StepRequest', 'StepAnswer', 'SequenceRequest', 'SequenceAnswer', 'AttentionContext', 'ConcatContext', 'Problem']) {
+    ['getModel', 'home', 'listModels', 'live', 'metrics', 'ready', 'sequence', 'sequenceModel', 'step', 'stepModel'])
+  for (const name of ['StepRequest', 'StepAnswer', 'SequenceRequest', 'SequenceAnswer', 'SupportContext', 'VectorsContext', 'Problem']) {
     assert.ok(name in document.components.schemas, name)
   }
   assert.doesNotMatch(JSON.stringify(document), /"(tensor|documented)":/)

@@ -9,7 +9,7 @@ const JSON_TYPE = 'application/json; charset=utf-8'
 const SAFETENSORS = 'application/vnd.safetensors'
 const NDJSON = 'application/x-ndjson'
 
-/** What a request accepts, and the form that it gets where it is JSON, and where it is safetensors. */
+/** What a request accepts, and the format of its answer if the request is JSON, and if it is safetensors. */
 const ACCEPTED: ReadonlyArray<[accept: string | undefined, ofJson: string, ofSafetensors: string]> = [
   [undefined, JSON_TYPE, SAFETENSORS],
   ['*/*', JSON_TYPE, SAFETENSORS],
@@ -19,12 +19,12 @@ const ACCEPTED: ReadonlyArray<[accept: string | undefined, ofJson: string, ofSaf
   ['application/json;q=0.5, application/vnd.safetensors', SAFETENSORS, SAFETENSORS],
   ['application/vnd.safetensors;q=0.1, */*;q=0.9', JSON_TYPE, JSON_TYPE],
   ['application/json, text/plain, */*', JSON_TYPE, JSON_TYPE],
-  // What there is not is answered as if nothing had been said.
+  // An unsupported type counts as no preference.
   ['text/html', JSON_TYPE, SAFETENSORS],
   ['nonsense', JSON_TYPE, SAFETENSORS]
 ]
 
-test('the answer has the form that is accepted, and by default that of the request', async (t) => {
+test('the answer has the format that is accepted, and by default that of the request', async (t) => {
   const { server } = await buildTestApp(t)
   for (const [accept, ofJson, ofSafetensors] of ACCEPTED) {
     const headers = accept === undefined ? {} : { accept }

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import supertest from 'supertest'
 import { buildTestApp, testEngine } from '../support/app.ts'
+import { writeModels } from '../support/models.ts'
+import { customLstm, f32, under, writeSafetensors } from '../support/safetensors.ts'
 
 test('GET /models lists every model with sizes, policy, engine and weights', async (t) => {
   const request = supertest((await buildTestApp(t)).server)
@@ -15,7 +17,8 @@ test('GET /models lists every model with sizes, policy, engine and weights', asy
     sizes: { I: 2, Hi: 6, Ho: 3 },
     engine: { name: engine, backend },
     parameters: 12 * 2 + 12 * 6 + 12 + 12,
-    weight_bytes: 4 * 120
+    weight_bytes: 4 * 120,
+    unused_tensors: []
   })
   assert.equal(feedback.policy, 'repeat')
 })
@@ -25,8 +28,25 @@ test('GET /models/{model} publishes the JSON schema of the context', async (t) =
   const { body } = await request.get('/models/matching-networks').expect(200)
   assert.equal(body.feedback.policy, 'attention')
   assert.deepEqual(body.feedback.context.required, ['support'])
-  assert.equal(body.feedback.context.properties.support.anyOf.length, 2)
+  assert.equal(body.feedback.context.properties.support.items.items.type, 'array', '[B][N][D]')
   assert.ok(!('tensor' in body.feedback.context.properties.support), 'only what JSON Schema knows')
+})
+
+test('GET /models/{model} shows the options of the policy and the tensors that nothing uses', async (t) => {
+  const models = await writeModels(t, {
+    'summing/model.safetensors': writeSafetensors({ 'emb.weight': f32([2], [1, 2]), ...under('lstm', customLstm(3, 3, 3)), 'out.weight': f32([2], [1, 2]) }),
+    'summing/config.json': '{"feedback": {"policy": "attention", "combine": "sum"}}',
+    'projecting/model.safetensors': writeSafetensors({ ...under('lstm', customLstm(2, 4, 1)), 'p.weight': f32([4, 1], [1, 2, 3, 4]), 'p.bias': f32([4], [1, 2, 3, 4]) }),
+    'projecting/config.json': '{"feedback": {"policy": "projection", "weight": "p.weight"}}'
+  })
+  const request = supertest((await buildTestApp(t, '--models', models)).server)
+  const { body: summing } = await request.get('/models/summing').expect(200)
+  const { context, ...feedback } = summing.feedback
+  assert.deepEqual(feedback, { policy: 'attention', combine: 'sum', residual: false })
+  assert.deepEqual(summing.unused_tensors, ['emb.weight', 'out.weight'])
+  const { body: projecting } = await request.get('/models/projecting').expect(200)
+  assert.equal(projecting.feedback.weight, 'p.weight')
+  assert.deepEqual(projecting.unused_tensors, ['p.bias'])
 })
 
 test('an unknown model is a 404 that lists those that there are', async (t) => {

@@ -25,7 +25,7 @@ test('a sequence is its steps, the feedback being the policy\'s', async (t) => {
   assert.deepEqual(body.h_next, [[...h, ...h]])
 })
 
-test('h_next and c_out go on where the sequence stopped, by sequence or by step', async (t) => {
+test('h_next and c_out continue the sequence, by sequence or by step', async (t) => {
   const request = supertest((await buildTestApp(t)).server)
   const { body: whole } = await request.post('/sequence').send({ x: ROW }).expect(200)
   const { body: first } = await request.post('/sequence').send({ x: ROW.slice(0, 2) }).expect(200)
@@ -36,7 +36,7 @@ test('h_next and c_out go on where the sequence stopped, by sequence or by step'
   assert.deepEqual(step.h_out, whole.output[2])
 })
 
-test('without a batch dimension in x there is none in the answer', async (t) => {
+test('without a batch dimension in x the answer has none', async (t) => {
   const request = supertest((await buildTestApp(t)).server)
   const { body: rows } = await request.post('/sequence').send({ x: [ROW] }).expect(200)
   const { body: flat } = await request.post('/sequence').send({ x: ROW }).expect(200)
@@ -56,11 +56,11 @@ test('lengths and ragged rows say the same, and leave zeros past a row\'s end', 
   assert.deepEqual(ragged.h_next, [short.h_next[0], whole.h_next[0]])
 })
 
-test('return last answers each row\'s last output alone', async (t) => {
+test('return_sequences: false answers each row\'s last output alone, the step axis still there', async (t) => {
   const request = supertest((await buildTestApp(t)).server)
-  const { body: all } = await request.post('/sequence').send({ x: [ROW.slice(0, 1), ROW], return: 'all' }).expect(200)
-  const { body: last } = await request.post('/sequence').send({ x: [ROW.slice(0, 1), ROW], return: 'last' }).expect(200)
-  assert.deepEqual(last, { ...all, output: [all.output[0][0], all.output[1][3]] })
+  const { body: all } = await request.post('/sequence').send({ x: [ROW.slice(0, 1), ROW], return_sequences: true }).expect(200)
+  const { body: last } = await request.post('/sequence').send({ x: [ROW.slice(0, 1), ROW], return_sequences: false }).expect(200)
+  assert.deepEqual(last, { ...all, output: [[all.output[0][0]], [all.output[1][3]]] })
 })
 
 test('steps feeds the same x', async (t) => {
@@ -68,49 +68,74 @@ test('steps feeds the same x', async (t) => {
   const { body: spelled } = await request.post('/sequence').send({ x: [[ROW[0], ROW[0], ROW[0]], [ROW[1], ROW[1], ROW[1]]] }).expect(200)
   const { body: rows } = await request.post('/sequence').send({ x: [ROW[0], ROW[1]], steps: 3 }).expect(200)
   const { body: flat } = await request.post('/sequence').send({ x: ROW[0], steps: 3 }).expect(200)
+  const { body: ranked } = await request.post('/sequence').send({ x: [[ROW[0]], [ROW[1]]], steps: 3 }).expect(200)
   assert.deepEqual(rows, spelled)
+  assert.deepEqual(ranked, spelled)
   for (const [t, h] of flat.output.entries()) closeTo(h, spelled.output[0][t])
 })
 
-test('attention reads the support, and answers its weights on demand', async (t) => {
+test('attention reads the support, and answers its parts on demand', async (t) => {
   const request = supertest((await buildTestApp(t)).server)
   const x = [[0.5, -0.25, 1, 0], [0.1, 0.2, -1, 2]]
   const { body: plain } = await request.post(ATT).send({ x, steps: 4, context: { support: SUPPORT } }).expect(200)
-  const { body: weighed } = await request.post(ATT).send({ x, steps: 4, context: { support: [SUPPORT, SUPPORT], weights: true } }).expect(200)
-  assert.ok(!('weights' in plain))
-  const { weights, ...rest } = weighed
+  const { body: weighed } = await request.post(ATT).send({ x, steps: 4, context: { support: [SUPPORT, SUPPORT] }, parts: ['attention', 'read'] }).expect(200)
+  assert.ok(!('parts' in plain))
+  const { parts: { attention, read }, ...rest } = weighed
   assert.deepEqual(rest, plain)
-  assert.deepEqual([weights.length, weights[0].length, weights[0][0].length], [2, 4, 3])
-  for (const row of weights.flat()) assert.ok(Math.abs(row.reduce((a: number, b: number) => a + b) - 1) < 1e-6)
-  // h is zero before the first step, so every score is, and the read is the mean.
-  for (const a of weights[0][0]) assert.ok(Math.abs(a - 1 / 3) < 1e-7)
-  assert.deepEqual(plain.h_next[0].slice(0, 4), plain.h_out[0])
+  assert.deepEqual([attention.length, attention[0].length, attention[0][0].length], [2, 5, 3])
+  for (const row of attention.flat()) assert.ok(Math.abs(row.reduce((a: number, b: number) => a + b) - 1) < 1e-6)
+  assert.deepEqual([read.length, read[0].length, read[0][0].length], [2, 5, 4])
+  // The last entry is what would feed the next step.
+  assert.deepEqual(plain.h_next.map((row: number[]) => row.slice(0, 4)), plain.h_out)
+  assert.deepEqual(plain.h_next.map((row: number[]) => row.slice(4)), read.map((row: number[][]) => row[4]))
+  const { body: last } = await request.post(ATT).send({ x, steps: 4, context: { support: SUPPORT }, parts: ['attention', 'read'], return_sequences: false }).expect(200)
+  assert.deepEqual(last.parts, { attention: attention.map((row: number[][]) => [row[4]]), read: read.map((row: number[][]) => [row[4]]) })
 })
 
-test('a given h_in is read as it is, so its step has no attention weights', async (t) => {
+test('a given h_in is read as it is, so the parts of its step are zeros', async (t) => {
   const request = supertest((await buildTestApp(t)).server)
-  const body = { x: [0.5, -0.25, 1, 0], steps: 2, h_in: [1, 2, 3, 4, 5, 6, 7, 8], context: { support: SUPPORT, weights: true } }
+  const body = { x: [0.5, -0.25, 1, 0], steps: 2, h_in: [1, 2, 3, 4, 5, 6, 7, 8], context: { support: SUPPORT }, parts: ['attention'] }
   const answer = await request.post(ATT).send(body).expect(200)
-  assert.deepEqual(answer.body.weights[0], [0, 0, 0])
-  assert.notDeepEqual(answer.body.weights[1], [0, 0, 0])
+  assert.deepEqual(answer.body.parts.attention[0], [0, 0, 0])
+  assert.notDeepEqual(answer.body.parts.attention[1], [0, 0, 0])
+})
+
+test('h_0 is the h that the first feedback sees', async (t) => {
+  const request = supertest((await buildTestApp(t)).server)
+  const { body: from } = await request.post('/sequence').send({ x: [ROW], h_0: [[0.1, 0.2, 0.3]] }).expect(200)
+  const { body: spelled } = await request.post('/sequence').send({ x: [ROW], h_in: [[0.1, 0.2, 0.3, 0.1, 0.2, 0.3]] }).expect(200)
+  assert.deepEqual(from, spelled)
+})
+
+test('the answer has the fields that are asked for, and no others', async (t) => {
+  const request = supertest((await buildTestApp(t)).server)
+  const { body: all } = await request.post('/sequence').send({ x: [ROW] }).expect(200)
+  const { body: some } = await request.post('/sequence').send({ x: [ROW], fields: ['h_out', 'c_out'] }).expect(200)
+  assert.deepEqual(some, { h_out: all.h_out, c_out: all.c_out })
+  const { body: query } = await request.post('/sequence?fields=output,h_next').send({ x: [ROW] }).expect(200)
+  assert.deepEqual(query, { output: all.output, h_next: all.h_next })
 })
 
 const WRONG: ReadonlyArray<[name: string, url: string, body: object, status: number, path: string, message: RegExp]> = [
-  ['a single vector without steps', '/sequence', { x: [1, 2] }, 400, '/x', /say how often in steps/],
-  ['steps beside a T axis', '/sequence', { x: [ROW], steps: 2 }, 422, '/steps', /x must be \[B\]\[I\] or \[I\]/],
+  ['a single vector without steps', '/sequence', { x: [1, 2] }, 422, '/x', /say how often in steps/],
+  ['steps beside a T axis', '/sequence', { x: [ROW], steps: 2 }, 422, '/steps', /x must be \[B\]\[1\]\[I\] or \[B\]\[I\], got 4 steps/],
   ['steps of 0', '/sequence', { x: [1, 2], steps: 0 }, 400, '/steps', />= 1, got 0/],
   ['steps of a billion', '/sequence', { x: [1, 2], steps: 1e9 }, 422, '/steps', /1000000000 steps, more than the 65536 allowed/],
   ['half a step', '/sequence', { x: [1, 2], steps: 1.5 }, 400, '/steps', /integer, got 1.5/],
   ['a length past T', '/sequence', { x: [ROW, ROW], lengths: [4, 5] }, 422, '/lengths/1', /expected 1 to 4 \(T\), got 5/],
   ['a length of 0', '/sequence', { x: [ROW, ROW], lengths: [0, 4] }, 422, '/lengths/0', /expected 1 to 4 \(T\), got 0/],
-  ['too few lengths', '/sequence', { x: [ROW, ROW], lengths: [4] }, 422, '/lengths', /expected 2 lengths, one a row, got 1/],
+  ['too few lengths', '/sequence', { x: [ROW, ROW], lengths: [4] }, 422, '/lengths', /expected 2 lengths, one per row, got 1/],
   ['lengths beside ragged rows', '/sequence', { x: [ROW, ROW.slice(1)], lengths: [4, 3] }, 422, '/lengths', /ragged/],
   ['a row of another width', '/sequence', { x: [ROW, [[1, 2], [3]]] }, 422, '/x/1/1', /ragged/],
-  ['an unknown return', '/sequence', { x: [ROW], return: 'first' }, 400, '/return', /one of all, last, got the string "first"/],
+  ['a field of 0.1', '/sequence', { x: [ROW], return: 'last' }, 400, '/return', /is not a known field/],
+  ['a field that answers do not have', '/sequence', { x: [ROW], fields: ['weights'] }, 400, '/fields/0', /expected one of output, h_out, c_out, h_next, parts, got the string "weights"/],
+  ['a part that the model does not have', '/sequence', { x: [ROW], parts: ['read'] }, 422, '/parts/0', /there is no part "read"; this model has none/],
+  ['an unknown part', ATT, { x: [1, 2, 3, 4], steps: 1, context: { support: SUPPORT }, parts: ['reed'] }, 422, '/parts/0', /there is no part "reed"; the parts are read, attention/],
+  ['an h_0 of another width', '/sequence', { x: [ROW], h_0: [[1, 2]] }, 422, '/h_0', /expected vectors of 3 numbers \(Ho\), got 2/],
   ['a context that the policy does not know', '/sequence', { x: [ROW], context: { vectors: [1] } }, 400, '/context/vectors', /not a known field/],
   ['a context that is no object', '/sequence', { x: [ROW], context: 7 }, 400, '/context', /must be object, got 7/],
   ['no support', ATT, { x: [1, 2, 3, 4], steps: 1 }, 400, '/context/support', /is required/],
-  ['a support of another width', ATT, { x: [1, 2, 3, 4], steps: 1, context: { support: [[1, 2]] } }, 422, '/context/support', /expected vectors of 4 numbers \(Ho\), got 2/],
+  ['a support of another width', ATT, { x: [1, 2, 3, 4], steps: 1, context: { support: [[1, 2]] } }, 422, '/context/support', /expected vectors of 4 numbers, got 2/],
   ['a support for another batch', ATT, { x: [1, 2, 3, 4], steps: 1, context: { support: [SUPPORT, SUPPORT] } }, 422, '/context/support', /each of the 1 rows, got 2/],
   ['a support that is no tensor', ATT, { x: [1, 2, 3, 4], steps: 1, context: { support: [[1, null]] } }, 400, '/context/support/0/1', /expected a number/]
 ]

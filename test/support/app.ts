@@ -3,14 +3,16 @@ import { readConfig, type Config } from '../../src/config/settings.ts'
 import { chooseEngine } from '../../src/engine/choose.ts'
 import type { Engine } from '../../src/engine/engine.ts'
 import { createAdmission } from '../../src/scheduler/admission.ts'
+import { createScheduler } from '../../src/scheduler/scheduler.ts'
 import type { ModelDeps } from '../../src/model/model.ts'
 import { createService } from '../../src/service.ts'
 
 let engine: Promise<Engine> | undefined
 
-/** The engine that the whole test suite uses: CELLSERVE_ENGINE, as the service reads it. */
+/** The engine that the whole test suite uses: CELLSERVE_ENGINE and CELLSERVE_ISA, as the service reads them. */
 export function testEngine (): Promise<Engine> {
-  engine ??= chooseEngine(testConfig().engine)
+  const { engine: name, threads, isa } = testConfig()
+  engine ??= chooseEngine(name, { threads, isa })
   return engine
 }
 
@@ -21,27 +23,32 @@ export function testConfig (...flags: readonly string[]): Config {
   return config
 }
 
-/** What models share, for tests of models without a service. */
-export async function testHouse (over: Partial<ModelDeps> = {}): Promise<ModelDeps> {
+/** What all models share, for tests of models without a service. */
+export async function testDeps (over: Partial<ModelDeps> = {}): Promise<ModelDeps> {
   return {
     engine: await testEngine(),
     maxSteps: 10_000,
+    maxWork: 2 ** 40,
     batchRows: 64,
     admission: createAdmission(1e6, 1e9),
-    meter: { computed: () => {}, began: () => {}, queued: () => {} },
+    scheduler: createScheduler({ computed: () => {}, began: () => {}, queued: () => {} }),
     ...over
   }
 }
 
-/** The service as `main.ts` puts it together with these flags, on a free port; it is closed after the test. */
+/** The service as `main.ts` puts it together with these flags, on a free port; after the test it is closed, whoever is connected. */
 export async function startService (t: Pick<TestContext, 'after'>, ...flags: readonly string[]) {
   const service = await createService(testConfig(...flags), await testEngine())
-  t.after(() => service.app.close())
+  t.after(async () => {
+    const closed = service.app.close()
+    service.app.server.closeAllConnections()
+    await closed
+  })
   await service.app.listen({ host: '127.0.0.1', port: 0 })
   return service
 }
 
-/** Its app, by default on the demo models. */
+/** Its app, by default with the demo models. */
 export async function buildTestApp (t: Pick<TestContext, 'after'>, ...flags: readonly string[]) {
   return (await startService(t, ...flags)).app
 }

@@ -1,6 +1,6 @@
 import { randomNumbers } from './reference.ts'
 
-/** Chance that repeats: the same seed throws the same. */
+/** Repeatable randomness: the same seed yields the same throws. */
 export interface Dice {
   /** A whole number from 0 to n - 1. */
   below (n: number): number
@@ -12,7 +12,7 @@ export function createDice (seed: number): Dice {
   const random = randomNumbers(seed)
   const unit = (): number => (random() + 1) / 2
   const below = (n: number): number => Math.floor(unit() * n)
-  // Seeds that lie side by side begin alike.
+  // Neighbouring seeds begin alike.
   for (let i = 0; i < 3; i++) random()
   return { below, chance: (probability) => unit() < probability, pick: (list) => list[below(list.length)] }
 }

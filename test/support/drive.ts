@@ -104,7 +104,7 @@ export async function run (network: LoadedNetwork, task: Task, { stage = 0, maxR
     memory = remembered.memory
     for (let i = 0; i < rows; i++) batch.attach(i, memory, remembered.sets.indexOf(task.supports[i]))
   }
-  if (start !== undefined) await batch.start(rows, start, { attention: width })
+  if (start !== undefined) await batch.start(rows, start, program.instructions.length, { attention: width })
   else await batch.advance(rows, steps, { repeated: task.repeated, asked: 2 ** 31 - 1, attention: width })
   const outcome = {
     state: batch.states[start === undefined ? steps % 2 : 0].slice(0, rows * program.state.width),

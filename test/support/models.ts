@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { customLstm, f32, writeSafetensors } from './safetensors.ts'
 
-/** A folder of models with these files, by their paths in it; it is removed after the test. */
+/** A models folder with these files, by their paths in it. It is removed after the test. */
 export async function writeModels (t: Pick<TestContext, 'after'>, files: Readonly<Record<string, string | Uint8Array>>): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'cellserve-'))
   t.after(() => rm(folder, { recursive: true }))
@@ -15,7 +15,7 @@ export async function writeModels (t: Pick<TestContext, 'after'>, files: Readonl
   return folder
 }
 
-/** One model `overflowing`, I = 2, Hi = Ho = 3, whose first gate is `4 x_0 + 4 x_1` and so on: infinity less infinity, for large x. */
+/** One model `overflowing`, I = 2, Hi = Ho = 3, whose first gate is `4 x_0 + 4 x_1` and so on: infinity minus infinity for large x. */
 export async function overflowingModels (t: Pick<TestContext, 'after'>): Promise<string> {
   return await writeModels(t, {
     'overflowing.safetensors': writeSafetensors({

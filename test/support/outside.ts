@@ -1,7 +1,7 @@
 /**
- * Tests that take more than Node.js and this repository: a registry, a load balancer, Java. They run where
- * CELLSERVE_TEST_OUTSIDE is set, as `npm run test:outside` does, and there nothing is skipped.
+ * Tests that need more than Node.js and this repository: a registry, a load balancer, Java. They run if
+ * TEST_OUTSIDE is set, as `npm run test:outside` does; then nothing is skipped.
  */
 export function takes (what: string): { skip: string | false } {
-  return { skip: process.env.CELLSERVE_TEST_OUTSIDE === '1' ? false : `takes ${what}: npm run test:outside` }
+  return { skip: process.env.TEST_OUTSIDE === '1' ? false : `takes ${what}: npm run test:outside` }
 }

@@ -1,27 +1,34 @@
-import { spawn } from 'node:child_process'
+import { spawn, type SpawnOptions } from 'node:child_process'
 import { once } from 'node:events'
 import type { TestContext } from 'node:test'
 
 export interface Running {
-  /** Settles at the first line that matches, with what it captures; fails where the process ends before. */
+  readonly pid: number | undefined
+  /** Resolves with the captures of the first line that matches; rejects if the process ends before. */
   line (pattern: RegExp): Promise<string>
   stop (signal?: NodeJS.Signals): void
+  /** Settles once the process itself has ended; others that it has started may go on. */
+  readonly exited: Promise<unknown>
   readonly ended: Promise<{ code: number | null, stdout: string, stderr: string }>
 }
 
-/** A process that ends with its test. */
-export function start (t: Pick<TestContext, 'after'>, command: string, args: readonly string[]): Running {
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+/** A process that ends with its test; `detached`, so do those that it has started. */
+export function start (t: Pick<TestContext, 'after'>, command: string, args: readonly string[], options: Pick<SpawnOptions, 'cwd' | 'env' | 'uid' | 'gid' | 'detached'> = {}): Running {
+  const child = spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] })
   let stdout = ''
   let stderr = ''
   child.stdout.on('data', (chunk) => { stdout += String(chunk) })
   child.stderr.on('data', (chunk) => { stderr += String(chunk) })
+  const exited = once(child, 'exit')
   const ended = once(child, 'close').then(([code]: Array<number | null>) => ({ code, stdout, stderr }))
   t.after(async () => {
-    child.kill('SIGKILL')
+    if (options.detached === true && child.pid !== undefined) killGroup(child.pid)
+    else child.kill('SIGKILL')
     await ended
   })
   return {
+    pid: child.pid,
+    exited,
     ended,
     stop: (signal = 'SIGTERM') => { child.kill(signal) },
     async line (pattern) {
@@ -34,10 +41,18 @@ export function start (t: Pick<TestContext, 'after'>, command: string, args: rea
   }
 }
 
-/** The service, as a process. */
-export function run (t: Pick<TestContext, 'after'>, ...args: string[]): Running {
-  return start(t, process.execPath, ['--import', 'tsx', 'src/main.ts', ...args])
+function killGroup (leader: number): void {
+  try {
+    process.kill(-leader, 'SIGKILL')
+  } catch {
+    // all of it has ended
+  }
 }
 
-/** The line in which the service says where it listens. */
+/** The service, as a process: what `npm run build` compiled, which `npm test` does first. */
+export function run (t: Pick<TestContext, 'after'>, ...args: string[]): Running {
+  return start(t, process.execPath, ['dist/main.js', ...args])
+}
+
+/** The line with the address that the service listens on. */
 export const ADDRESS = /Server listening at (http:\/\/[\d.:]+)/

@@ -2,16 +2,16 @@ import { readFileSync } from 'node:fs'
 
 export interface Recipe {
   readonly code: string
-  /** What the document says that it prints. */
+  /** The output that the document prints. */
   readonly printed: string
 }
 
-/** The programs of docs/clients.md in this language, as they would talk to the service at `url`. */
+/** The programs of docs/clients.md in this language, with the service at `url`. */
 export function programs (language: 'python' | 'ts', url: string): Recipe[] {
   return recipes(new RegExp(`^\`\`\`${language}\n([^]*?)^\`\`\`\n\n\`\`\`text\n([^]*?)^\`\`\``, 'gm'), url)
 }
 
-/** Its commands, a line each. */
+/** Its commands, one per line. */
 export function commands (url: string): Recipe[] {
   return recipes(/^\$ (.+)\n((?:(?!\$|```).*\n)*)/gm, url)
 }

@@ -1,6 +1,7 @@
-import type { Cell } from '../../src/network/cell.ts'
+import { createCell, type Cell } from '../../src/network/cell.ts'
+import type { Layers } from '../../src/network/layers.ts'
 
-/** One step of one row by the equations, in double precision: what every engine is held against. */
+/** One step of one row by the equations, in double precision: every engine is compared with this. */
 export function referenceStep (cell: Cell, x: ArrayLike<number>, hIn: ArrayLike<number>, cIn: ArrayLike<number>): { h: number[], c: number[] } {
   const { I, Hi, Ho } = cell.sizes
   const gate = (row: number): number => {
@@ -23,16 +24,21 @@ export function referenceStep (cell: Cell, x: ArrayLike<number>, hIn: ArrayLike<
 export function randomCell (I: number, Hi: number, Ho: number, seed = 1): Cell {
   const random = randomNumbers(seed)
   const weights = (length: number, fan: number): Float32Array => Float32Array.from({ length }, () => random() / Math.sqrt(fan))
-  return {
+  return createCell({
     sizes: { I, Hi, Ho },
     weightIh: weights(4 * Ho * I, I),
     weightHh: weights(4 * Ho * Hi, Hi),
     biasIh: weights(4 * Ho, I),
     biasHh: weights(4 * Ho, Hi)
-  }
+  })
 }
 
-/** Numbers between -1 and 1 (a linear congruential generator: the quality does not matter, that it repeats does). */
+/** A file's only cell. */
+export function bareLayers (cell: Cell): Layers {
+  return { kind: cell.kind, nodes: [[{ cell }]] }
+}
+
+/** Numbers between -1 and 1 (a linear congruential generator: quality does not matter, repetition does). */
 export function randomNumbers (seed: number): () => number {
   let state = BigInt(seed) * 2654435761n + 1n
   return () => {

@@ -1,33 +1,35 @@
 import { createAdmission } from '../../src/scheduler/admission.ts'
+import { createScheduler } from '../../src/scheduler/scheduler.ts'
 import { createPolicy } from '../../src/model/policies/policies.ts'
 import { createModel, type ModelDeps } from '../../src/model/model.ts'
 import { Tensor } from '../../src/tensor/tensor.ts'
-import { testEngine, testHouse } from './app.ts'
-import { randomArray, randomCell, randomNumbers } from './reference.ts'
+import { testEngine, testDeps } from './app.ts'
+import { randomArray, bareLayers, randomCell, randomNumbers } from './reference.ts'
 
 export interface Call {
   readonly rows: number
   readonly steps: number
 }
 
-/** A model of the identity policy, and the calls of the engine that it makes. */
+/** A model with the identity policy, and the engine calls that it makes. */
 export async function buildModel (size = 5, over: Partial<ModelDeps> = {}) {
   const calls: Call[] = []
   const admission = createAdmission(100_000, 1e9)
-  const house = await testHouse({
+  const deps = await testDeps({
     admission,
     maxSteps: 1e6,
-    meter: { computed: (rows, steps) => { calls.push({ rows, steps }) }, began: () => {}, queued: () => {} },
+    scheduler: createScheduler({ computed: (_, rows, steps) => { calls.push({ rows, steps }) }, began: () => {}, queued: () => {} }),
     ...over
   })
   const cell = randomCell(3, size, size)
-  const policy = await createPolicy(undefined, { sizes: cell.sizes, folder: undefined, tensor: () => { throw new Error('none') } })
-  return { model: createModel({ name: 'test', cell, policy }, house), calls, admission: house.admission }
+  const layers = bareLayers(cell)
+  const policy = await createPolicy(undefined, { layers, folder: undefined, tensor: () => { throw new Error('none') } })
+  return { model: createModel({ name: 'test', layers, policy }, deps), calls, admission: deps.admission }
 }
 
 export const stepsOf = (calls: readonly Call[]): number => calls.reduce((sum, { rows, steps }) => sum + rows * steps, 0)
 
-/** A random one. */
+/** A tensor of random numbers. */
 export function tensor (...shape: number[]): Tensor {
   return new Tensor(shape, randomArray(shape.reduce((a, b) => a * b), randomNumbers(shape.length)))
 }

@@ -14,13 +14,13 @@ test('every F16 decodes to its value', () => {
     [0x7bff, 65504], [0x7c00, Infinity], [0xfc00, -Infinity], [0x7e00, NaN], [0x3555, 0.333251953125]
   ]
   for (const [pattern, value] of known) assert.ok(Object.is(values[pattern], value), pattern.toString(16))
-  // The same exponent and fraction at their places in a float32; below 2^-14 a multiple of 2^-24.
+  // The same exponent and fraction, in a float32's positions; below 2^-14 a multiple of 2^-24.
   const float = new DataView(new ArrayBuffer(4))
   for (let i = 0; i < 0x7c00; i++) {
     float.setUint32(0, ((i >> 10) + 127 - 15) << 23 | (i & 0x3ff) << 13)
     assert.equal(values[i], i < 0x400 ? i * 2 ** -24 : float.getFloat32(0))
   }
-  // Patterns of one sign are ordered as their values are.
+  // Patterns of one sign have the order of their values.
   for (let i = 1; i <= 0x7c00; i++) assert.ok(values[i] > values[i - 1] && values[0x8000 + i] === -values[i])
   for (let i = 0x7c01; i < 0x8000; i++) assert.ok(Number.isNaN(values[i]))
 })
@@ -44,7 +44,7 @@ test('BF16 is the upper half of a float32', () => {
 test('F64 rounds to nearest', () => {
   const values = Float64Array.of(0.1, 1 / 3, 1e39, -1e-46, 1 + 2 ** -25)
   assert.deepEqual(decodeFloats('F64', bytesOf(values)), Float32Array.from(values))
-  // Halfway between two floats it is the even one.
+  // Halfway between two floats, the even one counts.
   const ties = Float64Array.of(1 + 2 ** -24, 1 + 3 * 2 ** -24, 1 + 2 ** -24 + 2 ** -50, 2 ** -150, 3 * 2 ** -150)
   assert.deepEqual(decodeFloats('F64', bytesOf(ties)), Float32Array.of(1, 1 + 2 ** -22, 1 + 2 ** -23, 0, 2 ** -148))
 })

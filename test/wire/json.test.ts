@@ -6,14 +6,21 @@ import { findAddon } from '../../src/engine/addon.ts'
 import { InputError } from '../../src/errors.ts'
 import { compile, TensorSchema } from '../../src/tensor/schema.ts'
 import { MAX_NUMBERS, Tensor } from '../../src/tensor/tensor.ts'
-import { createJson, readJson, type Json } from '../../src/wire/json.ts'
+import { createJson } from '../../src/wire/json.ts'
+import { MAX_REST } from '../../src/wire/json-reader.ts'
+import type { Fields } from '../../src/wire/tensor-paths.ts'
 import { withoutAddon } from '../support/addon.ts'
+import { scaled } from '../support/full.ts'
 
 const addon = findAddon()
+const DOCUMENTS = scaled(14_000)
+const SPOILT = scaled(6000)
 
 for (const [name, json] of [['in JavaScript', createJson(undefined)], ...(addon === undefined ? [] : [['in the addon', createJson(addon)] as const])] as const) {
   describe(`JSON ${name}`, () => {
-    const read = json.reader(['x', 'context/vectors'])
+    const reader = json.reader({ known: ['x', 'context'], tensors: ['x', 'context/vectors'] })
+    const read = (body: Buffer): unknown => reader(body, () => {})
+    const write = (answer: object): string => [...json.write(answer)].join('')
     const Body = compile(Type.Object({ x: TensorSchema({ ranks: [1, 2, 3], ragged: true }, {}), context: Type.Optional(Type.Unknown()) }))
     const Context = compile(Type.Object({ vectors: TensorSchema({ ranks: [1, 2, 3] }, {}) }))
 
@@ -25,22 +32,23 @@ for (const [name, json] of [['in JavaScript', createJson(undefined)], ...(addon 
           .map((values) => new Tensor(sizes, Float32Array.from(values)))
       })
       fc.assert(fc.property(tensor, tensor, (x, vectors) => {
-        const text = json.write({ x, context: null }).replace('null', json.write({ vectors }))
+        const text = write({ x, context: null }).replace('null', write({ vectors }))
         const { x: xBack, context } = Body(read(Buffer.from(text)), '')
         assert.deepEqual(xBack, x)
         assert.deepEqual(Context(context, '/context'), { vectors })
-      }), { numRuns: 500 })
+      }), { numRuns: scaled(500) })
     })
 
     test('ragged rows are padded, and their lengths kept', () => {
       const { x } = Body(read(Buffer.from('{"x": [[[1, 2]], [[3, 4], [5, 6], [7, 8]]]}')), '')
-      assert.deepEqual(x, new Tensor([2, 3, 2], Float32Array.of(1, 2, 0, 0, 0, 0, 3, 4, 5, 6, 7, 8), [1, 3]))
+      assert.deepEqual(x, new Tensor([2, 3, 2], Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8), [1, 3]))
+      assert.deepEqual(x.data, Float32Array.of(1, 2, 0, 0, 0, 0, 3, 4, 5, 6, 7, 8))
     })
 
     test('decimals go through double to float32, as JSON.parse and Float32Array do', () => {
       const texts = [
         '0.1', '-0', '-0.0', '1e-400', '-1e-400', '3.4028235677973362e38', '5e-324', '1234567890123456789012345', '0.1234567890123456789012345',
-        // Right between two floats, and so close to there that only the double's own rounding decides.
+        // Halfway between two floats, and so close to it that only the rounding of the double decides.
         '16777217', '16777219', '1.00000005960464477539062', '1.000000059604644775390625', '1.00000005960464477539063', '1.0000000596046449', '1.00000017881393421514957253748434595763683319091796875001',
         '1.1754943508222875e-38', '1.17549429e-38', '7e-46', '7.1e-46', '1E5', '1e+05', '0e999', '0.000000000000000000000000000000000000001'
       ]
@@ -49,8 +57,8 @@ for (const [name, json] of [['in JavaScript', createJson(undefined)], ...(addon 
     })
 
     test('what is no tensor is written as JSON.stringify does', () => {
-      assert.equal(json.write({ t: 3, name: 'a"b', x: new Tensor([1, 2], Float32Array.of(0.1, -0)), gone: undefined }), '{"t":3,"name":"a\\"b","x":[[0.1,-0]]}')
-      assert.equal(json.write({}), '{}')
+      assert.equal(write({ t: 3, name: 'a"b', x: new Tensor([1, 2], Float32Array.of(0.1, -0)), gone: undefined }), '{"t":3,"name":"a\\"b","x":[[0.1,-0]]}')
+      assert.equal(write({}), '{}')
     })
   })
 }
@@ -63,14 +71,15 @@ describe('both readers', { skip: withoutAddon }, () => {
     steps: Type.Optional(Type.Integer({ minimum: 1 })),
     context: Type.Optional(Type.Object({ vectors, note: Type.Optional(Type.Unknown()) }, { additionalProperties: false }))
   }, { additionalProperties: false }))
-  const fields = ['x', 'h_in', 'context/vectors']
-  const read = addon?.createReader(fields, MAX_NUMBERS)
-  const native: Json['reader'] = createJson(addon).reader
-  const nativeReader = native(fields)
+  const fields: Fields = { known: ['x', 'h_in', 'steps', 'context'], tensors: ['x', 'h_in', 'context/vectors'] }
+  const read = addon?.createReader(fields.known, fields.tensors, MAX_NUMBERS, MAX_REST)
+  const [readNative, readPlain] = [createJson(addon), createJson(undefined)].map((json) => json.reader(fields))
 
-  const outcome = (reader: (body: Buffer) => unknown, body: Buffer): unknown => {
+  /** What the reader makes of a body, and how many bytes it counts. */
+  const outcome = (reader: typeof readPlain, body: Buffer): unknown => {
+    let held = 0
     try {
-      return validate(reader(body), '')
+      return { ...validate(reader(body, (bytes) => { held += bytes }), ''), held }
     } catch (error) {
       if (error instanceof InputError) return { kind: error.kind, errors: error.errors }
       throw error
@@ -78,10 +87,10 @@ describe('both readers', { skip: withoutAddon }, () => {
   }
   const counts = { documents: 0, accepted: 0, native: 0 }
   const compare = (body: Buffer): void => {
-    const plain = outcome(readJson, body)
-    assert.deepEqual(outcome(nativeReader, body), plain, body.toString('latin1'))
+    const expected = outcome(readPlain, body)
+    assert.deepEqual(outcome(readNative, body), expected, body.toString('latin1'))
     counts.documents++
-    counts.accepted += Number(Object.hasOwn(Object(plain), 'x'))
+    counts.accepted += Number(Object.hasOwn(Object(expected), 'x'))
     counts.native += Number(read?.(body) !== undefined)
   }
 
@@ -98,7 +107,7 @@ describe('both readers', { skip: withoutAddon }, () => {
   const number = fc.oneof({ weight: 200, arbitrary: good }, odd)
   const list = (item: fc.Arbitrary<string>, most: number): fc.Arbitrary<string> =>
     fc.tuple(fc.array(fc.tuple(space, item, space).map((parts) => parts.join('')), { minLength: 1, maxLength: most }), space).map(([items, s]) => `[${items.join(',')}${s}]`)
-  /** Of even rows mostly. */
+  /** Mostly with even rows. */
   const rows = (rank: number): fc.Arbitrary<string> => fc.array(fc.integer({ min: 1, max: 4 }), { minLength: rank, maxLength: rank }).chain((sizes) => {
     const even = (axis: number): fc.Arbitrary<string> => {
       const item = axis === rank - 1 ? number : even(axis + 1)
@@ -127,14 +136,14 @@ describe('both readers', { skip: withoutAddon }, () => {
     fc.boolean()
   ).map(([x, others, first]) => `{${[...(first && x !== null ? [x] : []), ...others, ...(first || x === null ? [] : [x])].join(',')}}`)
 
-  test('give the same for 14,000 documents, valid and not', () => {
+  test(`give the same for ${DOCUMENTS} documents, valid and not`, () => {
     Object.assign(counts, { documents: 0, accepted: 0, native: 0 })
-    fc.assert(fc.property(document, (text) => compare(Buffer.from(text))), { numRuns: 14_000, seed: 1 })
-    assert.ok(counts.accepted > 3_000, `only ${counts.accepted} were accepted`)
-    assert.ok(counts.native > 4_000, `only ${counts.native} were read in the addon`)
+    fc.assert(fc.property(document, (text) => compare(Buffer.from(text))), { numRuns: DOCUMENTS, seed: 1 })
+    assert.ok(counts.accepted > DOCUMENTS / 5, `only ${counts.accepted} were accepted`)
+    assert.ok(counts.native > DOCUMENTS / 4, `only ${counts.native} were read in the addon`)
   })
 
-  test('give the same for 6,000 documents with bytes changed, cut or doubled', () => {
+  test(`give the same for ${SPOILT} documents with bytes changed, cut or doubled`, () => {
     const bytes = fc.oneof(fc.constantFrom(...'[]{}",:.-+eE0129 \\u\n'.split('').map((c) => Buffer.from(c))), fc.uint8Array({ minLength: 1, maxLength: 3 }).map((b) => Buffer.from(b)))
     const edit = fc.record({ at: fc.double({ min: 0, max: 1, noNaN: true }), drop: fc.integer({ min: 0, max: 3 }), insert: fc.option(bytes) })
     const cut = fc.option(fc.double({ min: 0, max: 1, noNaN: true }), { freq: 2 })
@@ -145,7 +154,7 @@ describe('both readers', { skip: withoutAddon }, () => {
         body = Buffer.concat([body.subarray(0, where), insert ?? Buffer.alloc(0), body.subarray(where + drop)])
       }
       compare(end === null ? body : body.subarray(0, Math.floor(end * body.length)))
-    }), { numRuns: 6_000, seed: 2 })
+    }), { numRuns: SPOILT, seed: 2 })
   })
 
   const deep = (depth: number): string => '['.repeat(depth) + ']'.repeat(depth)
@@ -190,10 +199,3 @@ describe('both readers', { skip: withoutAddon }, () => {
 function deepRow (length: number): string {
   return `[${new Array(length).fill('[1]').join(',')}]`
 }
-
-test('a body nested more than 64 deep is refused', () => {
-  const nested = (depth: number): Buffer => Buffer.from('['.repeat(depth) + ']'.repeat(depth))
-  assert.ok(Array.isArray(readJson(nested(64))))
-  assert.throws(() => readJson(nested(65)), /nested more than 64 deep/)
-  assert.deepEqual(readJson(Buffer.from(`"${'['.repeat(100)}\\"{{"`)), `${'['.repeat(100)}"{{`)
-})

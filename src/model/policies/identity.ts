@@ -1,17 +1,12 @@
-import { linearFeedback } from './linear.ts'
-import { NoContext, optionsOf, policyWithoutContext } from './options.ts'
+import { optionsOf } from './options.ts'
 import type { PolicyKind } from './policy.ts'
+import { createWiring, WIRING } from './wiring.ts'
 
-const readOptions = optionsOf('identity', {})
+const readOptions = optionsOf('identity', WIRING)
 
-/** `h_in = h`: the standard LSTM, and the default where `Hi = Ho`. */
+/** `h_in = h`; in a stack each layer's own. */
 export const identity: PolicyKind = {
   name: 'identity',
-  summary: 'h_in = h, the standard LSTM; the default where Hi = Ho.',
-  context: NoContext,
-  create (options, { sizes: { Hi, Ho } }) {
-    readOptions(options)
-    if (Hi !== Ho) throw new Error(`policy identity needs Hi = Ho, this cell has Hi = ${Hi} and Ho = ${Ho}`)
-    return policyWithoutContext(({ steps }) => linearFeedback({ repeat: 1 }, Ho, steps))
-  }
+  summary: 'h_in = h; needs Hi = Ho.',
+  create: (options, model) => createWiring(readOptions(options), model, '/feedback')
 }

@@ -4,6 +4,8 @@ import Type, { type TSchema } from 'typebox'
 import type { CellSizes } from '../../network/cell.ts'
 import { InputError } from '../../errors.ts'
 import { compile } from '../../tensor/schema.ts'
+import { directionsOf, sizesOf } from '../../network/layers.ts'
+import { PLAIN } from '../../network/network.ts'
 import { optionsOf } from './options.ts'
 import type { PolicyKind } from './policy.ts'
 
@@ -30,29 +32,34 @@ export interface FeedbackStep {
   readonly sizes: CellSizes
 }
 
-/** What the model's own JavaScript says: `feedback.mjs` in its folder, operator's code, loaded once at start. */
+/** What the model's own JavaScript says: `feedback.mjs` in its folder, operator's code, loaded once at the start. */
 export const moduleFile: PolicyKind = {
   name: 'module',
   summary: 'h_in is what feedback.mjs in the model\'s folder says.',
-  async create (options, { sizes, folder }) {
+  async create (options, { layers, folder }) {
     readOptions(options)
+    const sizes = sizesOf(layers)
+    if (layers.nodes.length > 1 || directionsOf(layers) === 2) throw new Error('policy module needs a network of one layer and one direction')
     if (folder === undefined) throw new Error('policy module needs a feedback.mjs in the model\'s own folder')
     const path = join(folder, 'feedback.mjs')
     const { feedback, context = Type.Unknown() } = await load(path)
     const readContext = compile(context)
+    // The model's own are for the module to read, not to change.
+    const known = Object.freeze({ ...sizes })
     return {
       context,
-      bind (given) {
+      wiring: { ...PLAIN, h: 'host' },
+      initial: 'read',
+      x: sizes.I,
+      host (given, { state }) {
         const checked: unknown = readContext(given, '/context')
-        return {
-          knows: () => true,
-          next (row, t, h, hAt, hIn, hInAt) {
-            const result = call(() => feedback({ h: h.slice(hAt, hAt + sizes.Ho), context: checked, row, t, sizes }), t)
-            const problem = wrongWith(result, sizes.Hi)
-            if (problem !== undefined) throw failed(t, `returned ${problem}, expected ${sizes.Hi} finite numbers (Hi)`)
-            if (Array.isArray(result) || result instanceof Float32Array) hIn.set(result, hInAt)
-          }
-        }
+        return (rows, steps) => rows.forEach((row, i) => {
+          const t = steps[i]
+          const result = call(() => feedback({ h: state(row, 'h0').slice(), context: checked, row, t, sizes: known }), t)
+          const problem = wrongWith(result, sizes.Hi)
+          if (problem !== undefined) throw failed(t, `returned ${problem}, expected ${sizes.Hi} finite numbers (Hi)`)
+          if (Array.isArray(result) || result instanceof Float32Array) state(row, 'h_in').set(result)
+        })
       }
     }
   }
@@ -76,15 +83,22 @@ function isFeedbackModule (value: unknown): value is FeedbackModule {
 
 function call (feedback: () => unknown, t: number): unknown {
   try {
-    return feedback()
+    const result = feedback()
+    // A promise is refused below; if it is rejected later, nobody else is there to catch that, and the process would end.
+    if (isThenable(result)) Promise.resolve(result).catch(() => {})
+    return result
   } catch (error) {
     // Its message is for the operator's log, not for the client.
     throw failed(t, 'threw an error', error)
   }
 }
 
+function isThenable (value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
+}
+
 function wrongWith (result: unknown, Hi: number): string | undefined {
-  if (!Array.isArray(result) && !(result instanceof Float32Array)) return `${result instanceof Promise ? 'a promise' : typeof result}`
+  if (!Array.isArray(result) && !(result instanceof Float32Array)) return isThenable(result) ? 'a promise' : typeof result
   if (result.length !== Hi) return `${result.length} numbers`
   const odd = result.findIndex((value) => typeof value !== 'number' || !Number.isFinite(Math.fround(value)))
   return odd < 0 ? undefined : `${String(result[odd])} at ${odd}`

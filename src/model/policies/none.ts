@@ -1,4 +1,6 @@
-import { NoContext, optionsOf, policyWithoutContext } from './options.ts'
+import { sizesOf } from '../../network/layers.ts'
+import { contextOf } from './contexts.ts'
+import { optionsOf } from './options.ts'
 import type { PolicyKind } from './policy.ts'
 
 const readOptions = optionsOf('none', {})
@@ -6,10 +8,9 @@ const readOptions = optionsOf('none', {})
 /** Only the client knows the feedback, so a request is one step. */
 export const none: PolicyKind = {
   name: 'none',
-  summary: 'Only the client knows the feedback: one step a request.',
-  context: NoContext,
-  create (options) {
+  summary: 'Only the client knows the feedback: one step per request.',
+  create (options, { layers }) {
     readOptions(options)
-    return policyWithoutContext(() => ({ knows: () => false, next: () => {} }))
+    return { initial: 'read', x: sizesOf(layers).I, context: contextOf({}) }
   }
 }

@@ -1,21 +1,5 @@
 import Type, { type Static, type TProperties } from 'typebox'
 import { compile } from '../../tensor/schema.ts'
-import type { Feedback, Policy, RequestShape } from './policy.ts'
-
-export const NoContext = Type.Object({}, { additionalProperties: false, description: 'This policy needs no context.' })
-
-const readNoContext = compile(NoContext)
-
-/** A policy that needs nothing of the request but its outline. */
-export function policyWithoutContext (bind: (shape: RequestShape) => Feedback): Policy {
-  return {
-    context: NoContext,
-    bind (context, shape) {
-      readNoContext(context, '/context')
-      return bind(shape)
-    }
-  }
-}
 
 /** Checks the options of a policy in `config.json`; what stands beside them there is refused. */
 export function optionsOf<P extends TProperties> (name: string, properties: P): (options: unknown) => Static<ReturnType<typeof schemaOf<P>>> {

@@ -1,20 +1,17 @@
-import type { TSchema } from 'typebox'
 import { InputError } from '../../errors.ts'
+import { directionsOf, sizesOf } from '../../network/layers.ts'
 import { attention } from './attention.ts'
 import { concat } from './concat.ts'
 import { identity } from './identity.ts'
 import { moduleFile } from './module.ts'
 import { none } from './none.ts'
-import { NoContext } from './options.ts'
 import type { Policy, PolicyKind, PolicySetting } from './policy.ts'
 import { projection } from './projection.ts'
 import { repeat } from './repeat.ts'
+import { wiring } from './wiring.ts'
 
 /** Every feedback policy there is, in the order of the documentation. */
-export const POLICIES: readonly PolicyKind[] = [none, identity, repeat, concat, projection, attention, moduleFile]
-
-/** The schemas of the contexts that a request may bring. */
-export const CONTEXTS: readonly TSchema[] = POLICIES.flatMap(({ context }) => context === undefined || context === NoContext ? [] : [context])
+export const POLICIES: readonly PolicyKind[] = [none, identity, repeat, concat, projection, attention, wiring, moduleFile]
 
 /** The `feedback` of a `config.json`: a policy's name, and its options. */
 export interface PolicyOptions {
@@ -22,19 +19,29 @@ export interface PolicyOptions {
   readonly [option: string]: unknown
 }
 
+/** A policy as `config.json` says it, and what is made of that. */
+export interface NamedPolicy {
+  readonly name: string
+  /** The `feedback` of `config.json`, for people. */
+  readonly options: PolicyOptions
+  readonly policy: Policy
+}
+
 /**
- * Makes a model's policy of the `feedback` of its `config.json`; without one it is `identity` where `Hi = Ho`, else
- * `none`.
+ * Makes a model's policy from the `feedback` of its `config.json`. Without one it is `identity` if each cell can read what it
+ * writes, else `none`.
  *
- * @throws Error which says what does not fit.
+ * @throws InputError or Error that says what does not fit.
  */
-export async function createPolicy (options: PolicyOptions | undefined, model: PolicySetting): Promise<{ name: string, policy: Policy }> {
-  const { Hi, Ho } = model.sizes
-  const chosen = options ?? { policy: Hi === Ho ? identity.name : none.name }
+export async function createPolicy (options: PolicyOptions | undefined, model: PolicySetting): Promise<NamedPolicy> {
+  const { layers } = model
+  const { Hi, Ho } = sizesOf(layers)
+  const reads = layers.nodes.length > 1 || directionsOf(layers) === 2 || Hi === Ho
+  const chosen = options ?? { policy: reads ? identity.name : none.name }
   const kind = POLICIES.find(({ name }) => name === chosen.policy)
   if (kind === undefined) {
     const names = POLICIES.map(({ name }) => name).join(', ')
     throw new InputError('malformed', { path: '/feedback/policy', message: `expected one of ${names}, got ${JSON.stringify(chosen.policy)}` })
   }
-  return { name: kind.name, policy: await kind.create(chosen, model) }
+  return { name: kind.name, options: chosen, policy: await kind.create(chosen, model) }
 }

@@ -1,94 +1,65 @@
 import type { TSchema } from 'typebox'
-import type { CellSizes } from '../../network/cell.ts'
-import type { LinearFeedback } from '../../engine/engine.ts'
-import type { Tensor } from '../../tensor/tensor.ts'
+import type { Layers } from '../../network/layers.ts'
+import type { Wiring } from '../../network/network.ts'
+import type { Host } from '../../scheduler/task.ts'
 
 /**
- * A kind of feedback policy, as `config.json` names it. Adding one is a file here and a line in `policies.ts`.
+ * A kind of feedback policy, as `config.json` names it: a name for a wiring. Adding one is a file here and a line in
+ * `policies.ts`.
  */
 export interface PolicyKind {
   readonly name: string
   /** What it does, in a sentence, for the documentation. */
   readonly summary: string
-  /** What a request's `context` may hold; left out where that is the model's own affair. */
-  readonly context?: TSchema
   /**
-   * Makes the policy of one model of its `feedback` options in `config.json`.
+   * Makes the policy of one model from its `feedback` options in `config.json`.
    *
-   * @throws InputError or Error where the options or the sizes do not fit; the message says what would.
+   * @throws InputError or Error if the options or the sizes do not fit; the message says what would.
    */
   create (options: unknown, model: PolicySetting): Policy | Promise<Policy>
 }
 
 /** What a model brings for its policy. */
 export interface PolicySetting {
-  readonly sizes: CellSizes
-  /** The model's own folder, where it has one. */
+  readonly layers: Layers
+  /** The model's own folder, if it has one. */
   readonly folder: string | undefined
-  /** A tensor of the model's file, by name; throws where there is none. */
+  /** A tensor of the model's file, by name; throws if there is none. */
   readonly tensor: (name: string) => { readonly shape: readonly number[], readonly data: Float32Array }
 }
 
-/** A model's way to make the next `h_in` of the last `h_out`, `[Ho] -> [Hi]`. */
+/** A model's way to make what its first cell reads from step to step. */
 export interface Policy {
+  /** Left out if only the client knows: then a request is one step. */
+  readonly wiring?: Wiring | undefined
+  /**
+   * What the first feed sees: h = h_0, or zeros, then a read; h = x, then a read; or no read, and then the read and the lets
+   * are zeros.
+   */
+  readonly initial: 'read' | 'x' | 'no-read'
+  /** The width of the x that a sequence brings: what the wiring leaves of I; 0 if it brings none. */
+  readonly x: number
   /** The JSON schema of a request's `context`. */
   readonly context: TSchema
-  /**
-   * Takes up one request.
-   *
-   * @throws InputError where its context does not fit.
-   */
-  bind (context: unknown, shape: RequestShape): Feedback
-}
-
-/** The outline of a request, to which its context must fit. */
-export interface RequestShape {
-  /** B */
-  readonly rows: number
-  /** T, the longest row's. */
-  readonly steps: number
-  /** Each row's own number of steps. */
-  readonly lengths: readonly number[]
-  /** Whether the request has a batch dimension; a context without one is then a row's. */
-  readonly batched: boolean
+  /** The width of the request's `vectors`, if the wiring has them. */
+  readonly vectors?: number | undefined
+  /** What makes `h_in` outside of the engine, if the wiring says `host`. */
+  readonly host?: OpenHost | undefined
 }
 
 /**
- * A policy at work on one request. Vectors are given as an array and the offset where they start in it, so that nothing
- * is allocated per step.
+ * Takes up one request.
+ *
+ * @throws InputError if its context does not fit.
  */
-export interface Feedback {
-  /** Whether `next` can tell what step `t` reads; only the client knows where it cannot. */
-  knows (t: number): boolean
-  /**
-   * Makes what a row reads at step `t`, of its `h` after the step before (zeros before the first step).
-   *
-   * @param h `[Ho]` from `hAt` on.
-   * @param hIn `[Hi]` from `hInAt` on, written.
-   * @throws InputError where the operator's own code fails.
-   */
-  next (row: number, t: number, h: Float32Array, hAt: number, hIn: Float32Array, hInAt: number): void
-  /** Turns a step's `h_out`, `[Ho]` from `hAt` on, into the policy's own, in place. `x` is the step's `[I]`. */
-  readonly adjust?: (x: Float32Array, xAt: number, h: Float32Array, hAt: number) => void
-  /** The same feedback in the engine's terms, where it has them. */
-  readonly linear?: LinearTerms
-  /** The attention weights of every step, `[B, T, N]`, where the request asked for them. */
-  readonly weights?: Tensor
-}
+export type OpenHost = (context: unknown, rows: HostRows) => Host
 
-/** A feedback that an engine can do by itself: `h` so many times, then a vector; or a projection of `h`. */
-export interface LinearTerms {
-  readonly repeat: number
-  readonly vectors?: VectorSource
-  readonly projection?: NonNullable<LinearFeedback['projection']>
-}
-
-/** Vectors that a request brings, one a row or one a row and step. */
-export interface VectorSource {
-  readonly data: Float32Array
-  /** D */
-  readonly size: number
-  readonly perStep: boolean
-  /** Where the vector of a row at step `t` starts in `data`. */
-  offset (row: number, t: number): number
+/** The rows of a request, as a host sees them. */
+export interface HostRows {
+  /** B */
+  readonly rows: number
+  /** A named slice of a row's state: `h0`, `c0`, `h_in`, `host`; a view, which may be written. */
+  state (row: number, name: string): Float32Array
+  /** What a row reads as x at a step, `[I]`. */
+  x (row: number, t: number): Float32Array
 }

@@ -1,27 +1,32 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { Admission } from '../../scheduler/admission.ts'
-import type { Meter } from '../../scheduler/meter.ts'
+import type { SchedulerEvents } from '../../scheduler/events.ts'
 
 /** 100 us to 10 s. */
 const SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 
+/** The label `model` of series that belong to no model; no file can have this name. */
+export const NO_MODEL = 'n/a'
+
 export interface Metrics {
   readonly register: Registry
-  /** What the schedulers tell. */
-  readonly meter: Meter
-  /** A request has been answered. `rejected` is the kind of refusal, where it was one. */
+  /** What the scheduler reports. */
+  readonly events: SchedulerEvents
+  /** A request has been answered. `rejected` is the kind of error, if it was one. */
   answered (labels: { route: string, model: string, status: number }, seconds: number, rejected: string | undefined): void
 }
 
 /**
  * The metrics of a process, in base units.
  *
- * @param build what runs, as labels of `cellserve_build_info`.
+ * @param build labels of `cellserve_build_info`: what runs.
  */
 export function createMetrics (admission: Admission, build: { version: string, engine: string, backend: string }): Metrics {
   const register = new Registry()
   const registers = [register]
-  collectDefaultMetrics({ register, prefix: 'cellserve_' })
+  collectDefaultMetrics({ register })
+  // These are gauges with the names of counters; others report the same by kind.
+  for (const kind of ['handles', 'requests', 'resources']) register.removeSingleMetric(`nodejs_active_${kind}_total`)
 
   new Gauge({ name: 'cellserve_build_info', help: 'What runs; always 1.', labelNames: ['version', 'engine', 'backend'], registers }).set(build, 1)
   const live = (name: string, help: string, value: () => number): Gauge =>
@@ -36,23 +41,23 @@ export function createMetrics (admission: Admission, build: { version: string, e
     buckets: SECONDS,
     registers
   })
-  const rejected = new Counter({ name: 'cellserve_rejected_total', help: 'Requests refused, by reason.', labelNames: ['reason'], registers })
-  const queue = new Histogram({ name: 'cellserve_queue_duration_seconds', help: 'Time from a request\'s acceptance to its first step.', buckets: SECONDS, registers })
-  const compute = new Histogram({ name: 'cellserve_compute_duration_seconds', help: 'Time of a call of the engine.', buckets: SECONDS, registers })
-  const batch = new Histogram({ name: 'cellserve_batch_rows', help: 'Rows computed together.', buckets: [1, 2, 4, 8, 16, 32, 64, 128], registers })
-  const steps = new Counter({ name: 'cellserve_steps_total', help: 'Steps computed, those of every row.', registers })
-  const queued = new Gauge({ name: 'cellserve_queued_rows', help: 'Rows that waited for their turn when the latest batch was made.', registers })
+  const rejected = new Counter({ name: 'cellserve_rejected_total', help: 'Rejected requests, by reason.', labelNames: ['reason'], registers })
+  const queue = new Histogram({ name: 'cellserve_queue_duration_seconds', help: 'Time from a request\'s acceptance to its first step.', labelNames: ['model'], buckets: SECONDS, registers })
+  const compute = new Histogram({ name: 'cellserve_compute_duration_seconds', help: 'Time of a call of the engine.', labelNames: ['model'], buckets: SECONDS, registers })
+  const batch = new Histogram({ name: 'cellserve_batch_rows', help: 'Rows computed together.', labelNames: ['model'], buckets: [1, 2, 4, 8, 16, 32, 64, 128], registers })
+  const steps = new Counter({ name: 'cellserve_steps_total', help: 'Steps computed, those of every row.', labelNames: ['model'], registers })
+  const queued = new Gauge({ name: 'cellserve_queued_rows', help: 'Rows that waited for their turn when the latest batch was made.', labelNames: ['model'], registers })
 
   return {
     register,
-    meter: {
-      computed (rows, count, seconds) {
-        batch.observe(rows)
-        steps.inc(rows * count)
-        compute.observe(seconds)
+    events: {
+      computed (model, rows, count, seconds) {
+        batch.observe({ model }, rows)
+        steps.inc({ model }, rows * count)
+        compute.observe({ model }, seconds)
       },
-      began: (seconds) => queue.observe(seconds),
-      queued: (rows) => queued.set(rows)
+      began: (model, seconds) => queue.observe({ model }, seconds),
+      queued: (model, rows) => queued.set({ model }, rows)
     },
     answered (labels, seconds, reason) {
       requests.observe(labels, seconds)

@@ -13,17 +13,13 @@ export function requestId ({ headers: { 'x-request-id': given } }: { headers: In
   return typeof given === 'string' && ID.test(given) ? given : randomUUID()
 }
 
-/** A request's logger, which knows the trace that its `traceparent` names. */
+/** A request's logger, with the trace id of its `traceparent`. */
 export function requestLogger (logger: FastifyBaseLogger, bindings: object, options: object, { headers: { traceparent } }: IncomingMessage): FastifyBaseLogger {
   const trace = typeof traceparent === 'string' ? TRACEPARENT.exec(traceparent)?.[1] : undefined
   return logger.child(trace === undefined ? bindings : { ...bindings, traceId: trace }, options)
 }
 
-/** Tells every client the id of its request, and logs its answer where that is wanted. */
-export default fp<{ accessLog: boolean }>(async (app, { accessLog }) => {
+/** Sends every client the id of its request. */
+export default fp(async (app) => {
   app.addHook('onRequest', async ({ id }, reply) => { reply.header('x-request-id', id) })
-  if (!accessLog) return
-  app.addHook('onResponse', async ({ log, method, url }, { statusCode, elapsedTime }) => {
-    log.info({ method, path: url.split('?', 1)[0].slice(0, 256), status: statusCode, milliseconds: Math.round(elapsedTime * 1000) / 1000 }, 'answered')
-  })
 }, { name: 'identity', fastify: '5.x' })

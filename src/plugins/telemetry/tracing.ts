@@ -1,5 +1,9 @@
+import { setTimeout } from 'node:timers/promises'
 import type { Span } from '@opentelemetry/api'
 import fp from 'fastify-plugin'
+
+/** How long the last traces may take, in milliseconds. */
+const LAST_EXPORT = 2000
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -8,8 +12,8 @@ declare module 'fastify' {
 }
 
 /**
- * Tells an OpenTelemetry collector of every request, over OTLP, where the standard variables of the environment name one
- * (OTEL_EXPORTER_OTLP_ENDPOINT, or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT). Its packages are not loaded otherwise.
+ * Sends a span per request to an OpenTelemetry collector over OTLP, if the standard environment variables name one
+ * (OTEL_EXPORTER_OTLP_ENDPOINT or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT). Otherwise its packages are not loaded.
  */
 export default fp<{ version: string }>(async (app, { version }) => {
   if (!isWanted(process.env)) return
@@ -44,7 +48,8 @@ export default fp<{ version: string }>(async (app, { version }) => {
   })
   app.addHook('onClose', async () => {
     try {
-      await provider.shutdown()
+      // A collector that does not answer keeps nothing from ending.
+      await Promise.race([provider.shutdown(), setTimeout(LAST_EXPORT, undefined, { ref: false }).then(() => { throw new Error('the collector does not answer') })])
     } catch (error) {
       app.log.warn(error, 'the last traces could not be sent')
     }

@@ -1,27 +1,10 @@
 import assert from 'node:assert/strict'
-import { Writable } from 'node:stream'
-import { test, type TestContext } from 'node:test'
-import { pino, type Level } from 'pino'
+import { test } from 'node:test'
 import supertest from 'supertest'
-import { createService } from '../../../src/service.ts'
-import { buildTestApp, testConfig, testEngine } from '../../support/app.ts'
+import { buildTestApp } from '../../support/app.ts'
+import { logged } from '../../support/logged.ts'
 
-/** A service, and all that it logs. */
-async function logged (t: TestContext, level: Level, ...flags: string[]) {
-  let text = ''
-  const sink = new Writable({
-    write (chunk, _encoding, done) {
-      text += String(chunk)
-      done()
-    }
-  })
-  const { app } = await createService(testConfig(...flags), await testEngine(), pino({ level }, sink))
-  t.after(() => app.close())
-  await app.listen({ host: '127.0.0.1', port: 0 })
-  return { request: supertest(app.server), lines: () => text.trim().split('\n').map((line): Record<string, unknown> => JSON.parse(line)), text: () => text }
-}
-
-test('a request keeps its id, where that is harmless, and gets one otherwise', async (t) => {
+test('a request keeps its id if that is harmless, and gets one otherwise', async (t) => {
   const request = supertest((await buildTestApp(t)).server)
   assert.equal((await request.get('/models').set('x-request-id', 'abc-123:4/5').expect(200)).headers['x-request-id'], 'abc-123:4/5')
   for (const id of [undefined, '', 'with space', 'x'.repeat(129), '{"level":60}']) {
@@ -30,7 +13,7 @@ test('a request keeps its id, where that is harmless, and gets one otherwise', a
   }
 })
 
-test('with --access-log an answer is a line, which knows its request and its trace', async (t) => {
+test('with --access-log each answer is a line with the ids of its request and its trace', async (t) => {
   const { request, lines } = await logged(t, 'info', '--access-log')
   await request.post('/step?x=secret').set({ 'x-request-id': 'mine', traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' }).send({ x: [1, 2] }).expect(200)
   await request.post('/step').set({ traceparent: '00-00000000000000000000000000000000-b7ad6b7169203331-01' }).send({ x: 1 }).expect(400)

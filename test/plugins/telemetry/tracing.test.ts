@@ -13,12 +13,14 @@ interface Span {
   readonly attributes: Array<{ key: string, value: { stringValue?: string, intValue?: number } }>
 }
 
-/** A collector of OTLP over HTTP, and what it has been sent. */
+/** An OTLP collector over HTTP, and what it has received. */
 async function startCollector (t: TestContext): Promise<{ url: string, bodies: string[] }> {
   const bodies: string[] = []
-  const server = createServer(async (request, response) => {
-    if (request.url === '/v1/traces') bodies.push(await text(request))
-    response.writeHead(200, { 'content-type': 'application/json' }).end('{}')
+  const server = createServer((request, response) => {
+    void text(request).then((body) => {
+      if (request.url === '/v1/traces') bodies.push(body)
+      response.writeHead(200, { 'content-type': 'application/json' }).end('{}')
+    })
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -39,7 +41,7 @@ function setEnvironment (t: TestContext, values: Record<string, string>): void {
   })
 }
 
-test('requests are told to the collector that the environment names, in the trace of their caller', async (t) => {
+test('the collector that the environment names gets a span per request, in the trace of their caller', async (t) => {
   const { url, bodies } = await startCollector(t)
   setEnvironment(t, { OTEL_EXPORTER_OTLP_ENDPOINT: url, OTEL_SERVICE_NAME: 'cells-of-mine' })
   const { app } = await startService({ after: () => {} })
@@ -62,13 +64,28 @@ test('requests are told to the collector that the environment names, in the trac
   assert.notEqual(spans[1].traceId, spans[0].traceId)
 })
 
-test('nothing is told where that is turned off', async (t) => {
+test('nothing is sent if tracing is turned off', async (t) => {
   const { url, bodies } = await startCollector(t)
   setEnvironment(t, { OTEL_EXPORTER_OTLP_ENDPOINT: url, OTEL_SDK_DISABLED: 'true' })
   const { app } = await startService({ after: () => {} })
   await supertest(app.server).post('/step').send({ x: [1, 2] }).expect(200)
   await app.close()
   assert.deepEqual(bodies, [])
+})
+
+test('a collector that never answers delays the end by no more than two seconds', async (t) => {
+  const silent = createServer(() => {})
+  silent.listen(0, '127.0.0.1')
+  await once(silent, 'listening')
+  t.after(() => { silent.close().closeAllConnections() })
+  const address = silent.address()
+  assert.ok(typeof address === 'object' && address !== null)
+  setEnvironment(t, { OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${address.port}` })
+  const { app } = await startService({ after: () => {} })
+  await supertest(app.server).post('/step').send({ x: [1, 2] }).expect(200)
+  const start = performance.now()
+  await app.close()
+  assert.ok(performance.now() - start < 4000)
 })
 
 test('a collector that is not there harms nobody', async (t) => {

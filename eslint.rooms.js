@@ -1,0 +1,54 @@
+import { readdirSync } from 'node:fs'
+
+/** The engines' interface, without the engines. */
+const ENGINE = ['engine/engine.ts', 'engine/program.ts']
+
+/**
+ * What each room of src/ may import besides itself and packages: other rooms, or single files. Files of src/ that are not
+ * named here put the rooms together and may import any.
+ */
+const ROOMS = {
+  'errors.ts': [],
+  tensor: ['errors.ts'],
+  network: ['tensor', 'errors.ts'],
+  weights: ['network', 'tensor', 'errors.ts'],
+  engine: ['network', 'tensor', 'errors.ts'],
+  scheduler: [...ENGINE, 'network', 'tensor', 'errors.ts'],
+  model: ['scheduler', ...ENGINE, 'network', 'tensor', 'errors.ts'],
+  wire: ['engine/addon.ts', 'tensor', 'errors.ts'],
+  plugins: ['model', 'wire', 'tensor', 'errors.ts', 'config'],
+  routes: ['plugins', 'model', 'wire', 'tensor', 'errors.ts', 'config'],
+  client: []
+}
+
+/** Imports that the rooms do not allow and that are to go: the importing file, and what it may import for now. */
+const EXCEPTIONS = {
+  'plugins/admission.ts': ['scheduler/admission.ts', 'scheduler/cancellation.ts'],
+  'plugins/telemetry/metrics.ts': ['scheduler/admission.ts', 'scheduler/events.ts'],
+  'routes/sequence.ts': ['scheduler/cancellation.ts']
+}
+
+export default [
+  ...Object.entries(ROOMS).map(([room, allowed]) => rule(room.endsWith('.ts') ? `src/${room}` : `src/${room}/**`, room, allowed)),
+  ...Object.entries(EXCEPTIONS).map(([file, more]) => rule(`src/${file}`, file.split('/')[0], [...ROOMS[file.split('/')[0]], ...more])),
+  forbid('test/**', String.raw`^(?:\.\./)+bench/`, 'What tests and benchmarks share is in test/support.'),
+  forbid('bench/**', String.raw`^(?:\.\./)+test/(?!support/)`, 'What tests and benchmarks share is in test/support.')
+]
+
+function rule (files, room, allowed) {
+  const forbidden = readdirSync('src').filter((name) => name !== room && !allowed.includes(name)).map((name) => {
+    const exempt = allowed.filter((path) => path.startsWith(`${name}/`)).map((path) => path.slice(name.length + 1))
+    return name.endsWith('.ts') ? `${name}$` : `${name}/${exempt.length > 0 ? `(?!(?:${exempt.join('|')})$)` : ''}`
+  })
+  return forbid(files, String.raw`^(?:\./|(?:\.\./)+)(?:${forbidden.join('|')})`, `src/${room} may import ${allowed.join(', ') || 'no other room'}.`)
+}
+
+function forbid (files, regex, message) {
+  return {
+    files: [files],
+    rules: {
+      'no-restricted-imports': ['error', { patterns: [{ regex, message }] }],
+      'no-restricted-syntax': ['error', { selector: `ImportExpression[source.value=/${regex.replaceAll('/', String.raw`\/`)}/]`, message }]
+    }
+  }
+}

@@ -1,0 +1,86 @@
+// Compiles src/ to dist/, unless dist/ was compiled from the same sources.
+//
+//     node scripts/build.mjs                  fails if there is no compiler
+//     node scripts/build.mjs --if-possible    says so and continues: an install without development dependencies has none
+
+import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join, relative, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
+const dist = join(root, 'dist')
+/** The digest of the sources that dist/ was compiled from. Times would not work, because a copy of a checkout has new ones. */
+const STAMP = '.sources'
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const problem = build()
+  if (problem !== undefined) console.log(`cellserve: not compiled: ${problem}`)
+  if (problem !== undefined && !process.argv.includes('--if-possible')) process.exitCode = 1
+}
+
+/**
+ * Compiles the sources if they have changed.
+ *
+ * @returns why dist/ does not match the sources, or undefined if it does.
+ */
+export function build () {
+  // A package or an image has no sources.
+  if (!existsSync(join(root, 'src'))) return undefined
+  const sources = digest()
+  if (read(join(dist, STAMP)) === sources) return undefined
+  const tsc = findCompiler()
+  if (tsc === undefined) return 'dist/ is not of these sources and the compiler, a development dependency, is not installed: `npm ci` installs it, Node.js 22.18 and newer need none'
+
+  // Other processes may run from dist/ or compile at the same time, so each file is moved into place complete.
+  const staging = join(root, `dist.${process.pid}`)
+  try {
+    const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--outDir', staging], { cwd: root, stdio: 'inherit' })
+    if (status !== 0) return 'src/ has errors'
+    writeFileSync(join(staging, STAMP), sources)
+    replace(staging)
+    return undefined
+  } finally {
+    rmSync(staging, { recursive: true, force: true })
+  }
+}
+
+function replace (staging) {
+  const files = filesOf(staging)
+  for (const file of [...files.filter((each) => each !== STAMP), STAMP]) {
+    mkdirSync(dirname(join(dist, file)), { recursive: true })
+    renameSync(join(staging, file), join(dist, file))
+  }
+  for (const file of filesOf(dist)) if (!files.includes(file)) rmSync(join(dist, file), { force: true })
+}
+
+function digest () {
+  const hash = createHash('sha256')
+  for (const file of ['tsconfig.json', 'tsconfig.build.json', ...filesOf(join(root, 'src')).map((each) => join('src', each))]) {
+    hash.update(`${file}\0`).update(readFileSync(join(root, file))).update('\0')
+  }
+  return hash.digest('hex')
+}
+
+function filesOf (folder) {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile()).map(({ parentPath, name }) => relative(folder, join(parentPath, name))).sort()
+}
+
+function findCompiler () {
+  try {
+    return createRequire(import.meta.url).resolve('typescript/bin/tsc')
+  } catch {
+    return undefined
+  }
+}
+
+function read (file) {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch {
+    return undefined
+  }
+}

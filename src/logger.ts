@@ -1,0 +1,38 @@
+import { pino, type Logger } from 'pino'
+
+/** The most bytes of lines that may wait for a slow reader. */
+const MAX_WAITING = 2 ** 20
+
+/** A log on standard output: JSON lines; pretty-printed on a terminal. */
+export function createLogger (level: string): Logger {
+  if (process.stdout.isTTY) return pino({ level, transport: { target: 'pino-pretty' } })
+  return pino({ level }, createDestination(process.stdout))
+}
+
+/** What lines are written to. */
+interface Output {
+  readonly writableLength: number
+  write (line: string): unknown
+  on (event: 'error', listener: () => void): unknown
+}
+
+/**
+ * Writes lines as long as that is possible. A full disk, and a reader that stalls or has gone, cost lines: they do not end the
+ * service, and do not keep it from ending. The next line that can be written is preceded by one that says so.
+ */
+export function createDestination (output: Output): { write (line: string): void } {
+  let lost = false
+  output.on('error', () => { lost = true })
+  return {
+    write (line) {
+      if (output.writableLength > MAX_WAITING) {
+        lost = true
+        return
+      }
+      const report = lost
+      lost = false
+      if (report) output.write(`${JSON.stringify({ level: pino.levels.values.warn, time: Date.now(), msg: 'log lines were lost' })}\n`)
+      output.write(line)
+    }
+  }
+}

@@ -1,0 +1,106 @@
+import type { States } from '../network/states.ts'
+import type { Kept } from '../scheduler/task.ts'
+import { Tensor } from '../tensor/tensor.ts'
+import type { Shape } from './network.ts'
+import type { Outline } from './request.ts'
+import type { KeptPart, Served } from './tasks.ts'
+
+/** Shapes are told with `[B]`; without it if the request has none. */
+export interface StepAnswer {
+  /** `[B][Ho]`; in a stack every node's, one after the other. */
+  readonly h_out: Tensor
+  /** `[B][Ho]`, of an LSTM. */
+  readonly c_out?: Tensor
+}
+
+/** Where a sequence has come to. */
+export interface SequenceStates extends StepAnswer {
+  /** `[B][Hi]`: what the wiring would feed to the next step; left out if only the client knows. */
+  readonly h_next?: Tensor
+}
+
+export interface SequenceAnswer extends SequenceStates {
+  /** `[B][T][D * Ho]`, or `[B][1][D * Ho]` of the last steps. */
+  readonly output: Tensor
+  /** `[B][T + 1][...]`, or `[B][1][...]` of the last entries. */
+  readonly parts?: Readonly<Record<string, Tensor>>
+}
+
+/** One step of a sequence. */
+export interface SequenceStep {
+  readonly t: number
+  /** `[B][D * Ho]`, zeros past a row's length. */
+  readonly output?: Tensor
+  /** `[B][...]`: the entry that was made after the step, or as it began if x is part of it. */
+  readonly parts?: Readonly<Record<string, Tensor>>
+}
+
+/** The states that a task has come to. */
+export function statesAnswer (served: Served, shape: Shape, { rows, batched }: Outline): SequenceStates {
+  const gather = (letter: string, width: number): Tensor => {
+    const data = new Float32Array(rows * width)
+    let at = 0
+    for (const { stage, node } of shape.places) at += stateOf(served, stage).take(`${letter}${node}`, data, width, at)
+    return new Tensor(batched ? [rows, width] : [width], data)
+  }
+  const h = gather('h', shape.hOut)
+  return {
+    h_out: h,
+    ...(shape.c > 0 && { c_out: gather('c', shape.c) }),
+    ...(served.next !== undefined && { h_next: served.next === 'h' ? h : hNext(served, shape, rows, batched) })
+  }
+}
+
+function hNext (served: Served, { hIn }: Shape, rows: number, batched: boolean): Tensor {
+  const data = new Float32Array(rows * hIn)
+  stateOf(served, 0).take('h_in', data, hIn, 0)
+  return new Tensor(batched ? [rows, hIn] : [hIn], data)
+}
+
+function stateOf ({ states }: Served, stage: number): States {
+  // A step of the bare network goes through a stage of its own.
+  return states[Math.min(stage, states.length - 1)]
+}
+
+/** All steps, or each row's last. */
+export function outputAnswer (served: Served, { rows, steps, lengths, batched }: Outline, { output: width, places }: Shape, sequences: boolean): Tensor {
+  const { output } = served
+  if (sequences && output !== undefined) return new Tensor(batched ? [rows, steps, width] : [steps, width], output.data)
+  const last = new Float32Array(rows * width)
+  if (output === undefined) stateOf(served, 0).take(`h${places.length - 1}`, last, width, 0)
+  else lengths.forEach((length, row) => { last.set(entryOf(output, row, length - 1), row * width) })
+  return new Tensor(batched ? [rows, 1, width] : [1, width], last)
+}
+
+/** The parts that a request asked for, by name. */
+export function partsAnswer (parts: ReadonlyMap<string, KeptPart>, { rows, batched }: Outline): { parts?: Record<string, Tensor> } {
+  if (parts.size === 0) return {}
+  return {
+    parts: Object.fromEntries([...parts].map(([name, { kept: { data, entries, width } }]) =>
+      [name, new Tensor(batched ? [rows, entries, width] : [entries, width], data)]))
+  }
+}
+
+/** A step for a line of a stream. */
+export function stepAnswer ({ output, parts }: Served, t: number, outline: Outline): SequenceStep {
+  return {
+    t,
+    ...(output !== undefined && { output: gatherStep(output, t, t, outline) }),
+    ...(parts.size > 0 && { parts: Object.fromEntries([...parts].map(([name, { kept, late }]) => [name, gatherStep(kept, t, late ? t : t + 1, outline)])) })
+  }
+}
+
+/** An entry of every row, zeros past a row's length. */
+function gatherStep (kept: Kept, t: number, entry: number, { rows, lengths, batched }: Outline): Tensor {
+  const { width } = kept
+  const step = new Float32Array(rows * width)
+  for (let row = 0; row < rows; row++) {
+    if (t < lengths[row]) step.set(entryOf(kept, row, entry), row * width)
+  }
+  return new Tensor(batched ? [rows, width] : [width], step)
+}
+
+function entryOf ({ data, entries, width }: Kept, row: number, entry: number): Float32Array {
+  const at = (row * entries + entry % entries) * width
+  return data.subarray(at, at + width)
+}

@@ -1,0 +1,35 @@
+import Type, { type TObject } from 'typebox'
+import { TensorSchema } from '../../tensor/schema.ts'
+
+/** What a request's `context` holds, by what the model's wiring is made from. */
+
+const VECTORS = {
+  vectors: TensorSchema({ ranks: [1, 2, 3], documented: 3, ragged: true }, {
+    description: 'The wiring\'s part `vectors`: [D] for all rows, [B][D] one per row, or [B][T][D] one per row and step (without a batch dimension [D] or [T][D]).'
+  })
+}
+
+const SUPPORT = {
+  support: TensorSchema({ ranks: [2, 3], documented: 3, ragged: true }, {
+    description: 'The support vectors that are attended to: [N][D] for all rows, or [B][N][D] those of each row, of which there may be different numbers.'
+  }),
+  support_lengths: Type.Optional(Type.Array(Type.Integer({ minimum: 1 }), {
+    description: 'How many support vectors are each row\'s own, if `support` is [B][N][D] and padded to the longest: [B].'
+  }))
+}
+
+const options = { additionalProperties: false } as const
+
+const NoContext = Type.Object({}, { ...options, description: 'The wiring needs no context.' })
+const VectorsContext = Type.Object(VECTORS, { ...options, title: 'VectorsContext', description: 'For a wiring with `vectors`.' })
+const SupportContext = Type.Object(SUPPORT, { ...options, title: 'SupportContext', description: 'For a wiring with an attention read.' })
+const VectorsSupportContext = Type.Object({ ...VECTORS, ...SUPPORT }, { ...options, title: 'VectorsSupportContext', description: 'For a wiring with `vectors` and an attention read.' })
+
+/** The schemas of the contexts that a request may bring. */
+export const CONTEXTS: readonly TObject[] = [VectorsContext, SupportContext, VectorsSupportContext]
+
+/** The schema of what a wiring needs from a request. */
+export function contextOf ({ vectors = false, support = false }: { readonly vectors?: boolean, readonly support?: boolean }): TObject {
+  if (vectors) return support ? VectorsSupportContext : VectorsContext
+  return support ? SupportContext : NoContext
+}

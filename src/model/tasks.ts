@@ -1,0 +1,244 @@
+import type { LoadedNetwork } from '../engine/engine.ts'
+import { lateness, type Program } from '../engine/program.ts'
+import { unprocessable } from '../errors.ts'
+import { partsOf, type Feed } from '../network/feed.ts'
+import type { Stage } from '../network/network.ts'
+import { findSlice } from '../network/state.ts'
+import { States } from '../network/states.ts'
+import type { Call } from '../scheduler/cancellation.ts'
+import type { OutputWindow } from '../scheduler/output-window.ts'
+import type { StageQueue } from '../scheduler/stage-queue.ts'
+import type { Host, Kept, Pass, Sink, Stream, Task } from '../scheduler/task.ts'
+import type { Context } from './context.ts'
+import type { Shape } from './network.ts'
+import type { OpenHost, Policy } from './policies/policy.ts'
+import { expandState, type Outline, type SequenceRequest, type StepRequest } from './request.ts'
+
+/** A task made from a request, and the tensors that its answer is made from. */
+export interface Served {
+  readonly task: Task
+  /** One per pass. */
+  readonly states: readonly States[]
+  /** `[B, entries, D * Ho]`, if outputs are kept. */
+  readonly output: Kept | undefined
+  readonly parts: ReadonlyMap<string, KeptPart>
+  /** The slices of the states that are `h_next`, if the server knows it. */
+  readonly next: 'h' | 'h_in' | undefined
+  dispose (): void
+}
+
+/** A part that is answered. */
+export interface KeptPart {
+  readonly kept: Kept
+  /** Whether entry t is what fed step t and made as it began, so that there are T; otherwise there are T + 1. */
+  readonly late: boolean
+}
+
+/** A step of the bare network. */
+export function serveStep (queue: StageQueue, shape: Shape, request: StepRequest, outline: Outline, call: Call): Served {
+  const { rows, lengths } = outline
+  const states = [new States(queue.program.state, rows)]
+  setStates(states, [queue.program], shape, request, rows)
+  if (request.h_0 !== undefined) {
+    if (!carriesH(queue.program, shape)) throw unprocessable('/h_0', 'a step reads it in a GRU whose Hi differs from its Ho alone')
+    states[0].set('c0', expandState(request.h_0, 'h_0', rows, shape.Ho, 'Ho'))
+  }
+  const pass: Pass = { queue, state: states[0].data, inputs: [xStream(request, outline)], sinks: [], peek: false }
+  return { task: { rows, lengths, passes: [pass], call }, states, output: undefined, parts: new Map(), next: undefined, dispose () {} }
+}
+
+/** What a sequence needs beside its request. */
+export interface SequenceSetting {
+  readonly network: LoadedNetwork
+  readonly shape: Shape
+  /** The stages that it goes through. */
+  readonly queues: readonly StageQueue[]
+  readonly policy: Policy
+  readonly context: Context
+  /** How many steps of output are kept; 0 if none. */
+  readonly entries: number
+  /** How many entries of each part are kept; one is the last. */
+  readonly partEntries: number
+  readonly window?: OutputWindow | undefined
+}
+
+/** A sequence through all stages. */
+export function serveSequence (request: SequenceRequest, outline: Outline, setting: SequenceSetting, call: Call): Served {
+  const { network, shape, queues, policy, context, window } = setting
+  const { rows, lengths } = outline
+  const programs = queues.map(({ program }) => program)
+  const states = programs.map(({ state }) => new States(state, rows))
+  setStates(states, programs, shape, request, rows)
+  setFirst(states[0], programs[0], shape, policy, request, outline)
+
+  const parts = keepParts(request.parts ?? [], programs[0], context, rows, setting.partEntries)
+  const outputs = keepOutputs(shape, outline, setting.entries)
+  const next = nextOf(programs[0], shape, policy, context)
+  const memory = context.support === undefined ? undefined : network.remember(0, context.support.data, context.support.counts)
+  const host = policy.host === undefined ? undefined : openHost(policy.host, request, outline, states[0])
+  const passes = queues.map((queue, i): Pass => {
+    const { program } = queue
+    const base = { queue, state: states[i].data, sinks: outputSinks(outputs, shape, i) }
+    // The stages after the first layer's read the outputs of the layer before.
+    if (i > 0) return { ...base, inputs: i < shape.directions ? [xStream(request, outline)] : [keptStream(outputs[Math.floor(i / shape.directions) - 1])], peek: false }
+    return {
+      ...base,
+      sinks: [...base.sinks, ...partSinks(parts, program)],
+      inputs: program.inputs.map(({ name }) => name === 'vectors' ? vectorsOf(context) : xStream(request, outline)),
+      memory,
+      attention: parts.get('attention')?.kept,
+      start: startOf(program, policy, request.h_in !== undefined),
+      peek: program.late && next !== undefined,
+      ...(host !== undefined && { host: { feed: host, first: request.h_in === undefined } })
+    }
+  })
+  return { task: { rows, lengths, passes, call, window }, states, output: outputs.at(-1), parts, next, dispose: () => { memory?.dispose() } }
+}
+
+/** Puts the request's h_in and c_in in the states of the nodes. */
+function setStates (states: readonly States[], programs: readonly Program[], shape: Shape, request: StepRequest, rows: number): void {
+  if (request.c_in !== undefined && shape.c === 0) throw unprocessable('/c_in', 'this network has no c')
+  const h = expandState(request.h_in, 'h_in', rows, shape.hIn, madeUp(shape, 'Hi'))
+  const c = expandState(request.c_in, 'c_in', rows, shape.c, madeUp(shape, 'Ho'))
+  let hAt = 0
+  let cAt = 0
+  for (const { stage, node } of shape.places) {
+    const own = node > 0 || programs[stage].stage.wiring.h === 'own'
+    hAt += states[stage].put(own ? `h${node}` : 'h_in', h, shape.hIn, hAt)
+    if (shape.c > 0) cAt += states[stage].put(`c${node}`, c, shape.c, cAt)
+  }
+}
+
+/** How the numbers of a state are made up, for messages. */
+function madeUp ({ layers, directions }: Shape, size: string): string {
+  if (layers * directions === 1) return size
+  return `${layers} ${layers === 1 ? 'layer' : 'layers'}${directions === 2 ? ', 2 directions' : ''}: one vector each, in torch's order`
+}
+
+/** Puts what the first feed sees in the state: h_0, or x if the wiring starts from that. */
+function setFirst (states: States, program: Program, shape: Shape, { initial, wiring }: Policy, request: SequenceRequest, outline: Outline): void {
+  const { rows } = outline
+  const last = `h${program.stage.nodes.length - 1}`
+  const own = program.stage.wiring.h === 'own'
+  const given = request.h_in !== undefined
+  if (given && program.late) states.set('given', new Float32Array(rows).fill(1))
+  if (request.h_0 !== undefined) {
+    const carried = carriesH(program, shape)
+    if (shape.directions === 2 || (wiring === undefined && !carried)) throw unprocessable('/h_0', 'nothing reads it: this model has no feedback that starts from it')
+    const h = expandState(request.h_0, 'h_0', rows, shape.Ho, 'Ho')
+    if (!(own && given)) states.set(last, h)
+    if (carried) states.set('c0', h)
+  } else if (initial === 'x' && !(own && given)) {
+    const { data, rowStride } = xStream(request, outline)
+    const h = new Float32Array(rows * shape.Ho)
+    for (let row = 0; row < rows; row++) h.set(data.subarray(row * rowStride, row * rowStride + shape.Ho), row * shape.Ho)
+    states.set(last, h)
+  }
+}
+
+/** Whether the carry is the last h of a GRU, which its Hi leaves no room for. */
+function carriesH ({ state }: Program, { c }: Shape): boolean {
+  return c === 0 && findSlice(state, 'c0') !== undefined
+}
+
+/** Which instructions make what feeds the first step. */
+function startOf ({ read, feed, instructions, stage }: Program, { initial }: Policy, given: boolean): Pass['start'] {
+  const to = given ? feed : instructions.length
+  // What is made for h_in alone is not needed if the request gives that; and some wirings start without a read.
+  const from = initial === 'no-read' || (given && !isReadBeforeCells(stage)) ? feed : read
+  return from < to ? { from, to } : undefined
+}
+
+/** Whether a read, or a let that is made as a step ends, is part of more than h_in. */
+function isReadBeforeCells (stage: Stage): boolean {
+  const { x, lets } = stage.wiring
+  const isLate = lateness(stage)
+  const kept = new Set(['read', ...lets.filter(({ feed }) => !isLate(feed)).map(({ name }) => name)])
+  return [x, ...lets.filter(({ feed }) => isLate(feed)).map(({ feed }) => feed)].some((feed) => [...partsOf(feed)].some((name) => kept.has(name)))
+}
+
+/** What `h_next` is, if it can be told without the client: what the first node reads next, or all nodes' own h. */
+function nextOf (program: Program, { directions }: Shape, { wiring }: Policy, { vectors }: Context): Served['next'] {
+  if (wiring === undefined || directions === 2) return undefined
+  const { h } = program.stage.wiring
+  if (h === 'own') return 'h'
+  if (!program.late || typeof h === 'string') return 'h_in'
+  return vectors?.stepStride === 0 && !inputsOf(h, program.stage).has('x') ? 'h_in' : undefined
+}
+
+/** The inputs that a feed is made from, by way of lets too. */
+function inputsOf (feed: Feed, stage: Stage): Set<string> {
+  const names = new Set<string>()
+  for (const name of partsOf(feed)) {
+    const made = stage.wiring.lets.find((each) => each.name === name)
+    if (made !== undefined) for (const inner of inputsOf(made.feed, stage)) names.add(inner)
+    else if (stage.inputs.some((input) => input.name === name)) names.add(name)
+  }
+  return names
+}
+
+function openHost (open: OpenHost, { context = {}, x }: SequenceRequest, outline: Outline, states: States): Host {
+  const width = x?.shape[x.rank - 1] ?? 0
+  const { rowStride, stepStride, data } = xStream({ x }, outline)
+  return open(context, {
+    rows: outline.rows,
+    state: (row, name) => states.of(row, name),
+    x (row, t) {
+      const at = row * rowStride + Math.min(t, outline.lengths[row] - 1) * stepStride
+      return data.subarray(at, at + width)
+    }
+  })
+}
+
+/** `[B, entries, D * Ho]` for the last layer, all steps for the others. */
+function keepOutputs ({ directions, layers, output, Ho }: Shape, { rows, steps }: Outline, entries: number): Kept[] {
+  if (directions === 2) return Array.from({ length: layers }, () => createKept(rows, steps, 2 * Ho))
+  return entries === 0 ? [] : [createKept(rows, entries, output)]
+}
+
+function outputSinks (outputs: readonly Kept[], { directions, Ho }: Shape, i: number): Sink[] {
+  if (outputs.length === 0) return []
+  return [{ output: 0, kept: outputs[Math.floor(i / directions)], offset: i % directions * Ho, shift: 0 }]
+}
+
+/**
+ * Makes room for the parts that a request asks for.
+ *
+ * @throws InputError if there is no such part, which says which there are.
+ */
+function keepParts (names: readonly string[], { outputs, attention }: Program, { support }: Context, rows: number, entries: number): Map<string, KeptPart> {
+  const known = [...outputs.filter(({ asked }) => asked).map(({ name }) => name), ...(attention === undefined ? [] : ['attention'])]
+  return new Map(names.map((name, i) => {
+    if (!known.includes(name)) throw unprocessable(`/parts/${i}`, `there is no part ${JSON.stringify(name)}; ${known.length === 0 ? 'this model has none' : `the parts are ${known.join(', ')}`}`)
+    if (name === 'attention') return [name, { kept: createKept(rows, entries, Math.max(...support?.counts ?? [0])), late: false }]
+    const output = outputs.find((each) => each.name === name)
+    const late = output?.feeds === true
+    return [name, { kept: createKept(rows, late && entries > 1 ? entries - 1 : entries, output?.width ?? 0), late }]
+  }))
+}
+
+function partSinks (parts: ReadonlyMap<string, KeptPart>, { outputs, state }: Program): Sink[] {
+  return [...parts].flatMap(([name, { kept, late }]): Sink[] => {
+    const output = outputs.findIndex((each) => each.name === name)
+    return output < 0 ? [] : [{ output, kept, offset: 0, shift: late ? 0 : 1, initial: late ? undefined : findSlice(state, name) }]
+  })
+}
+
+function vectorsOf ({ vectors }: Context): Stream {
+  if (vectors === undefined) throw new Error('the wiring needs vectors, and the context has none')
+  const { tensor, rowStride, stepStride } = vectors
+  return { data: tensor.data, rowStride, stepStride }
+}
+
+function xStream ({ x }: StepRequest, { steps, xStep }: Outline): Stream {
+  if (x === undefined) return { data: new Float32Array(0), rowStride: 0, stepStride: 0 }
+  return { data: x.data, rowStride: xStep === 0 ? x.shape[x.rank - 1] : steps * xStep, stepStride: xStep }
+}
+
+function keptStream ({ data, entries, width }: Kept): Stream {
+  return { data, rowStride: entries * width, stepStride: width }
+}
+
+function createKept (rows: number, entries: number, width: number): Kept {
+  return { data: new Float32Array(rows * entries * width), entries, width }
+}

@@ -1,0 +1,52 @@
+import { findSlice, type StateLayout } from './state.ts'
+
+/** The states of a request's rows: `[B, S]`, and access to their slices by name. */
+export class States {
+  readonly layout: StateLayout
+  readonly rows: number
+  readonly data: Float32Array
+
+  /** All zeros. */
+  constructor (layout: StateLayout, rows: number) {
+    this.layout = layout
+    this.rows = rows
+    this.data = new Float32Array(rows * layout.width)
+  }
+
+  /** A row's slice of that name, as a view; empty if the state has none. */
+  of (row: number, name: string): Float32Array {
+    const slice = findSlice(this.layout, name)
+    const start = row * this.layout.width + (slice?.offset ?? 0)
+    return this.data.subarray(start, start + (slice?.width ?? 0))
+  }
+
+  /** Sets a slice of every row, from `[B, width]`. */
+  set (name: string, values: Float32Array): void {
+    this.put(name, values, values.length / this.rows, 0)
+  }
+
+  /**
+   * Sets a slice of every row from a part of wider vectors.
+   *
+   * @param values `[B, stride]`, of which each row's slice starts at `at`.
+   * @returns the width of the slice.
+   */
+  put (name: string, values: Float32Array, stride: number, at: number): number {
+    const { offset, width } = findSlice(this.layout, name) ?? { offset: 0, width: 0 }
+    for (let row = 0; row < this.rows; row++) {
+      const to = row * this.layout.width + offset
+      for (let j = 0; j < width; j++) this.data[to + j] = values[row * stride + at + j]
+    }
+    return width
+  }
+
+  /** The other way round: copies a slice of every row to a part of wider vectors. */
+  take (name: string, values: Float32Array, stride: number, at: number): number {
+    const { offset, width } = findSlice(this.layout, name) ?? { offset: 0, width: 0 }
+    for (let row = 0; row < this.rows; row++) {
+      const from = row * this.layout.width + offset
+      for (let j = 0; j < width; j++) values[row * stride + at + j] = this.data[from + j]
+    }
+    return width
+  }
+}

@@ -1,0 +1,17 @@
+import cors from '@fastify/cors'
+import fp from 'fastify-plugin'
+
+/** For how long a browser may keep what a preflight was told, in seconds: the most that Chromium does. */
+const MAX_AGE = 7200
+
+/** Pages of these origins may call. */
+export default fp<{ origins: readonly string[] | undefined }>(async (app, { origins }) => {
+  if (origins === undefined) return
+  await app.register(cors, {
+    origin: [...origins],
+    methods: ['GET', 'POST'],
+    // What a page needs beside the body: which request it was, and when to try again.
+    exposedHeaders: ['x-request-id', 'retry-after'],
+    maxAge: MAX_AGE
+  })
+}, { name: 'cors', fastify: '5.x' })

@@ -1,0 +1,120 @@
+import type { Model } from '../model/model.ts'
+import type { Registry } from '../model/registry.ts'
+import { tensorFields } from '../tensor/schema.ts'
+
+/** What of an OpenAPI document takes examples. */
+interface Document {
+  readonly paths?: Readonly<Record<string, { readonly get?: Operation, readonly post?: Operation } | undefined>>
+}
+
+interface Operation {
+  parameters?: Array<{ name?: string, example?: unknown }>
+  requestBody?: { content?: Record<string, { examples?: Record<string, Example> } | undefined> }
+  responses?: Record<string, { content?: Record<string, { example?: unknown } | undefined> } | undefined>
+}
+
+interface Example {
+  readonly summary: string
+  readonly value: object
+}
+
+/** Requests that a model answers with 200, and what such an answer looks like. */
+interface Examples {
+  readonly requests: readonly Example[]
+  readonly answer: object
+}
+
+/**
+ * Gives a document examples that run against the models that are served: against the default model, or else the first one.
+ *
+ * @param document is changed.
+ */
+export function addExamples (document: Document, registry: Registry): Document {
+  const model = registry.models.find(({ name }) => name === registry.defaultName) ?? registry.models[0]
+  const { paths = {} } = document
+  for (const operation of Object.values(paths).flatMap((item) => [item?.get, item?.post])) {
+    for (const parameter of operation?.parameters ?? []) if (parameter.name === 'model') parameter.example = model.name
+  }
+  for (const [path, { requests, answer }] of [['/step', stepExamples(model)], ['/sequence', sequenceExamples(model)]] as const) {
+    // Without a default model the first of the two has no answer to give.
+    for (const operation of [registry.defaultName && paths[path]?.post, paths[`/models/{model}${path}`]?.post]) {
+      const body = operation && operation.requestBody?.content?.['application/json']
+      const answered = operation && operation.responses?.[200]?.content?.['application/json']
+      if (body && requests.length > 0) body.examples = Object.fromEntries(requests.map((example, i) => [`example${i + 1}`, example]))
+      if (answered) answered.example = answer
+    }
+  }
+  return document
+}
+
+/** None with two directions, which a step does not take. */
+function stepExamples ({ shape: { I, hIn, hOut, c, directions } }: Model): Examples {
+  const rows = (B: number, of: (row: number) => object): object => merge(Array.from({ length: B }, (_, row) => of(row)))
+  const x = (row: number): object => I === 0 ? {} : { x: numbers(I, row) }
+  const carry = (name: string, row: number): object => c === 0 ? {} : { [name]: numbers(c, row) }
+  return {
+    requests: directions === 2
+      ? []
+      : [
+          { summary: 'One row', value: rows(1, (row) => ({ ...x(row), ...(I === 0 && { h_in: numbers(hIn, row) }) })) },
+          { summary: 'Two rows, and what the step before left', value: rows(2, (row) => ({ ...x(row), h_in: numbers(hIn, row), ...carry('c_in', row) })) }
+        ],
+    answer: rows(1, () => ({ h_out: numbers(hOut), ...carry('c_out', 1) }))
+  }
+}
+
+/** The fields of rows, each a list of what the rows have. */
+function merge (rows: readonly object[]): object {
+  return Object.fromEntries(Object.keys(rows[0]).map((name) => [name, rows.map((row) => Reflect.get(row, name))]))
+}
+
+function sequenceExamples (model: Model): Examples {
+  const { shape: { X, hIn, hOut, c, output }, policy: { policy: { wiring } } } = model
+  const knows = wiring !== undefined
+  const steps = [numbers(X), numbers(X, 1), numbers(X, 2)]
+  const answer = (T: number): object => ({
+    output: [steps.slice(0, T).map((_, t) => numbers(output, t))], h_out: [numbers(hOut, T - 1)], ...(c > 0 && { c_out: [numbers(c, T)] })
+  })
+  if (!knows) {
+    return { requests: [{ summary: 'One step: only the client knows what feeds the next', value: { ...(X > 0 ? { x: [[numbers(X)]] } : { steps: 1 }), h_in: [numbers(hIn)] } }], answer: answer(1) }
+  }
+  const requests = X === 0
+    ? [{ summary: 'Three steps', value: { steps: 3 }, lengths: [3] }]
+    : [
+        { summary: 'One row of three steps', value: { x: [steps] }, lengths: [3] },
+        { summary: 'Two rows, of three steps and of one', value: { x: [steps, [numbers(X, 3)]] }, lengths: [3, 1] },
+        { summary: 'The same x three times, and the last output alone', value: { x: [[numbers(X)]], steps: 3, return_sequences: false }, lengths: [3] }
+      ]
+  return {
+    requests: requests.flatMap(({ summary, value, lengths }) => {
+      const context = exampleContext(model, lengths)
+      return context === undefined ? [] : [{ summary, value: { ...value, ...context } }]
+    }),
+    answer: answer(3)
+  }
+}
+
+/**
+ * The part of a request that the model's wiring asks for; undefined if only the operator's own module knows what that is.
+ *
+ * @param lengths how many steps each row takes.
+ */
+function exampleContext ({ policy: { policy: { context: schema, wiring, vectors = 0 } } }: Model, lengths: readonly number[]): { context?: object } | undefined {
+  const { required = [], examples: [own] = [] }: { required?: readonly string[], examples?: readonly object[] } = schema
+  if (own !== undefined) return { context: own }
+  if (required.length === 0) return {}
+  const D = wiring?.read?.support ?? 0
+  const tensors = new Set(tensorFields(schema))
+  const known: Readonly<Record<string, unknown>> = {
+    support: lengths.map(() => [numbers(D), numbers(D, 1)]),
+    vectors: lengths.map((length) => Array.from({ length }, (_, t) => numbers(vectors, t)))
+  }
+  if (!required.every((name) => tensors.has(name) && name in known)) return undefined
+  return { context: Object.fromEntries(required.map((name) => [name, known[name]])) }
+}
+
+/** Some small numbers, of one sequence. */
+function numbers (size: number, from = 0): number[] {
+  return Array.from({ length: size }, (_, i) => NUMBERS[(from * 2 + i) % NUMBERS.length])
+}
+const NUMBERS = [0.5, -0.25, 0.1, 0.2, -0.3, 0.4, -0.15]

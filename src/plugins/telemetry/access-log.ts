@@ -1,0 +1,39 @@
+import { pipeline, Readable, Transform } from 'node:stream'
+import type { FastifyReply } from 'fastify'
+import fp from 'fastify-plugin'
+import type { Registry } from '../../model/registry.ts'
+import { modelAsked } from './model-asked.ts'
+
+/** Logs one line per answer: who asked for what, and the bytes in both directions. */
+export default fp<{ registry: Registry }>(async (app, { registry }) => {
+  /** The bytes so far of answers whose length is not known in advance. */
+  const streamed = new WeakMap<FastifyReply, number>()
+
+  app.addHook('onSend', async (_request, reply, payload) => {
+    if (!(payload instanceof Readable) || reply.hasHeader('content-length')) return payload
+    const counter = new Transform({
+      transform (chunk: Buffer, _encoding, done) {
+        streamed.set(reply, (streamed.get(reply) ?? 0) + chunk.length)
+        done(null, chunk)
+      }
+    })
+    // An error at either end ends the other; Fastify sees it at its own end.
+    return pipeline(payload, counter, () => {})
+  })
+
+  app.addHook('onResponse', async (request, reply) => {
+    const { log, method, url, ip, headers } = request
+    const length = headers['content-length']
+    log.info({
+      client: ip,
+      method,
+      path: url.split('?', 1)[0].slice(0, 256),
+      model: modelAsked(request, registry),
+      status: reply.statusCode,
+      // The bytes of bodies; a chunked body does not declare them.
+      ...(length !== undefined && { received: Number(length) }),
+      sent: method === 'HEAD' ? 0 : streamed.get(reply) ?? Number(reply.getHeader('content-length') ?? 0),
+      milliseconds: Math.round(reply.elapsedTime * 1000) / 1000
+    }, 'answered')
+  })
+}, { name: 'access-log', fastify: '5.x' })

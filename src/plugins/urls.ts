@@ -1,0 +1,25 @@
+import { problem, type Problem } from './errors.ts'
+
+/** The longest part of a path, in characters: no file, and so no model, has a longer name. */
+const MAX_PART = 255
+/** Most paths have nothing that could be wrong. */
+const SUSPECT = /^[^?#]*(?:%|[^/?#]{256})/
+/** No route has this path. */
+const NOWHERE = '/.nowhere'
+
+/** Fastify's `rewriteUrl`: what its router would refuse before any hook becomes a path without a route, which the hooks see too. */
+export function rewriteUrl ({ url = '' }: { readonly url?: string | undefined }): string {
+  return problemOfUrl(url) === undefined ? url : NOWHERE
+}
+
+/** Why no route can have this URL; undefined if one may. */
+export function problemOfUrl (url: string): Problem | undefined {
+  if (!SUSPECT.test(url)) return undefined
+  const [path] = url.split(/[?#]/, 1)
+  try {
+    const longest = path.split('/').reduce((most, part) => Math.max(most, decodeURIComponent(part).length), 0)
+    return longest > MAX_PART ? problem(414, `a part of the path has ${longest} characters, more than the ${MAX_PART} allowed`) : undefined
+  } catch {
+    return problem(400, `the path ${path.slice(0, MAX_PART)} is not URL-encoded`)
+  }
+}

@@ -1,0 +1,169 @@
+import { unprocessable } from '../errors.ts'
+import { allFinite } from '../tensor/tensor.ts'
+import { setOf, type LivePass, type Selection, type StageQueue } from './stage-queue.ts'
+
+/** The most floats of an input, an output or attention weights in one call of the engine. */
+const MAX_FLOATS = 2 ** 16
+
+/** How many steps these rows can take in one call: until the first is at its end or its limit, or the work is enough. */
+export function reachOf ({ program, budget }: StageQueue, { passes, rows, work, supports, length }: Selection, share: number): number {
+  let steps = Math.min(budget * share / work, MAX_FLOATS / (length * widest(program)))
+  let attention = false
+  for (let i = 0; i < length; i++) {
+    const { pass, task: { task }, t } = passes[i]
+    const row = rows[i]
+    if (pass.host !== undefined) return 1
+    attention ||= pass.attention !== undefined
+    steps = Math.min(steps, limitOf(passes[i]) - t[row], task.lengths[row] - t[row])
+  }
+  if (attention) steps = Math.min(steps, MAX_FLOATS / (length * supports))
+  return Math.max(1, Math.floor(steps))
+}
+
+function widest ({ inputs, outputs }: StageQueue['program']): number {
+  let width = 1
+  for (const stream of inputs) width = Math.max(width, stream.width)
+  for (const stream of outputs) width = Math.max(width, stream.width)
+  return width
+}
+
+/** The step before which a row has to wait for the reader of its output. */
+export function limitOf ({ index, task: { task } }: LivePass): number {
+  return task.window === undefined || index < task.passes.length - 1 ? Infinity : task.window.limit
+}
+
+/** Has the engine take the selected rows through so many steps; `finishSteps` then gives each what it has become. */
+export function callSteps (stage: StageQueue, selection: Selection, steps: number): void | Promise<void> {
+  const { batch, program: { inputs, outputs } } = stage
+  const { passes, rows, length } = selection
+  gatherStates(stage, selection)
+  let repeated = 0
+  for (let k = 0; k < inputs.length; k++) {
+    if (gatherInput(stage, selection, k, steps)) repeated |= 1 << k
+  }
+  let asked = 0
+  for (const { pass } of passes) {
+    for (const { output } of pass.sinks) asked |= 1 << output
+  }
+  for (let k = 0; k < outputs.length; k++) batch.output(k, steps * length * outputs[k].width)
+  return batch.advance(rows.length, steps, { repeated, asked, attention: attachMemories(stage, selection, steps) })
+}
+
+/** Has the engine make what feeds the first step of the selected rows, which all start alike. */
+export function callStart (stage: StageQueue, selection: Selection): void | Promise<void> {
+  const { from, to } = selection.passes[0].pass.start ?? { from: 0, to: 0 }
+  gatherStates(stage, selection)
+  return stage.batch.start(selection.length, from, to, { attention: attachMemories(stage, selection, 1) })
+}
+
+/** Has the engine make what would feed the step after the last of the selected rows. */
+export function callPeek (stage: StageQueue, selection: Selection): void | Promise<void> {
+  gatherStates(stage, selection)
+  for (let k = 0; k < stage.program.inputs.length; k++) gatherInput(stage, selection, k, 1)
+  for (let k = 0; k < stage.program.outputs.length; k++) stage.batch.output(k, selection.length * stage.program.outputs[k].width)
+  return stage.batch.peek(selection.length)
+}
+
+function gatherStates ({ batch, program: { state: { width } } }: StageQueue, { passes, rows, length }: Selection): void {
+  for (let i = 0; i < length; i++) copy(passes[i].pass.state, rows[i] * width, batch.states[0], i * width, width)
+}
+
+/** @returns whether all rows read the same at every step, so that one step of the input is enough. */
+function gatherInput ({ batch, program }: StageQueue, { passes, rows, length }: Selection, k: number, steps: number): boolean {
+  const { width } = program.inputs[k]
+  const backward = program.stage.direction === 'backward'
+  let same = true
+  for (let i = 0; i < length; i++) same &&= passes[i].pass.inputs[k].stepStride === 0
+  const count = same ? 1 : steps
+  const buffer = batch.input(k, count * length * width)
+  for (let i = 0; i < length; i++) {
+    const { pass: { inputs }, task: { task }, t } = passes[i]
+    const { data, rowStride, stepStride } = inputs[k]
+    const row = rows[i]
+    const last = task.lengths[row] - 1
+    for (let s = 0; s < count; s++) {
+      // What a peek asks for past the end is the same at every step.
+      const step = Math.min(t[row] + s, last)
+      copy(data, row * rowStride + (backward ? last - step : step) * stepStride, buffer, (s * length + i) * width, width)
+    }
+  }
+  return same
+}
+
+/** @returns the width of attention weights, 0 if no row asks for them. */
+function attachMemories ({ batch, program }: StageQueue, { passes, rows, length, supports }: Selection, steps: number): number {
+  if (program.attention === undefined) return 0
+  let asked = false
+  for (let i = 0; i < length; i++) {
+    const { memory, attention } = passes[i].pass
+    if (memory !== undefined) batch.attach(i, memory, setOf(memory.counts, rows[i]))
+    asked ||= attention !== undefined
+  }
+  if (!asked) return 0
+  batch.attention(steps * length * supports)
+  return supports
+}
+
+/**
+ * Gives the `i`th of the selected rows its new state and its outputs.
+ *
+ * @throws InputError if its numbers overflow, once it has the outputs of the steps before.
+ */
+export function finishSteps ({ batch, program: { outputs, state, stage } }: StageQueue, { passes, rows, length, supports }: Selection, i: number, steps: number): void {
+  const { pass, task: { task }, t } = passes[i]
+  const row = rows[i]
+  const width = state.width
+  copy(batch.states[steps % 2], i * width, pass.state, row * width, width)
+  const output = batch.output(0, 0)
+  const Ho = outputs[0].width
+  let good = 0
+  while (good < steps && allFinite(output, (good * length + i) * Ho, Ho)) good++
+  const last = task.lengths[row] - 1
+  for (const { output: k, kept: { data, entries, width: stride }, offset, shift } of pass.sinks) {
+    const { width } = outputs[k]
+    const buffer = batch.output(k, 0)
+    for (let s = 0; s < good; s++) {
+      const step = stage.direction === 'backward' ? last - (t[row] + s) : t[row] + s
+      copy(buffer, (s * length + i) * width, data, (row * entries + (step + shift) % entries) * stride + offset, width)
+    }
+  }
+  if (pass.attention !== undefined) {
+    const buffer = batch.attention(0)
+    for (let s = 0; s < good; s++) keepAttention(pass.attention, row, t[row] + s + 1, buffer, (s * length + i) * supports, supports)
+  }
+  t[row] += good
+  if (good < steps) throw overflow(row, t[row])
+  // Between the steps it need not be looked at: what the next step makes of it is.
+  if (t[row] > last && !allFinite(pass.state, row * width, width)) throw overflow(row, last)
+}
+
+/** Gives the `i`th of the selected rows what feeds its first step. */
+export function finishStart ({ batch, program: { state: { width }, outputs } }: StageQueue, { passes, rows, supports }: Selection, i: number): void {
+  const { pass } = passes[i]
+  const row = rows[i]
+  copy(batch.states[0], i * width, pass.state, row * width, width)
+  for (const { output, kept, offset, initial } of pass.sinks) {
+    if (initial !== undefined) copy(pass.state, row * width + initial.offset, kept.data, row * kept.entries * kept.width + offset, outputs[output].width)
+  }
+  if (pass.attention !== undefined) keepAttention(pass.attention, row, 0, batch.attention(0), i * supports, supports)
+}
+
+/** Gives the `i`th of the selected rows the `h_in` that would feed its next step. */
+export function finishPeek ({ batch, program: { state: { width } } }: StageQueue, hIn: { readonly offset: number, readonly width: number }, { passes, rows }: Selection, i: number): void {
+  copy(batch.states[1], i * width + hIn.offset, passes[i].pass.state, rows[i] * width + hIn.offset, hIn.width)
+}
+
+/** Keeps an entry of attention weights, of which the row's own supports have the first. */
+function keepAttention ({ data, entries, width }: NonNullable<LivePass['pass']['attention']>, row: number, entry: number, from: Float32Array, at: number, made: number): void {
+  copy(from, at, data, (row * entries + entry % entries) * width, Math.min(width, made))
+}
+
+function overflow (row: number, t: number): Error {
+  return unprocessable('/x', `row ${row}, step ${t}: the arithmetic overflows float32; the inputs are too large for these weights`)
+}
+
+/** Short vectors are copied one number at a time: to make a view costs more. */
+function copy (from: Float32Array, fromAt: number, to: Float32Array, toAt: number, length: number): void {
+  if (length > 64) to.set(from.subarray(fromAt, fromAt + length), toAt)
+  else for (let i = 0; i < length; i++) to[toAt + i] = from[fromAt + i]
+}

@@ -1,0 +1,36 @@
+/** Row numbers, first in, first out; it grows as needed and allocates nothing otherwise. */
+export class RowQueue {
+  #ring = new Int32Array(1)
+  #first = 0
+  #count = 0
+
+  get length (): number {
+    return this.#count
+  }
+
+  push (row: number): void {
+    if (this.#count === this.#ring.length) this.#grow()
+    this.#ring[(this.#first + this.#count) % this.#ring.length] = row
+    this.#count++
+  }
+
+  /** The row that has waited longest, without taking it; of an empty queue anything. */
+  peek (): number {
+    return this.#ring[this.#first]
+  }
+
+  /** Takes the row that has waited longest; of an empty queue anything. */
+  shift (): number {
+    const row = this.#ring[this.#first]
+    this.#first = (this.#first + 1) % this.#ring.length
+    this.#count--
+    return row
+  }
+
+  #grow (): void {
+    const larger = new Int32Array(2 * this.#ring.length)
+    for (let i = 0; i < this.#count; i++) larger[i] = this.#ring[(this.#first + i) % this.#ring.length]
+    this.#ring = larger
+    this.#first = 0
+  }
+}

@@ -1,0 +1,177 @@
+import type { Batch, LoadedNetwork } from '../engine/engine.ts'
+import type { Program } from '../engine/program.ts'
+import { findSlice } from '../network/state.ts'
+import { RowQueue } from './row-queue.ts'
+import type { Pass, Task } from './task.ts'
+
+/**
+ * What rows of a stage wait for: `prepare` is a task's memory, `start` what comes before a row's first step, `host` a feed
+ * from outside of the engine, `step` a step, `peek` what comes after the last one.
+ */
+export const PHASES = ['prepare', 'start', 'host', 'step', 'peek'] as const
+export type Phase = typeof PHASES[number]
+
+/** A stage of a network, the rows that wait for it, and the buffers in which they meet. */
+export interface StageQueue {
+  /** The model's name, for events. */
+  readonly name: string
+  readonly program: Program
+  readonly batch: Batch
+  /** How many multiply-adds the engine does in about a millisecond. */
+  readonly budget: number
+  readonly lines: Readonly<Record<Phase, Line>>
+  /** The rows of the call that is under way, or was last. */
+  readonly selection: Selection
+  /** The engine has the batch's buffers. */
+  busy: boolean
+}
+
+/** The passes whose rows wait for one phase, in the order of their turns. */
+export interface Line {
+  readonly stage: StageQueue
+  readonly phase: Phase
+  readonly passes: Set<LivePass>
+}
+
+/** A pass whose task is under way. */
+export interface LivePass {
+  readonly task: LiveTask
+  readonly pass: Pass
+  /** Its place among the passes of the task. */
+  readonly index: number
+  /** The step that each row takes next. */
+  readonly t: Int32Array
+  /** The rows that are ready, by what they wait for. */
+  readonly ready: Readonly<Record<Phase, RowQueue>>
+  /** Rows that have no room for their output. */
+  readonly parked: RowQueue
+  /** When it joined a line, by the scheduler's count of calls. */
+  readonly since: Record<Phase, number>
+}
+
+export interface LiveTask {
+  readonly task: Task
+  readonly accepted: number
+  readonly passes: LivePass[]
+  begun: boolean
+  rowsLeft: number
+  /** Done or failed: rows that are left of it go no further. */
+  settled: boolean
+  readonly resolve: () => void
+  readonly reject: (reason: unknown) => void
+}
+
+/** Makes the queue of a stage. */
+export function createStageQueue (network: LoadedNetwork, index: number, options: { readonly name: string, readonly batchRows: number, readonly budget: number }): StageQueue {
+  const line = (phase: Phase): Line => ({ get stage () { return stage }, phase, passes: new Set() })
+  const stage: StageQueue = {
+    name: options.name,
+    program: network.programs[index],
+    batch: network.batch(index, options.batchRows),
+    budget: options.budget,
+    lines: { prepare: line('prepare'), start: line('start'), host: line('host'), step: line('step'), peek: line('peek') },
+    selection: new Selection(),
+    busy: false
+  }
+  return stage
+}
+
+export function createLivePass (task: LiveTask, pass: Pass, index: number): LivePass {
+  const queues = Object.fromEntries(PHASES.map((phase) => [phase, new RowQueue()]))
+  const { prepare, start, host, step, peek } = queues
+  return {
+    task,
+    pass,
+    index,
+    t: new Int32Array(task.task.rows),
+    ready: { prepare, start, host, step, peek },
+    parked: new RowQueue(),
+    since: { prepare: 0, start: 0, host: 0, step: 0, peek: 0 }
+  }
+}
+
+/** The rows of one call: of any pass, at most as many as a batch has room for. */
+export class Selection {
+  readonly passes: LivePass[] = []
+  readonly rows: number[] = []
+  /** Multiply-adds of one step of all of them. */
+  work = 0
+  /** The largest support set among them. */
+  supports = 0
+
+  get length (): number {
+    return this.rows.length
+  }
+
+  clear (): void {
+    this.passes.length = 0
+    this.rows.length = 0
+    this.work = 0
+    this.supports = 0
+  }
+
+  add (pass: LivePass, row: number, supports: number, work: number): void {
+    this.passes.push(pass)
+    this.rows.push(row)
+    this.supports = Math.max(this.supports, supports)
+    this.work += work
+  }
+}
+
+/**
+ * Takes rows off a line, fairly by task: each of the tasks gets its share of the batch, and what some leave goes to those
+ * after them. Those that have more rows wait at the end of the line.
+ *
+ * @param readBudget the most multiply-adds that reads may take; one row always may.
+ * @param wanted tells whether a pass goes on; the rows of one that does not are dropped.
+ */
+export function selectRows (line: Line, selection: Selection, readBudget: number, wanted: (pass: LivePass) => boolean, now: number): void {
+  const { stage: { batch: { maxRows }, program }, passes, phase } = line
+  selection.clear()
+  let tasks = passes.size
+  let reads = 0
+  for (const pass of passes) {
+    if (selection.length === maxRows) break
+    let share = Math.ceil((maxRows - selection.length) / tasks--)
+    if (phase === 'start' && selection.length > 0 && !startAlike(pass, selection.passes[0])) continue
+    passes.delete(pass)
+    if (!wanted(pass)) continue
+    const ready = pass.ready[phase]
+    for (; ready.length > 0 && share > 0; share--) {
+      const supports = supportsOf(pass, ready.peek())
+      const readWork = phase === 'peek' ? 0 : supports * program.readWork
+      if (reads > 0 && reads + readWork > readBudget) break
+      reads += readWork
+      selection.add(pass, ready.shift(), supports, readWork + (phase === 'step' ? program.work : 0))
+    }
+    if (ready.length > 0) {
+      pass.since[phase] = now
+      passes.add(pass)
+      // The set is in the order of turns, so this pass comes up again in this loop once all others had theirs.
+      if (share > 0) break
+      tasks++
+    }
+  }
+}
+
+function startAlike ({ pass: { start: a } }: LivePass, { pass: { start: b } }: LivePass): boolean {
+  return a?.from === b?.from && a?.to === b?.to
+}
+
+/** How many vectors a row reads. */
+function supportsOf ({ pass: { memory } }: LivePass, row: number): number {
+  if (memory === undefined) return 0
+  return memory.counts[setOf(memory.counts, row)]
+}
+
+/** The support set of a row: its own, or the one for all. */
+export function setOf (counts: readonly number[], row: number): number {
+  return counts.length === 1 ? 0 : row
+}
+
+/** Where `h_in` lies in the state of a stage. */
+export function hInSlice ({ state }: Program): { offset: number, width: number } {
+  const slice = findSlice(state, 'h_in')
+  if (slice === undefined) throw new Error('the stage has no h_in')
+  return slice
+}

@@ -1,0 +1,42 @@
+import { decodeFloats, FLOAT_DTYPES } from '../../tensor/dtypes.ts'
+import type { StoredTensor } from '../../tensor/safetensors.ts'
+
+/** Tensors that do not make a network; the message is one line, and names the tensor, what was expected and what was found. */
+export class LayoutError extends Error {
+  override readonly name = 'LayoutError'
+}
+
+/** A floating-point tensor as float32. */
+export interface Floats {
+  readonly shape: readonly number[]
+  readonly data: Float32Array
+}
+
+/**
+ * Reads a floating-point tensor as float32: a view of the file's bytes if they hold it so already.
+ *
+ * @throws LayoutError if there is none of that name, its dtype is not F32, F16, BF16 or F64, or a value is not finite.
+ */
+export function readFloats (tensors: ReadonlyMap<string, StoredTensor>, name: string): Floats {
+  const stored = tensors.get(name)
+  if (stored === undefined) throw new LayoutError(`tensor ${name}: is missing; found ${listOf([...tensors.keys()])}`)
+  const data = decodeFloats(stored.dtype, stored.bytes)
+  if (data === undefined) throw new LayoutError(`tensor ${name}: expected dtype ${FLOAT_DTYPES.join(', ')}, found ${stored.dtype}`)
+  const odd = data.findIndex((value) => !Number.isFinite(value))
+  if (odd >= 0) throw new LayoutError(`tensor ${name}: element ${odd} is ${data[odd]} as a float32`)
+  return { shape: stored.shape, data }
+}
+
+/** A tensor of another shape than expected; an axis that may have any size has a name in `expected`. */
+export function wrongShape (name: string, expected: ReadonlyArray<number | string>, why: string, found: readonly number[], hint = ''): LayoutError {
+  return new LayoutError(`tensor ${name}: expected shape [${expected.join(', ')}]${why}, found [${found.join(', ')}]${hint}`)
+}
+
+/** Names for a message, however many and long they are. */
+export function listOf (names: readonly string[]): string {
+  if (names.length === 0) return 'none'
+  const some = names.slice(0, MAX_NAMES).map((name) => name.length > MAX_NAME ? `${name.slice(0, MAX_NAME)}...` : name).join(', ')
+  return names.length > MAX_NAMES ? `${some} and ${names.length - MAX_NAMES} more` : some
+}
+const MAX_NAMES = 12
+const MAX_NAME = 80

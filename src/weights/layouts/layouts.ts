@@ -1,0 +1,61 @@
+import type { CellKind } from '../../network/cell.ts'
+import type { Layers } from '../../network/layers.ts'
+import { nodeWidth, type Node } from '../../network/network.ts'
+import type { StoredTensor } from '../../tensor/safetensors.ts'
+import { findNetwork, type FoundNetwork } from './find.ts'
+import { LayoutError } from './floats.ts'
+import { storageOf } from './kernel.ts'
+import { kindOfShape } from './kind.ts'
+import { kernelShape, readNode, type NodeForm } from './node.ts'
+import { checkOptions, GATE_ORDER, type CellOptions } from './options.ts'
+
+/** The network of a file. */
+export interface ReadLayers {
+  readonly layers: Layers
+  /** The names of its tensors. */
+  readonly used: ReadonlySet<string>
+  /** The path of its module: what their names begin with, without the last dot; empty if they begin with none. */
+  readonly prefix: string
+}
+
+/**
+ * Reads the one network among a file's tensors: its kind, layers, directions and sizes are read off their names and shapes.
+ *
+ * @throws LayoutError if there is not just one, or a tensor of it is missing, of another shape or not finite.
+ * @throws InputError if the options do not fit it.
+ */
+export function readLayers (tensors: ReadonlyMap<string, StoredTensor>, options: CellOptions = {}): ReadLayers {
+  const { activation = 'tanh', transposed = false, forget_bias: forgetBias = 0 } = options
+  const found = findNetwork([...tensors.keys()], options.prefix)
+  const { prefix, nodes: names } = found
+  const kind = options.kind ?? kindOf(tensors, found, transposed)
+  checkOptions(options, kind)
+  const storage = storageOf(GATE_ORDER[kind], options.gates ?? GATE_ORDER[kind], transposed)
+  const stacked = names.length > 1 || names[0].length > 1
+  const form = { kind, activation, storage, forgetBias }
+
+  const nodes: Array<readonly [Node, Node?]> = []
+  let x: NodeForm['x']
+  for (const [layer, [forward, backward]] of names.entries()) {
+    const read = (node: FoundNetwork['nodes'][number][number], x: NodeForm['x']): Node =>
+      readNode(tensors, node, { ...form, readsOwn: stacked || node.weightHr !== undefined, ...(x !== undefined && { x }) })
+    const one = read(forward, x)
+    const other = backward && read(backward, x ?? (forward.weightIh === undefined ? undefined : { width: one.cell.sizes.I, from: forward.weightIh }))
+    nodes.push(other === undefined ? [one] : [one, other])
+    x = { width: nodeWidth(one) + (other === undefined ? 0 : nodeWidth(other)), from: `what layer ${layer} writes` }
+  }
+  const used = new Set(names.flatMap((layer) => layer.flatMap((node) => Object.values(node))))
+  return { layers: { kind, nodes }, used, prefix }
+}
+
+/** What the cells are, by their family or the shape of the first one's `W_hh`. */
+function kindOf (tensors: ReadonlyMap<string, StoredTensor>, { family, nodes: [[first]] }: FoundNetwork, transposed: boolean): CellKind {
+  if (family.kind !== undefined) return family.kind
+  // Only an LSTM has a projection, and one reads what the projection makes.
+  if (first.weightHr !== undefined) return 'lstm'
+  const [rows, columns] = kernelShape(tensors, first.weightHh, transposed)
+  const kind = kindOfShape(rows, columns)
+  if (kind !== undefined) return kind
+  throw new LayoutError(`tensor ${first.weightHh}: expected 4, 3 or 1 times as many rows as columns, for an LSTM, a GRU or an RNN, found [${rows}, ${columns}]; ` +
+    'if its Hi differs from its Ho, "cell": {"kind": ...} in config.json says which it is')
+}

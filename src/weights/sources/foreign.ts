@@ -1,0 +1,19 @@
+import { basename } from 'node:path'
+
+const PYTORCH = 'a PyTorch file; safetensors.torch.save_file writes its state_dict as cellserve reads it (docs/models.md)'
+const KERAS = 'a Keras file; docs/models.md has the program that writes its weights as safetensors'
+const ONNX = 'an ONNX file; docs/models.md says how to write its weights as safetensors'
+const TENSORFLOW_JS = 'a TensorFlow.js model; docs/models.md has the program that writes its weights as safetensors'
+
+const BY_ENDING: ReadonlyArray<readonly [ending: string, what: string]> = [
+  ['.pt', PYTORCH], ['.pth', PYTORCH],
+  ['.keras', KERAS], ['.h5', KERAS], ['.hdf5', KERAS],
+  ['.onnx', ONNX]
+]
+
+/** What a file of another format is and what to do with it, judged by its name; undefined if it is none that holds weights. */
+export function describeForeign (path: string): string | undefined {
+  const name = basename(path).toLowerCase()
+  if (name === 'model.json') return TENSORFLOW_JS
+  return BY_ENDING.find(([ending]) => name.endsWith(ending))?.[1]
+}

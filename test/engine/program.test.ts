@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { compileStage, type Operand, type Program } from '../../src/engine/program.ts'
+import { concat, part, type Feed } from '../../src/network/feed.ts'
+import { bareCell, PLAIN, type Stage, type Wiring } from '../../src/network/network.ts'
+import { drawCell, drawLinear, drawNetwork } from '../support/draw.ts'
+import { createRandom } from '../support/random.ts'
+
+const random = createRandom(3)
+
+function stage (wiring: Partial<Wiring>, { I = 3, Hi = 4, Ho = 4 } = {}): Stage {
+  return {
+    ...bareCell(drawCell('lstm', { I, Hi, Ho }, random)).stages[0],
+    inputs: [{ name: 'x', width: 3 }, { name: 'vectors', width: 2 }],
+    wiring: { ...PLAIN, ...wiring }
+  }
+}
+
+const names = ({ state }: Program): string[] => state.slices.map(({ name, width }) => `${name} ${width}`)
+const ops = ({ instructions }: Program): string[] => instructions.map(({ op }) => op)
+
+test('a bare cell is one instruction, and keeps h and c', () => {
+  const program = compileStage(stage({}))
+  assert.deepEqual(names(program), ['h0 4', 'c0 4'])
+  assert.deepEqual(ops(program), ['cell', 'copy'])
+  assert.equal(program.late, false)
+  assert.equal(program.work, 4 * 4 * (3 + 4))
+})
+
+test('a feed of h is made after the step, one of the step\'s inputs before it', () => {
+  const early = compileStage(stage({ h: concat(part('h'), part('h')) }, { Hi: 8 }))
+  assert.deepEqual([early.begin, early.feed, early.late], [0, 2, false])
+  const late = compileStage(stage({ h: concat(part('h'), part('vectors')) }, { Hi: 6 }))
+  assert.deepEqual(names(late), ['h0 4', 'c0 4', 'h_in 6', 'given 1'])
+  assert.deepEqual(ops(late).slice(0, late.begin), ['copy', 'copy', 'choose', 'clear'])
+  assert.equal(late.feed, late.instructions.length)
+})
+
+test('a let that takes x has no place in the state, the others have', () => {
+  const lets = [{ name: 'late', feed: concat(part('x'), part('h')) }, { name: 'early', feed: part('h') }, { name: 'later', feed: part('late') }]
+  const program = compileStage(stage({ lets, x: part('late') }, { I: 7 }))
+  assert.deepEqual(names(program), ['h0 4', 'c0 4', 'early 4'])
+  assert.deepEqual(program.outputs.map(({ name, feeds }) => [name, feeds]), [['output', false], ['late', true], ['early', false], ['later', true]])
+})
+
+const MISFITS: ReadonlyArray<[what: string, wiring: Partial<Wiring>, message: RegExp]> = [
+  ['an unknown part', { x: part('y') }, /there is no part y; the parts are x, vectors, h, c/],
+  ['a later let', { lets: [{ name: 'a', feed: part('b') }, { name: 'b', feed: part('h') }] }, /there is no part b/],
+  ['an x of another width', { x: concat(part('x'), part('h')) }, /x has 7 numbers, but I is 3/],
+  ['an h_in of another width', { h: concat(part('h'), part('vectors')) }, /h_in has 6 numbers, but Hi is 4/],
+  ['a sum of two widths', { lets: [{ name: 'a', feed: { kind: 'sum', of: [part('h'), part('x')] } }] }, /a sum of h, 4 numbers, and x, 3/],
+  ['a linear layer of another width', { h: { kind: 'linear', linear: drawLinear(3, 4, random), of: part('h') } }, /a linear layer of 3 inputs is given h, which has 4 numbers/],
+  ['a residual of another width', { residual: true }, /x, which residual adds to h has 3 numbers, but Ho is 4/],
+  ['a query of another width', { read: { score: 'dot', scale: 1, query: part('h'), support: 5 } }, /the query has 4 numbers, but the width of a key is 5/]
+]
+
+for (const [what, wiring, message] of MISFITS) {
+  test(`${what} is refused, with both numbers`, () => {
+    assert.throws(() => compileStage(stage(wiring)), message)
+  })
+}
+
+test('no instruction of any program writes where it reads, or reads what nobody has written', () => {
+  const overlap = (a: Operand, b: Operand): boolean => a.space === b.space && a.index === b.index &&
+    a.offset < b.offset + b.width && b.offset < a.offset + a.width
+  const draw = createRandom(11)
+  for (let n = 0; n < 500; n++) {
+    for (const one of drawNetwork(draw).stages) {
+      const program = compileStage(one)
+      const written: Operand[] = []
+      for (const instruction of program.instructions) {
+        const operands = Object.entries(instruction).filter((entry): entry is [string, Operand] => typeof entry[1] === 'object' && 'space' in entry[1])
+        const ins = operands.filter(([name]) => name !== 'out' && name !== 'carryOut').map(([, operand]) => operand)
+        const outs = operands.filter(([name]) => name === 'out' || name === 'carryOut').map(([, operand]) => operand)
+        for (const out of outs) assert.ok(!ins.some((operand) => operand.width > 0 && overlap(operand, out)), instruction.op)
+        for (const operand of ins) {
+          if (operand.space === 'old' || operand.space === 'input' || operand.width === 0) continue
+          for (let at = operand.offset; at < operand.offset + operand.width; at++) {
+            assert.ok(written.some((out) => overlap(out, { ...operand, offset: at, width: 1 })), `${instruction.op} reads ${operand.space} ${at}`)
+          }
+        }
+        written.push(...outs)
+      }
+      for (const slice of program.state.slices) {
+        for (let at = slice.offset; at < slice.offset + slice.width; at++) {
+          assert.ok(written.some((out) => overlap(out, { space: 'new', index: 0, offset: at, width: 1 })), `${slice.name} is not written`)
+        }
+      }
+    }
+  }
+})
+
+test('a feed of one part is the part', () => {
+  const feed: Feed = concat(part('h'))
+  assert.deepEqual(feed, part('h'))
+})

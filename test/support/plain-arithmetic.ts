@@ -1,0 +1,87 @@
+import type { Arithmetic } from '../../src/engine/interpreter.ts'
+import { createInterpreter } from '../../src/engine/interpreter.ts'
+import type { Engine } from '../../src/engine/engine.ts'
+
+const sigmoid = (v: number): number => 1 / (1 + Math.exp(-v))
+const relu = (v: number): number => Math.max(0, v)
+
+function dot (a: Float32Array, b: Float32Array): number {
+  return a.reduce((sum, value, i) => sum + value * b[i], 0)
+}
+
+function softmax (scores: readonly number[]): number[] {
+  const largest = Math.max(...scores)
+  const powers = scores.map((score) => Math.exp(score - largest))
+  const sum = powers.reduce((a, b) => a + b)
+  return powers.map((power) => power / sum)
+}
+
+/** `W v + b` of each row, in double precision: `[rows][out]`. */
+function affine (weight: Float32Array, bias: Float32Array, rows: number, input: Float32Array): number[][] {
+  const width = input.length / rows
+  return Array.from({ length: rows }, (_, r) => Array.from(bias, (b, i) =>
+    b + (width === 0 ? 0 : dot(weight.subarray(i * width, (i + 1) * width), input.subarray(r * width, (r + 1) * width)))))
+}
+
+const ACTIVATIONS = { none: (v: number) => v, tanh: Math.tanh, relu, sigmoid, softmax: (v: number) => v }
+
+/** The equations as textbooks have them, in double precision. */
+const ARITHMETIC: Arithmetic = {
+  cell: ({ kind, activation, sizes: { Ho }, weightIh, weightHh, biasIh, biasHh }) => ({
+    run (rows, x, hIn, carry) {
+      const input = affine(weightIh, biasIh, rows, x)
+      const hidden = affine(weightHh, biasHh, rows, hIn)
+      const h = new Float32Array(rows * Ho)
+      const c = new Float32Array(kind === 'rnn' ? 0 : rows * Ho)
+      for (let r = 0; r < rows; r++) {
+        for (let j = 0; j < Ho; j++) {
+          const at = r * Ho + j
+          const sum = (gate: number): number => input[r][gate * Ho + j] + hidden[r][gate * Ho + j]
+          if (kind === 'rnn') {
+            h[at] = ACTIVATIONS[activation](sum(0))
+          } else if (kind === 'lstm') {
+            const state = sigmoid(sum(1)) * carry[at] + sigmoid(sum(0)) * Math.tanh(sum(2))
+            c[at] = state
+            h[at] = sigmoid(sum(3)) * Math.tanh(state)
+          } else {
+            const z = sigmoid(sum(1))
+            const n = Math.tanh(input[r][2 * Ho + j] + sigmoid(sum(0)) * hidden[r][2 * Ho + j])
+            h[at] = (1 - z) * n + z * carry[at]
+            c[at] = h[at]
+          }
+        }
+      }
+      return { h, carry: c }
+    },
+    dispose () {}
+  }),
+  linear: ({ weight, bias, activation }) => ({
+    run: (rows, input) => Float32Array.from(affine(weight, bias, rows, input).flat(), ACTIVATIONS[activation]),
+    dispose () {}
+  }),
+  softmax (rows, input) {
+    const width = input.length / rows
+    return Float32Array.from(Array.from({ length: rows }, (_, r) => softmax([...input.subarray(r * width, (r + 1) * width)])).flat())
+  },
+  attend ({ score, scale, v, activation = 'tanh' }, query, { count, keys, values }) {
+    const width = query.length
+    const size = (a: Float32Array): number => Math.max(1e-8, Math.sqrt(dot(a, a)))
+    const scoreOf = (key: Float32Array): number => {
+      switch (score) {
+        case 'dot': return dot(query, key)
+        case 'cosine': return dot(query, key) / (size(query) * size(key))
+        case 'additive': return key.reduce((sum, k, j) => sum + (v?.[j] ?? 0) * ACTIVATIONS[activation](query[j] + k), 0)
+      }
+    }
+    const scores = Array.from({ length: count }, (_, i) => scale * scoreOf(keys.subarray(i * width, (i + 1) * width)))
+    const a = softmax(scores)
+    const V = values.length / count
+    return {
+      weights: Float32Array.from(a),
+      read: Float32Array.from({ length: V }, (_, j) => a.reduce((sum, weight, i) => sum + weight * values[i * V + j], 0))
+    }
+  }
+}
+
+/** The engine that others are held against. It computes in double precision and keeps float32. */
+export const plainEngine: Engine = createInterpreter({ name: 'tfjs', backend: 'plain', budget: 2 ** 20 }, ARITHMETIC)
