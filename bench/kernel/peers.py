@@ -2,7 +2,10 @@
 
     {"peer": "lstm", "rows": 8, "I": 64, "Hi": 64, "Ho": 64, "steps": 64, "ms": 100}  ->  {"us": 12.3}
 
-`us` is the time per step, the best of a few stretches that take `ms` in total. The first line of output names the versions.
+    {"peer": "PyTorch", "rows": 8, "supports": 64, "width": 512, "own": true, "ms": 100}    ->  {"us": 12.3}
+
+`us` is the time per step, or per attention read, the best of a few stretches that take `ms` in total. The first line of output
+names the versions.
 """
 import json
 import sys
@@ -88,6 +91,23 @@ def onnx_lstm(rows, I, Hi, Ho, steps):
     return lambda: session.run(None, feeds)
 
 
+def reads(rows, supports, width, own):
+    """An attention read, eagerly, in each of the ways people write it."""
+    q, s = torch.randn(rows, width), torch.randn(*([rows] if own else []), supports, width)
+    if not own:
+        return [lambda: torch.softmax(q @ s.T, 1) @ s]
+
+    def matmul():
+        weights = torch.softmax((s @ q.unsqueeze(2)).squeeze(2), 1)
+        return (weights.unsqueeze(1) @ s).squeeze(1)
+
+    def einsum():
+        weights = torch.softmax(torch.einsum("bd,bnd->bn", q, s), 1)
+        return torch.einsum("bn,bnd->bd", weights, s)
+
+    return [matmul, einsum]
+
+
 PEERS = {"CustomLSTM": custom, "LSTMCell": lstm_cell, "LSTM": lstm, "ONNX Runtime": onnx_lstm}
 calls = {}
 
@@ -109,6 +129,8 @@ def measure(call, steps, ms):
 
 
 def answer(request):
+    if "supports" in request:
+        return answer_read(request)
     shape = tuple(request[name] for name in ("rows", "I", "Hi", "Ho", "steps"))
     if request["peer"] not in PEERS or (request["peer"] != "CustomLSTM" and shape[2] != shape[3]):
         return {"us": None}
@@ -116,6 +138,15 @@ def answer(request):
     if key not in calls:
         calls[key] = PEERS[request["peer"]](*shape)
     return {"us": measure(calls[key], shape[4], request["ms"])}
+
+
+def answer_read(request):
+    if request["peer"] != "PyTorch":
+        return {"us": None}
+    key = tuple(request[name] for name in ("rows", "supports", "width", "own"))
+    if key not in calls:
+        calls[key] = reads(*key)
+    return {"us": min(measure(call, 1, request["ms"] / len(calls[key])) for call in calls[key])}
 
 
 print(json.dumps({"PyTorch": torch.__version__, "ONNX Runtime": onnxruntime.__version__}), flush=True)

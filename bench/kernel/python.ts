@@ -2,9 +2,9 @@ import { spawn, spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import type { Shape, Side } from './sides.ts'
+import type { Side } from './sides.ts'
 
-const PEERS = ['CustomLSTM', 'LSTMCell', 'LSTM', 'ONNX Runtime']
+const PEERS = ['CustomLSTM', 'LSTMCell', 'LSTM', 'ONNX Runtime', 'PyTorch']
 const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
 
 /**
@@ -30,13 +30,15 @@ export async function pythonSides (): Promise<{ sides: Side[], versions: Record<
     console.log('The Python peers are left out: they do not start')
     return none
   }
+  const ask = async (request: object): Promise<number | undefined> => {
+    child.stdin.write(JSON.stringify(request) + '\n')
+    const us = (await answer())?.us
+    return typeof us === 'number' ? us : undefined
+  }
   const sides = PEERS.map((name): Side => ({
     name,
-    async measure (shape: Shape, ms: number) {
-      child.stdin.write(JSON.stringify({ peer: name, ...shape, ms }) + '\n')
-      const us = (await answer())?.us
-      return typeof us === 'number' ? us : undefined
-    }
+    measure: async (shape, ms) => await ask({ peer: name, ...shape, ms }),
+    measureRead: async (shape, ms) => await ask({ peer: name, ...shape, ms })
   }))
   return {
     sides,

@@ -1,5 +1,5 @@
 import type { Limits } from './limits.ts'
-import type { Shape } from './sides.ts'
+import type { ReadShape, Shape } from './sides.ts'
 
 /** The rounds of one shape: each side's microseconds per step, and what the machine could do at that moment. */
 export interface Measured {
@@ -8,8 +8,14 @@ export interface Measured {
   readonly bounds: ReadonlyArray<{ readonly one: Limits, readonly all: Limits }>
 }
 
+/** The rounds of one attention read. */
+export interface MeasuredRead {
+  readonly shape: ReadShape
+  readonly us: ReadonlyArray<Readonly<Record<string, number>>>
+}
+
 /** The measurements as Markdown: times, ratios, and the distance to the machine's limits. */
-export function report (measured: readonly Measured[], machine: Readonly<Record<string, string>>): string {
+export function report (measured: readonly Measured[], reads: readonly MeasuredRead[], machine: Readonly<Record<string, string>>): string {
   const parts = ['# Kernel benchmark', 'Made by `npm run bench:kernel`. ' +
     Object.entries(machine).map(([name, value]) => `${name}: ${value}`).join('; ') + '.']
   for (const steps of [1, 64]) {
@@ -34,15 +40,26 @@ export function report (measured: readonly Measured[], machine: Readonly<Record<
           times(median(m.bounds.map(({ one, all }) => all.readGBs / one.readGBs)))])))
     }
   }
+  parts.push('## An attention read: microseconds, and how many times faster is native, on one thread', tableOfReads(reads))
   return parts.join('\n\n') + '\n'
+}
+
+function tableOfReads (reads: readonly MeasuredRead[]): string {
+  const names = [...new Set(reads.flatMap(({ us }) => us.flatMap((row) => Object.keys(row))))]
+  const others = names.filter((name) => name !== 'native')
+  return table(['B, N x D', ...names, ...others.map((name) => `against ${name}`)], reads.map((m) => {
+    const { rows, supports, width, own } = m.shape
+    const title = `${rows}, ${supports} x ${width}, ${own ? 'each its own' : 'shared'}`
+    return [title, ...names.map((name) => time(median(column(m, name)))), ...others.map((name) => times(ratio(m, name, 'native')))]
+  }))
 }
 
 const weightBytes = ({ I, Hi, Ho }: Shape): number => 4 * 4 * Ho * (I + Hi + 1)
 const operations = ({ rows, I, Hi, Ho }: Shape): number => 2 * rows * 4 * Ho * (I + Hi)
 const title = ({ rows, I, Hi, Ho }: Shape): string => I === Hi && Hi === Ho ? `${rows}, ${Ho}` : `${rows}, ${I}/${Hi}/${Ho}`
 
-const column = ({ us }: Measured, name: string): number[] => us.map((row) => row[name])
-const ratio = (m: Measured, of: string, to: string): number => median(m.us.map((row) => row[of] / row[to]))
+const column = ({ us }: Pick<Measured, 'us'>, name: string): number[] => us.map((row) => row[name])
+const ratio = (m: Pick<Measured, 'us'>, of: string, to: string): number => median(m.us.map((row) => row[of] / row[to]))
 const against = (m: Measured, figure: (us: number, bound: Measured['bounds'][number]) => number): number =>
   median(m.bounds.map((bound, round) => figure(m.us[round].native, bound)))
 

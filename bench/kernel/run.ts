@@ -13,8 +13,8 @@ import { usableCores } from '../../src/engine/cores.ts'
 import { createNativeEngine } from '../../src/engine/native.ts'
 import { createLimits, type Limits } from './limits.ts'
 import { pythonSides } from './python.ts'
-import { report, type Measured } from './report.ts'
-import { engineSides, type Shape } from './sides.ts'
+import { report, type Measured, type MeasuredRead } from './report.ts'
+import { engineSides, type ReadShape, type Shape } from './sides.ts'
 
 const SQUARE = [[1, 64], [1, 256], [1, 512], [1, 1024], [8, 64], [8, 256], [32, 256], [32, 512], [64, 1024]]
 const quick = process.argv.includes('--quick')
@@ -25,6 +25,8 @@ const shapes = [1, 64].flatMap((steps): Shape[] => [
   ...SQUARE.map(([rows, size]) => ({ rows, I: size, Hi: size, Ho: size, steps })),
   { rows: 8, I: 64, Hi: 128, Ho: 64, steps }
 ])
+const readShapes = [[64, 256, 256], [8, 64, 512], [64, 1024, 256]].flatMap(([rows, supports, width]): ReadShape[] =>
+  [false, true].map((own) => ({ rows, supports, width, own })))
 const python = await pythonSides()
 const sides = [...await engineSides(), ...python.sides]
 const limits = createLimits()
@@ -47,6 +49,21 @@ for (const shape of shapes) {
   measured.push({ shape, us, bounds })
   console.log(`${JSON.stringify(shape)} ${JSON.stringify(us[0])}`)
 }
+
+const reads: MeasuredRead[] = []
+for (const shape of readShapes) {
+  const us: Array<Record<string, number>> = []
+  for (let round = 0; round < rounds; round++) {
+    const row: Record<string, number> = {}
+    for (const side of sides) {
+      const time = await side.measureRead(shape, ms)
+      if (time !== undefined) row[side.name] = time
+    }
+    us.push(row)
+  }
+  reads.push({ shape, us })
+  console.log(`${JSON.stringify(shape)} ${JSON.stringify(us[0])}`)
+}
 python.stop()
 
 const machine = {
@@ -56,10 +73,10 @@ const machine = {
   'Node.js': process.versions.node,
   ...python.versions
 }
-const text = report(measured, machine)
+const text = report(measured, reads, machine)
 console.log(`\n${text}`)
 if (!quick) {
   const at = (name: string): URL => new URL(`../results/${name}`, import.meta.url)
   writeFileSync(at('kernel.md'), text)
-  writeFileSync(at('kernel.json'), JSON.stringify({ machine, measured }, null, 1) + '\n')
+  writeFileSync(at('kernel.json'), JSON.stringify({ machine, measured, reads }, null, 1) + '\n')
 }

@@ -1,7 +1,7 @@
 import type { Engine } from '../../src/engine/engine.ts'
 import { usableCores } from '../../src/engine/cores.ts'
 import { createNativeEngine } from '../../src/engine/native.ts'
-import { createCell } from '../../src/network/cell.ts'
+import { createCell, type Cell } from '../../src/network/cell.ts'
 import { concat, part, type Feed } from '../../src/network/feed.ts'
 import { bareCell, PLAIN } from '../../src/network/network.ts'
 
@@ -14,11 +14,22 @@ export interface Shape {
   readonly steps: number
 }
 
+/** One attention read of `rows` rows: dot scores with `supports` supports of `width` numbers. */
+export interface ReadShape {
+  readonly rows: number
+  readonly supports: number
+  readonly width: number
+  /** Whether each row has its own supports; otherwise all rows share one set. */
+  readonly own: boolean
+}
+
 /** One side of the comparison. */
 export interface Side {
   readonly name: string
   /** Microseconds per step, measured for about `ms` milliseconds; undefined if the side cannot do this shape. */
   measure (shape: Shape, ms: number): Promise<number | undefined>
+  /** Microseconds per read, likewise. */
+  measureRead (shape: ReadShape, ms: number): Promise<number | undefined>
 }
 
 /** Our engines, as the service calls them. */
@@ -40,37 +51,61 @@ export async function engineSides (): Promise<Side[]> {
 
 function engineSide (name: string, engine: Engine, sequences: boolean): Side {
   const calls = new Map<string, () => unknown>()
+  async function callFor<S> (shape: S, create: (shape: S) => Promise<() => unknown>): Promise<() => unknown> {
+    const key = JSON.stringify(shape)
+    const call = calls.get(key) ?? await create(shape)
+    calls.set(key, call)
+    return call
+  }
   return {
     name,
     async measure (shape, ms) {
       if (shape.steps > 1 && !sequences) return undefined
-      const key = JSON.stringify(shape)
-      const call = calls.get(key) ?? createCall(engine, shape)
-      calls.set(key, call)
-      return await stretches(call, ms) / shape.steps
+      return await stretches(await callFor(shape, async (one) => createCall(engine, one)), ms) / shape.steps
+    },
+    async measureRead (shape, ms) {
+      if (!sequences) return undefined
+      return await stretches(await callFor(shape, async (one) => await createRead(engine, one)), ms)
     }
   }
 }
 
 const random = (length: number, scale = 1): Float32Array => Float32Array.from({ length }, () => (Math.random() * 2 - 1) * scale)
 
-/** Steps of a cell that reads its own last output, twice over if its Hi asks for that; one step is the bare cell's. */
-function createCall (engine: Engine, { rows, I, Hi, Ho, steps }: Shape): () => unknown {
+function randomCell (I: number, Hi: number, Ho: number): Cell {
   const scale = 1 / Math.sqrt(Ho)
-  const cell = createCell({
+  return createCell({
     sizes: { I, Hi, Ho },
     weightIh: random(4 * Ho * I, scale),
     weightHh: random(4 * Ho * Hi, scale),
     biasIh: random(4 * Ho, scale),
     biasHh: random(4 * Ho, scale)
   })
+}
+
+/** Steps of a cell that reads its own last output, twice over if its Hi asks for that; one step is the bare cell's. */
+function createCall (engine: Engine, { rows, I, Hi, Ho, steps }: Shape): () => unknown {
   const repeated = steps > 1 && Hi !== Ho ? { ...PLAIN, h: concat(...new Array<Feed>(Hi / Ho).fill(part('h'))) } : undefined
-  const batch = engine.load(bareCell(cell, repeated)).batch(0, rows)
+  const batch = engine.load(bareCell(randomCell(I, Hi, Ho), repeated)).batch(0, rows)
   batch.states[0].set(random(batch.states[0].length))
   batch.input(0, steps * rows * I).set(random(steps * rows * I))
   batch.output(0, steps * rows * Ho)
   const options = { repeated: 0, asked: 0, attention: 0 }
   return () => batch.advance(rows, steps, options)
+}
+
+/** The read of a cell's h, and what the cell reads next. */
+async function createRead (engine: Engine, { rows, supports, width, own }: ReadShape): Promise<() => unknown> {
+  const read = { score: 'dot', scale: 1, query: part('h'), support: width } as const
+  const loaded = engine.load(bareCell(randomCell(1, 2 * width, width), { ...PLAIN, read, h: concat(part('h'), part('read')) }))
+  const counts = Array.from({ length: own ? rows : 1 }, () => supports)
+  const memory = loaded.remember(0, random(counts.length * supports * width), counts)
+  while (!await memory.prepare(1e6));
+  const batch = loaded.batch(0, rows)
+  batch.states[0].set(random(batch.states[0].length))
+  for (let i = 0; i < rows; i++) batch.attach(i, memory, own ? i : 0)
+  const [{ read: from, instructions }] = loaded.programs
+  return () => batch.start(rows, from, instructions.length, { attention: 0 })
 }
 
 /** Microseconds per call: the best of three stretches, as the Python peers measure theirs. */

@@ -296,7 +296,7 @@ describe('the arguments of the native engine', { skip: withoutAddon }, () => {
       }
       method(batch, 'advance')(rows, 2, 0, 2 ** 32 - 1, 0, attached)
       method(batch, 'peek')(rows)
-      method(batch, 'start')(rows, given.read, 0, attached)
+      method(batch, 'start')(rows, given.read, given.instructions.length, 0, attached)
     }
 
     it('are refused if tensors are missing, too many, or of another size', () => {
