@@ -6,7 +6,8 @@ const MAX_DEPTH = 64
 const MAX_NAME = 1024
 
 /** ASCII. */
-export const [QUOTE, COMMA, COLON, OPEN_ARRAY, CLOSE_ARRAY, OPEN_OBJECT, CLOSE_OBJECT] = Buffer.from('",:[]{}')
+const [COLON] = Buffer.from(':')
+export const [QUOTE, COMMA, OPEN_ARRAY, CLOSE_ARRAY, OPEN_OBJECT, CLOSE_OBJECT] = Buffer.from('",[]{}')
 const [MINUS, PLUS, POINT, ZERO, BACKSLASH, SMALL_E, SMALL_U] = Buffer.from('-+.0\\eu')
 const ESCAPES = new Set(Buffer.from('"\\/bfnrt'))
 const HEX = new Set(Buffer.from('0123456789abcdefABCDEF'))
