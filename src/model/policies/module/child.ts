@@ -33,7 +33,7 @@ function obey (order: Order, body: Uint8Array): void {
       tensors.set(order.name, { shape: order.shape, data: floatsOf(body) })
       return
     case 'load':
-      load(order).then(report)
+      void load(order).then(report)
       return
     case 'context':
       run?.remember(order.request, body)

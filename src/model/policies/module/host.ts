@@ -1,6 +1,7 @@
 import { serialize } from 'node:v8'
 import { InputError } from '../../../errors.ts'
 import { reasonToStop, type Call } from '../../../scheduler/cancellation.ts'
+import { Tensor } from '../../../tensor/tensor.ts'
 import type { HostedRequest, HostRows, Hosting } from '../policy.ts'
 import { createContexts } from './contexts.ts'
 import { startProcess, type ModuleEnd, type ModuleFile, type ModuleProcess } from './process.ts'
@@ -109,7 +110,7 @@ export async function startModule (file: ModuleFile, { timeout, memory, report }
   /** Sends what there is to send. */
   function proceed (): void {
     if (isClosed) return giveUp(new InputError('unavailable', { path: '', message: 'the model is being closed' }))
-    if (child === undefined && waiting.length > 0) restart()
+    if (child === undefined && waiting.length > 0) void restart()
     if (child !== undefined && isUp) {
       const now = performance.now()
       while (sent.length < AHEAD) {
@@ -135,7 +136,7 @@ export async function startModule (file: ModuleFile, { timeout, memory, report }
   function stopFor (turn: Turn | undefined): void {
     if (turn === undefined || sent[0] !== turn) return
     overdue = turn
-    child?.stop(`did not return within ${timeout} s`)
+    void child?.stop(`did not return within ${timeout} s`)
   }
 
   function ran (report: RunReport, floats: Float32Array): void {
@@ -201,7 +202,7 @@ export async function startModule (file: ModuleFile, { timeout, memory, report }
     context,
     state,
     open (value, rows, call) {
-      const request: OpenRequest = { id: ids++, context: serialize(value), rows, call, next: true, closed: false }
+      const request: OpenRequest = { id: ids++, context: serialize(plain(value)), rows, call, next: true, closed: false }
       call.reservation?.hold(request.context.length)
       return {
         get next () { return request.next },
@@ -270,6 +271,13 @@ function spread ({ request: { rows: { lengths, state } }, t, rows }: Turn, ran: 
 function failed (what: string, t?: number, cause?: unknown): InputError {
   const message = `the model's feedback.mjs ${what}${t === undefined ? '' : `, for step ${t}`}`
   return new InputError('failed', { path: '', message }, { cause: typeof cause === 'string' ? asError(cause) : cause })
+}
+
+/** A context whose tensors are objects without methods, which another process can be given. */
+function plain (context: unknown): unknown {
+  if (typeof context !== 'object' || context === null) return context
+  return Object.fromEntries(Object.entries(context).map(([name, value]: [string, unknown]) =>
+    [name, value instanceof Tensor ? { shape: value.shape, data: value.data } : value]))
 }
 
 /** An error of another process, from its stack. */

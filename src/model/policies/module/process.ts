@@ -76,7 +76,7 @@ export function startProcess ({ path, sizes, tensors }: ModuleFile, memory: numb
       settle()
     })
     channel.on('close', () => {
-      setTimeout(stop, LAST_WORDS, 'closed its channel').unref()
+      setTimeout(() => { void stop('closed its channel') }, LAST_WORDS).unref()
       settle()
     })
     // It closes, too.
@@ -93,12 +93,12 @@ export function startProcess ({ path, sizes, tensors }: ModuleFile, memory: numb
         resolve(report)
       }
     }))
-    end.then(({ why }) => reject(new Error(`${path}: cannot be loaded: it ${why}`)))
+    void end.then(({ why }) => reject(new Error(`${path}: cannot be loaded: it ${why}`)))
   })
-  const timer = setTimeout(stop, START_LIMIT, `did not load within ${START_LIMIT / 1000} s`)
-  ready.catch(() => stop('is not wanted')).finally(() => clearTimeout(timer))
-  end.then((how) => { if (isReady) ended(how) })
-  tell()
+  const timer = setTimeout(() => { void stop(`did not load within ${START_LIMIT / 1000} s`) }, START_LIMIT)
+  void ready.catch(() => stop('is not wanted')).finally(() => clearTimeout(timer))
+  void end.then((how) => { if (isReady) ended(how) })
+  void tell()
 
   async function tell (): Promise<void> {
     // One after the other, so that the event loop has its other work in between.
