@@ -139,7 +139,7 @@ export function createFunction (feedback: FeedbackModule['feedback'], S: number,
 /** What is wrong with a result, or with what the function left of the row's state. */
 function misfit (result: unknown, state: Float32Array, Hi: number): string | undefined {
   // An async function fails its request; that it rejects as well is no news.
-  if (result instanceof Promise) Boolean(result)
+  if (result instanceof Promise) result.catch(() => {})
   const problem = wrongWith(result, Hi)
   if (problem !== undefined) return `returned ${problem}, expected ${Hi} finite numbers (Hi)`
   const odd = state.findIndex((value) => !Number.isFinite(value))
