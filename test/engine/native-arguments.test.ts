@@ -152,7 +152,7 @@ describe('the arguments of the native engine', { skip: withoutAddon }, () => {
       withEach(addon.prepare, [floats(25), 1], 1, [-1, NaN], range('work'))
       withEach(addon.network.batch, [4], 0, [...outOfRange, 0], range('maxRows'))
       assert.throws(() => addon.advance(4, 2, 0, 0, 3, new Float64Array(7)), { name: 'RangeError', message: 'attached must have at least 8 elements, not 7' })
-      assert.throws(() => addon.prepare(floats(24), 1), { name: 'RangeError', message: 'support must have at least 25 elements, not 24' })
+      assert.throws(() => open(inlineBelow).prepare(floats(24), 1), { name: 'RangeError', message: 'support must have at least 25 elements, not 24' })
       assert.throws(() => addon.network.remember(new Uint32Array(1000).fill(2 ** 32 - 1)), { name: /Error/ })
     })
 
