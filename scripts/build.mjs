@@ -15,33 +15,39 @@ const dist = join(root, 'dist')
 /** The digest of the sources that dist/ was compiled from. Times would not work, because a copy of a checkout has new ones. */
 const STAMP = '.sources'
 
+export class NoCompiler extends Error {
+  message = 'dist/ is not of these sources and the compiler, a development dependency, is not installed: `npm ci` installs it, Node.js 22.18 and newer need none'
+}
+
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const problem = build()
-  if (problem !== undefined) console.log(`cellserve: not compiled: ${problem}`)
-  if (problem !== undefined && !process.argv.includes('--if-possible')) process.exitCode = 1
+  try {
+    build()
+  } catch (error) {
+    console.log(`cellserve: not compiled: ${error.message}`)
+    if (!(error instanceof NoCompiler && process.argv.includes('--if-possible'))) process.exitCode = 1
+  }
 }
 
 /**
  * Compiles the sources if they have changed.
  *
- * @returns why dist/ does not match the sources, or undefined if it does.
+ * @throws NoCompiler if there is none, Error if they do not compile; dist/ is then as it was.
  */
 export function build () {
   // A package or an image has no sources.
-  if (!existsSync(join(root, 'src'))) return undefined
+  if (!existsSync(join(root, 'src'))) return
   const sources = digest()
-  if (read(join(dist, STAMP)) === sources) return undefined
+  if (read(join(dist, STAMP)) === sources) return
   const tsc = findCompiler()
-  if (tsc === undefined) return 'dist/ is not of these sources and the compiler, a development dependency, is not installed: `npm ci` installs it, Node.js 22.18 and newer need none'
+  if (tsc === undefined) throw new NoCompiler()
 
   // Other processes may run from dist/ or compile at the same time, so each file is moved into place complete.
   const staging = join(root, `dist.${process.pid}`)
   try {
     const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--outDir', staging], { cwd: root, stdio: 'inherit' })
-    if (status !== 0) return 'src/ has errors'
+    if (status !== 0) throw new Error('src/ has errors')
     writeFileSync(join(staging, STAMP), sources)
     replace(staging)
-    return undefined
   } finally {
     rmSync(staging, { recursive: true, force: true })
   }

@@ -1,14 +1,19 @@
 // What `npm start` runs: the service, compiled first if its sources have changed.
 
-import { build } from './build.mjs'
+import { build, NoCompiler } from './build.mjs'
 
-const problem = build()
-if (problem === undefined) {
-  await import('../dist/main.js')
-} else if (process.features.typescript) {
-  // Node.js 22.18 and newer run the sources directly.
-  await import('../src/main.ts')
-} else {
-  process.stderr.write(`cellserve: ${problem}\n`)
-  process.exitCode = 1
+const program = prepare()
+if (program !== undefined) await import(program)
+
+function prepare () {
+  try {
+    build()
+    return '../dist/main.js'
+  } catch (error) {
+    // Node.js 22.18 and newer run the sources as they are.
+    if (error instanceof NoCompiler && process.features.typescript) return '../src/main.ts'
+    process.stderr.write(`cellserve: ${error.message}\n`)
+    process.exitCode = 1
+    return undefined
+  }
 }

@@ -21,19 +21,34 @@ const readConfig = compile(Type.Object({
  */
 export async function loadModels (directory: string, deps: ModelDeps, warn: (message: string) => void = () => {}): Promise<Model[]> {
   const files = await readModels(directory, warn)
-  const models = await Promise.all(files.map((file) => loadModel(file, deps)))
+  const loaded = await Promise.allSettled(files.map((file) => loadModel(file, deps)))
+  const models = loaded.filter((one) => one.status === 'fulfilled').map(({ value }) => value)
+  const failure = loaded.find((one) => one.status === 'rejected')
+  if (failure !== undefined) {
+    await closeModels(models)
+    throw failure.reason
+  }
   for (const { name, unusedTensors } of models) {
     if (unusedTensors.length > 0) warn(`model ${name}: nothing uses the tensors ${listOf(unusedTensors)} of its file`)
   }
   return models
 }
 
+export async function closeModels (models: readonly Model[]): Promise<void> {
+  await Promise.all(models.map((model) => model.close()))
+}
+
 async function loadModel (file: ModelFile, deps: ModelDeps): Promise<Model> {
-  const { name, config, folder, tensor, layers } = file
+  const { name, config, folder, tensor, tensors, layers } = file
   try {
     const { feedback, default: isDefault } = readConfig(config, '')
-    const policy = await createPolicy(feedback, { layers, folder, tensor })
-    return createModel({ name, isDefault, layers, policy, unusedTensors: file.unused() }, deps)
+    const policy = await createPolicy(feedback, { layers, folder, tensor, tensors, hosting: deps.hosting })
+    try {
+      return createModel({ name, isDefault, layers, policy, unusedTensors: file.unused() }, deps)
+    } catch (error) {
+      await policy.policy.close?.()
+      throw error
+    }
   } catch (error) {
     if (error instanceof ModelsError) throw error
     throw new ModelsError(`${folder === undefined ? file.path : `${folder}/config.json`}: ` +

@@ -20,7 +20,7 @@ interface Output {
  * Writes lines as long as that is possible. A full disk, and a reader that stalls or has gone, cost lines: they do not end the
  * service, and do not keep it from ending. The next line that can be written is preceded by one that says so.
  */
-export function createDestination (output: Output): { write (line: string): void } {
+function createDestination (output: Output): { write (line: string): void } {
   let lost = false
   output.on('error', () => { lost = true })
   return {

@@ -4,7 +4,7 @@ import { buildApp } from './app.ts'
 import type { Config } from './config/settings.ts'
 import type { Engine } from './engine/engine.ts'
 import { readKeys } from './config/keys.ts'
-import { loadModels } from './load.ts'
+import { closeModels, loadModels } from './load.ts'
 import { createMetrics } from './plugins/telemetry/metrics.ts'
 import { createAdmission } from './scheduler/admission.ts'
 import { createRegistry } from './model/registry.ts'
@@ -26,17 +26,24 @@ export async function createService (config: Config, engine: Engine, logger?: Fa
     batchRows: config['batch-rows'],
     maxWork: config['max-work'],
     admission,
-    scheduler: createScheduler(metrics.events)
+    scheduler: createScheduler(metrics.events),
+    hosting: { timeout: config['feedback-timeout'], memory: config['feedback-memory'], report: (error) => logger?.error(error) }
   }, (message) => logger?.warn(message))
-  const registry = createRegistry(models, config['default-model'])
-  const app = await buildApp({
-    config,
-    registry,
-    admission,
-    metrics,
-    json: createJson(findAddon()),
-    keys: await readKeys(config),
-    ...(logger !== undefined && { logger })
-  })
-  return { app, registry, admission, metrics }
+  try {
+    const registry = createRegistry(models, config['default-model'])
+    const app = await buildApp({
+      config,
+      registry,
+      admission,
+      metrics,
+      json: createJson(findAddon()),
+      keys: await readKeys(config),
+      ...(logger !== undefined && { logger })
+    })
+    app.addHook('onClose', async () => await closeModels(models))
+    return { app, registry, admission, metrics }
+  } catch (error) {
+    await closeModels(models)
+    throw error
+  }
 }

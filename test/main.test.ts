@@ -150,7 +150,7 @@ test('the engine is chosen by flag, and the log says which one runs', async (t) 
 })
 
 test('falling back from the native engine is a warning', async (t) => {
-  const server = start(t, 'env', ['CELLSERVE_NO_ADDON=1', process.execPath, 'dist/main.js', '--port', '0', '--log-level', 'warn'])
+  const server = start(t, 'env', ['TEST_NO_ADDON=1', process.execPath, 'dist/main.js', '--port', '0', '--log-level', 'warn'])
   const warning: { level: number, msg: string } = JSON.parse(await server.line(/\{.*TensorFlow\.js.*\}/))
   assert.equal(warning.level, 40)
   assert.match(warning.msg, /^The native engine is not available: its addon has not been built\. .* TensorFlow\.js computes instead/)

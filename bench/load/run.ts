@@ -54,6 +54,7 @@ async function modelInterface (): Promise<void> {
     engine: createNativeEngine(),
     maxSteps: 1e6,
     maxWork: 2 ** 40,
+    hosting: { timeout: 1, memory: 256, report: () => {} },
     batchRows: 64,
     admission: createAdmission(1e6, 1e12),
     scheduler: createScheduler({ computed: () => {}, began: () => {}, queued: () => {} })

@@ -27,7 +27,7 @@ export const Settings = Type.Object({
   'max-work': Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER, default: 2 ** 40, description: 'Most multiply-adds of a request: its rows x steps x the work of a step, reads included' }),
   'batch-rows': Type.Integer({ minimum: 1, maximum: 4096, default: 64, description: 'Most rows that are computed together; 1 turns batching off' }),
   'max-rows': Type.Integer({ minimum: 1, maximum: 2 ** 24, default: 4096, description: 'Most rows in progress; past it requests get a 503' }),
-  'max-bytes': Type.Integer({ minimum: 1, maximum: 2 ** 40, default: 2 ** 28, description: 'Most bytes of tensors in progress; past it requests get a 503' }),
+  'max-bytes': Type.Integer({ minimum: 1, maximum: 2 ** 40, default: 2 ** 28, description: 'Most bytes that requests hold; past it requests get a 503' }),
   'api-key': Type.Optional(Type.Array(Type.String({ minLength: 1 }), { description: 'A key that clients must send; for several, repeat the flag or use commas in the variable' })),
   'api-key-file': Type.Optional(Type.String({ minLength: 1, description: 'File of such keys, one per line' })),
   'metrics-port': Type.Optional(Type.Integer({ minimum: 0, maximum: 65535, description: 'Port that serves only /metrics, without a key' })),
@@ -40,6 +40,8 @@ export const Settings = Type.Object({
   'body-timeout': Type.Number({ exclusiveMinimum: 0, maximum: 3600, default: 60, description: 'Seconds in which the whole request must arrive' }),
   'keep-alive-timeout': Type.Number({ exclusiveMinimum: 0, maximum: 3600, default: 72, description: 'Seconds for which a connection may stay idle' }),
   'access-log': Type.Boolean({ default: false, description: 'Log one line per answer' }),
+  'feedback-timeout': Type.Number({ exclusiveMinimum: 0, maximum: 3600, default: 1, description: 'Seconds in which a model\'s feedback.mjs must return' }),
+  'feedback-memory': Type.Integer({ minimum: 32, maximum: 2 ** 20, default: 256, description: 'MiB of memory that a feedback.mjs may take' }),
   'request-timeout': Type.Number({ exclusiveMinimum: 0, maximum: 3600, default: 30, description: 'Seconds after which an unanswered request gets a 504' }),
   grace: Type.Number({ exclusiveMinimum: 0, maximum: 3600, default: 10, description: 'Seconds that accepted requests have to finish after SIGTERM or SIGINT' })
 })

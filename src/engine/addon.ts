@@ -67,7 +67,7 @@ export function loadAddon (): Addon {
   const require = createRequire(import.meta.url)
   const reasons: string[] = []
   // A switch for tests of the service without it.
-  for (const place of process.env.CELLSERVE_NO_ADDON === '1' ? [] : PLACES) {
+  for (const place of process.env.TEST_NO_ADDON === '1' ? [] : PLACES) {
     try {
       const addon: unknown = require(`${place}/cellserve.node`)
       if (isAddon(addon)) return addon

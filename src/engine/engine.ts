@@ -45,9 +45,6 @@ export interface Memory {
   dispose (): void
 }
 
-/** Bytes that a memory of so many vectors holds, for admission. */
-export type MemoryBytes = (counts: readonly number[]) => number
-
 /**
  * Buffers of the engine's own, for at most `maxRows` rows. What is written to them before a call is read by it. While a
  * call's promise is pending they are the engine's.

@@ -13,6 +13,7 @@ import { createContextReader, type Context } from './context.ts'
 import { answerBytes, checkAnswerSize } from './limits.ts'
 import { createServedNetwork, type Shape } from './network.ts'
 import type { NamedPolicy } from './policies/policies.ts'
+import type { Hosting } from './policies/policy.ts'
 import { outlineSequence, outlineStep, type Outline, type SequenceRequest, type StepRequest } from './request.ts'
 import { readSteps, streamRoom } from './stream.ts'
 import { serveSequence, serveStep, type Served } from './tasks.ts'
@@ -39,6 +40,8 @@ export interface Model {
    * @throws InputError, the first time that it is asked or later.
    */
   stream (request: SequenceRequest, call?: Call): AsyncGenerator<ReadonlyArray<SequenceStep | SequenceStates>, void>
+  /** Ends what runs for it beside the engine, once no request is under way. */
+  close (): Promise<void>
 }
 
 /** What all models of a process share. */
@@ -52,6 +55,8 @@ export interface ModelDeps {
   readonly maxWork: number
   /** The most rows in a batch; 1 computes each row alone. */
   readonly batchRows: number
+  /** The bounds of code of the models' own. */
+  readonly hosting: Hosting
 }
 
 export interface ModelParts {
@@ -195,7 +200,9 @@ export function createModel ({ name, isDefault = false, layers, policy: chosen, 
       // A direction that runs backwards has no step before it has the last one.
       if (lines && window === undefined) for (let t = 0; t < outline.steps; t++) yield [stepAnswer(whole, t, outline)]
       yield [statesAnswer(whole, shape, outline)]
-    })
+    }),
+
+    close: async () => { await policy.close?.() }
   }
 }
 

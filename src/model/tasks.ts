@@ -8,10 +8,10 @@ import { States } from '../network/states.ts'
 import type { Call } from '../scheduler/cancellation.ts'
 import type { OutputWindow } from '../scheduler/output-window.ts'
 import type { StageQueue } from '../scheduler/stage-queue.ts'
-import type { Host, Kept, Pass, Sink, Stream, Task } from '../scheduler/task.ts'
+import type { Kept, Pass, Sink, Stream, Task } from '../scheduler/task.ts'
 import type { Context } from './context.ts'
 import type { Shape } from './network.ts'
-import type { OpenHost, Policy } from './policies/policy.ts'
+import type { HostedRequest, OpenHost, Policy } from './policies/policy.ts'
 import { expandState, type Outline, type SequenceRequest, type StepRequest } from './request.ts'
 
 /** A task made from a request, and the tensors that its answer is made from. */
@@ -22,7 +22,7 @@ export interface Served {
   /** `[B, entries, D * Ho]`, if outputs are kept. */
   readonly output: Kept | undefined
   readonly parts: ReadonlyMap<string, KeptPart>
-  /** The slices of the states that are `h_next`, if the server knows it. */
+  /** The slices of the states that are `h_next`, if the server knows it once the task is done. */
   readonly next: 'h' | 'h_in' | undefined
   dispose (): void
 }
@@ -75,7 +75,7 @@ export function serveSequence (request: SequenceRequest, outline: Outline, setti
   const outputs = keepOutputs(shape, outline, setting.entries)
   const next = nextOf(programs[0], shape, policy, context)
   const memory = context.support === undefined ? undefined : network.remember(0, context.support.data, context.support.counts)
-  const host = policy.host === undefined ? undefined : openHost(policy.host, request, outline, states[0])
+  const host = policy.host === undefined ? undefined : openHost(policy.host, request, outline, states[0], call)
   const passes = queues.map((queue, i): Pass => {
     const { program } = queue
     const base = { queue, state: states[i].data, sinks: outputSinks(outputs, shape, i) }
@@ -89,10 +89,20 @@ export function serveSequence (request: SequenceRequest, outline: Outline, setti
       attention: parts.get('attention')?.kept,
       start: startOf(program, policy, request.h_in !== undefined),
       peek: program.late && next !== undefined,
-      ...(host !== undefined && { host: { feed: host, first: request.h_in === undefined } })
+      ...(host !== undefined && { host: { feed: host.feed, first: request.h_in === undefined } })
     }
   })
-  return { task: { rows, lengths, passes, call, window }, states, output: outputs.at(-1), parts, next, dispose: () => { memory?.dispose() } }
+  return {
+    task: { rows, lengths, passes, call, window },
+    states,
+    output: outputs.at(-1),
+    parts,
+    get next () { return host?.next === false ? undefined : next },
+    dispose () {
+      memory?.dispose()
+      host?.close()
+    }
+  }
 }
 
 /** Puts the request's h_in and c_in in the states of the nodes. */
@@ -177,17 +187,18 @@ function inputsOf (feed: Feed, stage: Stage): Set<string> {
   return names
 }
 
-function openHost (open: OpenHost, { context = {}, x }: SequenceRequest, outline: Outline, states: States): Host {
+function openHost (open: OpenHost, { context = {}, x }: SequenceRequest, outline: Outline, states: States, call: Call): HostedRequest {
   const width = x?.shape[x.rank - 1] ?? 0
   const { rowStride, stepStride, data } = xStream({ x }, outline)
   return open(context, {
-    rows: outline.rows,
+    lengths: outline.lengths,
     state: (row, name) => states.of(row, name),
     x (row, t) {
-      const at = row * rowStride + Math.min(t, outline.lengths[row] - 1) * stepStride
+      if (t >= outline.lengths[row] && stepStride > 0) return undefined
+      const at = row * rowStride + t * stepStride
       return data.subarray(at, at + width)
     }
-  })
+  }, call)
 }
 
 /** `[B, entries, D * Ho]` for the last layer, all steps for the others. */

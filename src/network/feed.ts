@@ -90,7 +90,7 @@ export function feedWidth (feed: Feed, widthOf: (name: string) => number): numbe
 }
 
 /** A feed for a message, as `[h, read]`. */
-export function describeFeed (feed: Feed): string {
+function describeFeed (feed: Feed): string {
   switch (feed.kind) {
     case 'part': return feed.name
     case 'linear': return `linear(${describeFeed(feed.of)})`

@@ -14,7 +14,7 @@ export function directionsOf ({ nodes }: Layers): 1 | 2 {
 }
 
 /** The width of what a network writes at each step: that of its last layer, of all directions. */
-export function layersWidth ({ nodes }: Layers): number {
+function layersWidth ({ nodes }: Layers): number {
   return nodes[nodes.length - 1].reduce((sum, node) => sum + (node === undefined ? 0 : nodeWidth(node)), 0)
 }
 

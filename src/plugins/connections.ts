@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import fp from 'fastify-plugin'
-import { HttpError, problem, PROBLEM_JSON, type Problem } from './errors.ts'
+import { HttpError } from './errors.ts'
+import { problem, PROBLEM_JSON, type Problem } from './problem.ts'
 import { SECURITY_HEADERS } from './security-headers.ts'
 
 export interface ConnectionsOptions {

@@ -1,7 +1,7 @@
-import { STATUS_CODES } from 'node:http'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { InputError, type FieldError, type ErrorKind } from '../errors.ts'
+import { InputError, type ErrorKind } from '../errors.ts'
+import { problem, PROBLEM_JSON, type Problem } from './problem.ts'
 import { problemOfUrl } from './urls.ts'
 
 declare module 'fastify' {
@@ -9,16 +9,6 @@ declare module 'fastify' {
     /** Why the request was rejected, if it was: the kind of an `InputError`, or Fastify's error code. */
     refused: string | undefined
   }
-}
-
-/** RFC 9457 problem details. */
-export interface Problem {
-  readonly type: 'about:blank'
-  readonly title: string
-  readonly status: number
-  readonly detail: string
-  readonly model?: string
-  readonly errors?: readonly FieldError[]
 }
 
 /** A request that is refused for what HTTP itself asks. */
@@ -35,8 +25,6 @@ export class HttpError extends Error {
 
 /** An `InputError`, an `HttpError`, an error of Fastify's, or any other. */
 type Failure = Error & { readonly code?: string | undefined, readonly statusCode?: number | undefined }
-
-export const PROBLEM_JSON = 'application/problem+json'
 
 const STATUS: Readonly<Record<ErrorKind, number>> = {
   malformed: 400,
@@ -113,8 +101,4 @@ function problemOf (error: Failure, request: FastifyRequest): Problem {
     default:
       return problem(status, error.message)
   }
-}
-
-export function problem (status: number, detail: string): Problem {
-  return { type: 'about:blank', title: STATUS_CODES[status] ?? 'Client Closed Request', status, detail }
 }

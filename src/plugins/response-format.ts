@@ -45,7 +45,7 @@ export default fp<{ json: Json }>(async (app, { json }) => {
 }, { name: 'response-format', fastify: '5.x' })
 
 /** Lets other requests have a turn after each piece. */
-export async function * inTurns (pieces: Iterable<string>): AsyncGenerator<string, void> {
+async function * inTurns (pieces: Iterable<string>): AsyncGenerator<string, void> {
   for (const piece of pieces) {
     yield piece
     await setImmediate()

@@ -1,4 +1,4 @@
-import { problem, type Problem } from './errors.ts'
+import { problem, type Problem } from './problem.ts'
 
 /** The longest part of a path, in characters: no file, and so no model, has a longer name. */
 const MAX_PART = 255

@@ -1,5 +1,5 @@
 import Type, { type TSchema } from 'typebox'
-import { problem } from '../plugins/errors.ts'
+import { problem } from '../plugins/problem.ts'
 import { SAFETENSORS } from '../wire/safetensors.ts'
 import { TensorSchema } from '../tensor/schema.ts'
 import { JSON_TYPE } from '../wire/json.ts'

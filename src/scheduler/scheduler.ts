@@ -1,5 +1,5 @@
-import { InputError } from '../errors.ts'
 import { callPeek, callStart, callSteps, finishPeek, finishStart, finishSteps, limitOf, reachOf } from './batching.ts'
+import { reasonToStop } from './cancellation.ts'
 import type { SchedulerEvents } from './events.ts'
 import { createLivePass, hInSlice, selectRows, type Line, type LivePass, type LiveTask, type Phase, type StageQueue } from './stage-queue.ts'
 import type { Task } from './task.ts'
@@ -227,8 +227,8 @@ export function createScheduler (events: SchedulerEvents): Scheduler {
   function isWanted ({ task, pass }: LivePass, now: number): boolean {
     const { task: { call } } = task
     if (task.settled) return false
-    if (call.cancelled) settle(task, new InputError('gone', { path: '', message: 'the caller has gone' }))
-    else if (now > call.deadline) settle(task, new InputError('late', { path: '', message: 'the answer was not ready in the time allowed' }))
+    const reason = reasonToStop(call, now)
+    if (reason !== undefined) settle(task, reason)
     else if (!task.begun) {
       task.begun = true
       events.began(pass.queue.name, (now - task.accepted) / 1000)

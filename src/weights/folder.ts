@@ -3,7 +3,7 @@ import Type from 'typebox'
 import { InputError } from '../errors.ts'
 import type { Layers } from '../network/layers.ts'
 import { compile } from '../tensor/schema.ts'
-import { readFloats, type Floats } from './layouts/floats.ts'
+import { readAllFloats, readFloats, type Floats } from './layouts/floats.ts'
 import { readLayers } from './layouts/layouts.ts'
 import { CellOptionsSchema } from './layouts/options.ts'
 import { unusedTensors } from './layouts/unused.ts'
@@ -27,6 +27,8 @@ export interface ModelFile {
   readonly config: unknown
   /** Another tensor of the file, as float32; throws if there is none of that name. */
   readonly tensor: (name: string) => Floats
+  /** All floating-point tensors of the file, by name, as float32. */
+  readonly tensors: () => Iterable<readonly [name: string, tensor: Floats]>
   /**
    * The tensors that neither the network uses nor anyone has asked for, by name.
    *
@@ -67,6 +69,7 @@ async function readModel ({ name, path, folder }: ModelPlace): Promise<ModelFile
         used.add(tensor)
         return readFloats(tensors, tensor)
       },
+      tensors: () => readAllFloats(tensors),
       unused () {
         try {
           return unusedTensors(tensors.keys(), used, found)

@@ -6,7 +6,8 @@ const MAX_DEPTH = 64
 const MAX_NAME = 1024
 
 /** ASCII. */
-export const [QUOTE, COMMA, COLON, OPEN_ARRAY, CLOSE_ARRAY, OPEN_OBJECT, CLOSE_OBJECT] = Buffer.from('",:[]{}')
+const [COLON] = Buffer.from(':')
+export const [QUOTE, COMMA, OPEN_ARRAY, CLOSE_ARRAY, OPEN_OBJECT, CLOSE_OBJECT] = Buffer.from('",[]{}')
 const [MINUS, PLUS, POINT, ZERO, BACKSLASH, SMALL_E, SMALL_U] = Buffer.from('-+.0\\eu')
 const ESCAPES = new Set(Buffer.from('"\\/bfnrt'))
 const HEX = new Set(Buffer.from('0123456789abcdefABCDEF'))
@@ -36,8 +37,10 @@ export class JsonCursor {
 
   /** Skips space, and this byte if it is next. */
   take (byte: number): boolean {
-    this.skipSpace()
-    if (this.bytes[this.at] !== byte) return false
+    if (this.bytes[this.at] !== byte) {
+      this.skipSpace()
+      if (this.bytes[this.at] !== byte) return false
+    }
     this.at++
     return true
   }

@@ -30,6 +30,8 @@ test('without anything set it is the demo, on the loopback interface', () => {
     'body-timeout': 60,
     'keep-alive-timeout': 72,
     'access-log': false,
+    'feedback-timeout': 1,
+    'feedback-memory': 256,
     'request-timeout': 30
   })
 })

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { createContextReader } from '../../src/model/context.ts'
 import { createPolicy } from '../../src/model/policies/policies.ts'
 import type { Outline } from '../../src/model/request.ts'
+import { testHosting } from '../support/app.ts'
 import { tensorOf } from '../support/nested.ts'
 import { drawLayers, fileOf } from '../support/policies.ts'
 
@@ -11,7 +12,7 @@ const OUTLINE: Outline = { rows: 3, steps: 4, lengths: [4, 2, 4], batched: true,
 
 /** The reader of a wiring with vectors of 2 and support vectors of 2. */
 async function reader () {
-  const { policy } = await createPolicy({ policy: 'wiring', read: {}, x: ['read', 'vectors'] }, { layers: drawLayers({ I: 4, Hi: 2, Ho: 2 }), folder: undefined, tensor: fileOf({}) })
+  const { policy } = await createPolicy({ policy: 'wiring', read: {}, x: ['read', 'vectors'] }, { layers: drawLayers({ I: 4, Hi: 2, Ho: 2 }), folder: undefined, tensor: fileOf({}), tensors: () => [], hosting: testHosting() })
   const read = createContextReader(policy)
   /** What is not given is there, unless it is given as undefined. */
   return (given: object, outline = OUTLINE) => {
@@ -83,7 +84,7 @@ for (const [context, message] of REFUSED) {
 }
 
 test('a wiring that needs none takes none', async () => {
-  const { policy } = await createPolicy(undefined, { layers: drawLayers({ I: 4, Hi: 2, Ho: 2 }), folder: undefined, tensor: fileOf({}) })
+  const { policy } = await createPolicy(undefined, { layers: drawLayers({ I: 4, Hi: 2, Ho: 2 }), folder: undefined, tensor: fileOf({}), tensors: () => [], hosting: testHosting() })
   const read = createContextReader(policy)
   assert.deepEqual(read({}, OUTLINE), { vectors: undefined, support: undefined })
   assert.throws(() => read({ support: tensorOf([[1, 2]]) }, OUTLINE), { message: '/context/support: is not a known field' })

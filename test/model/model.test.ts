@@ -4,11 +4,11 @@ import type { Cell } from '../../src/network/cell.ts'
 import { createPolicy } from '../../src/model/policies/policies.ts'
 import { createModel, type Model } from '../../src/model/model.ts'
 import { Tensor } from '../../src/tensor/tensor.ts'
-import { testEngine, testDeps } from '../support/app.ts'
+import { testEngine, testDeps, testHosting } from '../support/app.ts'
 import { randomArray, bareLayers, randomCell, randomNumbers, referenceStep } from '../support/reference.ts'
 
 async function buildModel (cell: Cell): Promise<Model> {
-  const policy = await createPolicy(undefined, { layers: bareLayers(cell), folder: undefined, tensor: () => { throw new Error('no tensors') } })
+  const policy = await createPolicy(undefined, { layers: bareLayers(cell), folder: undefined, tensor: () => { throw new Error('no tensors') }, tensors: () => [], hosting: testHosting() })
   return createModel({ name: 'test', layers: bareLayers(cell), policy }, await testDeps({ maxSteps: 1000 }))
 }
 

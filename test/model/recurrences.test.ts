@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import { loadModels } from '../../src/load.ts'
 import type { SequenceRequest } from '../../src/model/request.ts'
@@ -9,6 +9,7 @@ import { tensorOf } from '../support/nested.ts'
 
 /** Recurrences that others have published, computed by PyTorch from their equations: see make_recurrences.py there. */
 const FOLDER = 'test/fixtures/recurrences'
+const PAGE = 'docs/recurrences.md'
 const TOLERANCE = 1e-5
 
 /** Tensors as nested arrays, by name. */
@@ -43,6 +44,35 @@ describe('published recurrences', () => {
       assert.ok(worst <= TOLERANCE, `differs by ${worst}`)
     })
   }
+})
+
+/** The models that each configuration of the page is said to be of. */
+function configurations (): Array<{ models: string[], config: unknown }> {
+  const blocks = [...readFileSync(PAGE, 'utf8').matchAll(/^(.*?)^```json\n(.*?)^```$/gms)]
+  return blocks.map(([, before, config]) => ({
+    models: [...before.matchAll(/\]\(\.\.\/test\/fixtures\/recurrences\/([\w-]+)\)/g)].map(([, name]) => name).filter((name) => existsSync(`${FOLDER}/${name}/config.json`)),
+    config: JSON.parse(config)
+  }))
+}
+
+describe(PAGE, () => {
+  test('has every recurrence that has a configuration', () => {
+    const shown = configurations().flatMap(({ models }) => models)
+    assert.deepEqual(shown.sort(), names.filter((name) => existsSync(`${FOLDER}/${name}/config.json`)).sort())
+  })
+
+  for (const { models, config } of configurations()) {
+    test(`has the configuration of ${models.join(', ')}`, () => {
+      assert.ok(models.length > 0)
+      for (const name of models) assert.deepEqual(config, JSON.parse(readFileSync(`${FOLDER}/${name}/config.json`, 'utf8')), name)
+    })
+  }
+
+  test('links within itself lead somewhere', () => {
+    const text = readFileSync(PAGE, 'utf8')
+    const anchors = [...text.matchAll(/^#+ (.+)$/gm)].map(([, title]) => title.toLowerCase().replaceAll(/[^\w\- ]/g, '').replaceAll(' ', '-'))
+    for (const [, target] of text.matchAll(/\]\(#([^)]+)\)/g)) assert.ok(anchors.includes(target), target)
+  })
 })
 
 /** A request as the wire reads it. */

@@ -40,12 +40,32 @@ test('lines are for sequences alone', async (t) => {
   await supertest(server).post('/sequence').set('accept', `${NDJSON}, */*;q=0.1`).send({ x: [[1, 2]] }).expect(200).expect('content-type', NDJSON)
 })
 
+test('a media type is the same in any case, and with parameters', async (t) => {
+  const { server } = await buildTestApp(t)
+  for (const type of ['Application/Vnd.SafeTensors', `${SAFETENSORS}; version=1`]) {
+    await supertest(server).post('/step').set('content-type', type).send(Buffer.from(writeSafetensors({ x: f32([2], [1, 2]) }))).expect(200).expect('content-type', SAFETENSORS)
+  }
+})
+
 test('a refusal is a problem in any form', async (t) => {
   const { server } = await buildTestApp(t)
   for (const accept of [SAFETENSORS, NDJSON, 'application/json']) {
     const { body } = await supertest(server).post('/sequence').set('accept', accept).send({ x: [[1, 2, 3]] }).expect(422).expect('content-type', /application\/problem\+json/)
     assert.match(body.detail, /\/x: expected vectors of 2 numbers/)
   }
+})
+
+test('an answer too large to be written in one go is the same', async (t) => {
+  const { server } = await buildTestApp(t)
+  // As few steps of a small cell as have more numbers than are written whole.
+  const request = { x: Array.from({ length: 300 }, (_, row) => [row / 300, 1]), steps: 100 }
+  const { body } = await supertest(server).post('/sequence').send(request).expect(200).expect('transfer-encoding', 'chunked')
+  const answer = await supertest(server).post('/sequence').set('accept', SAFETENSORS).responseType('blob').send(request).expect(200)
+  const { shape, bytes } = parseSafetensors(answer.body).get('output') ?? assert.fail('no output')
+  assert.deepEqual(shape, [300, 100, 3])
+  assert.equal(Number(answer.headers['content-length']), answer.body.length)
+  assert.deepEqual(new Float32Array(Uint8Array.from(bytes).buffer), Float32Array.from(body.output.flat(2)))
+  assert.equal(body.h_out.length, 300)
 })
 
 test('both forms have the same numbers', async (t) => {

@@ -3,6 +3,7 @@ import { readConfig, type Config } from '../../src/config/settings.ts'
 import { chooseEngine } from '../../src/engine/choose.ts'
 import type { Engine } from '../../src/engine/engine.ts'
 import { createAdmission } from '../../src/scheduler/admission.ts'
+import type { Hosting } from '../../src/model/policies/policy.ts'
 import { createScheduler } from '../../src/scheduler/scheduler.ts'
 import type { ModelDeps } from '../../src/model/model.ts'
 import { createService } from '../../src/service.ts'
@@ -23,6 +24,12 @@ export function testConfig (...flags: readonly string[]): Config {
   return config
 }
 
+/** The bounds of models' own code, as the settings have them. */
+export function testHosting (over: Partial<Hosting> = {}): Hosting {
+  const config = testConfig()
+  return { timeout: config['feedback-timeout'], memory: config['feedback-memory'], report: () => {}, ...over }
+}
+
 /** What all models share, for tests of models without a service. */
 export async function testDeps (over: Partial<ModelDeps> = {}): Promise<ModelDeps> {
   return {
@@ -30,6 +37,7 @@ export async function testDeps (over: Partial<ModelDeps> = {}): Promise<ModelDep
     maxSteps: 10_000,
     maxWork: 2 ** 40,
     batchRows: 64,
+    hosting: testHosting(),
     admission: createAdmission(1e6, 1e9),
     scheduler: createScheduler({ computed: () => {}, began: () => {}, queued: () => {} }),
     ...over

@@ -70,7 +70,7 @@ export function partOf (program: Program, task: Task, picked: readonly number[],
   }
 }
 
-export function widestSet ({ attention }: Program, { supports }: Task): number {
+function widestSet ({ attention }: Program, { supports }: Task): number {
   return attention === undefined ? 0 : Math.max(0, ...supports.map((set) => set.length / attention.support))
 }
 
@@ -117,7 +117,7 @@ export async function run (network: LoadedNetwork, task: Task, { stage = 0, maxR
 }
 
 /** A row's state, by its parts. */
-export function readState (program: Program, state: Float32Array, row: number): RowState {
+function readState (program: Program, state: Float32Array, row: number): RowState {
   const slice = (name: string): number[] => {
     const found = findSlice(program.state, name)
     if (found === undefined) return []

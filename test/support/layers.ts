@@ -18,7 +18,7 @@ export interface LayersFile {
 /** Multiples of an eighth, which every dtype has. */
 const eighths = (length: number, random: Random): Float32Array => Float32Array.from({ length }, () => Math.floor(random() * 129 - 64) / 8)
 
-export function drawEighths (kind: CellKind, sizes: CellSizes, random: Random, biases = { ih: true, hh: true }): Cell {
+function drawEighths (kind: CellKind, sizes: CellSizes, random: Random, biases = { ih: true, hh: true }): Cell {
   const rows = GATES[kind] * sizes.Ho
   return createCell({
     kind,

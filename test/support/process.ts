@@ -13,7 +13,7 @@ export interface Running {
 }
 
 /** A process that ends with its test; `detached`, so do those that it has started. */
-export function start (t: Pick<TestContext, 'after'>, command: string, args: readonly string[], options: Pick<SpawnOptions, 'cwd' | 'env' | 'uid' | 'gid' | 'detached'> = {}): Running {
+export function start (t: Pick<TestContext, 'after'>, command: string, args: readonly string[], options: Pick<SpawnOptions, 'cwd' | 'env' | 'detached'> = {}): Running {
   const child = spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] })
   let stdout = ''
   let stderr = ''

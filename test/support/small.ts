@@ -3,7 +3,7 @@ import { createScheduler } from '../../src/scheduler/scheduler.ts'
 import { createPolicy } from '../../src/model/policies/policies.ts'
 import { createModel, type ModelDeps } from '../../src/model/model.ts'
 import { Tensor } from '../../src/tensor/tensor.ts'
-import { testEngine, testDeps } from './app.ts'
+import { testEngine, testDeps, testHosting } from './app.ts'
 import { randomArray, bareLayers, randomCell, randomNumbers } from './reference.ts'
 
 export interface Call {
@@ -23,7 +23,7 @@ export async function buildModel (size = 5, over: Partial<ModelDeps> = {}) {
   })
   const cell = randomCell(3, size, size)
   const layers = bareLayers(cell)
-  const policy = await createPolicy(undefined, { layers, folder: undefined, tensor: () => { throw new Error('none') } })
+  const policy = await createPolicy(undefined, { layers, folder: undefined, tensor: () => { throw new Error('none') }, tensors: () => [], hosting: testHosting() })
   return { model: createModel({ name: 'test', layers, policy }, deps), calls, admission: deps.admission }
 }
 

@@ -1,6 +1,6 @@
 import { carrySize, type Cell } from '../../src/network/cell.ts'
 import { partsOf, type Feed, type Linear, type Read } from '../../src/network/feed.ts'
-import { nodeWidth, type Stage } from '../../src/network/network.ts'
+import type { Stage } from '../../src/network/network.ts'
 
 /*
  * Networks by their equations, in double precision, a row at a time, written as they stand in textbooks: what the engines are
@@ -25,17 +25,6 @@ export interface RowStep {
   /** What the late lets were. */
   readonly fed: ReadonlyMap<string, Vector>
   readonly attention: Vector
-}
-
-export function zeroState ({ nodes, wiring }: Stage): RowState {
-  return {
-    h: nodes.map((node) => zeros(nodeWidth(node))),
-    c: nodes.map(({ cell }) => zeros(carrySize(cell))),
-    hIn: wiring.h === 'own' ? [] : zeros(nodes[0].cell.sizes.Hi),
-    given: false,
-    read: [],
-    lets: new Map()
-  }
 }
 
 /** One step of one row, which becomes what it is after the step. */
@@ -86,7 +75,7 @@ export function stepRow (stage: Stage, state: RowState, inputs: ReadonlyMap<stri
 }
 
 /** One step of a cell; its carry is what it keeps beside h. */
-export function stepCell (cell: Cell, x: Vector, h: Vector, carry: Vector): { h: Vector, carry: Vector } {
+function stepCell (cell: Cell, x: Vector, h: Vector, carry: Vector): { h: Vector, carry: Vector } {
   const { kind, activation, sizes: { I, Hi, Ho }, weightIh, weightHh, biasIh, biasHh } = cell
   const ofX = (row: number): number => dot(weightIh.subarray(row * I, (row + 1) * I), x) + biasIh[row]
   const ofH = (row: number): number => dot(weightHh.subarray(row * Hi, (row + 1) * Hi), h) + biasHh[row]
@@ -109,7 +98,7 @@ export function stepCell (cell: Cell, x: Vector, h: Vector, carry: Vector): { h:
   return { h: units.map((unit) => sigmoid(gate(3, unit)) * Math.tanh(c[unit])), carry: c }
 }
 
-export function evaluate (feed: Feed, part: (name: string) => Vector): Vector {
+function evaluate (feed: Feed, part: (name: string) => Vector): Vector {
   switch (feed.kind) {
     case 'part': return part(feed.name)
     case 'concat': return feed.of.flatMap((one) => evaluate(one, part))
@@ -119,7 +108,7 @@ export function evaluate (feed: Feed, part: (name: string) => Vector): Vector {
   }
 }
 
-export function attend (read: Read, query: Vector, supports: readonly Vector[]): { weights: Vector, read: Vector } {
+function attend (read: Read, query: Vector, supports: readonly Vector[]): { weights: Vector, read: Vector } {
   const { score, scale, key, value, v } = read
   const keys = key === undefined ? supports : supports.map((s) => linear(key, s))
   const values = value === 'key' ? keys : value === undefined ? supports : supports.map((s) => linear(value, s))
@@ -134,7 +123,7 @@ export function attend (read: Read, query: Vector, supports: readonly Vector[]):
   return { weights, read: zeros(width).map((_, j) => values.reduce((sum, one, i) => sum + weights[i] * one[j], 0)) }
 }
 
-export function linear ({ out, in: width, weight, bias, activation }: Linear, vector: Vector): Vector {
+function linear ({ out, in: width, weight, bias, activation }: Linear, vector: Vector): Vector {
   const sums = zeros(out).map((_, row) => dot(weight.subarray(row * width, (row + 1) * width), vector) + bias[row])
   return activation === 'softmax' ? softmax(sums) : sums.map(ACTIVATIONS[activation])
 }

@@ -56,6 +56,22 @@ for (const [name, json] of [['in JavaScript', createJson(undefined)], ...(addon 
       assert.deepEqual(x.data, Float32Array.from(texts, Number))
     })
 
+    test('large tensors of any shape are written in pieces, each within its time', () => {
+      for (const shape of [[1], [8192], [8193], [100_000], [3, 8192], [8192, 3], [2, 20_000], [40_000, 2], [5, 3, 2731], [1, 1, 30_000], [3, 4000, 5], [30_000, 1, 1]]) {
+        const data = Float32Array.from({ length: shape.reduce((a, b) => a * b) }, (_, i) => i / 8)
+        const pieces = [...json.write({ a: new Tensor(shape, data), t: 1, b: new Tensor([1], Float32Array.of(2)) })]
+        const nest = (axis: number, start: number): unknown => {
+          if (axis === shape.length) return data[start]
+          const size = shape.slice(axis + 1).reduce((a, b) => a * b, 1)
+          return Array.from({ length: shape[axis] }, (_, i) => nest(axis + 1, start + i * size))
+        }
+        assert.equal(pieces.join(''), JSON.stringify({ a: nest(0, 0), t: 1, b: [2] }))
+        const longest = pieces.reduce((most, { length }) => Math.max(most, length), 0)
+        assert.ok(longest < 2 ** 16 + 8192 * 16, `a piece of [${shape.join()}] has ${longest} characters`)
+        assert.ok(pieces.length > data.length / 40_000)
+      }
+    })
+
     test('what is no tensor is written as JSON.stringify does', () => {
       assert.equal(write({ t: 3, name: 'a"b', x: new Tensor([1, 2], Float32Array.of(0.1, -0)), gone: undefined }), '{"t":3,"name":"a\\"b","x":[[0.1,-0]]}')
       assert.equal(write({}), '{}')

@@ -1,6 +1,7 @@
 import type { TSchema } from 'typebox'
 import type { Layers } from '../../network/layers.ts'
 import type { Wiring } from '../../network/network.ts'
+import type { Call } from '../../scheduler/cancellation.ts'
 import type { Host } from '../../scheduler/task.ts'
 
 /**
@@ -26,6 +27,19 @@ export interface PolicySetting {
   readonly folder: string | undefined
   /** A tensor of the model's file, by name; throws if there is none. */
   readonly tensor: (name: string) => { readonly shape: readonly number[], readonly data: Float32Array }
+  /** All floating-point tensors of the model's file, by name. */
+  readonly tensors: () => Iterable<readonly [name: string, tensor: { readonly shape: readonly number[], readonly data: Float32Array }]>
+  readonly hosting: Hosting
+}
+
+/** The bounds of the operator's own code. */
+export interface Hosting {
+  /** How long a call may take, in seconds. */
+  readonly timeout: number
+  /** How much memory it may take, in MiB. */
+  readonly memory: number
+  /** Hears of what went wrong without being a request's fault. */
+  readonly report: (error: Error) => void
 }
 
 /** A model's way to make what its first cell reads from step to step. */
@@ -45,6 +59,8 @@ export interface Policy {
   readonly vectors?: number | undefined
   /** What makes `h_in` outside of the engine, if the wiring says `host`. */
   readonly host?: OpenHost | undefined
+  /** Ends what runs for the model, if anything does; no request is under way any more. */
+  readonly close?: (() => Promise<void>) | undefined
 }
 
 /**
@@ -52,14 +68,23 @@ export interface Policy {
  *
  * @throws InputError if its context does not fit.
  */
-export type OpenHost = (context: unknown, rows: HostRows) => Host
+export type OpenHost = (context: unknown, rows: HostRows, call: Call) => HostedRequest
+
+/** A request that a host has taken up. */
+export interface HostedRequest {
+  readonly feed: Host
+  /** Whether what feeds the step after the last one could be made; it cannot if it depends on what comes with that step. */
+  readonly next: boolean
+  /** The request is over. */
+  close (): void
+}
 
 /** The rows of a request, as a host sees them. */
 export interface HostRows {
-  /** B */
-  readonly rows: number
+  /** How many steps each row takes. */
+  readonly lengths: readonly number[]
   /** A named slice of a row's state: `h0`, `c0`, `h_in`, `host`; a view, which may be written. */
   state (row: number, name: string): Float32Array
-  /** What a row reads as x at a step, `[I]`. */
-  x (row: number, t: number): Float32Array
+  /** What a row reads as x at a step, `[I]`; nothing if the request does not bring it, past the row's end. */
+  x (row: number, t: number): Float32Array | undefined
 }

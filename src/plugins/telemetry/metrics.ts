@@ -31,8 +31,8 @@ export function createMetrics (admission: Admission, build: { version: string, e
   new Gauge({ name: 'cellserve_build_info', help: 'What runs; always 1.', labelNames: ['version', 'engine', 'backend'], registers }).set(build, 1)
   const live = (name: string, help: string, value: () => number): Gauge =>
     new Gauge({ name, help, registers, collect () { this.set(value()) } })
-  live('cellserve_live_rows', 'Rows accepted and not yet answered.', () => admission.rows)
-  live('cellserve_live_bytes', 'Bytes of their tensors.', () => admission.bytes)
+  live('cellserve_live_rows', 'Rows in work.', () => admission.rows)
+  live('cellserve_live_bytes', 'Bytes that requests hold: bodies, tensors, answers that have not been sent.', () => admission.bytes)
 
   const requests = new Histogram({
     name: 'cellserve_request_duration_seconds',

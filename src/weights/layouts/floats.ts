@@ -40,3 +40,11 @@ export function listOf (names: readonly string[]): string {
 }
 const MAX_NAMES = 12
 const MAX_NAME = 80
+
+/** Every floating-point tensor as float32, whatever its values are, one at a time; others are left out. */
+export function * readAllFloats (tensors: ReadonlyMap<string, StoredTensor>): Generator<readonly [name: string, tensor: Floats]> {
+  for (const [name, { dtype, shape, bytes }] of tensors) {
+    const data = decodeFloats(dtype, bytes)
+    if (data !== undefined) yield [name, { shape, data }]
+  }
+}

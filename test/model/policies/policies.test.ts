@@ -5,13 +5,13 @@ import { createModel, type Model } from '../../../src/model/model.ts'
 import { createPolicy, POLICIES, type PolicyOptions } from '../../../src/model/policies/policies.ts'
 import type { PolicySetting } from '../../../src/model/policies/policy.ts'
 import { Tensor } from '../../../src/tensor/tensor.ts'
-import { testDeps } from '../../support/app.ts'
+import { testDeps, testHosting } from '../../support/app.ts'
 import { tensorOf } from '../../support/nested.ts'
 import { drawLayers, drawTensor, fileOf } from '../../support/policies.ts'
 import { randomArray, bareLayers, randomCell, randomNumbers } from '../../support/reference.ts'
 
 function setting (I: number, Hi: number, Ho: number, tensors: Parameters<typeof fileOf>[0] = {}): PolicySetting {
-  return { layers: bareLayers(randomCell(I, Hi, Ho)), folder: undefined, tensor: fileOf(tensors) }
+  return { layers: bareLayers(randomCell(I, Hi, Ho)), folder: undefined, tensor: fileOf(tensors), tensors: () => [], hosting: testHosting() }
 }
 
 async function modelOf (options: PolicyOptions, model: PolicySetting): Promise<Model> {
@@ -201,7 +201,7 @@ test('a read with h = 0, with h = x, or none at all comes before the first step'
 })
 
 test('identity of a stack is each layer\'s own h, and the others are for one layer', async () => {
-  const stack = { layers: drawLayers({ I: 2, Hi: 3, Ho: 3 }, { layers: 2 }), folder: undefined, tensor: fileOf({}) }
+  const stack = { layers: drawLayers({ I: 2, Hi: 3, Ho: 3 }, { layers: 2 }), folder: undefined, tensor: fileOf({}), tensors: () => [], hosting: testHosting() }
   assert.equal((await createPolicy(undefined, stack)).policy.wiring?.h, 'own')
   assert.equal((await createPolicy({ policy: 'identity', residual: false }, stack)).policy.wiring?.h, 'own')
   for (const policy of ['repeat', 'concat', 'attention']) {
@@ -212,7 +212,7 @@ test('identity of a stack is each layer\'s own h, and the others are for one lay
 
 test('two directions read their own h and nothing else', async () => {
   const [[forward]] = drawLayers({ I: 2, Hi: 3, Ho: 3 }).nodes
-  const both: PolicySetting = { layers: { kind: 'lstm', nodes: [[forward, forward]] }, folder: undefined, tensor: fileOf({}) }
+  const both: PolicySetting = { layers: { kind: 'lstm', nodes: [[forward, forward]] }, folder: undefined, tensor: fileOf({}), tensors: () => [], hosting: testHosting() }
   assert.equal((await createPolicy(undefined, both)).name, 'identity')
   await assert.rejects(createPolicy({ policy: 'identity', residual: true }, both), /^InputError: \/feedback\/residual: is for networks of one direction, and this one has two$/)
   await assert.rejects(createPolicy({ policy: 'concat' }, both), /^InputError: \/feedback\/h_in: is for networks of one direction/)

@@ -6,7 +6,7 @@ import { createModel, type Model } from '../../../src/model/model.ts'
 import { createPolicy, type NamedPolicy } from '../../../src/model/policies/policies.ts'
 import type { PolicySetting } from '../../../src/model/policies/policy.ts'
 import { Tensor } from '../../../src/tensor/tensor.ts'
-import { testDeps } from '../../support/app.ts'
+import { testDeps, testHosting } from '../../support/app.ts'
 import { drawLayers, drawTensor, fileOf } from '../../support/policies.ts'
 
 const NAMES = ['W [2, 4]', 'W [4, 2]', 'W [4, 4]', 'W [4, 8]', 'W [5, 4]', 'W [5, 5]', 'W [5, 6]', 'W [5, 8]', 'W [2, 4, 1]', 'W [2, 4, 3]', 'W [0, 4]',
@@ -18,7 +18,7 @@ const TENSORS = Object.fromEntries(NAMES.map((name, seed) => [name, drawTensor([
 type Sizes = readonly [I: number, Hi: number, Ho: number]
 
 function setting ([I, Hi, Ho]: Sizes, options: { kind?: CellKind, layers?: number } = {}): PolicySetting {
-  return { layers: drawLayers({ I, Hi, Ho }, options), folder: undefined, tensor: fileOf(TENSORS) }
+  return { layers: drawLayers({ I, Hi, Ho }, options), folder: undefined, tensor: fileOf(TENSORS), tensors: () => [], hosting: testHosting() }
 }
 
 async function wire (options: object, sizes: Sizes, cells: { kind?: CellKind, layers?: number } = {}): Promise<NamedPolicy> {
@@ -178,6 +178,12 @@ describe('what the cell reads', () => {
   test('as its x, may be made of anything', async () => {
     await assertReads({ x: ['h', 'x', 'vectors'], widths: { vectors: 3 } }, [9, 4, 4], { vectors: row(v) }, [...h, ...x, ...v], h)
     await assertReads({ x: { weight: 'W [5, 6]', bias: 'b [5]', activation: 'tanh', of: ['x', 'h'] } }, [5, 4, 4], {}, times('W [5, 6]', [...x, ...h], 'b [5]').map(Math.tanh), h)
+  })
+
+  test('as its x, may be a read, in a GRU too', async () => {
+    const model = await serve({ read: { score: 'dot' }, x: ['x', 'read'] }, [6, 4, 4], { kind: 'gru' })
+    const answer = await model.sequence({ ...request, context: { support: row(h) } })
+    assertClose(only(answer.h_out), only((await model.step({ x: row([...x, ...h]), h_in: row(h) })).h_out))
   })
 
   test('as its x, may be as wide as the request\'s, and another', async () => {

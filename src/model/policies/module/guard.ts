@@ -1,0 +1,27 @@
+import { Worker } from 'node:worker_threads'
+
+/** Source, not a file: on Node.js 20 a loader of TypeScript does not reach into threads. */
+const SOURCE = `
+const { parentPort, workerData: { service, interval } } = require('node:worker_threads')
+let most = Infinity
+parentPort.once('message', (bytes) => { most = process.memoryUsage.rss() + bytes })
+setInterval(() => {
+  if (process.ppid !== service || process.memoryUsage.rss() > most) process.kill(process.pid, 'SIGKILL')
+}, interval)`
+
+/** How often it looks, in milliseconds. */
+const INTERVAL = 25
+
+/**
+ * Has a thread watch over this process, for as long as it lives. The thread ends the process if the service has gone: nobody
+ * else would end a module that loops.
+ *
+ * @param service the process id of the service, this one's parent.
+ * @returns what bounds the memory: the process also ends if it comes to hold so many more bytes than at that moment. The
+ *   heap's own limit knows nothing of typed arrays.
+ */
+export function startGuard (service: number): (bytes: number) => void {
+  const guard = new Worker(SOURCE, { eval: true, workerData: { service, interval: INTERVAL } })
+  guard.unref()
+  return (bytes) => guard.postMessage(bytes)
+}

@@ -1,0 +1,286 @@
+import { serialize } from 'node:v8'
+import { InputError } from '../../../errors.ts'
+import { reasonToStop, type Call } from '../../../scheduler/cancellation.ts'
+import { Tensor } from '../../../tensor/tensor.ts'
+import type { HostedRequest, HostRows, Hosting } from '../policy.ts'
+import { createContexts } from './contexts.ts'
+import { startProcess, type ModuleEnd, type ModuleFile, type ModuleProcess } from './process.ts'
+import type { ReadyReport, RunOrder, RunReport } from './protocol.ts'
+
+/** A model's feedback.mjs, in a process of its own, which is replaced if it ends. */
+export interface ModuleHost {
+  /** The JSON schema of a context, if the module exports one. */
+  readonly context: object | undefined
+  /** How many numbers the module keeps for a row. */
+  readonly state: number
+  /** Takes up a request whose context has been checked. */
+  open (context: unknown, rows: HostRows, call: Call): HostedRequest
+  /** Ends the process. */
+  close (): Promise<void>
+}
+
+interface OpenRequest {
+  readonly id: number
+  /** As `v8.serialize` writes it. */
+  readonly context: Uint8Array
+  readonly rows: HostRows
+  readonly call: Call
+  next: boolean
+  closed: boolean
+}
+
+/** Rows of one request that are to read at the same step what is made now. */
+interface Turn {
+  readonly request: OpenRequest
+  readonly t: number
+  /** Whether the request brings the x of that step. */
+  readonly x: boolean
+  /** Those that are left. */
+  rows: readonly number[]
+  /** How often a process ended before it came to them. */
+  lost: number
+  readonly resolve: () => void
+  readonly reject: (error: unknown) => void
+}
+
+/** The most rows of an order. */
+const MAX_ROWS = 64
+/** How many orders are on their way, so that neither process waits for the other. */
+const AHEAD = 4
+/** How often rows may lose their process before they are given up. */
+const MAX_LOST = 2
+/** How often is looked for requests that nobody waits for any more, in milliseconds. */
+const SWEEP = 100
+const NOTHING = new Float32Array(0)
+
+/**
+ * Starts the process of a model's feedback.mjs.
+ *
+ * @throws Error if the module cannot be loaded; its message is a line for the operator.
+ */
+export async function startModule (file: ModuleFile, { timeout, memory, report }: Hosting): Promise<ModuleHost> {
+  let child: ModuleProcess | undefined
+  let isUp = false
+  let isClosed = false
+  /** In the order of their turns: each request has one, and then waits for the others'. */
+  let waiting: Turn[] = []
+  /** Those whose orders are on their way; the first is under way. */
+  let sent: Turn[] = []
+  // While this process was busy, the report may have come and is only to be read.
+  const timer = setTimeout(() => setImmediate(stopFor, sent[0]), 1000 * timeout).unref()
+  let sweeper: NodeJS.Timeout | undefined
+  /** For whose sake the process is stopped. */
+  let overdue: Turn | undefined
+  let ids = 0
+  const contexts = createContexts(memory * 2 ** 20 / 8)
+
+  const { context, state } = await start()
+  isUp = true
+  proceed()
+
+  async function start (): Promise<ReadyReport> {
+    const started = startProcess(file, memory, { ran, ended })
+    child = started
+    isUp = false
+    contexts.clear()
+    try {
+      return await started.ready
+    } catch (error) {
+      child = undefined
+      throw error
+    }
+  }
+
+  async function restart (): Promise<void> {
+    try {
+      const ready = await start()
+      if (ready.state !== state) throw new Error(`${file.path}: has changed: its state is ${ready.state} numbers, and was ${state}`)
+      isUp = true
+    } catch (error) {
+      giveUp(failed('could not be loaded again', undefined, error))
+      await child?.stop('has changed')
+    }
+    proceed()
+  }
+
+  function giveUp (error: InputError): void {
+    for (const turn of [...sent, ...waiting.splice(0)]) turn.reject(error)
+  }
+
+  /** Sends what there is to send. */
+  function proceed (): void {
+    if (isClosed) return giveUp(new InputError('unavailable', { path: '', message: 'the model is being closed' }))
+    if (child === undefined && waiting.length > 0) void restart()
+    if (child !== undefined && isUp) {
+      const now = performance.now()
+      while (sent.length < AHEAD) {
+        const turn = waiting.shift()
+        if (turn === undefined) break
+        if (isWanted(turn, now)) send(child, turn)
+      }
+      child.hold(true)
+    }
+    sweeper ??= setInterval(sweep, SWEEP).unref()
+  }
+
+  function send (to: ModuleProcess, turn: Turn): void {
+    const { request: { id, context: bytes } } = turn
+    const { context, forget } = contexts.bring(id, bytes)
+    if (context !== undefined) to.send({ kind: 'context', request: id }, context)
+    const { floats, ...order } = gather(turn)
+    to.send({ kind: 'run', request: id, forget, ...order }, floats)
+    // The first of those sent has its time from now on.
+    if (sent.push(turn) === 1) timer.refresh()
+  }
+
+  function stopFor (turn: Turn | undefined): void {
+    if (turn === undefined || sent[0] !== turn) return
+    overdue = turn
+    void child?.stop(`did not return within ${timeout} s`)
+  }
+
+  function ran (report: RunReport, floats: Float32Array): void {
+    const turn = sent.shift()
+    timer.refresh()
+    if (turn !== undefined) take(turn, report, floats)
+    proceed()
+  }
+
+  function take (turn: Turn, report: RunReport, floats: Float32Array): void {
+    const { request, t, rows } = turn
+    if (request.closed) return
+    switch (report.kind) {
+      case 'made':
+        spread(turn, report.ran, floats)
+        turn.rows = rows.slice(report.ran)
+        turn.lost = 0
+        if (turn.rows.length > 0) waiting.push(turn)
+        else turn.resolve()
+        return
+      case 'unknown':
+        request.next = false
+        turn.resolve()
+        return
+      case 'failed':
+        turn.reject(failed(report.what, t, report.cause))
+    }
+  }
+
+  function ended ({ why, inCall }: ModuleEnd): void {
+    child = undefined
+    const [turn, ...others] = sent
+    const isToBlame = turn?.lost === MAX_LOST || (inCall && (overdue === undefined || overdue === turn))
+    sent = []
+    overdue = undefined
+    waiting.unshift(...others)
+    if (turn !== undefined && isToBlame) turn.reject(failed(why, turn.t))
+    else if (turn !== undefined) waiting.unshift({ ...turn, lost: turn.lost + 1 })
+    // Otherwise the request's own error says it.
+    if (!isClosed && (!isToBlame || turn?.request.closed === true)) report(new Error(`${file.path}: ${why}`))
+    proceed()
+  }
+
+  /** Nobody waits longer than they want to, whether their call is under way or not. */
+  function sweep (): void {
+    const now = performance.now()
+    for (const turn of sent) isWanted(turn, now)
+    waiting = waiting.filter((turn) => isWanted(turn, now))
+    if (sent.length + waiting.length > 0) return
+    clearInterval(sweeper)
+    sweeper = undefined
+    child?.hold(false)
+  }
+
+  function run (request: OpenRequest, rows: readonly number[], t: number, x: boolean): Promise<void> {
+    return new Promise((resolve, reject) => {
+      waiting.push({ request, t, x, rows, lost: 0, resolve, reject })
+      proceed()
+    })
+  }
+
+  return {
+    context,
+    state,
+    open (value, rows, call) {
+      const request: OpenRequest = { id: ids++, context: serialize(plain(value)), rows, call, next: true, closed: false }
+      call.reservation?.hold(request.context.length)
+      return {
+        get next () { return request.next },
+        async feed (all, steps) {
+          /** Rows by step, and by whether the request brings its x. */
+          const turns = new Map<number, number[]>()
+          all.forEach((row, i) => {
+            const key = 2 * steps[i] + (rows.x(row, steps[i]) === undefined ? 0 : 1)
+            const turn = turns.get(key)
+            if (turn === undefined) turns.set(key, [row])
+            else turn.push(row)
+          })
+          await Promise.all([...turns].map(async ([key, members]) => await run(request, members, key >> 1, key % 2 === 1)))
+        },
+        close () {
+          request.closed = true
+          contexts.drop(request.id)
+        }
+      }
+    },
+    async close () {
+      isClosed = true
+      clearTimeout(timer)
+      clearInterval(sweeper)
+      proceed()
+      await child?.stop('is not wanted any more')
+    }
+  }
+}
+
+function isWanted ({ request: { call, closed }, reject }: Turn, now: number): boolean {
+  const reason = closed ? new InputError('gone', { path: '', message: 'the request is over' }) : reasonToStop(call, now)
+  if (reason !== undefined) reject(reason)
+  return reason === undefined
+}
+
+/** What some of the rows bring to the call. */
+function gather ({ request: { rows: { state, x: xOf } }, t, x: hasX, rows }: Turn): Pick<RunOrder, 't' | 'rows' | 'c' | 'x'> & { readonly floats: Float32Array } {
+  const some = rows.slice(0, MAX_ROWS)
+  const partsOf = (row: number): Float32Array[] => [state(row, 'h0'), state(row, 'c0'), state(row, 'host'), (hasX ? xOf(row, t) : undefined) ?? NOTHING]
+  const [h, c, host, x] = partsOf(some[0]).map(({ length }) => length)
+  const floats = new Float32Array(some.length * (h + c + host + x))
+  let at = 0
+  for (const row of some) {
+    for (const part of partsOf(row)) {
+      floats.set(part, at)
+      at += part.length
+    }
+  }
+  return { t, rows: some, c, x, floats }
+}
+
+/** Gives the first rows what was made for them. */
+function spread ({ request: { rows: { lengths, state } }, t, rows }: Turn, ran: number, floats: Float32Array): void {
+  let at = 0
+  for (const row of rows.slice(0, ran)) {
+    const hIn = state(row, 'h_in')
+    const host = state(row, 'host')
+    hIn.set(floats.subarray(at, at + hIn.length))
+    // What is made after the last step is not used here: whoever goes on has it made again, with the x of the next step.
+    if (t < lengths[row]) host.set(floats.subarray(at + hIn.length, at + hIn.length + host.length))
+    at += hIn.length + host.length
+  }
+}
+
+function failed (what: string, t?: number, cause?: unknown): InputError {
+  const message = `the model's feedback.mjs ${what}${t === undefined ? '' : `, for step ${t}`}`
+  return new InputError('failed', { path: '', message }, { cause: typeof cause === 'string' ? asError(cause) : cause })
+}
+
+/** A context whose tensors are objects without methods, which another process can be given. */
+function plain (context: unknown): unknown {
+  if (typeof context !== 'object' || context === null) return context
+  return Object.fromEntries(Object.entries(context).map(([name, value]: [string, unknown]) =>
+    [name, value instanceof Tensor ? { shape: value.shape, data: value.data } : value]))
+}
+
+/** An error of another process, from its stack. */
+function asError (stack: string): Error {
+  return Object.assign(new Error(stack.split('\n', 1)[0]), { stack })
+}

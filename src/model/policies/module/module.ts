@@ -1,0 +1,38 @@
+import { join } from 'node:path'
+import Type, { type TSchema } from 'typebox'
+import { compile } from '../../../tensor/schema.ts'
+import { directionsOf, sizesOf } from '../../../network/layers.ts'
+import { PLAIN } from '../../../network/network.ts'
+import { optionsOf } from '../options.ts'
+import type { PolicyKind } from '../policy.ts'
+import { startModule } from './host.ts'
+
+const readOptions = optionsOf('module', {})
+
+/** What the model's own JavaScript says: `feedback.mjs` in its folder, operator's code, in a process of its own. */
+export const moduleFile: PolicyKind = {
+  name: 'module',
+  summary: 'h_in is what feedback.mjs in the model\'s folder says.',
+  async create (options, { layers, folder, tensors, hosting }) {
+    readOptions(options)
+    if (layers.nodes.length > 1 || directionsOf(layers) > 1) throw new Error('policy module needs a network of one layer and one direction')
+    if (folder === undefined) throw new Error('policy module needs a feedback.mjs in the model\'s own folder')
+    const sizes = sizesOf(layers)
+    const host = await startModule({ path: join(folder, 'feedback.mjs'), sizes, tensors }, hosting)
+    try {
+      const context: TSchema = host.context ?? Type.Unknown()
+      const readContext = compile(context)
+      return {
+        context,
+        initial: 'read',
+        x: sizes.I,
+        wiring: { ...PLAIN, h: 'host', hostState: host.state },
+        host: (given, rows, call) => host.open(readContext(given, '/context'), rows, call),
+        close: host.close
+      }
+    } catch (error) {
+      await host.close()
+      throw error
+    }
+  }
+}

@@ -1,0 +1,147 @@
+import { fork } from 'node:child_process'
+import { Socket } from 'node:net'
+import { extname } from 'node:path'
+import type { CellSizes } from '../../../network/cell.ts'
+import type { PolicySetting } from '../policy.ts'
+import { createFrameReader, floatsOf, writeFrame } from './frames.ts'
+import { ENDED_IN_CALL, type Order, type ReadyReport, type Report, type RunReport } from './protocol.ts'
+
+/** A process that runs a model's feedback.mjs, from its start to its end. */
+export interface ModuleProcess {
+  /** Settles once the module is loaded; rejects if it cannot be, with a line for the operator. */
+  readonly ready: Promise<ReadyReport>
+  send (order: Order, body?: Float32Array | Uint8Array): void
+  /** Whether it keeps the service's own process from ending. */
+  hold (busy: boolean): void
+  /**
+   * Ends it at once.
+   *
+   * @param why for those who hear of it, as `did not return within 1 s`.
+   */
+  stop (why: string): Promise<void>
+}
+
+/** What there is to run. */
+export interface ModuleFile {
+  /** Of feedback.mjs. */
+  readonly path: string
+  readonly sizes: CellSizes
+  readonly tensors: PolicySetting['tensors']
+}
+
+export interface ModuleListener {
+  ran (report: RunReport, floats: Float32Array): void
+  /** The process has ended, after it was ready; all that it reported has been heard. */
+  ended (end: ModuleEnd): void
+}
+
+export interface ModuleEnd {
+  /** As `did not return within 1 s`. */
+  readonly why: string
+  /** Whether the call that was under way is to blame; otherwise it may be made again. */
+  readonly inCall: boolean
+}
+
+/** A module that has not loaded by then, in milliseconds, never will. */
+const START_LIMIT = 30_000
+/** A process and its channel end together, or the other one is ended after so long, in milliseconds. */
+const LAST_WORDS = 1000
+
+/**
+ * Starts one.
+ *
+ * @param memory how many MiB the module may take.
+ */
+export function startProcess ({ path, sizes, tensors }: ModuleFile, memory: number, { ran, ended }: ModuleListener): ModuleProcess {
+  const child = fork(new URL(`./child${extname(import.meta.url)}`, import.meta.url), [String(process.pid)], {
+    // What the module prints goes to standard error: standard output is the service's log.
+    stdio: ['ignore', 2, 2, 'ipc', 'pipe'],
+    env: { ...process.env, NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --max-old-space-size=${memory}` }
+  })
+  // Node.js's own channel takes twice as long as a pipe.
+  child.disconnect()
+  const pipe = child.stdio[4]
+  if (!(pipe instanceof Socket)) throw new Error(`${path}: no process can be started for it`)
+  const channel = pipe
+  let stopped: string | undefined
+  let isReady = false
+
+  const end = new Promise<ModuleEnd>((resolve) => {
+    let exit: ModuleEnd | undefined
+    // Whatever it reported has been heard once its channel is closed, too.
+    const settle = (): void => { if (exit !== undefined && channel.closed) resolve(exit) }
+    child.on('exit', (code, signal) => {
+      exit = endBy(code, signal)
+      setTimeout(() => channel.destroy(), LAST_WORDS).unref()
+      settle()
+    })
+    channel.on('close', () => {
+      setTimeout(() => { void stop('closed its channel') }, LAST_WORDS).unref()
+      settle()
+    })
+    // It closes, too.
+    channel.on('error', () => {})
+    child.on('error', (error) => { if (child.pid === undefined) resolve({ why: `has no process: ${error.message}`, inCall: false }) })
+  })
+  const ready = new Promise<ReadyReport>((resolve, reject) => {
+    channel.on('data', createFrameReader((report, body) => {
+      if (!isReport(report)) return
+      if (report.kind === 'broken') reject(new Error(`${path}: ${report.message}`))
+      else if (report.kind !== 'ready') ran(report, floatsOf(body))
+      else {
+        isReady = true
+        resolve(report)
+      }
+    }))
+    void end.then(({ why }) => reject(new Error(`${path}: cannot be loaded: it ${why}`)))
+  })
+  const timer = setTimeout(() => { void stop(`did not load within ${START_LIMIT / 1000} s`) }, START_LIMIT)
+  void ready.catch(() => stop('is not wanted')).finally(() => clearTimeout(timer))
+  void end.then((how) => { if (isReady) ended(how) })
+  void tell()
+
+  async function tell (): Promise<void> {
+    // One after the other, so that the event loop has its other work in between.
+    for (const [name, { shape, data }] of tensors()) {
+      await new Promise((resolve) => channel.write(writeFrame({ kind: 'tensor', name, shape } satisfies Order, data), resolve))
+    }
+    send({ kind: 'load', path, sizes, memory: memory * 2 ** 20 })
+  }
+
+  function send (order: Order, body?: Float32Array | Uint8Array): void {
+    // What is sent to one that has ended is lost; that it has is heard of by itself.
+    if (channel.writable) channel.write(writeFrame(order, body))
+  }
+
+  function endBy (code: number | null, signal: NodeJS.Signals | null): ModuleEnd {
+    if (stopped !== undefined) return { why: stopped, inCall: true }
+    // The guard's signal, or the kernel's; and V8's at the heap's limit.
+    if (signal === 'SIGKILL' || signal === 'SIGABRT') return { why: 'ran out of memory', inCall: true }
+    if (code === ENDED_IN_CALL) return { why: 'ended its process', inCall: true }
+    return { why: `ended its process with ${signal ?? `exit code ${code}`}`, inCall: signal !== null }
+  }
+
+  function hold (busy: boolean): void {
+    if (busy) {
+      child.ref()
+      channel.ref()
+    } else {
+      child.unref()
+      channel.unref()
+    }
+  }
+
+  async function stop (why: string): Promise<void> {
+    stopped ??= why
+    hold(true)
+    child.kill('SIGKILL')
+    await end
+  }
+
+  return { ready, send, hold, stop }
+}
+
+/** The process sends nothing else. */
+function isReport (report: unknown): report is Report {
+  return typeof report === 'object' && report !== null && 'kind' in report
+}
