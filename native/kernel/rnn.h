@@ -12,7 +12,7 @@ struct Rnn {
   static constexpr int kUsed = Used;
   static constexpr size_t kUnits = 4 * kLanes;
   static constexpr int kColumns = 4;
-  static constexpr int kX[] = {0, 1, 2, 3}, kH[] = {0, 1, 2, 3};
+  static constexpr int kX[kColumns] = {0, 1, 2, 3}, kH[kColumns] = {0, 1, 2, 3};
 
   template <Floats (*f)(Floats), int P, int R>
   static INLINE void finish(const Floats (&sums)[P][R][kUsed], const cellserve::Pass& pass, size_t row, size_t unit, size_t left) {
