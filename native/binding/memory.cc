@@ -24,6 +24,12 @@ struct Remembered {
   }
 };
 
+napi_value booleanOf(napi_env env, bool value) {
+  napi_value boolean;
+  check(env, napi_get_boolean(env, value, &boolean));
+  return boolean;
+}
+
 class PrepareJob final : public EngineJob {
  public:
   PrepareJob(std::shared_ptr<Remembered> remembered, const float* from, size_t count)
@@ -36,9 +42,7 @@ class PrepareJob final : public EngineJob {
 
  private:
   napi_value settle(napi_env env) override {
-    napi_value ready;
-    check(env, napi_get_boolean(env, memory_->isReady(), &ready));
-    return ready;
+    return booleanOf(env, memory_->isReady());
   }
 
   const std::shared_ptr<Remembered> remembered_;
@@ -55,8 +59,9 @@ napi_value prepare(napi_env env, napi_callback_info info) {
   if (remembered->busy) throw Refusal{Refusal::kError, "the memory is being prepared"};
   Memory& memory = *remembered->memory;
   const size_t D = memory.program().support;
-  const Floats support = arguments.floats(0, "support", memory.supports() * D);
+  const Floats support = arguments.floats(0, "support", memory.isReady() ? 0 : memory.supports() * D);
   const size_t count = memory.reach(arguments.number(1, "work"));
+  if (count == 0) return booleanOf(env, true);
   const float* from = support.data + memory.prepared() * D;
 
   // Copies are made at once: to make them for the other thread would be the same work.
@@ -64,10 +69,8 @@ napi_value prepare(napi_env env, napi_callback_info info) {
   if (!isCopied && !remembered->loaded->engine->isLight(memory.workOf(count))) {
     return remembered->loaded->engine->start(std::make_unique<PrepareJob>(remembered, from, count));
   }
-  if (count > 0) memory.prepare(from, count);
-  napi_value ready;
-  check(env, napi_get_boolean(env, memory.isReady(), &ready));
-  return ready;
+  memory.prepare(from, count);
+  return booleanOf(env, memory.isReady());
 }
 
 napi_value dispose(napi_env env, napi_callback_info info) {

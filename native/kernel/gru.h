@@ -10,7 +10,7 @@ struct Gru {
   static constexpr int kUsed = 4;
   static constexpr size_t kUnits = kLanes;
   static constexpr int kColumns = 3;
-  static constexpr int kX[] = {0, 1, 2}, kH[] = {0, 1, 3};
+  static constexpr int kX[kColumns] = {0, 1, 2}, kH[kColumns] = {0, 1, 3};
 
   template <int P, int R>
   static INLINE void finish(const Floats (&sums)[P][R][kUsed], const cellserve::Weights& weights, const cellserve::Pass& pass,

@@ -10,7 +10,7 @@ struct Lstm {
   static constexpr int kUsed = 4;  // sums
   static constexpr size_t kUnits = kLanes;
   static constexpr int kColumns = 4;  // of a term, in the panel
-  static constexpr int kX[] = {0, 1, 2, 3}, kH[] = {0, 1, 2, 3};  // the sum that each column of x and of h adds to
+  static constexpr int kX[kColumns] = {0, 1, 2, 3}, kH[kColumns] = {0, 1, 2, 3};  // the sum that each column of x and of h adds to
 
   // The epilogue: from the sums to the new state. All rows and panels go side by side, for in one of them each function
   // waits for the one before it.

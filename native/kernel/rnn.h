@@ -7,18 +7,18 @@
 
 namespace {
 
-template <int Vectors>
+template <int Used>
 struct Rnn {
-  static constexpr int kUsed = Vectors;
+  static constexpr int kUsed = Used;
   static constexpr size_t kUnits = 4 * kLanes;
   static constexpr int kColumns = 4;
-  static constexpr int kX[] = {0, 1, 2, 3}, kH[] = {0, 1, 2, 3};
+  static constexpr int kX[kColumns] = {0, 1, 2, 3}, kH[kColumns] = {0, 1, 2, 3};
 
   template <Floats (*f)(Floats), int P, int R>
   static INLINE void finish(const Floats (&sums)[P][R][kUsed], const cellserve::Pass& pass, size_t row, size_t unit, size_t left) {
     for (int p = 0; p < P; p++) {
       for (int r = 0; r < R; r++) {
-        for (int v = 0; v < Vectors; v++) {
+        for (int v = 0; v < Used; v++) {
           const size_t at = p * kUnits + v * kLanes;
           storeSome(pass.out.row(row + r) + unit + at, f(sums[p][r][v]) + lost(sums[p][r][v]), left - at);
         }

@@ -110,7 +110,9 @@ void Run::execute(size_t index, size_t step, size_t member, Team& team) {
   const Instruction& instruction = program_.instructions[index];
   const Part& part = plan_->steps[index].parts[member];
   if (isSkipped(instruction)) return;
-  const auto& [op, in, out, layer, ahead] = instruction;
+  const Op op = instruction.op;
+  const auto& in = instruction.in;
+  const auto& out = instruction.out;
   const Vectors to = at(out[0], step);
   switch (op) {
     case Op::kCell:

@@ -199,7 +199,7 @@ static std::pair<Rows, Rows> step(const Weights& weights, Rows x, Rows h, Rows c
 }
 
 static void testLayer(Kind kind, Activation activation, Sizes sizes, size_t rows) {
-  const auto [I, Hi, Ho] = sizes;
+  const size_t I = sizes.I, Hi = sizes.Hi, Ho = sizes.Ho;
   const Trained layer(kind, activation, sizes);
   const Rows x(rows, I, 3), h(rows, Hi, 1), carry(rows, kind == Kind::kRnn ? 0 : Ho, 2);
   std::vector<double> outExact, keptExact;

@@ -142,6 +142,52 @@ static std::shared_ptr<Program> stack(const Kernel& kernel, size_t layers) {
   return program;
 }
 
+// A cell whose h is its own last output twice over, or that and an input, which is known only as the step begins.
+static std::shared_ptr<Program> fed(const Kernel& kernel, bool late) {
+  auto program = std::make_shared<Program>();
+  program->kernel = &kernel;
+  constexpr size_t I = 20, Ho = 80;
+  program->inputs = {I};
+  program->outputs = {{Ho, false}};
+  program->groups = {0};
+  program->scratch = 0;
+  const size_t Hi = Ho + (late ? I : Ho);
+  const auto h = [](size_t place) { return Operand{place, 0, Ho}; };
+  const auto c = [](size_t place) { return Operand{place, Ho, Ho}; };
+  const auto hIn = [&](size_t place, size_t offset, size_t width) { return Operand{place, 2 * Ho + offset, width}; };
+  const auto flag = [&](size_t place) { return Operand{place, 2 * Ho + Hi, 1}; };
+  program->state = 2 * Ho + Hi + 1;
+  program->layers.push_back(randomLayer(kernel, Kind::kLstm, {I, Hi, Ho}));
+  const Operand x{kStreams, 0, I}, output{kStreams + 1, 0, Ho};
+  const auto copy = [](const Operand& from, const Operand& to) { return Instruction{Op::kCopy, {from, {}, {}}, {to, {}}, nullptr, false}; };
+  auto& made = program->instructions;
+  if (late) {
+    made.push_back(copy(h(kOld), hIn(kNew, 0, Ho)));
+    made.push_back(copy(x, hIn(kNew, Ho, I)));
+    made.push_back({Op::kChoose, {hIn(kOld, 0, Hi), flag(kOld), {}}, {hIn(kNew, 0, Hi), {}}, nullptr, false});
+    made.push_back({Op::kClear, {}, {flag(kNew), {}}, nullptr, false});
+  }
+  made.push_back({Op::kCell, {x, hIn(late ? kNew : kOld, 0, Hi), c(kOld)}, {h(kNew), c(kNew)}, program->layers[0].get(), true});
+  made.push_back(copy(h(kNew), output));
+  if (!late) {
+    made.push_back(copy(h(kNew), hIn(kNew, 0, Ho)));
+    made.push_back(copy(h(kNew), hIn(kNew, Ho, Ho)));
+  }
+  program->streams.resize(made.size());
+  program->begin = 0;
+  program->read = program->feed = made.size();
+  return program;
+}
+
+// Threads that share a cell's steps meet once a step, not more often.
+static void testMeetings(const Kernel& kernel) {
+  for (size_t members : {2, 3, 8}) {
+    EXPECT(stack(kernel, 1)->plan(members).meets == 1, "%zu threads meet more than once for a cell that reads its own h", members);
+    EXPECT(fed(kernel, false)->plan(members).meets == 1, "%zu threads meet more than once for [h, h]", members);
+    EXPECT(fed(kernel, true)->plan(members).meets == 1, "%zu threads meet more than once for [h, input]", members);
+  }
+}
+
 struct Data {
   Buffer states[2], scratch;
   std::vector<Buffer> streams;
@@ -223,10 +269,12 @@ int main(int argc, char** argv) {
   for (const Kernel* const* kernel = kKernels; *kernel != nullptr; kernel++) {
     if ((*kernel)->supported()) kernels.push_back(*kernel);
   }
+  testMeetings(*kernels[0]);
   for (int n = 0; n < count; n++) {
     const Kernel& kernel = *kernels[n % kernels.size()];
     testProgram(randomProgram(kernel, n % 2 == 0), upTo(n % 5 == 0 ? 40 : 6), upTo(6));
     if (n % 4 == 0) testProgram(stack(kernel, 1 + below(3)), upTo(8), upTo(30));
+    if (n % 4 == 1) testProgram(fed(kernel, n % 8 == 1), upTo(8), upTo(30));
   }
   std::printf(failures == 0 ? "the programs' tests pass\n" : "%d failures\n", failures);
   return failures == 0 ? 0 : 1;

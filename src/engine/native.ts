@@ -68,8 +68,9 @@ function load (engine: AddonEngine, { stages }: Network): LoadedNetwork {
 
 class NativeMemory implements Memory {
   readonly counts: readonly number[]
-  readonly #support: Float32Array
   readonly #memory: AddonMemory
+  /** What is still to be prepared; afterwards it is let go. */
+  #support: Float32Array
 
   constructor (program: AddonProgram, support: Float32Array, counts: readonly number[]) {
     this.counts = counts
@@ -83,18 +84,28 @@ class NativeMemory implements Memory {
   }
 
   prepare (work: number): boolean | Promise<boolean> {
-    return this.#memory.prepare(this.#support, work)
+    const ready = this.#memory.prepare(this.#support, work)
+    return typeof ready === 'boolean' ? this.#letGo(ready) : ready.then((all) => this.#letGo(all))
   }
 
   dispose (): void {
+    this.#letGo(true)
     this.#memory.dispose()
+  }
+
+  #letGo (ready: boolean): boolean {
+    if (ready) this.#support = NOTHING
+    return ready
   }
 }
 
+const NOTHING = new Float32Array(0)
+
 function createBatch (program: AddonProgram, maxRows: number): Batch {
   const batch = program.batch(maxRows)
-  // Of each row, its memory and its set.
+  // Of each row, its memory and its set. The memories are held, so that none is collected while it is attached.
   const attached = new Float64Array(2 * maxRows)
+  const memories: Memory[] = []
   const attention = growing((_, floats) => batch.attention(floats))
   return {
     maxRows,
@@ -104,6 +115,7 @@ function createBatch (program: AddonProgram, maxRows: number): Batch {
     attention: (floats) => attention(0, floats),
     attach (i, memory, set) {
       if (!(memory instanceof NativeMemory)) throw new TypeError('the memory is not of this engine')
+      memories[i] = memory
       attached[2 * i] = memory.id
       attached[2 * i + 1] = set
     },

@@ -6,6 +6,7 @@ import { createNativeEngine } from '../../src/engine/native.ts'
 import { compileStage, type Program } from '../../src/engine/program.ts'
 import { concat, part } from '../../src/network/feed.ts'
 import { withoutAddon } from '../support/addon.ts'
+import { scaled } from '../support/full.ts'
 import { createRandom, drawNetwork, oneStage, randomCell, randomFloats, randomLinear } from '../support/networks.ts'
 
 const floats = (length: number): Float32Array => new Float32Array(length)
@@ -152,7 +153,7 @@ describe('the arguments of the native engine', { skip: withoutAddon }, () => {
       withEach(addon.prepare, [floats(25), 1], 1, [-1, NaN], range('work'))
       withEach(addon.network.batch, [4], 0, [...outOfRange, 0], range('maxRows'))
       assert.throws(() => addon.advance(4, 2, 0, 0, 3, new Float64Array(7)), { name: 'RangeError', message: 'attached must have at least 8 elements, not 7' })
-      assert.throws(() => addon.prepare(floats(24), 1), { name: 'RangeError', message: 'support must have at least 25 elements, not 24' })
+      assert.throws(() => open(inlineBelow).prepare(floats(24), 1), { name: 'RangeError', message: 'support must have at least 25 elements, not 24' })
       assert.throws(() => addon.network.remember(new Uint32Array(1000).fill(2 ** 32 - 1)), { name: /Error/ })
     })
 
@@ -321,7 +322,7 @@ describe('the arguments of the native engine', { skip: withoutAddon }, () => {
     it('do no harm, whatever they say', () => {
       const random = createRandom(3)
       let taken = 0
-      for (let n = 0; n < 4000; n++) {
+      for (let n = 0; n < scaled(40_000); n++) {
         const given = compileStage(drawNetwork(random, 6).stages[0])
         const { words, tensors } = encode(given)
         const changed = words.slice()

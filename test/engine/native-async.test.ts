@@ -151,6 +151,29 @@ describe('work off the event loop', { skip: withoutAddon }, () => {
     assertSameBits(await read(one), await read(other), 'read')
   })
 
+  it('holds the memories that are attached, and of a memory its supports until they are prepared', async () => {
+    const reads = load(attending)
+    const batch = reads.batch(0, 1)
+    batch.states[0].fill(1)
+    const collected: number[] = []
+    const registry = new FinalizationRegistry<number>((n) => collected.push(n))
+    const attachOne = async (): Promise<void> => {
+      const support = randomFloats(300 * 32, random)
+      registry.register(support, 1)
+      const memory = reads.remember(0, support, [300])
+      while (!await memory.prepare(1000));
+      batch.attach(0, memory, 0)
+    }
+    await attachOne()
+    for (let n = 0; n < 100 && collected.length === 0; n++) {
+      new Float32Array(1e7).fill(n) // garbage
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    }
+    assert.deepEqual(collected, [1])
+    const [{ read: from, instructions }] = reads.programs
+    await batch.start(1, from, instructions.length, PLAIN_CALL)
+  })
+
   it('survives the collection of its engine, its network and its buffers', async () => {
     const pending: Array<void | Promise<void>> = []
     for (let n = 0; n < 60; n++) {
