@@ -1,5 +1,4 @@
 import type { ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
 import fp from 'fastify-plugin'
 import type { Call } from '../scheduler/cancellation.ts'
 import type { Admission } from '../scheduler/admission.ts'
@@ -22,13 +21,6 @@ export interface AdmissionOptions {
   readonly timeout: number
 }
 
-/** A request and its response, until that has closed. */
-interface Exchange {
-  /** When the response is cut, on the clock of `performance.now()`. */
-  readonly readBy: number
-  end (): void
-}
-
 /** A request's own, shorter time, in seconds. */
 const TIMEOUT_HEADER = 'x-request-timeout'
 
@@ -41,45 +33,28 @@ const LAST_READ = 5000
  */
 export default fp<AdmissionOptions>(async (app, { admission, timeout }) => {
   app.decorateRequest('call')
-  const exchanges = new Map<ServerResponse, Exchange>()
-  /** Those of each connection: a response that waits for the one before it is not told that the connection has closed. */
-  const connections = new WeakMap<Socket, Set<Exchange>>()
-
-  function exchangesOf (socket: Socket): Set<Exchange> {
-    const known = connections.get(socket)
-    if (known !== undefined) return known
-    const own = new Set<Exchange>()
-    connections.set(socket, own)
-    socket.once('close', () => { for (const exchange of own) exchange.end() })
-    return own
-  }
+  /** The responses that have not closed yet, by the time at which they are cut. */
+  const open = new Map<ServerResponse, number>()
 
   app.addHook('onRequest', async (request, { raw }) => {
-    if (request.routeOptions.config.work !== true) return
-    const { headers, routeOptions: { bodyLimit } } = request
+    const { headers, routeOptions: { bodyLimit, config } } = request
+    if (config.work !== true) return
     const deadline = performance.now() + 1000 * secondsOf(headers[TIMEOUT_HEADER], timeout)
     const reservation = admission.reserve(Math.min(Number(headers['content-length'] ?? 0), bodyLimit))
     const call: Call = { deadline, cancelled: false, reservation }
     request.call = call
-    const siblings = exchangesOf(request.raw.socket)
-    const exchange: Exchange = {
-      readBy: deadline + LAST_READ,
-      end () {
-        siblings.delete(exchange)
-        exchanges.delete(raw)
-        call.cancelled = true
-        reservation.release()
-      }
-    }
-    siblings.add(exchange)
-    exchanges.set(raw, exchange)
-    raw.once('close', exchange.end)
+    open.set(raw, deadline + LAST_READ)
+    raw.once('close', () => {
+      open.delete(raw)
+      call.cancelled = true
+      reservation.release()
+    })
   })
 
   const sweep = setInterval(() => {
     const now = performance.now()
     // Before its head is sent an answer is late, not unread: that is for the scheduler to say.
-    for (const [raw, { readBy }] of exchanges) if (now > readBy && raw.headersSent) raw.destroy()
+    for (const [raw, end] of open) if (now > end && raw.headersSent) raw.destroy()
   }, 1000).unref()
   app.addHook('onClose', async () => clearInterval(sweep))
 }, { name: 'admission', fastify: '5.x', dependencies: ['errors'] })

@@ -28,7 +28,8 @@ test('without anything set it is the demo, on the loopback interface', () => {
     'body-timeout': 60,
     'keep-alive-timeout': 72,
     'access-log': false,
-    'request-timeout': 30
+    'request-timeout': 30,
+    grace: 10
   })
 })
 
