@@ -88,6 +88,7 @@ export async function buildApp ({ config, registry, admission, metrics, json, ke
       if (config['access-log']) app.log.info({ reqId: id, status }, 'answered')
     }
   })
+  // Then nobody is served while it drains, no one without a key, no one too often, and nothing for which there is no room.
   await app.register(drain)
   await app.register(keyring, { keys })
   await app.register(limit, { perSecond: config['rate-limit'], byKey: keys.length > 0 })
