@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Call } from '../scheduler/cancellation.ts'
 import type { Admission } from '../scheduler/admission.ts'
@@ -36,9 +37,14 @@ export default fp<AdmissionOptions>(async (app, { admission, timeout }) => {
   /** The responses that have not closed yet, by the time at which they are cut. */
   const open = new Map<ServerResponse, number>()
 
-  app.addHook('onRequest', async (request, { raw }) => {
-    const { headers, routeOptions: { bodyLimit, config } } = request
-    if (config.work !== true) return
+  app.addHook('onRequest', (request, { raw }, done) => {
+    if (request.routeOptions.config.work === true) admit(request, raw)
+    done()
+  })
+
+  /** @throws InputError if there is no room for the request, or its head is wrong. */
+  function admit (request: FastifyRequest, raw: ServerResponse): void {
+    const { headers, routeOptions: { bodyLimit } } = request
     const deadline = performance.now() + 1000 * secondsOf(headers[TIMEOUT_HEADER], timeout)
     const reservation = admission.reserve(Math.min(Number(headers['content-length'] ?? 0), bodyLimit))
     const call: Call = { deadline, cancelled: false, reservation }
@@ -49,7 +55,7 @@ export default fp<AdmissionOptions>(async (app, { admission, timeout }) => {
       call.cancelled = true
       reservation.release()
     })
-  })
+  }
 
   const sweep = setInterval(() => {
     const now = performance.now()

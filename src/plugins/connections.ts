@@ -15,27 +15,33 @@ export interface ConnectionsOptions {
 
 /** Replaces what Node.js answers by itself, in few words or none, by problems. */
 export default fp<ConnectionsOptions>(async (app, { maxConnections, readTimeout, onRefused }) => {
-  /** Of each connection, in the order in which they are sent. */
-  const responses = new WeakMap<Socket, readonly ServerResponse[]>()
-  const unsent = (socket: Socket): ServerResponse[] => (responses.get(socket) ?? []).filter(({ writableFinished }) => !writableFinished)
+  /** Those of each connection, in the order in which they are sent. */
+  const responses = new WeakMap<Socket, ServerResponse[]>()
+
+  /** Those that have not been sent. */
+  function unsent (socket: Socket): ServerResponse[] {
+    const all = responses.get(socket) ?? []
+    while (all.length > 0 && all[0].writableFinished) all.shift()
+    return all
+  }
 
   app.server.maxConnections = maxConnections
-  app.server.prependListener('request', ({ socket }, response) => { responses.set(socket, [...unsent(socket), response]) })
   app.server.on('connection', (socket) => {
+    responses.set(socket, [])
     // A response that waits for the one before it has no socket yet, so Node.js does not tell it that the connection has closed.
     socket.once('close', () => { for (const response of unsent(socket)) if (response.socket === null) response.emit('close') })
   })
+  app.server.prependListener('request', ({ socket }, response) => { unsent(socket).push(response) })
   // The hook below refuses it.
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response))
 
-  app.addHook('onRequest', async ({ raw: { httpVersion, headers, rawHeaders, socket }, routeOptions }, reply) => {
+  app.addHook('onRequest', ({ raw: { httpVersion, headers, rawHeaders, socket }, routeOptions }, reply, done) => {
     // Of the other answers the admission plugin knows the deadlines.
     if (routeOptions.config.work !== true) socket.setTimeout(1000 * readTimeout)
     const wrong = problemOfHead(httpVersion, headers, rawHeaders)
-    if (wrong === undefined) return
     // Where its body ends is not certain.
-    reply.header('connection', 'close')
-    throw wrong
+    if (wrong !== undefined) reply.header('connection', 'close')
+    done(wrong)
   })
 
   app.server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {

@@ -17,13 +17,15 @@ export const NDJSON = 'application/x-ndjson'
 export interface Json {
   /** @returns what the body holds, its tensors as `Tensor`s; what else is wrong with it is for its schema to say. */
   reader (fields: Fields): (body: Buffer, hold: Hold) => unknown
-  /** Writes an object, some of whose own fields may be tensors, a piece after the other. None takes longer than half a millisecond. */
-  write (answer: object): Generator<string, void>
+  /** Writes an object, some of whose own fields may be tensors. */
+  write (answer: object): string
+  /** The same, a piece after the other. None takes longer than half a millisecond. */
+  pieces (answer: object): Generator<string, void>
 }
 
 /** @param addon with it, tensors go from bytes to float32 and back without a JavaScript number for each of theirs. */
 export function createJson (addon: Addon | undefined): Json {
-  const write: WriteNest = (data, shape) => addon?.writeTensor(data, ...shape) ?? writeNested(data, shape)
+  const writeTensor: WriteTensor = (data, shape) => addon?.writeTensor(data, ...shape) ?? writeNested(data, shape)
   return {
     reader (fields) {
       const readNative = addon === undefined ? () => undefined : createNativeReader(addon, fields)
@@ -36,15 +38,16 @@ export function createJson (addon: Addon | undefined): Json {
         return plain
       }
     },
-    * write (answer) {
+    write (answer) {
+      const members = membersOf(answer).map(([name, value]) => `${JSON.stringify(name)}:${value instanceof Tensor ? writeTensor(value.data, value.shape) : JSON.stringify(value)}`)
+      return `{${members.join(',')}}`
+    },
+    * pieces (answer) {
       let text = '{'
-      let comma = ''
-      for (const [name, value] of Object.entries(answer)) {
-        if (value === undefined) continue
-        text += `${comma}${JSON.stringify(name)}:`
-        comma = ','
+      for (const [i, [name, value]] of membersOf(answer).entries()) {
+        text += `${i === 0 ? '' : ','}${JSON.stringify(name)}:`
         if (value instanceof Tensor) {
-          for (const piece of writePieces(value.data, value.shape, write)) {
+          for (const piece of writePieces(value.data, value.shape, writeTensor)) {
             text += piece
             if (text.length < MAX_TEXT) continue
             yield text
@@ -109,15 +112,19 @@ function isPlain (text: string): boolean {
   return !text.includes('__proto__') && !text.includes('constructor') && !text.includes('\\u')
 }
 
+function membersOf (answer: object): Array<[name: string, value: unknown]> {
+  return Object.entries(answer).filter(([, value]) => value !== undefined)
+}
+
 /** The JSON of a row-major tensor. */
-type WriteNest = (data: Float32Array, shape: readonly number[]) => string
+type WriteTensor = (data: Float32Array, shape: readonly number[]) => string
 
 /** The most numbers that are written in one go, which takes less than half a millisecond. */
 const MAX_PIECE = 2 ** 13
 /** Shorter texts are put together before they are sent. */
 const MAX_TEXT = 2 ** 16
 
-function * writePieces (data: Float32Array, shape: readonly number[], write: WriteNest): Generator<string, void> {
+function * writePieces (data: Float32Array, shape: readonly number[], write: WriteTensor): Generator<string, void> {
   if (data.length <= MAX_PIECE) {
     yield write(data, shape)
     return
