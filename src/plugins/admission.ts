@@ -22,6 +22,14 @@ export interface AdmissionOptions {
   readonly timeout: number
 }
 
+/** A response that has not closed yet. */
+interface OpenResponse {
+  readonly raw: ServerResponse
+  /** When it is cut, on the clock of `performance.now()`. */
+  readonly readBy: number
+  index: number
+}
+
 /** A request's own, shorter time, in seconds. */
 const TIMEOUT_HEADER = 'x-request-timeout'
 
@@ -34,8 +42,8 @@ const LAST_READ = 5000
  */
 export default fp<AdmissionOptions>(async (app, { admission, timeout }) => {
   app.decorateRequest('call')
-  /** The responses that have not closed yet, by the time at which they are cut. */
-  const open = new Map<ServerResponse, number>()
+  /** In no order. (A Map that is written for every request keeps what was deleted from it alive: its tables form a chain.) */
+  const open: OpenResponse[] = []
 
   app.addHook('onRequest', (request, { raw }, done) => {
     if (request.routeOptions.config.work === true) admit(request, raw)
@@ -49,18 +57,27 @@ export default fp<AdmissionOptions>(async (app, { admission, timeout }) => {
     const reservation = admission.reserve(Math.min(Number(headers['content-length'] ?? 0), bodyLimit))
     const call: Call = { deadline, cancelled: false, reservation }
     request.call = call
-    open.set(raw, deadline + LAST_READ)
+    const response: OpenResponse = { raw, readBy: deadline + LAST_READ, index: open.length }
+    open.push(response)
     raw.once('close', () => {
-      open.delete(raw)
+      remove(response)
       call.cancelled = true
       reservation.release()
     })
   }
 
+  /** Puts the last one in its place. */
+  function remove (response: OpenResponse): void {
+    const last = open.pop()
+    if (last === undefined || last === response) return
+    last.index = response.index
+    open[last.index] = last
+  }
+
   const sweep = setInterval(() => {
     const now = performance.now()
     // Before its head is sent an answer is late, not unread: that is for the scheduler to say.
-    for (const [raw, end] of open) if (now > end && raw.headersSent) raw.destroy()
+    for (const { raw, readBy } of [...open]) if (now > readBy && raw.headersSent) raw.destroy()
   }, 1000).unref()
   app.addHook('onClose', async () => clearInterval(sweep))
 }, { name: 'admission', fastify: '5.x', dependencies: ['errors'] })
