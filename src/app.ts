@@ -56,8 +56,6 @@ export async function buildApp ({ config, registry, admission, metrics, json, ke
     bodyLimit: config['body-limit'],
     keepAliveTimeout: 1000 * config['keep-alive-timeout'],
     requestTimeout,
-    // A connection on which nothing moves, not even an answer, for longer than a request may take.
-    connectionTimeout: 1000 * (Math.max(config['request-timeout'], config['body-timeout']) + 5),
     http: {
       requestTimeout,
       // The head cannot take longer than the whole request.
@@ -88,11 +86,13 @@ export async function buildApp ({ config, registry, admission, metrics, json, ke
   await app.register(counting, { metrics, registry })
   await app.register(connections, {
     maxConnections: config['max-connections'],
+    readTimeout: config['request-timeout'] + 5,
     onRefused (id, status, reason) {
       metrics.answered({ route: 'none', model: 'none', status }, 0, reason)
       if (config['access-log']) app.log.info({ reqId: id, status }, 'answered')
     }
   })
+  // Then nobody is served while it drains, no one without a key, no one too often, and nothing for which there is no room.
   await app.register(drain)
   await app.register(limit, { perSecond: config['rate-limit'], keyOf })
   await app.register(auth, { keyOf })
@@ -114,13 +114,15 @@ export async function buildApp ({ config, registry, admission, metrics, json, ke
 
 /** The most connections to a port of the metrics' own. */
 const MAX_SCRAPES = 64
+/** Seconds for which one of them may not read on. */
+const SCRAPE_TIMEOUT = 30
 
 /** Only `/metrics`, for its own port. */
 export async function buildMetricsApp (metrics: Metrics) {
   const app = Fastify({ frameworkErrors: answerFrameworkError, clientErrorHandler: () => {} })
   await app.register(errors)
   await app.register(headers)
-  await app.register(connections, { maxConnections: MAX_SCRAPES, onRefused: () => {} })
+  await app.register(connections, { maxConnections: MAX_SCRAPES, readTimeout: SCRAPE_TIMEOUT, onRefused: () => {} })
   await app.register(metricsRoute, { metrics })
   return app
 }

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
+import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Call } from '../scheduler/cancellation.ts'
 import type { Admission } from '../scheduler/admission.ts'
@@ -22,11 +22,12 @@ export interface AdmissionOptions {
   readonly timeout: number
 }
 
-/** A request and its response, until that has closed. */
-interface Exchange {
-  /** When the response is cut, on the clock of `performance.now()`. */
+/** A response that has not closed yet. */
+interface OpenResponse {
+  readonly raw: ServerResponse
+  /** When it is cut, on the clock of `performance.now()`. */
   readonly readBy: number
-  end (): void
+  index: number
 }
 
 /** A request's own, shorter time, in seconds. */
@@ -41,45 +42,42 @@ const LAST_READ = 5000
  */
 export default fp<AdmissionOptions>(async (app, { admission, timeout }) => {
   app.decorateRequest('call')
-  const exchanges = new Map<ServerResponse, Exchange>()
-  /** Those of each connection: a response that waits for the one before it is not told that the connection has closed. */
-  const connections = new WeakMap<Socket, Set<Exchange>>()
+  /** In no order. (A Map that is written for every request keeps what was deleted from it alive: its tables form a chain.) */
+  const open: OpenResponse[] = []
 
-  function exchangesOf (socket: Socket): Set<Exchange> {
-    const known = connections.get(socket)
-    if (known !== undefined) return known
-    const own = new Set<Exchange>()
-    connections.set(socket, own)
-    socket.once('close', () => { for (const exchange of own) exchange.end() })
-    return own
-  }
+  app.addHook('onRequest', (request, { raw }, done) => {
+    if (request.routeOptions.config.work === true) admit(request, raw)
+    done()
+  })
 
-  app.addHook('onRequest', async (request, { raw }) => {
-    if (request.routeOptions.config.work !== true) return
+  /** @throws InputError if there is no room for the request, or its head is wrong. */
+  function admit (request: FastifyRequest, raw: ServerResponse): void {
     const { headers, routeOptions: { bodyLimit } } = request
     const deadline = performance.now() + 1000 * secondsOf(headers[TIMEOUT_HEADER], timeout)
     const reservation = admission.reserve(Math.min(Number(headers['content-length'] ?? 0), bodyLimit))
     const call: Call = { deadline, cancelled: false, reservation }
     request.call = call
-    const siblings = exchangesOf(request.raw.socket)
-    const exchange: Exchange = {
-      readBy: deadline + LAST_READ,
-      end () {
-        siblings.delete(exchange)
-        exchanges.delete(raw)
-        call.cancelled = true
-        reservation.release()
-      }
-    }
-    siblings.add(exchange)
-    exchanges.set(raw, exchange)
-    raw.once('close', exchange.end)
-  })
+    const response: OpenResponse = { raw, readBy: deadline + LAST_READ, index: open.length }
+    open.push(response)
+    raw.once('close', () => {
+      remove(response)
+      call.cancelled = true
+      reservation.release()
+    })
+  }
+
+  /** Puts the last one in its place. */
+  function remove (response: OpenResponse): void {
+    const last = open.pop()
+    if (last === undefined || last === response) return
+    last.index = response.index
+    open[last.index] = last
+  }
 
   const sweep = setInterval(() => {
     const now = performance.now()
     // Before its head is sent, an answer is late, not unread; the scheduler reports that.
-    for (const [raw, { readBy }] of exchanges) if (now > readBy && raw.headersSent) raw.destroy()
+    for (const { raw, readBy } of [...open]) if (now > readBy && raw.headersSent) raw.destroy()
   }, 1000).unref()
   app.addHook('onClose', async () => clearInterval(sweep))
 }, { name: 'admission', fastify: '5.x', dependencies: ['errors'] })

@@ -22,65 +22,81 @@ export default fp<{ json: Json }>(async (app, { json }) => {
 
   function parse (type: string, createReader: (fields: Fields) => Read): void {
     const readers = new WeakMap<Fields, Read>()
-    app.addContentTypeParser(type, async (request: FastifyRequest) => {
-      const { headers, params, call, routeOptions: { config, bodyLimit } } = request
-      // Node.js discards a body that nobody reads.
-      if (config.fields === undefined) return undefined
-      const { 'content-encoding': encoding = 'identity' } = headers
-      if (encoding.toLowerCase() !== 'identity') throw new HttpError(415, `expected a body without a content-encoding, got ${JSON.stringify(encoding)}`)
+    app.addContentTypeParser(type, (request, _payload, done) => {
+      const { params, call, routeOptions: { config } } = request
+      if (config.fields === undefined) {
+        // Node.js discards a body that nobody reads.
+        done(null)
+        return
+      }
       const fields = config.fields(params)
-      const reservation = call?.reservation
-      const hold: Hold = (bytes) => reservation?.hold(bytes)
-      const body = await readBody(request, bodyLimit, hold)
-      reservation?.arrived()
       const read = readers.get(fields) ?? createReader(fields)
       readers.set(fields, read)
-      return read(body, hold)
+      const hold: Hold = (bytes) => call?.reservation?.hold(bytes)
+      receive(request, hold, (error, body) => {
+        call?.reservation?.arrived()
+        let value: unknown
+        try {
+          value = error === null ? read(body, hold) : undefined
+        } catch (failure) {
+          error = errorOf(failure)
+        }
+        done(error, value)
+      })
     })
   }
   parse(JSON_TYPE, (fields) => json.reader(fields))
   parse(SAFETENSORS, createBinaryReader)
 }, { name: 'body-parsers', fastify: '5.x', dependencies: ['errors', 'admission'] })
 
-/** @throws InputError if there is no room for it, or its sender goes; an error of Fastify's if it is longer than allowed. */
-async function readBody ({ raw, headers }: FastifyRequest, limit: number, hold: Hold): Promise<Buffer> {
-  const announced = headers['content-length']
-  const most = Number(announced ?? limit)
-  if (most > limit) throw new errorCodes.FST_ERR_CTP_BODY_TOO_LARGE()
-  return await new Promise((resolve, reject) => {
-    let body: Buffer = Buffer.alloc(0)
-    let length = 0
+const EMPTY: Buffer = Buffer.alloc(0)
 
-    function onData (chunk: Buffer): void {
-      try {
-        if (announced === undefined) hold(chunk.length)
-        if (length + chunk.length > most) throw new errorCodes.FST_ERR_CTP_BODY_TOO_LARGE()
-      } catch (error) {
-        settle()
-        reject(error instanceof Error ? error : new Error(String(error)))
-        return
-      }
-      if (length + chunk.length > body.length) body = grown(body, length, Math.min(Math.max(2 * length, length + chunk.length), most))
-      length += chunk.copy(body, length)
+/**
+ * Receives a body.
+ *
+ * @param done is called once: with an error if there is no room for the body, it is too long or in a coding, or its sender goes.
+ */
+function receive ({ raw, headers, routeOptions: { bodyLimit } }: FastifyRequest, hold: Hold, done: (error: Error | null, body: Buffer) => void): void {
+  const { 'content-encoding': encoding = 'identity', 'content-length': announced } = headers
+  if (encoding.toLowerCase() !== 'identity') {
+    done(new HttpError(415, `expected a body without a content-encoding, got ${JSON.stringify(encoding)}`), EMPTY)
+    return
+  }
+  const most = Number(announced ?? bodyLimit)
+  if (most > bodyLimit) {
+    done(new errorCodes.FST_ERR_CTP_BODY_TOO_LARGE(), EMPTY)
+    return
+  }
+  let body = EMPTY
+  let length = 0
+
+  function onData (chunk: Buffer): void {
+    try {
+      if (announced === undefined) hold(chunk.length)
+      if (length + chunk.length > most) throw new errorCodes.FST_ERR_CTP_BODY_TOO_LARGE()
+    } catch (error) {
+      settle(errorOf(error))
+      return
     }
-    function onEnd (): void {
-      settle()
-      resolve(body.subarray(0, length))
-    }
-    function onError (): void {
-      settle()
-      reject(new InputError('gone', { path: '', message: 'the body ended early' }))
-    }
-    function settle (): void {
-      raw.off('data', onData).off('end', onEnd).off('error', onError)
-    }
-    raw.on('data', onData).on('end', onEnd).on('error', onError)
-  })
+    if (length + chunk.length > body.length) body = grown(body, length, Math.min(Math.max(2 * length, length + chunk.length), most))
+    length += chunk.copy(body, length)
+  }
+  const onEnd = (): void => settle(null)
+  const onError = (): void => settle(new InputError('gone', { path: '', message: 'the body ended early' }))
+  function settle (error: Error | null): void {
+    raw.off('data', onData).off('end', onEnd).off('error', onError)
+    done(error, body.subarray(0, length))
+  }
+  raw.on('data', onData).on('end', onEnd).on('error', onError)
 }
 
-/** Its first bytes, with room for more. It grows as they come: a client may announce what it never sends. */
+/** The first bytes of a body, with room for more. It grows as they come: a client may announce what it never sends. */
 function grown (body: Buffer, length: number, size: number): Buffer {
   const larger = Buffer.allocUnsafe(size)
   body.copy(larger, 0, 0, length)
   return larger
+}
+
+function errorOf (error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error))
 }

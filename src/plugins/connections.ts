@@ -8,42 +8,48 @@ import { SECURITY_HEADERS } from './security-headers.ts'
 
 export interface ConnectionsOptions {
   readonly maxConnections: number
+  /** Seconds for which an answer may wait for its client to read on. */
+  readonly readTimeout: number
   /** Is told of what was no request, under the id of its answer. */
   readonly onRefused: (id: string, status: number, reason: string) => void
 }
 
-/** A request of a connection, and the one before it if that is still to be answered. */
-interface Exchange {
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
-  readonly before: Exchange | undefined
-}
-
 /** Replaces what Node.js answers by itself, in few words or none, by problems. */
-export default fp<ConnectionsOptions>(async (app, { maxConnections, onRefused }) => {
-  const latest = new WeakMap<Socket, Exchange>()
+export default fp<ConnectionsOptions>(async (app, { maxConnections, readTimeout, onRefused }) => {
+  /** Those of each connection, in the order in which they are sent. */
+  const responses = new WeakMap<Socket, ServerResponse[]>()
+
+  /** Those that have not been sent. */
+  function unsent (socket: Socket): ServerResponse[] {
+    const all = responses.get(socket) ?? []
+    while (all.length > 0 && all[0].writableFinished) all.shift()
+    return all
+  }
+
   app.server.maxConnections = maxConnections
-  app.server.prependListener('request', (request, response) => {
-    const before = latest.get(request.socket)
-    latest.set(request.socket, { request, response, before: before === undefined || before.response.writableFinished ? undefined : before })
+  app.server.on('connection', (socket) => {
+    responses.set(socket, [])
+    // A response that waits for the one before it has no socket yet, so Node.js does not tell it that the connection has closed.
+    socket.once('close', () => { for (const response of unsent(socket)) if (response.socket === null) response.emit('close') })
   })
+  app.server.prependListener('request', ({ socket }, response) => { unsent(socket).push(response) })
   // The hook below refuses it.
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response))
 
-  app.addHook('onRequest', async ({ raw: { httpVersion, headers, rawHeaders } }, reply) => {
+  app.addHook('onRequest', ({ raw: { httpVersion, headers, rawHeaders, socket }, routeOptions }, reply, done) => {
+    // Of the other answers the admission plugin knows the deadlines.
+    if (routeOptions.config.work !== true) socket.setTimeout(1000 * readTimeout)
     const wrong = problemOfHead(httpVersion, headers, rawHeaders)
-    if (wrong === undefined) return
     // Where its body ends is not certain.
-    reply.header('connection', 'close')
-    throw wrong
+    if (wrong !== undefined) reply.header('connection', 'close')
+    done(wrong)
   })
 
   app.server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     // What the same client asked before is answered first.
-    let exchange = latest.get(socket)
-    while (exchange !== undefined && !(exchange.request.complete && !exchange.response.writableFinished)) exchange = exchange.before
-    if (exchange === undefined) refuse(error, socket)
-    else exchange.response.once('close', () => refuse(error, socket))
+    const last = unsent(socket).findLast(({ req }) => req.complete)
+    if (last === undefined) refuse(error, socket)
+    else last.once('close', () => refuse(error, socket))
   })
 
   function refuse ({ code = 'error' }: NodeJS.ErrnoException, socket: Socket): void {
@@ -64,8 +70,7 @@ export default fp<ConnectionsOptions>(async (app, { maxConnections, onRefused })
 function problemOfHead (httpVersion: string, headers: IncomingMessage['headers'], rawHeaders: readonly string[]): HttpError | undefined {
   if (headers.host === undefined && httpVersion === '1.1') return new HttpError(400, 'an HTTP/1.1 request needs a Host header')
   // Node.js keeps the first of two; a proxy may have looked at the other.
-  const hosts = rawHeaders.filter((name, i) => i % 2 === 0 && name.length === 4 && name.toLowerCase() === 'host')
-  if (hosts.length > 1) return new HttpError(400, 'the header host is there twice')
+  if (countHosts(rawHeaders) > 1) return new HttpError(400, 'the header host is there twice')
   if (headers.expect !== undefined && headers.expect.toLowerCase() !== '100-continue') {
     return new HttpError(417, `expected the Expect header to be 100-continue or absent, got ${JSON.stringify(headers.expect)}`)
   }
@@ -74,6 +79,13 @@ function problemOfHead (httpVersion: string, headers: IncomingMessage['headers']
     return new HttpError(501, `expected chunked or nothing in the header transfer-encoding, got ${JSON.stringify(coding)}`)
   }
   return undefined
+}
+
+/** @param rawHeaders names and values in turns. */
+function countHosts (rawHeaders: readonly string[]): number {
+  let count = 0
+  for (let i = 0; i < rawHeaders.length; i += 2) count += Number(rawHeaders[i].length === 4 && rawHeaders[i].toLowerCase() === 'host')
+  return count
 }
 
 const CLIENT_ERRORS: ReadonlyMap<string, Problem> = new Map([

@@ -37,7 +37,7 @@ export default fp<{ json: Json }>(async (app, { json }) => {
   async function * writeLines (lines: readonly object[]): AsyncGenerator<string, void> {
     let text = ''
     for (const line of lines) {
-      for (const piece of json.write(line)) {
+      for (const piece of json.pieces(line)) {
         text += piece
         if (text.length < MAX_TEXT) continue
         yield text

@@ -40,7 +40,7 @@ export default fp<{ json: Json }>(async (app, { json }) => {
       return this.send(numbers <= MAX_WHOLE ? Buffer.concat(parts) : Readable.from(parts))
     }
     this.header('content-type', 'application/json; charset=utf-8')
-    return this.send(numbers <= MAX_WHOLE ? [...json.write(tensors)].join('') : Readable.from(inTurns(json.write(tensors))))
+    return this.send(numbers <= MAX_WHOLE ? json.write(tensors) : Readable.from(inTurns(json.pieces(tensors))))
   })
 }, { name: 'response-format', fastify: '5.x' })
 

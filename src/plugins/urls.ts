@@ -2,8 +2,6 @@ import { problem, type Problem } from './problem.ts'
 
 /** The longest part of a path, in characters: no file, and so no model, has a longer name. */
 const MAX_PART = 255
-/** Most paths have nothing that could be wrong. */
-const SUSPECT = /^[^?#]*(?:%|[^/?#]{256})/
 /** No route has this path. */
 const NOWHERE = '/.nowhere'
 
@@ -14,7 +12,8 @@ export function rewriteUrl ({ url = '' }: { readonly url?: string | undefined })
 
 /** Why no route can have this URL; undefined if one may. */
 export function problemOfUrl (url: string): Problem | undefined {
-  if (!SUSPECT.test(url)) return undefined
+  // Most paths have nothing that could be wrong.
+  if (url.length <= MAX_PART && !url.includes('%')) return undefined
   const [path] = url.split(/[?#]/, 1)
   try {
     const longest = path.split('/').reduce((most, part) => Math.max(most, decodeURIComponent(part).length), 0)

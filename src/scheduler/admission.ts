@@ -51,73 +51,78 @@ const SMALL_BODY = 2 ** 16
  *   slowly, or announce what they never send, do not keep out small requests.
  */
 export function createAdmission (maxRows: number, maxBytes: number): Admission {
-  let rows = 0
-  let bytes = 0
-  let arriving = 0
+  const total = { rows: 0, bytes: 0, arriving: 0 }
+  const isFull = (): boolean => total.rows >= maxRows || total.bytes >= maxBytes
 
-  function createReservation (body: number): Reservation {
-    const own = { rows: 0, bytes: body, arriving: body > SMALL_BODY ? body : 0 }
-    bytes += own.bytes
-    arriving += own.arriving
-    let over = false
+  class Account implements Reservation {
+    private rows = 0
+    private bytes = 0
+    private arriving = 0
+    private over = false
 
-    function arrived (): void {
-      arriving -= own.arriving
-      own.arriving = 0
+    constructor (body: number) {
+      this.add(body)
+      this.arriving = body > SMALL_BODY ? body : 0
+      total.arriving += this.arriving
     }
 
-    function checkOpen (): void {
-      if (over) throw new InputError('gone', { path: '', message: 'the request is over' })
+    arrived (): void {
+      total.arriving -= this.arriving
+      this.arriving = 0
     }
 
-    function settle (): void {
-      if (!over || own.rows > 0) return
-      bytes -= own.bytes
-      own.bytes = 0
+    hold (bytes: number): void {
+      this.checkOpen()
+      if (total.bytes > this.bytes && total.bytes + bytes > maxBytes) throw overloaded(total)
+      this.add(bytes)
     }
 
-    return {
-      arrived,
-      hold (more) {
-        checkOpen()
-        if (bytes > own.bytes && bytes + more > maxBytes) throw overloaded(rows, bytes)
-        own.bytes += more
-        bytes += more
-      },
-      enter (more) {
-        checkOpen()
-        if (rows > own.rows && rows + more > maxRows) throw overloaded(rows, bytes)
-        own.rows += more
-        rows += more
-      },
-      leave (fewer) {
-        own.rows -= fewer
-        rows -= fewer
-        settle()
-      },
-      release () {
-        over = true
-        arrived()
-        settle()
-      }
+    enter (rows: number): void {
+      this.checkOpen()
+      if (total.rows > this.rows && total.rows + rows > maxRows) throw overloaded(total)
+      this.rows += rows
+      total.rows += rows
+    }
+
+    leave (rows: number): void {
+      this.rows -= rows
+      total.rows -= rows
+      this.settle()
+    }
+
+    release (): void {
+      this.over = true
+      this.arrived()
+      this.settle()
+    }
+
+    private checkOpen (): void {
+      if (this.over) throw new InputError('gone', { path: '', message: 'the request is over' })
+    }
+
+    private add (bytes: number): void {
+      this.bytes += bytes
+      total.bytes += bytes
+    }
+
+    private settle (): void {
+      if (this.over && this.rows === 0) this.add(-this.bytes)
     }
   }
 
-  const isFull = (): boolean => rows >= maxRows || bytes >= maxBytes
-
   return {
-    get rows () { return rows },
-    get bytes () { return bytes },
+    get rows () { return total.rows },
+    get bytes () { return total.bytes },
     get full () { return isFull() },
     reserve (body = 0) {
-      const tooMuch = bytes > 0 && bytes + body > maxBytes
-      const tooSlow = body > SMALL_BODY && arriving > 0 && arriving + body > maxBytes / 2
-      if (isFull() || tooMuch || tooSlow) throw overloaded(rows, bytes)
-      return createReservation(body)
+      const tooMuch = total.bytes > 0 && total.bytes + body > maxBytes
+      const tooSlow = body > SMALL_BODY && total.arriving > 0 && total.arriving + body > maxBytes / 2
+      if (isFull() || tooMuch || tooSlow) throw overloaded(total)
+      return new Account(body)
     }
   }
 }
 
-function overloaded (rows: number, bytes: number): InputError {
+function overloaded ({ rows, bytes }: { readonly rows: number, readonly bytes: number }): InputError {
   return new InputError('unavailable', { path: '', message: `overloaded: ${rows} rows and ${bytes} bytes are in work; try again shortly` })
 }

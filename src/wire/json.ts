@@ -17,13 +17,15 @@ export const NDJSON = 'application/x-ndjson'
 export interface Json {
   /** @returns the body, its tensors as `Tensor`s. Its schema checks everything else. */
   reader (fields: Fields): (body: Buffer, hold: Hold) => unknown
-  /** Writes an object whose fields, or those of its fields, may be tensors, a piece after the other. None takes longer than half a millisecond. */
-  write (answer: object): Generator<string, void>
+  /** Writes an object whose fields, or those of its fields, may be tensors. */
+  write (answer: object): string
+  /** The same in pieces. None takes longer than half a millisecond. */
+  pieces (answer: object): Generator<string, void>
 }
 
 /** @param addon with it, tensors go from bytes to float32 and back without a JavaScript number for each of their numbers. */
 export function createJson (addon: Addon | undefined): Json {
-  const write: WriteNest = (data, shape) => addon?.writeTensor(data, ...shape) ?? writeNested(data, shape)
+  const writeTensor: WriteTensor = (data, shape) => addon?.writeTensor(data, ...shape) ?? writeNested(data, shape)
   return {
     reader (fields) {
       const readNative = addon === undefined ? () => undefined : createNativeReader(addon, fields)
@@ -36,9 +38,10 @@ export function createJson (addon: Addon | undefined): Json {
         return plain
       }
     },
-    * write (answer) {
+    write: (answer) => writeObject(answer, writeTensor),
+    * pieces (answer) {
       let text = ''
-      for (const piece of writeObject(answer, write)) {
+      for (const piece of piecesOf(answer, writeTensor)) {
         text += piece
         if (text.length < MAX_TEXT) continue
         yield text
@@ -99,29 +102,40 @@ function isPlain (text: string): boolean {
   return !text.includes('__proto__') && !text.includes('constructor') && !text.includes('\\u')
 }
 
+function membersOf (answer: object): Array<[name: string, value: unknown]> {
+  return Object.entries(answer).filter(([, value]) => value !== undefined)
+}
+
 /** The JSON of a row-major tensor. */
-type WriteNest = (data: Float32Array, shape: readonly number[]) => string
+type WriteTensor = (data: Float32Array, shape: readonly number[]) => string
 
 /** The most numbers to write at once, which takes less than half a millisecond. */
 const MAX_PIECE = 2 ** 13
 /** Shorter texts are joined before they are sent. */
 const MAX_TEXT = 2 ** 16
 
-function * writeObject (object: object, write: WriteNest): Generator<string, void> {
+function writeObject (object: object, write: WriteTensor): string {
+  const members = membersOf(object).map(([name, value]) => {
+    const text = value instanceof Tensor ? write(value.data, value.shape) : holdsTensors(value) ? writeObject(value, write) : JSON.stringify(value)
+    return `${JSON.stringify(name)}:${text}`
+  })
+  return `{${members.join(',')}}`
+}
+
+function * piecesOf (object: object, write: WriteTensor): Generator<string, void> {
   let comma = ''
   yield '{'
-  for (const [name, value] of Object.entries(object)) {
-    if (value === undefined) continue
+  for (const [name, value] of membersOf(object)) {
     yield `${comma}${JSON.stringify(name)}:`
     comma = ','
     if (value instanceof Tensor) yield * writePieces(value.data, value.shape, write)
-    else if (holdsTensors(value)) yield * writeObject(value, write)
+    else if (holdsTensors(value)) yield * piecesOf(value, write)
     else yield JSON.stringify(value)
   }
   yield '}'
 }
 
-function * writePieces (data: Float32Array, shape: readonly number[], write: WriteNest): Generator<string, void> {
+function * writePieces (data: Float32Array, shape: readonly number[], write: WriteTensor): Generator<string, void> {
   if (data.length <= MAX_PIECE) {
     yield write(data, shape)
     return

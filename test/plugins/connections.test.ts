@@ -111,6 +111,25 @@ test('those who send a header or a body drop by drop are let go, and others are 
   assert.ok(performance.now() - start < 15_000)
 })
 
+test('a client that asks for more than it reads is let go', async (t) => {
+  const app = await buildTestApp(t, '--request-timeout', '1')
+  const { socket, closed } = open(app.listeningOrigin)
+  socket.pause()
+  await once(socket, 'connect')
+  socket.write('GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(1000))
+  const start = performance.now()
+  // A socket that nobody reads is not told that the other end has closed.
+  const connections = async (): Promise<number> => await new Promise((resolve, reject) => app.server.getConnections((error, count) => error === null ? resolve(count) : reject(error)))
+  await setTimeout(500)
+  assert.equal(await connections(), 1)
+  for (let i = 0; i < 300 && await connections() > 0; i++) await setTimeout(100)
+  assert.equal(await connections(), 0)
+  const took = performance.now() - start
+  assert.ok(took > 5000 && took < 25_000, `${took} ms`)
+  socket.destroy()
+  await closed
+})
+
 test('more connections than the bound are closed, those before them are served', async (t) => {
   const app = await buildTestApp(t, '--max-connections', '2')
   const first = open(app.listeningOrigin)
