@@ -57,9 +57,9 @@ test('the health check asks where the flags and the variables of the service say
     [['--host', '::1', '--port', free], {}]
   ] as const) {
     const environment = { PATH: process.env.PATH, ...env }
-    const service = start(t, process.execPath, ['--import', 'tsx', 'src/main.ts', ...flags], { env: environment })
+    const service = start(t, process.execPath, ['dist/main.js', ...flags], { env: environment })
     await service.line(/"msg":"ready"/)
-    const healthcheck = async (): Promise<unknown> => (await start(t, process.execPath, ['--import', 'tsx', 'src/cli/healthcheck.ts', String(service.pid)], { env: environment }).ended).code
+    const healthcheck = async (): Promise<unknown> => (await start(t, process.execPath, ['dist/cli/healthcheck.js', String(service.pid)], { env: environment }).ended).code
     assert.equal(await healthcheck(), 0, flags.join(' '))
     service.stop('SIGKILL')
     await service.ended

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { Agent, request as httpRequest } from 'node:http'
@@ -23,7 +23,6 @@ const SAFETENSORS = 'application/vnd.safetensors'
 
 /** The built service with a small heap, as an operator would start it. */
 async function startBuilt (t: TestContext, ...flags: string[]) {
-  assert.equal(spawnSync('npm', ['run', 'build'], { stdio: ['ignore', 'ignore', 'inherit'] }).status, 0)
   const models = await writeModels(t, {
     'cell.safetensors': writeSafetensors(customLstm(2, 6, 3)),
     'wide.safetensors': writeSafetensors(customLstm(64, 64, 64, 0.01)),
