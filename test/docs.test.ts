@@ -162,15 +162,26 @@ describe('programs of docs/pytorch.md agree with PyTorch', async () => {
   }
 })
 
-test('the feedback.mjs of docs/policies.md feeds back what it says', async (t) => {
-  const [{ code }, ...others] = programsOf(readFileSync('docs/policies.md', 'utf8'))
+test('each feedback.mjs of docs/policies.md feeds back what it says', async (t) => {
+  const [{ code }, mean, ...others] = programsOf(readFileSync('docs/policies.md', 'utf8'))
   assert.deepEqual(others, [])
+  const cell = writeSafetensors(customLstm(1, 3, 2))
   const folder = await writeModels(t, {
     'mine/model.safetensors': writeSafetensors(customLstm(1, 4, 2)),
     'mine/config.json': '{"feedback": {"policy": "module"}}',
-    'mine/feedback.mjs': code
+    'mine/feedback.mjs': code,
+    'mean/model.safetensors': cell,
+    'mean/config.json': '{"feedback": {"policy": "module"}}',
+    'mean/feedback.mjs': mean.code,
+    'given/model.safetensors': cell,
+    'given/config.json': '{"feedback": {"policy": "concat"}}'
   })
   const app = await buildTestApp(t, '--models', folder)
-  const { h_out: h, h_next: next } = (await app.inject({ method: 'POST', url: '/sequence', body: { x: [[1]], context: { gain: 2 } } })).json()
+  const { h_out: h, h_next: next } = (await app.inject({ method: 'POST', url: '/models/mine/sequence', body: { x: [[1]], context: { gain: 2 } } })).json()
   closeTo(next, [...h, ...h.map((value: number) => 2 * value)])
+
+  const x = [[2], [4], [9]]
+  const outputs = async (name: string, context?: object): Promise<number[][]> =>
+    (await app.inject({ method: 'POST', url: `/models/${name}/sequence`, body: { x, context } })).json().output
+  assert.deepEqual(await outputs('mean'), await outputs('given', { vectors: [[[2], [3], [5]]] }))
 })

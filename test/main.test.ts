@@ -200,7 +200,7 @@ test('a policy that does not fit its cell stops the start with both', async (t) 
     'a/model.safetensors': writeSafetensors(customLstm(2, 5, 3)),
     'a/config.json': '{"feedback": {"policy": "repeat"}}'
   })
-  assert.match(await refusal(t, '--models', models), /a\/config\.json: policy repeat needs Hi to be a multiple of Ho, .*Hi = 5, Ho = 3/)
+  assert.match(await refusal(t, '--models', models), /a\/config\.json: \/feedback: h 3 has 3 numbers, but h_in has Hi = 5 \(.*Ho = 3\)/)
 })
 
 test('a config.json that does not fit the schema stops the start', async (t) => {

@@ -97,14 +97,14 @@ test('a body that no route takes is not read', async (t) => {
 test('a request\'s own time is a header, and past it the answer is a 504', async (t) => {
   const { app, admission } = await startService(t)
   const request = supertest(app.server)
-  const { body } = await request.post(URL).set('x-request-timeout', '0.05').send(LONG).expect(504).expect('content-type', /^application\/problem\+json/)
+  const { body } = await request.post(URL).set('x-request-timeout', '0.01').send(LONG).expect(504).expect('content-type', /^application\/problem\+json/)
   assert.match(body.detail, /model matching-networks: the answer was not ready in the time allowed/)
   assert.equal(admission.rows, 0)
   await request.post('/step').set('x-request-timeout', 'soon').send({ x: [1, 2] }).expect(400)
 })
 
 test('the server\'s time bounds the request\'s', async (t) => {
-  const { app } = await startService(t, '--request-timeout', '0.05')
+  const { app } = await startService(t, '--request-timeout', '0.01')
   await supertest(app.server).post(URL).set('x-request-timeout', '100').send(LONG).expect(504)
 })
 

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import supertest from 'supertest'
 import { buildTestApp } from '../support/app.ts'
@@ -8,10 +10,11 @@ import { customLstm, writeSafetensors } from '../support/safetensors.ts'
 
 /** It does what the request says; its process id is the first number of `h_next`. */
 const UNRULY = `
+  import { writeFileSync } from 'node:fs'
   export const context = { type: 'object', properties: { code: { type: 'string' } }, additionalProperties: false }
   const { pid } = process
   export function feedback ({ h, context: { code } }) {
-    if (code !== undefined) new Function(code)()
+    if (code !== undefined) new Function('writeFileSync', code)(writeFileSync)
     return [pid, h[0]]
   }`
 
@@ -82,7 +85,8 @@ test('a module reads the x of a stream\'s steps; its failure is the last line', 
 })
 
 test('the process of a module does not outlive the service, even one that is killed while the module loops', async (t) => {
-  const server = run(t, '--models', await unrulyModels(t), '--port', '0', '--feedback-timeout', '60')
+  const models = await unrulyModels(t)
+  const server = run(t, '--models', models, '--port', '0', '--feedback-timeout', '60')
   const url = await server.line(ADDRESS)
   const send = async (context: object): Promise<unknown> => {
     const answer = await fetch(`${url}/models/unruly/sequence`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ x: [[1]], context }) })
@@ -90,13 +94,18 @@ test('the process of a module does not outlive the service, even one that is kil
   }
   const { h_next: [pid] } = Object(await send({}))
   assert.ok(isAlive(pid))
-  const looping = send({ code: 'for (;;);' }).catch(() => {})
-  await new Promise((resolve) => setTimeout(resolve, 200))
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.kill(pid, signal)
+  assert.deepEqual(Object(await send({})).h_next[0], pid, 'it leaves signals to the service')
+  const loops = join(models, 'loops')
+  const looping = send({ code: `writeFileSync(${JSON.stringify(loops)}, ''); for (;;);` }).catch(() => {})
+  while (!existsSync(loops)) await new Promise((resolve) => setTimeout(resolve, 20))
   server.stop('SIGKILL')
   await looping
   const end = performance.now() + 10_000
   while (isAlive(pid) && performance.now() < end) await new Promise((resolve) => setTimeout(resolve, 20))
-  assert.ok(!isAlive(pid))
+  const survives = isAlive(pid)
+  if (survives) process.kill(pid, 'SIGKILL')
+  assert.ok(!survives)
 })
 
 function isAlive (pid: number): boolean {

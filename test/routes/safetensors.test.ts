@@ -57,7 +57,7 @@ test('options in the query string go with JSON as well, but not twice', async (t
   assert.match(await refused('/sequence?steps=0', { x: [1, 2] }), /steps in the query string: must be >= 1, got 0/)
   assert.match(await refused('/sequence?steps=many', { x: [1, 2] }), /steps in the query string: must be integer, got the string "many"/)
   for (const steps of ['0x2', '2e0', '%202', '']) assert.match(await refused(`/sequence?steps=${steps}`, { x: [1, 2] }), /steps in the query string: must be integer, got the string/)
-  for (const context of ['0'.repeat(1_000_000), [1, 2], 3, null]) assert.match(await refused('/sequence?weights=true', { x: [[1, 2]], context }), /\/context: must be object, got/)
+  for (const context of ['0'.repeat(1_000_000), [1, 2], 3]) assert.match(await refused('/sequence?steps=2', { x: [[1, 2]], context }), /\/context: must be object, got/)
   assert.match(await refused('/sequence?steps=2&steps=3', { x: [1, 2] }), /steps in the query string: must be integer, got an array/)
   assert.match(await refused('/sequence?step=2', { x: [1, 2] }), /step in the query string: is not a known field/)
   assert.match(await refused('/sequence?fields=weights', { x: X }), /fields in the query string: must match pattern/)

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,24 +10,26 @@ import { createContexts } from '../../../src/model/policies/module/contexts.ts'
 import { createPolicy } from '../../../src/model/policies/policies.ts'
 import type { Hosting } from '../../../src/model/policies/policy.ts'
 import type { SequenceRequest } from '../../../src/model/request.ts'
+import { unboundCall } from '../../../src/scheduler/cancellation.ts'
 import { Tensor } from '../../../src/tensor/tensor.ts'
 import { testDeps, testHosting } from '../../support/app.ts'
 import { closeTo } from '../../support/close.ts'
 import { bareLayers, randomArray, randomCell, randomNumbers } from '../../support/reference.ts'
 
-const LAYERS = bareLayers(randomCell(1, 3, 2))
+const SIZES = { I: 1, Hi: 3, Ho: 2 }
 
 interface Options {
+  readonly sizes?: typeof SIZES
   readonly tensors?: Readonly<Record<string, Tensor>>
   readonly hosting?: Partial<Hosting>
 }
 
-async function policyOf (t: TestContext, source: string, { tensors = {}, hosting }: Options = {}) {
+async function policyOf (t: TestContext, source: string, { sizes = SIZES, tensors = {}, hosting }: Options = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'cellserve-'))
   t.after(() => rm(folder, { recursive: true }))
   await writeFile(join(folder, 'feedback.mjs'), source)
   const policy = await createPolicy({ policy: 'module' }, {
-    layers: LAYERS,
+    layers: bareLayers(randomCell(sizes.I, sizes.Hi, sizes.Ho)),
     folder,
     tensor: () => { throw new Error('no tensors here') },
     tensors: () => Object.entries(tensors),
@@ -37,10 +40,11 @@ async function policyOf (t: TestContext, source: string, { tensors = {}, hosting
   return policy
 }
 
-/** A model with I = 1, Hi = 3, Ho = 2, and this feedback.mjs. */
-async function modelOf (t: TestContext, source: string, options?: Options): Promise<Model> {
+/** A model with this feedback.mjs; I = 1, Hi = 3, Ho = 2 if nothing else is said. */
+async function modelOf (t: TestContext, source: string, options: Options = {}): Promise<Model> {
+  const { I, Hi, Ho } = options.sizes ?? SIZES
   const policy = await policyOf(t, source, options)
-  return createModel({ name: 'test', layers: LAYERS, policy }, await testDeps())
+  return createModel({ name: 'test', layers: bareLayers(randomCell(I, Hi, Ho)), policy }, await testDeps())
 }
 
 function random (...shape: number[]): Tensor {
@@ -140,6 +144,17 @@ test('the state of a row is zeros at first, its own, and kept from step to step'
   assert.deepEqual(again.h_out.data, answer.h_out.data, 'another request begins with zeros')
 })
 
+test('what it writes to the state for h_next is dropped: that step is yet to come', async (t) => {
+  const { policy } = await policyOf(t, 'export const state = 1; export const feedback = ({ h, state }) => [...h, ++state[0]]')
+  const slices: Record<string, Float32Array> = { h0: new Float32Array(2), c0: new Float32Array(2), h_in: new Float32Array(3), host: new Float32Array(1) }
+  const request = policy.host?.({}, { lengths: [2], state: (_, name) => slices[name], x: () => undefined }, unboundCall())
+  for (const [step, made, kept] of [[0, 1, 1], [1, 2, 2], [2, 3, 2], [2, 3, 2]]) {
+    await request?.feed([0], [step])
+    assert.deepEqual([slices.h_in[2], slices.host[0]], [made, kept])
+  }
+  assert.equal(request?.next, true)
+})
+
 test('what it is given is its own: what it does to that changes nothing', async (t) => {
   const model = await modelOf(t, `
     let kept
@@ -186,6 +201,19 @@ test('a context that the module\'s schema refuses is a refusal that names the fi
   const x = random(1, 1, 1)
   await assert.rejects(model.sequence({ x }), { name: 'InputError', kind: 'malformed', message: '/context/gain: is required' })
   await assert.rejects(model.sequence({ x, context: { gain: 'x' } }), /\/context\/gain: must be number, got the string "x"/)
+})
+
+test('the examples of the documents do what they say', async (t) => {
+  const [gain, average] = [...readFileSync('docs/policies.md', 'utf8').matchAll(/```js\n(.*?)```/gs)].map(([, code]) => code)
+  const x = random(1, 3, 1)
+  const model = await modelOf(t, gain, { sizes: { I: 1, Hi: 4, Ho: 2 } })
+  const { h_out: h, h_next: next } = await model.sequence({ x, context: { gain: 0.5 } })
+  closeTo([...next?.data ?? []], [...h.data, ...h.data.map((value) => value / 2)])
+
+  const averaging = await modelOf(t, average)
+  const answer = await averaging.sequence({ x })
+  const mean = (t: number): number => x.data.subarray(0, t + 1).reduce((a, b) => a + b) / (t + 1)
+  closeTo([...answer.h_out.data], (await byHand(averaging, x, 0, 3, (h, _c, _x, t) => [...h, mean(t)])).h)
 })
 
 test('many rows of many lengths are what each is alone', async (t) => {
@@ -277,8 +305,10 @@ test('a module that does what it should not fails the request, keeps its own wor
 })
 
 test('an async function fails the request, and what it does later is no concern of others', async (t) => {
-  const model = await modelOf(t, 'export async function feedback ({ context }) { await null; throw new Error("x") }')
+  const reports: Error[] = []
+  const model = await modelOf(t, 'export async function feedback ({ context }) { await null; throw new Error("x") }', { hosting: { report: (error) => { reports.push(error) } } })
   for (let i = 0; i < 3; i++) await assert.rejects(model.sequence({ x: random(1, 2, 1) }), failsWith(/returned a promise, .* for step 0$/))
+  assert.deepEqual(reports, [], 'its process goes on')
 })
 
 const UNLOADABLE: ReadonlyArray<[source: string, message: RegExp]> = [
@@ -298,7 +328,7 @@ const UNLOADABLE: ReadonlyArray<[source: string, message: RegExp]> = [
 
 test('a module that does not load, or exports no feedback, stops the start', async (t) => {
   for (const [source, message] of UNLOADABLE) await t.test(source, async (t) => await assert.rejects(policyOf(t, source), message))
-  const setting = { layers: LAYERS, tensor: () => { throw new Error('none') }, tensors: () => [], hosting: testHosting() }
+  const setting = { layers: bareLayers(randomCell(SIZES.I, SIZES.Hi, SIZES.Ho)), tensor: () => { throw new Error('none') }, tensors: () => [], hosting: testHosting() }
   await assert.rejects(createPolicy({ policy: 'module' }, { ...setting, folder: undefined }), /own folder/)
   await assert.rejects(createPolicy({ policy: 'module' }, { ...setting, folder: tmpdir() }), /feedback\.mjs: cannot be loaded: Cannot find module/)
 })
@@ -400,9 +430,9 @@ test('one that cannot be loaded again fails those who wait, and may come back', 
   t.after(() => rm(folder, { recursive: true }))
   const file = join(folder, 'feedback.mjs')
   await writeFile(file, UNRULY)
-  const policy = await createPolicy({ policy: 'module' }, { layers: LAYERS, folder, tensor: () => { throw new Error('none') }, tensors: () => [], hosting: testHosting() })
+  const policy = await createPolicy({ policy: 'module' }, { layers: bareLayers(randomCell(1, 3, 2)), folder, tensor: () => { throw new Error('none') }, tensors: () => [], hosting: testHosting() })
   t.after(() => policy.policy.close?.())
-  const model = createModel({ name: 'test', layers: LAYERS, policy }, await testDeps())
+  const model = createModel({ name: 'test', layers: bareLayers(randomCell(1, 3, 2)), policy }, await testDeps())
   await assert.rejects(model.sequence({ x: quiet, context: { code: 'process.exit()' } }), failsWith(/ended its process/))
   await writeFile(file, 'nonsense')
   await assert.rejects(model.sequence({ x: quiet }), failsWith(/could not be loaded again$/))

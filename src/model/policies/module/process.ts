@@ -122,7 +122,8 @@ export function startProcess ({ path, sizes, tensors }: ModuleFile, memory: numb
   }
 
   function hold (busy: boolean): void {
-    if (busy) {
+    // Somebody waits for the end of one that is stopped.
+    if (busy || stopped !== undefined) {
       child.ref()
       channel.ref()
     } else {
