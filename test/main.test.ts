@@ -6,6 +6,7 @@ import { setTimeout } from 'node:timers/promises'
 import { once } from 'node:events'
 import { test, type TestContext } from 'node:test'
 import { writeModels } from './support/models.ts'
+import { scaled } from './support/full.ts'
 import { ADDRESS, run, start } from './support/process.ts'
 import { customLstm, f32, under, writeSafetensors } from './support/safetensors.ts'
 
@@ -85,7 +86,7 @@ async function answers (port: number): Promise<string> {
 }
 
 test('a full disk behind standard output costs log lines alone', { skip: !existsSync('/dev/full') }, async (t) => {
-  const server = start(t, 'sh', ['-c', 'exec "$0" --import tsx src/main.ts --port 21980 --access-log > /dev/full', process.execPath])
+  const server = start(t, 'sh', ['-c', 'exec "$0" dist/main.js --port 21980 --access-log > /dev/full', process.execPath])
   const url = await answers(21980)
   for (let i = 0; i < 10; i++) assert.equal((await fetch(`${url}/models`)).status, 200)
   server.stop()
@@ -95,13 +96,13 @@ test('a full disk behind standard output costs log lines alone', { skip: !exists
 
 test('a log reader that stalls costs log lines alone', async (t) => {
   // Nobody reads its output.
-  const child = spawn(process.execPath, ['--import', 'tsx', 'src/main.ts', '--port', '21981', '--access-log'], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, ['dist/main.js', '--port', '21981', '--access-log'], { stdio: ['ignore', 'pipe', 'inherit'] })
   const ended = once(child, 'exit')
   t.after(() => { child.kill('SIGKILL') })
   const url = await answers(21981)
-  // Some megabytes of lines.
+  // More lines than a pipe holds; megabytes of them in the full suite.
   await Promise.all(Array.from({ length: 8 }, async () => {
-    for (let i = 0; i < 1500; i++) await (await fetch(`${url}/${'x'.repeat(240)}`)).arrayBuffer()
+    for (let i = 0; i < scaled(1500); i++) await (await fetch(`${url}/${'x'.repeat(240)}`)).arrayBuffer()
   }))
   assert.equal((await fetch(`${url}/models`)).status, 200)
   const from = performance.now()

@@ -169,7 +169,7 @@ Decimal shortest(float value) {
   std::memcpy(&half, &unit, 8);
   const double low = v - ((bits & 0x7fffff) == 0 ? half / 2 : half), high = v + half;
 
-  // 10^tens <= v < 2 x 10^(tens + 1).
+  // 10^tens <= v < 2 x 10^(tens + 1), so the first are eight or nine digits, which is enough for every float32.
   const int tens = (binary * 1233) >> 12;
   // The halves themselves round to even, which not every reader does. Next to them a reader's double rounds by 2^-53 of itself,
   // as do the power, the product and the product below: what is that close to a half is left out.
@@ -190,11 +190,7 @@ Decimal shortest(float value) {
     found = {static_cast<uint32_t>(digits), exponent};
     return true;
   };
-  if (fits(tens - 7)) {
-    for (int exponent = tens - 6; fits(exponent);) exponent++;
-  } else {
-    fits(tens - 8);
-  }
+  for (int exponent = tens - 7; fits(exponent);) exponent++;
   return found;
 }
 

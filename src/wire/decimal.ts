@@ -30,10 +30,9 @@ function shortest (v: number): [digits: number, exponent: number] {
   const low = v - ((bits[0] & 0x7fffff) === 0 ? half / 2 : half)
   const high = v + half
 
-  // 10^tens <= v < 2 x 10^(tens + 1).
+  // 10^tens <= v < 2 x 10^(tens + 1), so these are eight or nine digits, which is enough for every float32.
   const tens = (binary * 1233) >> 12
   let digits = fit(v, low, high, tens - 7)
-  if (digits === 0) return [fit(v, low, high, tens - 8), tens - 8]
   for (let exponent = tens - 6; ; exponent++) {
     const fewer = fit(v, low, high, exponent)
     if (fewer === 0) return [digits, exponent - 1]

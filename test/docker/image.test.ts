@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { test } from 'node:test'
 import { readConfig } from '../../src/config/settings.ts'
+import { some } from '../support/full.ts'
 import { start } from '../support/process.ts'
 import { imageEnvironment, instructions } from './image.ts'
 
@@ -50,16 +51,17 @@ test('what it copies is in the context', async () => {
 
 test('the health check asks where the flags and the variables of the service say that it listens', async (t) => {
   const free = await freePort()
-  for (const [flags, env] of [
+  const listening: ReadonlyArray<[flags: readonly string[], env: Record<string, string>]> = [
     [['--port', free], {}],
     [[`--port=${free}`, '--host', '0.0.0.0'], { CELLSERVE_PORT: '1' }],
     [['--host', 'localhost', '--api-key', 'correct-horse'], { CELLSERVE_PORT: free }],
     [['--host', '::1', '--port', free], {}]
-  ] as const) {
+  ]
+  for (const [flags, env] of some(listening)) {
     const environment = { PATH: process.env.PATH, ...env }
-    const service = start(t, process.execPath, ['--import', 'tsx', 'src/main.ts', ...flags], { env: environment })
+    const service = start(t, process.execPath, ['dist/main.js', ...flags], { env: environment })
     await service.line(/"msg":"ready"/)
-    const healthcheck = async (): Promise<unknown> => (await start(t, process.execPath, ['--import', 'tsx', 'src/cli/healthcheck.ts', String(service.pid)], { env: environment }).ended).code
+    const healthcheck = async (): Promise<unknown> => (await start(t, process.execPath, ['dist/cli/healthcheck.js', String(service.pid)], { env: environment }).ended).code
     assert.equal(await healthcheck(), 0, flags.join(' '))
     service.stop('SIGKILL')
     await service.ended

@@ -5,11 +5,13 @@ import { assertByTheBook, drawTask, run } from '../support/drive.ts'
 import { scaled } from '../support/full.ts'
 import { createRandom, drawNetwork } from '../support/networks.ts'
 
+const NETWORKS = scaled(4000, 80)
+
 describe('the native engine', { skip: withoutAddon }, () => {
-  it('agrees with double precision on hundreds of random networks', async () => {
+  it(`agrees with double precision on ${NETWORKS} random networks`, async () => {
     const random = createRandom(20)
     const engines = nativeKernels().map((isa) => createNativeEngine({ isa, threads: 3, inlineBelow: 8000 }))
-    for (let n = 0; n < scaled(8000); n++) {
+    for (let n = 0; n < NETWORKS; n++) {
       const network = drawNetwork(random)
       const rows = 1 + Math.floor(random() ** 2 * 12)
       const steps = 1 + Math.floor(random() * 5)

@@ -77,7 +77,7 @@ describe('the native engine', { skip: withoutAddon }, () => {
   describe('gives a row the same bits in any batch, by steps or at once, on any instruction set, on any threads:', () => {
     it('random networks', async () => {
       const random = createRandom(5)
-      for (let n = 0; n < scaled(600); n++) {
+      for (let n = 0; n < scaled(60, 6); n++) {
         const network = drawNetwork(random, n % 4 === 0 ? 100 : 20)
         await assertOneAnswer(network, 1 + Math.floor(random() ** 2 * 30), 1 + Math.floor(random() * 6), random, `network ${n}`)
       }
@@ -110,7 +110,7 @@ describe('the native engine', { skip: withoutAddon }, () => {
   })
   it('makes after a start what it makes after its cells, in place', async () => {
     const random = createRandom(8)
-    for (let n = 0; n < scaled(600); n++) {
+    for (let n = 0; n < scaled(60, 6); n++) {
       const network = drawNetwork(random)
       for (const way of WAYS) {
         const loaded = createNativeEngine(way).load(network)
@@ -138,7 +138,7 @@ describe('the native engine', { skip: withoutAddon }, () => {
   it('tells what a step would read, if that is made as it begins', async () => {
     const random = createRandom(9)
     let late = 0
-    for (let n = 0; n < 300; n++) {
+    for (let n = 0; n < scaled(300, 6); n++) {
       const network = drawNetwork(random)
       const loaded = createNativeEngine(WAYS[n % WAYS.length]).load(network)
       const [program] = loaded.programs
@@ -157,7 +157,7 @@ describe('the native engine', { skip: withoutAddon }, () => {
       }
       assertSameBits(batch.states[0], task.state, 'the state is left as it is')
     }
-    assert.ok(late > 50, `${late} networks`)
+    assert.ok(late > scaled(50, 6), `${late} networks`)
   })
 
   it('writes an output that must be asked for only then', async () => {

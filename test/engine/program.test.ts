@@ -4,6 +4,7 @@ import { compileStage, type Operand, type Program } from '../../src/engine/progr
 import { concat, part, type Feed } from '../../src/network/feed.ts'
 import { bareCell, PLAIN, type Stage, type Wiring } from '../../src/network/network.ts'
 import { drawCell, drawLinear, drawNetwork } from '../support/draw.ts'
+import { scaled } from '../support/full.ts'
 import { createRandom } from '../support/random.ts'
 
 const random = createRandom(3)
@@ -64,7 +65,7 @@ test('no instruction of any program writes where it reads, or reads what nobody 
   const overlap = (a: Operand, b: Operand): boolean => a.space === b.space && a.index === b.index &&
     a.offset < b.offset + b.width && b.offset < a.offset + a.width
   const draw = createRandom(11)
-  for (let n = 0; n < 500; n++) {
+  for (let n = 0; n < scaled(500); n++) {
     for (const one of drawNetwork(draw).stages) {
       const program = compileStage(one)
       const written: Operand[] = []

@@ -1,10 +1,15 @@
 /**
- * Whether the suite does all that it can: `npm run test:full`, as CI runs it. `npm test` does a twentieth of the counts.
+ * Whether the suite does all that it can: `npm run test:full`, as CI runs it. `npm test` does a part.
  * The settings of the service are CELLSERVE_*; this is not one of them.
  */
 export const FULL: boolean = process.env.TEST_FULL === '1'
 
-/** How many of `count` to do. */
-export function scaled (count: number): number {
-  return FULL ? count : Math.ceil(count / 20)
+/** How many of `count` to do: all, or one in so many. */
+export function scaled (count: number, one = 20): number {
+  return FULL ? count : Math.ceil(count / one)
+}
+
+/** Which of several cases to try, each of which takes long: all, or the first ones. */
+export function some<T> (cases: readonly T[], first = 2): readonly T[] {
+  return FULL ? cases : cases.slice(0, first)
 }

@@ -1,6 +1,10 @@
-import { spawn, type SpawnOptions } from 'node:child_process'
+import assert from 'node:assert/strict'
+import { spawn, spawnSync, type SpawnOptions } from 'node:child_process'
 import { once } from 'node:events'
 import type { TestContext } from 'node:test'
+
+// Processes run what is compiled, which starts twice as fast as the sources; it is compiled if the sources have changed.
+assert.equal(spawnSync(process.execPath, ['scripts/build.mjs'], { stdio: 'inherit' }).status, 0)
 
 export interface Running {
   readonly pid: number | undefined
@@ -49,7 +53,7 @@ function killGroup (leader: number): void {
   }
 }
 
-/** The service, as a process: what `npm run build` compiled, which `npm test` does first. */
+/** The service, as a process. */
 export function run (t: Pick<TestContext, 'after'>, ...args: string[]): Running {
   return start(t, process.execPath, ['dist/main.js', ...args])
 }

@@ -14,6 +14,7 @@ import { unboundCall } from '../../../src/scheduler/cancellation.ts'
 import { Tensor } from '../../../src/tensor/tensor.ts'
 import { testDeps, testHosting } from '../../support/app.ts'
 import { closeTo } from '../../support/close.ts'
+import { some } from '../../support/full.ts'
 import { bareLayers, randomArray, randomCell, randomNumbers } from '../../support/reference.ts'
 
 const SIZES = { I: 1, Hi: 3, Ho: 2 }
@@ -327,7 +328,7 @@ const UNLOADABLE: ReadonlyArray<[source: string, message: RegExp]> = [
 ]
 
 test('a module that does not load, or exports no feedback, stops the start', async (t) => {
-  for (const [source, message] of UNLOADABLE) await t.test(source, async (t) => await assert.rejects(policyOf(t, source), message))
+  for (const [source, message] of some(UNLOADABLE)) await t.test(source, async (t) => await assert.rejects(policyOf(t, source), message))
   const setting = { layers: bareLayers(randomCell(SIZES.I, SIZES.Hi, SIZES.Ho)), tensor: () => { throw new Error('none') }, tensors: () => [], hosting: testHosting() }
   await assert.rejects(createPolicy({ policy: 'module' }, { ...setting, folder: undefined }), /own folder/)
   await assert.rejects(createPolicy({ policy: 'module' }, { ...setting, folder: tmpdir() }), /feedback\.mjs: cannot be loaded: Cannot find module/)
@@ -369,7 +370,7 @@ const MISBEHAVIOUR: ReadonlyArray<[name: string, code: string, message: RegExp]>
 
 test('whatever a call does to its process fails its request alone', async (t) => {
   const model = await modelOf(t, UNRULY, { hosting: { timeout: 1 } })
-  for (const [name, code, message] of MISBEHAVIOUR) {
+  for (const [name, code, message] of some(MISBEHAVIOUR)) {
     await t.test(name, async () => {
       const bad = model.sequence({ x: quiet, context: { code } })
       const good = model.sequence({ x: quiet })
@@ -387,7 +388,7 @@ const ALLOCATIONS = {
 
 test('memory without end is the end of its request alone', async (t) => {
   const model = await modelOf(t, UNRULY, { hosting: { memory: 64, timeout: 60 } })
-  for (const [name, code] of Object.entries(ALLOCATIONS)) {
+  for (const [name, code] of some(Object.entries(ALLOCATIONS), 1)) {
     await t.test(name, async () => {
       await assert.rejects(model.sequence({ x: quiet, context: { code } }), failsWith(/^the model's feedback\.mjs ran out of memory, for step 1$/))
       await model.sequence({ x: quiet })
@@ -402,7 +403,7 @@ const LATER = {
 }
 
 test('what goes wrong between the calls is for the log, and the requests do not notice', async (t) => {
-  for (const [name, code] of Object.entries(LATER)) {
+  for (const [name, code] of some(Object.entries(LATER), 1)) {
     await t.test(name, async (t) => {
       const reports: Error[] = []
       const model = await modelOf(t, UNRULY, { hosting: { report: (error) => { reports.push(error) } } })

@@ -21,7 +21,7 @@ const INTERVAL = 25
  *   heap's own limit knows nothing of typed arrays.
  */
 export function startGuard (service: number): (bytes: number) => void {
-  const guard = new Worker(SOURCE, { eval: true, workerData: { service, interval: INTERVAL } })
+  const guard = new Worker(SOURCE, { eval: true, execArgv: [], workerData: { service, interval: INTERVAL } })
   guard.unref()
   return (bytes) => guard.postMessage(bytes)
 }
