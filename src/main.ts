@@ -52,5 +52,5 @@ async function listenForMetrics ({ host, 'metrics-port': port }: Config, metrics
 
 /** JSON lines, but for people at a terminal. */
 function createLogger (level: string): Logger {
-  return pino({ level, ...(process.stdout.isTTY && { transport: { target: 'pino-pretty' } }) })
+  return pino({ level, ...(process.stdout.isTTY && { transport: { target: 'pino-pretty', options: { singleLine: true } } }) })
 }
