@@ -5,7 +5,7 @@ const MAX_WAITING = 2 ** 20
 
 /** A log on standard output: JSON lines; pretty-printed on a terminal. */
 export function createLogger (level: string): Logger {
-  if (process.stdout.isTTY) return pino({ level, transport: { target: 'pino-pretty' } })
+  if (process.stdout.isTTY) return pino({ level, transport: { target: 'pino-pretty', options: { singleLine: true } } })
   return pino({ level }, createDestination(process.stdout))
 }
 

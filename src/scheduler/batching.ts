@@ -138,14 +138,16 @@ export function finishSteps ({ batch, program: { outputs, state, stage } }: Stag
 }
 
 /** Gives the `i`th of the selected rows what feeds its first step. */
-export function finishStart ({ batch, program: { state: { width }, outputs } }: StageQueue, { passes, rows, supports }: Selection, i: number): void {
+export function finishStart ({ batch, program: { state: { width }, outputs, read } }: StageQueue, { passes, rows, supports }: Selection, i: number): void {
   const { pass } = passes[i]
   const row = rows[i]
   copy(batch.states[0], i * width, pass.state, row * width, width)
   for (const { output, kept, offset, initial } of pass.sinks) {
     if (initial !== undefined) copy(pass.state, row * width + initial.offset, kept.data, row * kept.entries * kept.width + offset, outputs[output].width)
   }
-  if (pass.attention !== undefined) keepAttention(pass.attention, row, 0, batch.attention(0), i * supports, supports)
+  // A start without the read leaves the weights of another call in the buffer.
+  const reads = pass.start !== undefined && pass.start.from <= read
+  if (reads && pass.attention !== undefined) keepAttention(pass.attention, row, 0, batch.attention(0), i * supports, supports)
 }
 
 /** Gives the `i`th of the selected rows the `h_in` that would feed its next step. */
