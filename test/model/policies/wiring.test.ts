@@ -373,3 +373,14 @@ describe('a wiring that cannot be is refused, with where and why, in one line', 
     await assert.rejects(createPolicy({ policy: 'wiring', x: ['h'] }, { layers: without, ...rest }), { message: '/feedback/x: the cell reads no x: its file has no W_ih' })
   })
 })
+
+test('attention weights that no read made are zeros, whoever was in the batch before', async () => {
+  const model = await serve({ initial: 'no-read', h_in: [{ sum: ['h', 'read'] }], read: {} }, [3, 4, 4])
+  const request = { x: new Tensor([1, 2, 3], Float32Array.from(floats(6, 5))), context: { support: new Tensor([3, 4], Float32Array.from(SUPPORT.flat())) }, parts: ['attention'] }
+  for (let n = 0; n < 3; n++) {
+    const { parts } = await model.sequence(request)
+    const weights = only(parts?.attention)
+    assert.deepEqual(weights.slice(0, 3), [0, 0, 0])
+    assertClose([weights[3] + weights[4] + weights[5]], [1])
+  }
+})
