@@ -221,7 +221,7 @@ static void testProgram(const std::shared_ptr<Program>& program, size_t rows, si
   Memory memory(program, program->attends ? counts : std::vector<size_t>{});
   const Buffer supports = randomBuffer(memory.supports() * program->support);
   for (size_t done = 0; done < memory.supports();) {
-    const size_t count = memory.reach(static_cast<double>(below(1000)));
+    const size_t count = memory.reach(static_cast<double>(below(20000)));
     memory.prepare(supports.data() + done * program->support, count);
     done += count;
   }

@@ -36,7 +36,7 @@ export interface Memory {
   /** How many vectors each set has. */
   readonly counts: readonly number[]
   /**
-   * Prepares more of the vectors, some `work` multiply-adds or numbers at a time; a promise if that goes on off the event
+   * Prepares more of the vectors, about `work` multiply-adds at a time; a promise if that goes on off the event
    * loop.
    *
    * @returns whether all are prepared.
