@@ -1,5 +1,5 @@
 import type { Memory } from '../engine/engine.ts'
-import type { Call } from './cancellation.ts'
+import type { Cancellation } from './cancellation.ts'
 import type { OutputWindow } from './output-window.ts'
 import type { StageQueue } from './stage-queue.ts'
 
@@ -11,7 +11,7 @@ export interface Task {
   readonly lengths: readonly number[]
   /** What each row goes through, stage after stage. */
   readonly passes: readonly Pass[]
-  readonly call: Call
+  readonly call: Cancellation
   /** Of the last pass: keeps its rows no further ahead of a reader than there is room. */
   readonly window?: OutputWindow | undefined
 }
