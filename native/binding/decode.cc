@@ -76,7 +76,15 @@ class Decoder {
     if (!isLinear) layer.weightHh = tensor("weightHh", {rows, Hi});
     layer.biasIh = tensor(isLinear ? "bias" : "biasIh", {rows});
     if (!isLinear) layer.biasHh = tensor("biasHh", {rows});
+    if (!isLinear) gates(layer);
     return std::make_unique<const Weights>(packWeights(*program_->kernel, layer));
+  }
+
+  void gates(Layer& layer) {
+    require(layer.activation == Activation::kTanh || layer.activation == Activation::kRelu, "a cell has tanh or relu");
+    if (word(1) == 0) return;
+    layer.slope = *tensor("slope", {1});
+    require(layer.kind != Kind::kRnn && layer.slope > 0, "it has no such hard sigmoid");
   }
 
   std::unique_ptr<const Weights> projection(size_t in, size_t out) {

@@ -63,6 +63,9 @@ INLINE Floats tanh(Floats x) {
 
 INLINE Floats relu(Floats x) { return x < Floats{} ? Floats{} : x; }
 
+// The line through (0, 0.5) of that slope, kept between 0 and 1.
+INLINE Floats hardSigmoid(Floats x, Floats slope) { return atMost(atLeast(fma(slope, x, fill(0.5f)), 0), 1); }
+
 // 0, or NaN if x is infinite or NaN. What has overflown has lost what it stood for, though a sigmoid would make some number
 // of it; with this added its result is NaN, and the caller can tell.
 INLINE Floats lost(Floats x) { return x - x; }

@@ -103,9 +103,10 @@ static void testActivations(const Kernel& kernel, uint64_t stride) {
 
 // Weights of a cell or a linear layer.
 struct Trained {
-  Trained(Kind kind, Activation activation, Sizes sizes)
+  Trained(Kind kind, Activation activation, Sizes sizes, float slope)
       : kind(kind),
         activation(activation),
+        slope(slope),
         sizes(sizes),
         gates(kind == Kind::kLstm ? 4 : kind == Kind::kGru ? 3 : 1),
         weightIh(randomBuffer(gates * sizes.Ho * sizes.I, 1 / std::sqrt(float(sizes.I + sizes.Hi)))),
@@ -114,10 +115,14 @@ struct Trained {
         biasHh(randomBuffer(gates * sizes.Ho)) {}
   bool isLinear() const { return sizes.Hi == 0; }
   Weights pack(const Kernel& kernel) const {
-    return packWeights(kernel, {kind, activation, sizes, weightIh.data(), weightHh.data(), biasIh.data(), isLinear() ? nullptr : biasHh.data()});
+    return packWeights(kernel, {kind, activation, sizes, weightIh.data(), weightHh.data(), biasIh.data(), isLinear() ? nullptr : biasHh.data(), slope});
   }
+  // Of an LSTM and a GRU.
+  double gate(double x) const { return slope == 0 ? sigmoidOf(x) : std::min(std::max(slope * x + 0.5, 0.0), 1.0); }
+  double f(double x) const { return activation == Activation::kRelu ? std::max(x, 0.0) : std::tanh(x); }
   Kind kind;
   Activation activation;
+  float slope;
   Sizes sizes;
   size_t gates;
   Buffer weightIh, weightHh, biasIh, biasHh;
@@ -166,12 +171,12 @@ static void reference(const Trained& layer, size_t rows, Rows x, Rows h, Rows ca
       if (layer.kind == Kind::kRnn) {
         out.push_back(activate(layer.activation, ofX[0] + ofH[0]));
       } else if (layer.kind == Kind::kGru) {
-        const double r = sigmoidOf(ofX[0] + ofH[0]), z = sigmoidOf(ofX[1] + ofH[1]), n = std::tanh(ofX[2] + r * ofH[2]);
+        const double r = layer.gate(ofX[0] + ofH[0]), z = layer.gate(ofX[1] + ofH[1]), n = layer.f(ofX[2] + r * ofH[2]);
         out.push_back((1 - z) * n + z * carry.at(row, unit));
         kept.push_back(out.back());
       } else {
-        kept.push_back(sigmoidOf(ofX[1] + ofH[1]) * carry.at(row, unit) + sigmoidOf(ofX[0] + ofH[0]) * std::tanh(ofX[2] + ofH[2]));
-        out.push_back(sigmoidOf(ofX[3] + ofH[3]) * std::tanh(kept.back()));
+        kept.push_back(layer.gate(ofX[1] + ofH[1]) * carry.at(row, unit) + layer.gate(ofX[0] + ofH[0]) * layer.f(ofX[2] + ofH[2]));
+        out.push_back(layer.gate(ofX[3] + ofH[3]) * layer.f(kept.back()));
       }
     }
   }
@@ -198,16 +203,16 @@ static std::pair<Rows, Rows> step(const Weights& weights, Rows x, Rows h, Rows c
   return {out, kept};
 }
 
-static void testLayer(Kind kind, Activation activation, Sizes sizes, size_t rows) {
+static void testLayer(Kind kind, Activation activation, Sizes sizes, size_t rows, float slope = 0) {
   const size_t I = sizes.I, Hi = sizes.Hi, Ho = sizes.Ho;
-  const Trained layer(kind, activation, sizes);
+  const Trained layer(kind, activation, sizes, slope);
   const Rows x(rows, I, 3), h(rows, Hi, 1), carry(rows, kind == Kind::kRnn ? 0 : Ho, 2);
   std::vector<double> outExact, keptExact;
   reference(layer, rows, x, h, carry, outExact, keptExact);
   std::unique_ptr<std::pair<Rows, Rows>> first;
   const auto what = [&](const Kernel& kernel) {
     return std::string(kernel.name) + " kind " + std::to_string(int(kind)) + " I " + std::to_string(I) + " Hi " + std::to_string(Hi) + " Ho " +
-           std::to_string(Ho) + " rows " + std::to_string(rows);
+           std::to_string(Ho) + " rows " + std::to_string(rows) + " activation " + std::to_string(int(activation)) + " slope " + std::to_string(slope);
   };
   for (const Kernel* const* kernel = kKernels; *kernel != nullptr; kernel++) {
     if (!(*kernel)->supported()) continue;
@@ -348,6 +353,7 @@ int main(int argc, char** argv) {
         const Activation activation = generator() % 2 == 0 ? Activation::kTanh : Activation::kRelu;
         testLayer(kind, activation, {size, size, size}, rows);
         testLayer(kind, activation, {generator() % 4 == 0 ? 0 : upTo(40), upTo(40), size}, rows);
+        if (kind != Kind::kRnn) testLayer(kind, activation, {upTo(40), upTo(40), size}, rows, generator() % 2 == 0 ? 0.2f : 1 / 6.0f);
       }
       testLayer(Kind::kRnn, static_cast<Activation>(generator() % 4), {upTo(60), 0, size}, rows);
     }

@@ -37,8 +37,9 @@ static bool same(const Buffer& a, const Buffer& b) {
 static std::unique_ptr<const Weights> randomLayer(const Kernel& kernel, Kind kind, Sizes sizes) {
   const size_t rows = (kind == Kind::kLstm ? 4 : kind == Kind::kGru ? 3 : 1) * sizes.Ho;
   const Buffer weightIh = randomBuffer(rows * sizes.I, 0.5f), weightHh = randomBuffer(rows * sizes.Hi, 0.5f), bias = randomBuffer(rows);
-  const Activation activation = sizes.Hi == 0 ? static_cast<Activation>(below(4)) : Activation::kTanh;
-  return std::make_unique<const Weights>(packWeights(kernel, {kind, activation, sizes, weightIh.data(), weightHh.data(), bias.data(), bias.data()}));
+  const Activation activation = sizes.Hi == 0 ? static_cast<Activation>(below(4)) : below(2) == 0 ? Activation::kTanh : Activation::kRelu;
+  const float slope = kind == Kind::kRnn || below(2) == 0 ? 0 : 0.2f;
+  return std::make_unique<const Weights>(packWeights(kernel, {kind, activation, sizes, weightIh.data(), weightHh.data(), bias.data(), bias.data(), slope}));
 }
 
 static bool overlap(const Operand& a, const Operand& b) {

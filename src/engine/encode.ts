@@ -21,9 +21,10 @@ export function encode (program: Program): EncodedProgram {
   const tensors: Float32Array[] = []
   const layers: Array<Cell | Linear> = []
 
-  function addCell ({ kind, activation, sizes: { I, Hi, Ho }, weightIh, weightHh, biasIh, biasHh }: Cell): void {
-    words.push(KINDS[kind], ACTIVATIONS[activation], I, Hi, Ho)
+  function addCell ({ kind, activation, gate, sizes: { I, Hi, Ho }, weightIh, weightHh, biasIh, biasHh }: Cell): void {
+    words.push(KINDS[kind], ACTIVATIONS[activation], I, Hi, Ho, gate === 'sigmoid' ? 0 : 1)
     tensors.push(weightIh, weightHh, biasIh, biasHh)
+    if (gate !== 'sigmoid') tensors.push(Float32Array.of(gate.slope))
   }
 
   function addLinear (linear: Linear): void {

@@ -1,4 +1,4 @@
-import { createCell, GATES, type Cell, type CellKind, type CellSizes } from '../../src/network/cell.ts'
+import { createCell, GATES, type Cell, type CellKind, type CellSizes, type GateFunction } from '../../src/network/cell.ts'
 import { concat, part, readWidth, type Activation, type Feed, type Linear, type Read } from '../../src/network/feed.ts'
 import { nodeWidth, PLAIN, type Input, type Network, type Node, type Stage, type Wiring } from '../../src/network/network.ts'
 
@@ -22,7 +22,8 @@ export function drawCell (kind: CellKind, sizes: CellSizes, random: Random): Cel
   const scale = Math.sqrt(3 / (sizes.I + sizes.Hi))
   return createCell({
     kind,
-    activation: kind === 'rnn' ? pick(random, 'tanh', 'relu') : 'tanh',
+    activation: pick(random, 'tanh', 'relu'),
+    gate: kind === 'rnn' ? 'sigmoid' : pick<GateFunction>(random, 'sigmoid', 'sigmoid', { slope: 0.2 }, { slope: 1 / 6 }),
     sizes,
     weightIh: floats(rows * sizes.I, random, scale),
     weightHh: floats(rows * sizes.Hi, random, scale),

@@ -76,26 +76,28 @@ export function stepRow (stage: Stage, state: RowState, inputs: ReadonlyMap<stri
 
 /** One step of a cell; its carry is what it keeps beside h. */
 function stepCell (cell: Cell, x: Vector, h: Vector, carry: Vector): { h: Vector, carry: Vector } {
-  const { kind, activation, sizes: { I, Hi, Ho }, weightIh, weightHh, biasIh, biasHh } = cell
+  const { kind, activation, gate: gateFunction, sizes: { I, Hi, Ho }, weightIh, weightHh, biasIh, biasHh } = cell
   const ofX = (row: number): number => dot(weightIh.subarray(row * I, (row + 1) * I), x) + biasIh[row]
   const ofH = (row: number): number => dot(weightHh.subarray(row * Hi, (row + 1) * Hi), h) + biasHh[row]
+  const f = ACTIVATIONS[activation]
+  const open = gateFunction === 'sigmoid' ? sigmoid : (v: number) => Math.min(1, Math.max(0, gateFunction.slope * v + 0.5))
   const units = zeros(Ho).map((_, unit) => unit)
   if (kind === 'rnn') {
-    const out = units.map((unit) => ACTIVATIONS[activation](ofX(unit) + ofH(unit)))
+    const out = units.map((unit) => f(ofX(unit) + ofH(unit)))
     return { h: out, carry: [] }
   }
   const gate = (g: number, unit: number): number => ofX(g * Ho + unit) + ofH(g * Ho + unit)
   if (kind === 'gru') {
     const out = units.map((unit) => {
-      const r = sigmoid(gate(0, unit))
-      const z = sigmoid(gate(1, unit))
-      const n = Math.tanh(ofX(2 * Ho + unit) + r * ofH(2 * Ho + unit))
+      const r = open(gate(0, unit))
+      const z = open(gate(1, unit))
+      const n = f(ofX(2 * Ho + unit) + r * ofH(2 * Ho + unit))
       return (1 - z) * n + z * carry[unit]
     })
     return { h: out, carry: out }
   }
-  const c = units.map((unit) => sigmoid(gate(1, unit)) * carry[unit] + sigmoid(gate(0, unit)) * Math.tanh(gate(2, unit)))
-  return { h: units.map((unit) => sigmoid(gate(3, unit)) * Math.tanh(c[unit])), carry: c }
+  const c = units.map((unit) => open(gate(1, unit)) * carry[unit] + open(gate(0, unit)) * f(gate(2, unit)))
+  return { h: units.map((unit) => open(gate(3, unit)) * f(c[unit])), carry: c }
 }
 
 function evaluate (feed: Feed, part: (name: string) => Vector): Vector {
