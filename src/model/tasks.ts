@@ -152,18 +152,21 @@ function carriesH ({ state }: Program, { c }: Shape): boolean {
 }
 
 /** Which instructions make what feeds the first step. */
-function startOf ({ read, feed, instructions, stage }: Program, { initial }: Policy, given: boolean): Pass['start'] {
-  const to = given ? feed : instructions.length
-  // What is made for h_in alone is not needed if the request gives that; and some wirings start without a read.
-  const from = initial === 'no-read' || (given && !isReadBeforeCells(stage)) ? feed : read
-  return from < to ? { from, to } : undefined
+function startOf ({ read, y, lets, feed, end, stage }: Program, { initial }: Policy, given: boolean): Pass['start'] {
+  const to = given ? feed : end
+  // What is made for h_in alone is not needed if the request gives that.
+  const parts = !given || isReadBeforeCells(stage)
+  // Some wirings start without a read and lets; y is made in any case.
+  const ranges = initial === 'no-read' ? [{ from: parts ? y : lets, to: lets }, { from: feed, to }] : [{ from: parts ? read : feed, to }]
+  const some = ranges.filter((range) => range.from < range.to)
+  return some.length > 0 ? some : undefined
 }
 
-/** Whether a read, or a let that is made as a step ends, is part of more than h_in. */
+/** Whether y, a read, or a let that is made as a step ends, is part of more than h_in. */
 function isReadBeforeCells (stage: Stage): boolean {
   const { x, lets } = stage.wiring
   const isLate = lateness(stage)
-  const kept = new Set(['read', ...lets.filter(({ feed }) => !isLate(feed)).map(({ name }) => name)])
+  const kept = new Set(['read', 'y', ...lets.filter(({ feed }) => !isLate(feed)).map(({ name }) => name)])
   return [x, ...lets.filter(({ feed }) => isLate(feed)).map(({ feed }) => feed)].some((feed) => [...partsOf(feed)].some((name) => kept.has(name)))
 }
 

@@ -105,7 +105,7 @@ export async function runTasks (engine: Engine, network: Network, tasks: readonl
           sinks,
           memory: s === 0 ? memory : undefined,
           attention,
-          start: from < program.instructions.length ? { from, to: program.instructions.length } : undefined,
+          start: from < program.end ? [{ from, to: program.end }] : undefined,
           peek: program.late
         }
       })
