@@ -134,7 +134,7 @@ class Decoder {
 
   Instruction instruction() {
     Instruction made{};
-    made.op = static_cast<Op>(word(static_cast<size_t>(Op::kClear)));
+    made.op = static_cast<Op>(word(static_cast<size_t>(Op::kLogSoftmax)));
     const size_t layer = word();
     const bool isLayer = made.op == Op::kCell || made.op == Op::kLinear;
     if (isLayer) {
@@ -177,6 +177,7 @@ class Decoder {
       }
       case Op::kLinear: require(made.layer->sizes.Hi == 0, "a cell is no linear layer"); return have(made.layer->sizes.I, 0, 0, made.layer->sizes.Ho, 0);
       case Op::kSoftmax:
+      case Op::kLogSoftmax:
       case Op::kCopy: return have(width, 0, 0, width, 0);
       case Op::kSum:
       case Op::kProduct: return have(width, width, 0, width, 0);

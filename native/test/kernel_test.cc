@@ -76,14 +76,19 @@ static void testActivations(const Kernel& kernel, uint64_t stride) {
     void (*found)(const float*, float*, size_t);
     double (*exact)(double);
     double bound;
-  } functions[] = {{"exp", kernel.exp, std::exp, 2}, {"sigmoid", kernel.sigmoid, sigmoidOf, 3.5}, {"tanh", kernel.tanh, std::tanh, 3.5}};
-  for (const auto& [name, found, exact, bound] : functions) {
+    float least;  // of its arguments
+  } functions[] = {{"exp", kernel.exp, std::exp, 2, -INFINITY},
+                   {"log", kernel.log, std::log, 2, 0x1p-126f},
+                   {"sigmoid", kernel.sigmoid, sigmoidOf, 3.5, -INFINITY},
+                   {"tanh", kernel.tanh, std::tanh, 3.5, -INFINITY}};
+  for (const auto& [name, found, exact, bound, least] : functions) {
     double worst = 0;
     float at = 0;
     Buffer x(1021), y(1021);
     size_t count = 0;
     for (uint64_t bits = 0; bits <= UINT32_MAX; bits += stride) {
-      x[count++] = floatOf(static_cast<uint32_t>(bits));
+      const float next = floatOf(static_cast<uint32_t>(bits));
+      if (least < 0 || (next >= least && std::isfinite(next))) x[count++] = next;
       if (count < x.size() && bits + stride <= UINT32_MAX) continue;
       found(x.data(), y.data(), count);
       for (size_t i = 0; i < count; i++) {
@@ -338,6 +343,34 @@ static void testAttention(Score score, Activation activation, size_t width, size
   }
 }
 
+// Softmax and its logarithm: what they are, in place too, with the same bits everywhere; what has overflown is NaN.
+static void testSoftmax(size_t count, float scale) {
+  const Buffer x = randomBuffer(count, scale);
+  double largest = -INFINITY, sum = 0;
+  for (const float value : x) largest = std::max<double>(largest, value);
+  for (const float value : x) sum += std::exp(value - largest);
+  Buffer first[2];
+  for (const Kernel* const* kernel = kKernels; *kernel != nullptr; kernel++) {
+    if (!(*kernel)->supported()) continue;
+    for (const bool isLog : {false, true}) {
+      const auto make = isLog ? (*kernel)->logSoftmax : (*kernel)->softmax;
+      Buffer y(count), inPlace = x, odd = x;
+      make(x.data(), y.data(), count);
+      make(inPlace.data(), inPlace.data(), count);
+      for (size_t i = 0; i < count; i++) {
+        const double log = x[i] - largest - std::log(sum), exact = isLog ? log : std::exp(log);
+        EXPECT(std::fabs(y[i] - exact) <= 1e-6 * std::max(1.0, std::fabs(exact)), "%s %s of %zu: %g for %g", (*kernel)->name, isLog ? "log_softmax" : "softmax", count, y[i], exact);
+      }
+      EXPECT(same(y, inPlace), "%s: other bits in place", (*kernel)->name);
+      if (first[isLog].empty()) first[isLog] = y;
+      EXPECT(same(y, first[isLog]), "%s: other bits", (*kernel)->name);
+      odd[generator() % count] = generator() % 2 == 0 ? INFINITY : NAN;
+      make(odd.data(), y.data(), count);
+      EXPECT(std::all_of(y.begin(), y.end(), [](float value) { return std::isnan(value); }), "%s: what has overflown is a number", (*kernel)->name);
+    }
+  }
+}
+
 int main(int argc, char** argv) {
   const uint64_t stride = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 40009;
   if (stride < 1) return 2;
@@ -357,6 +390,9 @@ int main(int argc, char** argv) {
       }
       testLayer(Kind::kRnn, static_cast<Activation>(generator() % 4), {upTo(60), 0, size}, rows);
     }
+  }
+  for (size_t count : {1, 2, 3, 7, 8, 15, 16, 17, 40, 67, 1000, 20000}) {
+    for (const float scale : {0.1f, 3.0f, 60.0f, 1000.0f}) testSoftmax(count, scale);
   }
   for (size_t count : {1, 2, 3, 5, 15, 16, 17, 40, 67, 200}) {
     for (size_t rows : {1, 2, 3, 4, 5, 7, 13, 30}) {

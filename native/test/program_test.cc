@@ -74,7 +74,7 @@ static std::shared_ptr<Program> randomProgram(const Kernel& kernel, bool attends
   };
   for (size_t count = 3 + below(10); count > 0; count--) {
     Instruction made{};
-    made.op = static_cast<Op>(below(static_cast<size_t>(Op::kClear) + 1));
+    made.op = static_cast<Op>(below(static_cast<size_t>(Op::kLogSoftmax) + 1));
     if (made.op == Op::kAttend && !attends) continue;
     const size_t width = upTo(20);
     std::array<size_t, 3> in{};
@@ -222,7 +222,7 @@ static void testProgram(const std::shared_ptr<Program>& program, size_t rows, si
   Memory memory(program, program->attends ? counts : std::vector<size_t>{});
   const Buffer supports = randomBuffer(memory.supports() * program->support);
   for (size_t done = 0; done < memory.supports();) {
-    const size_t count = memory.reach(static_cast<double>(below(1000)));
+    const size_t count = memory.reach(static_cast<double>(below(20000)));
     memory.prepare(supports.data() + done * program->support, count);
     done += count;
   }

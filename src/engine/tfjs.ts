@@ -108,7 +108,7 @@ function createArithmetic (backend: TfjsBackend): Arithmetic {
         }
       }
     },
-    softmax: (n, input) => compute(() => [tf.softmax(tf.tensor2d(input, [n, input.length / n]))])[0],
+    softmax: (n, input, activation) => compute(() => [ROWS[activation](tf.tensor2d(input, [n, input.length / n]))])[0],
     attend ({ score, scale, v, activation }, query, { count, keys, values }) {
       const [read, weights] = compute(() => {
         const q = tf.tensor2d(query, [1, query.length])
@@ -131,6 +131,8 @@ function createArithmetic (backend: TfjsBackend): Arithmetic {
     }
   }
 }
+
+const ROWS = { softmax: (sums: tf.Tensor2D) => tf.softmax(sums), log_softmax: (sums: tf.Tensor2D) => tf.logSoftmax(sums) }
 
 /** A direction of no length has no cosine; as in PyTorch it counts as this long. */
 const TINY = 1e-8

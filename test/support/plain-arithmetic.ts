@@ -16,6 +16,12 @@ function softmax (scores: readonly number[]): number[] {
   return powers.map((power) => power / sum)
 }
 
+function logSoftmax (scores: readonly number[]): number[] {
+  const largest = Math.max(...scores)
+  const log = Math.log(scores.reduce((sum, score) => sum + Math.exp(score - largest), 0))
+  return scores.map((score) => score - largest - log)
+}
+
 /** `W v + b` of each row, in double precision: `[rows][out]`. */
 function affine (weight: Float32Array, bias: Float32Array, rows: number, input: Float32Array): number[][] {
   const width = input.length / rows
@@ -23,7 +29,7 @@ function affine (weight: Float32Array, bias: Float32Array, rows: number, input: 
     b + (width === 0 ? 0 : dot(weight.subarray(i * width, (i + 1) * width), input.subarray(r * width, (r + 1) * width)))))
 }
 
-const ACTIVATIONS = { none: (v: number) => v, tanh: Math.tanh, relu, sigmoid, softmax: (v: number) => v }
+const ACTIVATIONS = { none: (v: number) => v, tanh: Math.tanh, relu, sigmoid, softmax: (v: number) => v, log_softmax: (v: number) => v }
 
 /** The equations as textbooks have them, in double precision. */
 const ARITHMETIC: Arithmetic = {
@@ -61,9 +67,10 @@ const ARITHMETIC: Arithmetic = {
     run: (rows, input) => Float32Array.from(affine(weight, bias, rows, input).flat(), ACTIVATIONS[activation]),
     dispose () {}
   }),
-  softmax (rows, input) {
+  softmax (rows, input, activation) {
     const width = input.length / rows
-    return Float32Array.from(Array.from({ length: rows }, (_, r) => softmax([...input.subarray(r * width, (r + 1) * width)])).flat())
+    const make = activation === 'softmax' ? softmax : logSoftmax
+    return Float32Array.from(Array.from({ length: rows }, (_, r) => make([...input.subarray(r * width, (r + 1) * width)])).flat())
   },
   attend ({ score, scale, v, activation = 'tanh' }, query, { count, keys, values }) {
     const width = query.length

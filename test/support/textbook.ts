@@ -1,6 +1,6 @@
 import { carrySize, type Cell } from '../../src/network/cell.ts'
 import { partsOf, type Feed, type Linear, type Read } from '../../src/network/feed.ts'
-import type { Stage } from '../../src/network/network.ts'
+import { letsOfY, type Let, type Stage } from '../../src/network/network.ts'
 
 /*
  * Networks by their equations, in double precision, a row at a time, written as they stand in textbooks: what the engines are
@@ -18,11 +18,12 @@ export interface RowState {
   given: boolean
   read: Vector
   readonly lets: Map<string, Vector>
+  y: Vector
 }
 
 export interface RowStep {
   readonly output: Vector
-  /** What the late lets were. */
+  /** What the late lets were, and y. */
   readonly fed: ReadonlyMap<string, Vector>
   readonly attention: Vector
 }
@@ -32,11 +33,13 @@ export function stepRow (stage: Stage, state: RowState, inputs: ReadonlyMap<stri
   const { nodes, wiring } = stage
   const isLate = lateness(stage)
   const fed = new Map<string, Vector>()
+  if (stage.front !== undefined) inputs = new Map([...inputs, ['x', linear(stage.front, inputs.get('x') ?? [])]])
   const last = nodes.length - 1
   const part = (h: Vector, c: Vector) => (name: string): Vector => {
     if (name === 'h') return h
     if (name === 'c') return c
     if (name === 'read') return state.read
+    if (name === 'y') return state.y
     const value = inputs.get(name) ?? fed.get(name) ?? state.lets.get(name)
     if (value === undefined) throw new Error(`no part ${name}`)
     return value
@@ -67,9 +70,11 @@ export function stepRow (stage: Stage, state: RowState, inputs: ReadonlyMap<stri
     state.read = read.read
     attention = read.weights
   }
-  for (const { name, feed } of wiring.lets) {
-    if (!isLate(feed)) state.lets.set(name, evaluate(feed, after))
-  }
+  const ofY = letsOfY(wiring.lets)
+  const make = (some: readonly Let[]): void => some.filter(({ feed }) => !isLate(feed)).forEach(({ name, feed }) => state.lets.set(name, evaluate(feed, after)))
+  make(wiring.lets.filter(({ name }) => !ofY.has(name)))
+  if (wiring.readout !== undefined) fed.set('y', state.y = evaluate(wiring.readout, after))
+  make(wiring.lets.filter(({ name }) => ofY.has(name)))
   if (typeof wiring.h === 'object' && !isLate(wiring.h)) state.hIn = evaluate(wiring.h, after)
   return { output: state.h[last], fed, attention }
 }
@@ -127,7 +132,8 @@ function attend (read: Read, query: Vector, supports: readonly Vector[]): { weig
 
 function linear ({ out, in: width, weight, bias, activation }: Linear, vector: Vector): Vector {
   const sums = zeros(out).map((_, row) => dot(weight.subarray(row * width, (row + 1) * width), vector) + bias[row])
-  return activation === 'softmax' ? softmax(sums) : sums.map(ACTIVATIONS[activation])
+  if (activation === 'softmax') return softmax(sums)
+  return activation === 'log_softmax' ? logSoftmax(sums) : sums.map(ACTIVATIONS[activation])
 }
 
 function softmax (values: Vector): Vector {
@@ -135,6 +141,12 @@ function softmax (values: Vector): Vector {
   const powers = values.map((v) => Math.exp(v - largest))
   const sum = powers.reduce((a, b) => a + b, 0)
   return powers.map((p) => p / sum)
+}
+
+function logSoftmax (values: Vector): Vector {
+  const largest = Math.max(...values)
+  const log = Math.log(values.reduce((sum, v) => sum + Math.exp(v - largest), 0))
+  return values.map((v) => v - largest - log)
 }
 
 function lateness ({ inputs, wiring }: Stage): (feed: Feed) => boolean {
