@@ -20,7 +20,7 @@ export function chainOf ({ layers }: Description, only?: string): Chain {
   const faults = layers.flatMap((layer) => layer.kind === 'unservable' ? [`${quote(layer.name)}: ${layer.why}`] : [])
   const servable = layers.filter((layer) => layer.kind !== 'unservable')
   const cells = servable.filter((layer) => layer.kind === 'recurrent')
-  if (cells.length === 0) throw new ImportError(['it has no LSTM, GRU or RNN that can be served', ...faults].join('; '))
+  if (cells.length === 0) throw new ImportError(faults.join('; ') || 'has no LSTM, GRU or RNN')
 
   const first = servable.findIndex((layer) => layer.kind === 'recurrent')
   const last = servable.findLastIndex((layer) => layer.kind === 'recurrent')
@@ -33,7 +33,7 @@ export function chainOf ({ layers }: Description, only?: string): Chain {
   for (const { kind, name } of servable.slice(first, last)) {
     if (kind === 'dense') faults.push(`${quote(name)}: is a dense layer between two cells`)
   }
-  faults.push(...stackFaults(cells), ...widthFaults(faults.length === 0 ? servable : []))
+  if (faults.length === 0) faults.push(...stackFaults(cells), ...widthFaults(servable))
   const { gives, name } = cells[cells.length - 1]
   if (gives === 'states' && readout.length > 0) {
     faults.push(`${quote(readout[0].name)}: reads the last states of both directions of ${quote(name)}, and a readout reads steps; --layer ${quote(name)} imports that layer alone, whose h_out is what is read`)

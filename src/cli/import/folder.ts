@@ -1,5 +1,5 @@
 import { mkdir, mkdtemp, open, rename, rm, rmdir, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, sep } from 'node:path'
 import { writeSafetensors } from '../../tensor/safetensors.ts'
 import { Tensor } from '../../tensor/tensor.ts'
 import type { Floats } from '../../weights/layouts/floats.ts'
@@ -79,6 +79,9 @@ export async function writeFolder<T> (models: string, name: string, { config, te
     await rename(folder, place)
     done = true
     return checked
+  } catch (error) {
+    // What is wrong is said of the place that was meant.
+    throw error instanceof Error ? new ImportError(error.message.replaceAll(`${staging}${sep}`, `${models}${sep}`)) : error
   } finally {
     await rm(staging, { recursive: true, force: true })
     if (!done && made !== undefined) await rmdir(models).catch(() => {})

@@ -21,17 +21,33 @@ export async function runImport (args: readonly string[], env: NodeJS.ProcessEnv
   const { file, name = nameOf(file), models = env[variable('models')] ?? MODELS, layer } = readArguments(args)
   if (!/^[^./\\\p{Cc}][^/\\\p{Cc}]*$/u.test(name)) throw new ConfigError(`--name: ${JSON.stringify(name)} is not the name of a folder`)
   try {
+    process.stdout.write(await importModel(file, models, name, layer))
+    return 0
+  } catch (error) {
+    if (!(error instanceof ImportError)) throw error
+    process.stderr.write(`cellserve: ${file}: ${error.message}\n${error.advice}`)
+    return 1
+  }
+}
+
+/**
+ * Writes `models/name` from a file: all of it, or nothing.
+ *
+ * @param layer the recurrent layer to take alone.
+ * @returns what was found and made, for people.
+ * @throws ImportError, which does not name the file.
+ */
+export async function importModel (file: string, models: string, name: string, layer?: string): Promise<string> {
+  try {
     await refuseExisting(join(models, name))
     const description = await describeFile(file)
     const chain = chainOf(description, layer)
     const contents = contentsOf(chain)
     const checked = await writeFolder(models, name, contents, verify)
-    process.stdout.write(reportOf({ file, folder: join(models, name), description, chain, contents, checked }))
-    return 0
+    return reportOf({ file, folder: join(models, name), description, chain, contents, checked })
   } catch (error) {
-    const { message, advice } = error instanceof ImportError ? error : new ImportError(error instanceof Error ? error.message : String(error))
-    process.stderr.write(`cellserve: ${file}: ${message}\n${advice}`)
-    return 1
+    // Whatever went wrong with a file of somebody else's, it is one line.
+    throw error instanceof ImportError ? error : new ImportError(error instanceof Error ? error.message : String(error))
   }
 }
 

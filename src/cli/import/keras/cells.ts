@@ -33,8 +33,8 @@ export function recurrent (name: string, { class_name: className, config }: Kera
   const cell = KINDS.get(className)
   if (cell === undefined) throw new Refusal(`is a ${quote(className)}`)
   const { units, activation, recurrent_activation: gates, go_backwards: backwards, time_major: timeMajor, ...options } = readConfig(config, '/config')
-  if (backwards) throw new Refusal(`is a ${className} that goes backwards`)
-  if (timeMajor) throw new Refusal(`is a ${className} with time_major`)
+  if (backwards) throw new Refusal('goes backwards')
+  if (timeMajor) throw new Refusal('has time_major')
   // A GRU before 2.0 multiplies by r before the matrix, and not after it.
   if (cell === 'gru' && !options.reset_after) throw new Refusal('is a GRU with reset_after=False, another equation than that of PyTorch and of Keras since 2.0')
   const hardSigmoid = cell === 'rnn' ? undefined : gateActivation(gates, dialect)

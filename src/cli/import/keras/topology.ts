@@ -38,7 +38,20 @@ export function layersOf (model: unknown): Placed[] {
   }
   if (kind !== 'Functional' && kind !== 'Model') throw new ImportError(`is a ${quote(kind)}, expected a Sequential or a functional model`)
   const { layers, output_layers: outputs } = readLayers(config, '/config')
-  return placed(layers, sourcesOf(outputs))
+  return placed(reached(layers, sourcesOf(outputs)), sourcesOf(outputs))
+}
+
+/** The layers that an output is made of; others make masks. */
+function reached (layers: readonly KerasLayer[], outputs: readonly Source[]): KerasLayer[] {
+  const byName = new Map(layers.map((layer) => [nameOf(layer), layer]))
+  const names = new Set<string>()
+  for (const todo = outputs.map(({ layer }) => layer); todo.length > 0;) {
+    const name = todo.pop() ?? ''
+    if (names.has(name)) continue
+    names.add(name)
+    todo.push(...sourcesOf(byName.get(name)?.inbound_nodes).map(({ layer }) => layer))
+  }
+  return layers.filter((layer) => names.has(nameOf(layer)))
 }
 
 function nameOf ({ name, config }: KerasLayer): string {
@@ -77,12 +90,12 @@ interface Source {
   readonly output: number
 }
 
-/** Names of layers in a node's arguments: `[name, node, output, ...]`, at any depth, in Keras 3 under `keras_history`. */
+/** Names of layers in a node's arguments: `[name, node, output, ...]`, at any depth, in Keras 3 under `keras_history`. A mask is none. */
 function sourcesOf (value: unknown, depth = 0): Source[] {
   if (depth > DEEPEST) throw new ImportError(`has nodes nested more than ${DEEPEST} deep`)
   if (typeof value !== 'object' || value === null) return []
-  if (!Array.isArray(value)) return Object.values(value).flatMap((part) => sourcesOf(part, depth + 1))
-  const [layer, node, output] = value
+  if (!Array.isArray(value)) return Object.entries(value).flatMap(([key, part]) => key === 'mask' ? [] : sourcesOf(part, depth + 1))
+  const [layer, node, output]: readonly unknown[] = value
   if (typeof layer === 'string' && typeof node === 'number' && typeof output === 'number') return [{ layer, output }]
   return value.flatMap((part) => sourcesOf(part, depth + 1))
 }
