@@ -3,8 +3,10 @@ import type { Description } from '../description.ts'
 import { ImportError, quote } from '../import-error.ts'
 import { parseJson } from '../json.ts'
 import type { Dialect } from './activations.ts'
-import { readHdf5, type Hdf5 } from './hdf5.ts'
+import { readHdf5, type Hdf5Contents } from './hdf5.ts'
 import { describeKeras } from './layers.ts'
+
+const WEIGHTS = 'model_weights'
 
 /**
  * Describes a `.h5` file of Keras 2 or 3: a model's configuration and its weights.
@@ -12,12 +14,12 @@ import { describeKeras } from './layers.ts'
  * @throws ImportError
  */
 export async function describeH5 (bytes: Uint8Array): Promise<Description> {
-  return await readHdf5(bytes, (file) => {
-    const config = file.attribute('/', 'model_config')
-    if (typeof config !== 'string') throw new ImportError('has no model_config: it holds weights alone; model.save("model.keras") writes both')
-    const version = file.attribute('/', 'keras_version') ?? file.attribute('model_weights', 'keras_version')
-    return describeKeras(parseJson(config, 'model_config'), (name) => () => layerWeights(file, name), dialectOf(version))
-  })
+  const contents = await readHdf5(bytes)
+  const root = contents.attributes.get('')
+  const config = root?.model_config
+  if (typeof config !== 'string') throw new ImportError('has no model_config: it holds weights alone; model.save("model.keras") writes both')
+  const version = root?.keras_version ?? contents.attributes.get(WEIGHTS)?.keras_version
+  return describeKeras(parseJson(config, 'its model_config'), (name) => () => layerWeights(contents, name), dialectOf(version))
 }
 
 /** What a version of Keras means by its words. */
@@ -26,12 +28,12 @@ export function dialectOf (version: unknown): Dialect {
   return { format: `Keras ${quote(text)}`, hardSigmoid: /^[012]\./.test(text) ? 0.2 : 1 / 6 }
 }
 
-function layerWeights (file: Hdf5, layer: string): Floats[] {
-  const group = `model_weights/${layer}`
-  const names = file.attribute(group, 'weight_names')
-  if (!Array.isArray(names)) throw new ImportError('has no weights in the file')
+function layerWeights ({ attributes, tensors }: Hdf5Contents, layer: string): Floats[] {
+  const group = `${WEIGHTS}/${layer}`
+  const names = attributes.get(group)?.weight_names
+  if (names === undefined || typeof names === 'string') throw new ImportError('has no weights in the file')
   return names.map((name) => {
-    const tensor = file.floats(`${group}/${name}`)
+    const tensor = tensors.get(`${group}/${name}`)
     if (tensor === undefined) throw new ImportError(`${quote(name)} is missing`)
     return tensor
   })

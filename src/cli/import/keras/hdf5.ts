@@ -1,71 +1,37 @@
-import type { Floats } from '../../../weights/layouts/floats.ts'
-import { ImportError, quote } from '../import-error.ts'
-import { loadLibrary } from '../library.ts'
-import { numbersOf } from '../tensors.ts'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { extname } from 'node:path'
+import { buffer, text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
+import { deserialize } from 'node:v8'
+import { ImportError } from '../import-error.ts'
+import type { Hdf5Contents } from './hdf5-contents.ts'
 
-/** An open HDF5 file. */
-export interface Hdf5 {
-  /** Whether there is a group at a path. */
-  hasGroup (path: string): boolean
-  /** The text or the texts of an attribute of a group; undefined if there is none. */
-  attribute (path: string, name: string): string | readonly string[] | undefined
-  /** A dataset as float32; undefined if there is none. @throws ImportError if it is not one of numbers that the file holds. */
-  floats (path: string): Floats | undefined
-}
+export type { Hdf5Contents }
 
-const NAME = 'file.h5'
+const CHILD = fileURLToPath(new URL(`./hdf5-child${extname(import.meta.url)}`, import.meta.url))
+
+/** How long reading may take, in milliseconds: some for the start, the rest for what a file holds. */
+const START = 5000
+const BYTES_PER_MILLISECOND = 5000
 
 /**
- * Reads an HDF5 file in memory: links that lead out of it lead nowhere.
+ * Reads an HDF5 file, in a process of its own.
  *
- * @throws ImportError if it is none, or is broken.
+ * @throws ImportError if it is none, is broken, or takes too long.
  */
-export async function readHdf5<T> (bytes: Uint8Array, read: (file: Hdf5) => T): Promise<T> {
-  const { default: h5wasm } = await loadLibrary('h5wasm', async () => await import('h5wasm'))
-  const library = await h5wasm.ready
-  // Otherwise the library prints its errors.
-  library.activate_throwing_error_handler()
-  library.FS.writeFile(NAME, bytes)
-  try {
-    const file = new h5wasm.File(NAME, 'r')
-    try {
-      return read({
-        hasGroup: (path) => file.get(path) instanceof h5wasm.Group,
-        attribute (path, name) {
-          const group = file.get(path)
-          if (!(group instanceof h5wasm.Group) || !Object.hasOwn(group.attrs, name)) return undefined
-          const attribute = group.attrs[name]
-          checkSize(`${path} ${name}`, attribute.metadata, bytes.byteLength)
-          const { value } = attribute
-          return typeof value === 'string' ? value : Array.isArray(value) ? value.map(String) : undefined
-        },
-        floats (path) {
-          const dataset = file.get(path)
-          if (!(dataset instanceof h5wasm.Dataset)) return undefined
-          const { metadata } = dataset
-          checkSize(path, metadata, bytes.byteLength)
-          const { value } = dataset
-          const shape = metadata.shape ?? []
-          if (!(value instanceof Float32Array || value instanceof Float64Array) || value.length !== numbersOf(shape)) throw new ImportError(`${quote(path)} is not a tensor of float32 or float64`)
-          return { shape, data: value instanceof Float32Array ? value : Float32Array.from(value) }
-        }
-      })
-    } finally {
-      file.close()
-    }
-  } catch (error) {
-    if (error instanceof ImportError) throw error
-    throw new ImportError(`is not an HDF5 file that can be read: ${error instanceof Error ? firstLine(error.message) : String(error)}`)
-  } finally {
-    library.FS.unlink(NAME)
-  }
+export async function readHdf5 (bytes: Uint8Array): Promise<Hdf5Contents> {
+  const child = spawn(process.execPath, [...process.execArgv, CHILD], { stdio: ['pipe', 'pipe', 'pipe'], timeout: START + Math.ceil(bytes.byteLength / BYTES_PER_MILLISECOND), killSignal: 'SIGKILL' })
+  // A process that ends early does not read on.
+  child.stdin.on('error', () => {})
+  child.stdin.end(bytes)
+  const [contents, fault, [code]] = await Promise.all([buffer(child.stdout), text(child.stderr), once(child, 'close')])
+  if (code === 0) return deserialize(contents)
+  throw new ImportError(`is not an HDF5 file that can be read: ${code === null ? 'its parts lead in circles' : reasonOf(fault)}`)
 }
 
-/** Keras compresses nothing, so what is larger than its file is not in it. */
-function checkSize (what: string, { size, total_size: count }: { size: number, total_size: number }, most: number): void {
-  if (size * count > most) throw new ImportError(`${quote(what)} declares ${size * count} bytes, more than the ${most} of the file`)
-}
-
-function firstLine (text: string): string {
-  return text.trim().split('\n', 1)[0]
+/** The library tells a stack of reasons, the last of which is the first that happened. */
+function reasonOf (fault: string): string {
+  const reasons = [...fault.matchAll(/\(\): (.+)/g)]
+  return reasons.at(-1)?.[1] ?? fault
 }

@@ -5,7 +5,7 @@ import type { Description } from '../description.ts'
 import { ImportError } from '../import-error.ts'
 import { parseJson } from '../json.ts'
 import { dialectOf } from './h5.ts'
-import { readHdf5, type Hdf5 } from './hdf5.ts'
+import { readHdf5, type Hdf5Contents } from './hdf5.ts'
 import { describeKeras, type FindWeights } from './layers.ts'
 import { unzip } from './zip.ts'
 
@@ -29,7 +29,7 @@ export async function describeKerasArchive (bytes: Buffer): Promise<Description>
   })
   const { keras_version: version } = readMetadata(parseJson(metadata.toString(), METADATA), `/${METADATA}`)
   const model = parseJson(config.toString(), CONFIG)
-  return await readHdf5(weights, (file) => describeKeras(model, finder(file), dialectOf(version)))
+  return describeKeras(model, finder(await readHdf5(weights)), dialectOf(version))
 }
 
 /** Where a layer of each class has its tensors, in the order of `get_weights()`. */
@@ -44,7 +44,7 @@ const PLACES: Readonly<Record<string, { readonly name: string, readonly groups: 
 }
 
 /** Layers are named after their class, and those of a class counted, whatever the model calls them. */
-function finder (file: Hdf5): FindWeights {
+function finder (file: Hdf5Contents): FindWeights {
   const counts = new Map<string, number>()
   return (_, className) => {
     if (!Object.hasOwn(PLACES, className)) return () => []
@@ -55,8 +55,8 @@ function finder (file: Hdf5): FindWeights {
   }
 }
 
-function tensorsOf (file: Hdf5, group: string): Floats[] {
-  const tensors: Floats[] = []
-  for (let tensor = file.floats(`${group}/0`); tensor !== undefined; tensor = file.floats(`${group}/${tensors.length}`)) tensors.push(tensor)
-  return tensors
+function tensorsOf ({ tensors }: Hdf5Contents, group: string): Floats[] {
+  const found: Floats[] = []
+  for (let tensor = tensors.get(`${group}/0`); tensor !== undefined; tensor = tensors.get(`${group}/${found.length}`)) found.push(tensor)
+  return found
 }
