@@ -5,10 +5,10 @@ import { partsOf, type Feed } from '../network/feed.ts'
 import type { Stage } from '../network/network.ts'
 import { findSlice } from '../network/state.ts'
 import { States } from '../network/states.ts'
-import type { Call } from '../scheduler/cancellation.ts'
 import type { OutputWindow } from '../scheduler/output-window.ts'
 import type { StageQueue } from '../scheduler/stage-queue.ts'
 import type { Kept, Pass, Sink, Stream, Task } from '../scheduler/task.ts'
+import type { Call } from './call.ts'
 import type { Context } from './context.ts'
 import type { Shape } from './network.ts'
 import type { HostedRequest, OpenHost, Policy } from './policies/policy.ts'
@@ -152,18 +152,21 @@ function carriesH ({ state }: Program, { c }: Shape): boolean {
 }
 
 /** Which instructions make what feeds the first step. */
-function startOf ({ read, feed, instructions, stage }: Program, { initial }: Policy, given: boolean): Pass['start'] {
-  const to = given ? feed : instructions.length
-  // What is made for h_in alone is not needed if the request gives that; and some wirings start without a read.
-  const from = initial === 'no-read' || (given && !isReadBeforeCells(stage)) ? feed : read
-  return from < to ? { from, to } : undefined
+function startOf ({ read, y, lets, feed, end, stage }: Program, { initial }: Policy, given: boolean): Pass['start'] {
+  const to = given ? feed : end
+  // What is made for h_in alone is not needed if the request gives that.
+  const parts = !given || isReadBeforeCells(stage)
+  // Some wirings start without a read and lets; y is made in any case.
+  const ranges = initial === 'no-read' ? [{ from: parts ? y : lets, to: lets }, { from: feed, to }] : [{ from: parts ? read : feed, to }]
+  const some = ranges.filter((range) => range.from < range.to)
+  return some.length > 0 ? some : undefined
 }
 
-/** Whether a read, or a let that is made as a step ends, is part of more than h_in. */
+/** Whether y, a read, or a let that is made as a step ends, is part of more than h_in. */
 function isReadBeforeCells (stage: Stage): boolean {
   const { x, lets } = stage.wiring
   const isLate = lateness(stage)
-  const kept = new Set(['read', ...lets.filter(({ feed }) => !isLate(feed)).map(({ name }) => name)])
+  const kept = new Set(['read', 'y', ...lets.filter(({ feed }) => !isLate(feed)).map(({ name }) => name)])
   return [x, ...lets.filter(({ feed }) => isLate(feed)).map(({ feed }) => feed)].some((feed) => [...partsOf(feed)].some((name) => kept.has(name)))
 }
 
