@@ -16,7 +16,7 @@ import type { NamedPolicy } from './policies/policies.ts'
 import type { Hosting } from './policies/policy.ts'
 import { outlineSequence, outlineStep, type Outline, type SequenceRequest, type StepRequest } from './request.ts'
 import { readSteps, streamRoom } from './stream.ts'
-import { serveSequence, serveStep, type Served } from './tasks.ts'
+import { outputWidth, serveSequence, serveStep, type Served } from './tasks.ts'
 
 /** A network, its policy, its rows. */
 export interface Model {
@@ -150,7 +150,7 @@ export function createModel ({ name, isDefault = false, layers, policy: chosen, 
     // A memory has the supports as they came, and their keys and values.
     const held = paddingOf(request.x) + paddingOf(vectors?.tensor) + total * program.readWork
     const parts = (request.parts ?? []).reduce((sum, part) => sum + partEntries * partWidth(part, context), 0)
-    const outputs = shape.directions === 2 ? shape.layers * steps * 2 * shape.Ho : entries * shape.output
+    const outputs = shape.directions === 2 ? steps * queues.reduce((sum, queue) => sum + outputWidth(queue.program), 0) : entries * shape.output
     return BYTES * (held + rows * width) + answerBytes(rows * (outputs + parts + shape.hIn + shape.hOut + 2 * shape.c))
   }
 

@@ -72,13 +72,13 @@ export function serveSequence (request: SequenceRequest, outline: Outline, setti
   setFirst(states[0], programs[0], shape, policy, request, outline)
 
   const parts = keepParts(request.parts ?? [], programs[0], context, rows, setting.partEntries)
-  const outputs = keepOutputs(shape, outline, setting.entries)
+  const outputs = keepOutputs(programs, shape, outline, setting.entries)
   const next = nextOf(programs[0], shape, policy, context)
   const memory = context.support === undefined ? undefined : network.remember(0, context.support.data, context.support.counts)
   const host = policy.host === undefined ? undefined : openHost(policy.host, request, outline, states[0], call)
   const passes = queues.map((queue, i): Pass => {
     const { program } = queue
-    const base = { queue, state: states[i].data, sinks: outputSinks(outputs, shape, i) }
+    const base = { queue, state: states[i].data, sinks: outputSinks(outputs, programs, shape, i) }
     // The stages after the first layer's read the outputs of the layer before.
     if (i > 0) return { ...base, inputs: i < shape.directions ? [xStream(request, outline)] : [keptStream(outputs[Math.floor(i / shape.directions) - 1])], peek: false }
     return {
@@ -205,14 +205,19 @@ function openHost (open: OpenHost, { context = {}, x }: SequenceRequest, outline
 }
 
 /** `[B, entries, D * Ho]` for the last layer, all steps for the others. */
-function keepOutputs ({ directions, layers, output, Ho }: Shape, { rows, steps }: Outline, entries: number): Kept[] {
-  if (directions === 2) return Array.from({ length: layers }, () => createKept(rows, steps, 2 * Ho))
+function keepOutputs (programs: readonly Program[], { directions, layers, output }: Shape, { rows, steps }: Outline, entries: number): Kept[] {
+  if (directions === 2) return Array.from({ length: layers }, (_, l) => createKept(rows, steps, outputWidth(programs[2 * l]) + outputWidth(programs[2 * l + 1])))
   return entries === 0 ? [] : [createKept(rows, entries, output)]
 }
 
-function outputSinks (outputs: readonly Kept[], { directions, Ho }: Shape, i: number): Sink[] {
+/** How much a stage writes at each step. */
+export function outputWidth ({ outputs: [{ width }] }: Program): number {
+  return width
+}
+
+function outputSinks (outputs: readonly Kept[], programs: readonly Program[], { directions }: Shape, i: number): Sink[] {
   if (outputs.length === 0) return []
-  return [{ output: 0, kept: outputs[Math.floor(i / directions)], offset: i % directions * Ho, shift: 0 }]
+  return [{ output: 0, kept: outputs[Math.floor(i / directions)], offset: i % directions === 0 ? 0 : outputWidth(programs[i - 1]), shift: 0 }]
 }
 
 /**
