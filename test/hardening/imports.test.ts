@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { test, type TestContext } from 'node:test'
+import { test } from 'node:test'
 import { deflateRawSync } from 'node:zlib'
 import { ImportError } from '../../src/cli/import/import-error.ts'
 import { importModel } from '../../src/cli/import/import.ts'
@@ -11,20 +11,21 @@ import { scaled } from '../support/full.ts'
 import { writeModels } from '../support/models.ts'
 
 const FIXTURES = 'test/fixtures/import'
-const FILES = scaled(1200)
+/** How many of each kind; HDF5 takes a process each. */
+const MANY = scaled(2000)
+const FEW = scaled(200)
 
-/** How a file of each kind is spoilt: the file, and those beside it. */
-const KINDS: Readonly<Record<string, { readonly files: readonly string[] }>> = {
-  'functional.keras': { files: [] },
-  'stack.h5': { files: [] },
-  'keras2-gru.h5': { files: [] },
-  'tfjs-both/model.json': { files: ['group1-shard1of2.bin', 'group1-shard2of2.bin'] },
-  'stack.onnx': { files: [] },
-  'beside.onnx': { files: ['beside.data'] }
+/** What is spoilt, with the files beside it. */
+const KINDS: Readonly<Record<string, { readonly count: number, readonly files?: readonly string[] }>> = {
+  'functional.keras': { count: FEW },
+  'stack.h5': { count: FEW },
+  'tfjs-both/model.json': { count: MANY, files: ['group1-shard1of2.bin', 'group1-shard2of2.bin'] },
+  'stack.onnx': { count: MANY },
+  'beside.onnx': { count: MANY, files: ['beside.data'] }
 }
 
 /** A file is imported, or refused in one line, soon; then nothing is written. */
-async function attempt (t: TestContext, path: string, out: string): Promise<'imported' | 'refused'> {
+async function attempt (path: string, out: string): Promise<'imported' | 'refused'> {
   const from = performance.now()
   try {
     await importModel(path, out, 'm')
@@ -39,7 +40,7 @@ async function attempt (t: TestContext, path: string, out: string): Promise<'imp
     return 'refused'
   } finally {
     const took = performance.now() - from
-    assert.ok(took < 5000, `took ${took} ms`)
+    assert.ok(took < 20_000, `took ${took} ms`)
   }
 }
 
@@ -57,19 +58,19 @@ function spoil (good: Buffer, dice: Dice): Buffer {
   return file
 }
 
-for (const [kind, { files }] of Object.entries(KINDS)) {
-  test(`${FILES} spoilt copies of ${kind}: each is imported, or refused in one line, and nothing is left`, async (t) => {
+for (const [kind, { count, files = [] }] of Object.entries(KINDS)) {
+  test(`${count} spoilt copies of ${kind}: each is imported, or refused in one line, and nothing is left`, async (t) => {
     const folder = await writeModels(t, Object.fromEntries(files.map((file) => [file, readFileSync(join(FIXTURES, dirname(kind), file))])))
     const good = readFileSync(join(FIXTURES, kind))
     const path = join(folder, kind.split('/').at(-1) ?? '')
     const dice = createDice(7)
     const counts = { imported: 0, refused: 0 }
-    for (let n = 0; n < FILES; n++) {
+    for (let n = 0; n < count; n++) {
       await writeFile(path, spoil(good, dice))
-      counts[await attempt(t, path, join(folder, 'out'))]++
+      counts[await attempt(path, join(folder, 'out'))]++
     }
     t.diagnostic(JSON.stringify(counts))
-    assert.ok(counts.refused > FILES / 10, JSON.stringify(counts))
+    assert.ok(counts.refused > count / 10, JSON.stringify(counts))
   })
 }
 
@@ -80,7 +81,7 @@ test('a file that ends anywhere is refused in one line', async (t) => {
     const path = join(folder, kind.split('/').at(-1) ?? '')
     for (const part of [0, 0.001, 0.01, 0.1, 0.5, 0.9, 0.99]) {
       await writeFile(path, good.subarray(0, Math.floor(part * good.length)))
-      assert.equal(await attempt(t, path, join(folder, 'out')), 'refused', `${kind} ${part}`)
+      assert.equal(await attempt(path, join(folder, 'out')), 'refused', `${kind} ${part}`)
     }
   }
 })
@@ -134,7 +135,7 @@ test('lengths of gigabytes in a protobuf are refused as such', async (t) => {
     [0x3a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f]
   ]) {
     await writeFile(path, Buffer.from(bytes))
-    assert.equal(await attempt(t, path, join(folder, 'out')), 'refused')
+    assert.equal(await attempt(path, join(folder, 'out')), 'refused')
   }
 })
 
@@ -145,5 +146,5 @@ test('JSON that is nested too deeply is refused in one line', async (t) => {
   const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`
   const layer = `{"class_name": "LSTM", "config": {}, "inbound_nodes": ${deep}}`
   await writeFile(path, `{"modelTopology": {"class_name": "Model", "config": {"layers": [${layer}], "output_layers": ${deep}}}, "weightsManifest": []}`)
-  assert.equal(await attempt(t, path, join(folder, 'out')), 'refused')
+  assert.equal(await attempt(path, join(folder, 'out')), 'refused')
 })
