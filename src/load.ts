@@ -39,12 +39,12 @@ export async function closeModels (models: readonly Model[]): Promise<void> {
 }
 
 async function loadModel (file: ModelFile, deps: ModelDeps): Promise<Model> {
-  const { name, config, folder, tensor, tensors, layers } = file
+  const { name, version, config, folder, tensor, tensors, layers } = file
   try {
     const { feedback, default: isDefault } = readConfig(config, '')
     const policy = await createPolicy(feedback, { layers, folder, tensor, tensors, hosting: deps.hosting })
     try {
-      return createModel({ name, isDefault, layers, policy, unusedTensors: file.unused() }, deps)
+      return createModel({ name, isDefault, version, layers, policy, unusedTensors: file.unused() }, deps)
     } catch (error) {
       await policy.policy.close?.()
       throw error

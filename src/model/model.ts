@@ -1,7 +1,7 @@
 import { InputError, unprocessable } from '../errors.ts'
 import type { Engine } from '../engine/engine.ts'
-import { countParameters } from '../network/cell.ts'
 import type { Layers } from '../network/layers.ts'
+import type { StateLayout } from '../network/state.ts'
 import type { Admission } from '../scheduler/admission.ts'
 import { unboundCall, type Call } from '../scheduler/cancellation.ts'
 import { createOutputWindow } from '../scheduler/output-window.ts'
@@ -10,6 +10,7 @@ import { createStageQueue } from '../scheduler/stage-queue.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { outputAnswer, partsAnswer, statesAnswer, stepAnswer, type SequenceAnswer, type SequenceStates, type SequenceStep, type StepAnswer } from './answers.ts'
 import { createContextReader, type Context } from './context.ts'
+import { countAll, describeWiring, joinStates, type DescribedWiring } from './describe.ts'
 import { answerBytes, checkAnswerSize } from './limits.ts'
 import { createServedNetwork, type Shape } from './network.ts'
 import type { NamedPolicy } from './policies/policies.ts'
@@ -23,9 +24,19 @@ export interface Model {
   readonly name: string
   /** Its config.json says that it answers if a request names none. */
   readonly isDefault: boolean
+  /** A hash of its files. */
+  readonly version: string
   readonly kind: Layers['kind']
   readonly shape: Shape
+  /** What its cells' outputs are projected to, if they are. */
+  readonly projSize: number | undefined
   readonly policy: NamedPolicy
+  /** What the policy stands for; nothing if only the client knows what feeds the next step. */
+  readonly wiring: DescribedWiring | undefined
+  /** The parts that a sequence can answer, except `attention`, and their widths. */
+  readonly parts: ReadonlyArray<{ readonly name: string, readonly width: number }>
+  /** What a row keeps between two steps. */
+  readonly state: StateLayout
   readonly engine: Pick<Engine, 'name' | 'backend'>
   readonly parameters: number
   /** The names of tensors in its file that neither its network nor its policy uses. */
@@ -62,6 +73,7 @@ export interface ModelDeps {
 export interface ModelParts {
   readonly name: string
   readonly isDefault?: boolean | undefined
+  readonly version: string
   readonly layers: Layers
   readonly policy: NamedPolicy
   readonly unusedTensors?: readonly string[]
@@ -70,7 +82,7 @@ export interface ModelParts {
 const BYTES = Float32Array.BYTES_PER_ELEMENT
 
 /** @throws RangeError if the cells and the wiring do not fit each other. */
-export function createModel ({ name, isDefault = false, layers, policy: chosen, unusedTensors = [] }: ModelParts, deps: ModelDeps): Model {
+export function createModel ({ name, isDefault = false, version, layers, policy: chosen, unusedTensors = [] }: ModelParts, deps: ModelDeps): Model {
   const { policy } = chosen
   const { engine, scheduler, admission, maxSteps, maxWork, batchRows } = deps
   const { network, passes, bare: bareStage, shape } = createServedNetwork(layers, policy)
@@ -159,11 +171,16 @@ export function createModel ({ name, isDefault = false, layers, policy: chosen, 
   return {
     name,
     isDefault,
+    version,
     kind: layers.kind,
     shape,
+    projSize: layers.nodes[0][0].projection?.out,
     policy: chosen,
+    wiring: describeWiring(policy),
+    parts: program.outputs.filter(({ asked }) => asked).map(({ name, width }) => ({ name, width })),
+    state: joinStates(queues.map((queue) => queue.program)),
     engine: { name: engine.name, backend: engine.backend },
-    parameters: layers.nodes.flat().reduce((sum, node) => sum + (node === undefined ? 0 : countParameters(node.cell) + (node.projection?.weight.length ?? 0)), 0),
+    parameters: countAll(layers, policy),
     unusedTensors,
 
     step: (request, call = unboundCall()) => naming(name, async () => {
