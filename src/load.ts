@@ -44,14 +44,14 @@ export async function closeModels (models: readonly Model[]): Promise<void> {
 }
 
 async function loadModel (file: ModelFile, deps: ModelDeps): Promise<Model> {
-  const { name, config, folder, tensor, tensors, layers } = file
+  const { name, version, config, folder, tensor, tensors, layers } = file
   try {
     const { feedback, default: isDefault, input: from, readout: to } = readConfig(config, '')
     const input = from === undefined ? undefined : readInput(from, tensor)
     const readout = to === undefined ? undefined : readReadout(to, tensor)
     const policy = await createPolicy(feedback, { layers, folder, tensor, tensors, hosting: deps.hosting, readout, input })
     try {
-      return createModel({ name, isDefault, layers, policy, input, readout: to, unusedTensors: file.unused() }, deps)
+      return createModel({ name, isDefault, version, layers, policy, input, readout: to, unusedTensors: file.unused() }, deps)
     } catch (error) {
       await policy.policy.close?.()
       throw error

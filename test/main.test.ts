@@ -15,7 +15,7 @@ test('the demo is served, and SIGTERM ends it well', async (t) => {
   const server = run(t, '--port', '0')
   const url = await server.line(ADDRESS)
   const ready: { models: string[], default: string } = JSON.parse(await server.line(/\{.*"msg":"ready"\}/))
-  assert.deepEqual(ready.models, ['custom-lstm', 'matching-networks', 'symmetric'])
+  assert.deepEqual(ready.models, ['attention-decoder', 'bidirectional-lstm', 'custom-lstm', 'gru', 'matching-networks', 'symmetric'])
   assert.equal(ready.default, 'custom-lstm')
   const answer = await fetch(`${url}/step`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"x": [0.5, -0.25]}' })
   assert.equal(answer.status, 200)

@@ -387,12 +387,47 @@ export interface components {
          * @description The sizes of the cell.
          */
         Sizes: {
-            /** @description Input size. */
+            /** @description Input size: what the first cell reads as its x; 0 if it reads none. */
             I: number;
-            /** @description Input hidden size: what the cell reads. */
+            /** @description Input hidden size: what the first cell reads as its h. */
             Hi: number;
-            /** @description Output hidden size: what the cell writes; also the size of the cell state. */
+            /** @description Output hidden size: what a cell writes. */
             Ho: number;
+        };
+        /**
+         * Cell
+         * @description What each cell is.
+         */
+        Cell: {
+            /** @enum {unknown} */
+            kind: "lstm" | "gru" | "rnn";
+            /** @enum {unknown} */
+            activation: "tanh" | "relu";
+            /**
+             * @description That of the gates of an LSTM or a GRU.
+             * @enum {unknown}
+             */
+            recurrent_activation?: "sigmoid" | "hard_sigmoid";
+            /** @description That of the hard sigmoid. */
+            slope?: number;
+        };
+        /**
+         * Widths
+         * @description How many numbers the vectors of requests and answers have.
+         */
+        Widths: {
+            /** @description `x` of a step: all that the first cell reads, I. Left out if the model takes whole sequences only. */
+            step_x?: number;
+            /** @description `x` of a sequence: what the wiring leaves of I; 0 if a sequence brings none. */
+            sequence_x: number;
+            /** @description `h_in`, and `h_next` if the server knows what feeds the next step. */
+            h_in: number;
+            /** @description `h_out`: in a stack those of all layers and directions. */
+            h_out: number;
+            /** @description `c_in` and `c_out`, likewise; 0 if the cells have none. */
+            c: number;
+            /** @description `output`: that of the last layer, both directions' side by side. */
+            output: number;
         };
         /**
          * Input
@@ -419,6 +454,43 @@ export interface components {
             layers: unknown[];
         };
         /**
+         * Wiring
+         * @description What feeds the next step, whatever the policy's name: as config.json would say it, except that linear layers show their widths in the place of tensors' names. Left out if only the client knows.
+         */
+        Wiring: {
+            /** @enum {unknown} */
+            initial: "read" | "x" | "no-read";
+            residual: boolean;
+            /** @description How the attention read is made. */
+            read?: unknown;
+            /** @description Further parts, by name. */
+            let: unknown;
+            /** @description What the first cell reads as its x. */
+            x: unknown;
+            /** @description What it reads as its h; `module` if feedback.mjs makes it. */
+            h_in: unknown;
+        };
+        /**
+         * StateSlice
+         * @description A named part of the state.
+         */
+        StateSlice: {
+            /** @description `h{n}` and `c{n}` are what layer n wrote and its carry; `h_in` is what the first layer reads next, if that is not its own h; `read` and the lets are made already. */
+            name: string;
+            offset: number;
+            /** @description Numbers. */
+            width: number;
+        };
+        /**
+         * StateLayout
+         * @description What the model keeps of a row between two steps: one float32 vector with named slices.
+         */
+        StateLayout: {
+            /** @description Numbers. */
+            width: number;
+            slices: components["schemas"]["StateSlice"][];
+        };
+        /**
          * Model
          * @description A served model.
          */
@@ -426,7 +498,17 @@ export interface components {
             name: string;
             /** @description Whether this model answers if a request names none. */
             default: boolean;
+            /** @description A hash of the model's files: model.safetensors, config.json, feedback.mjs. Two replicas that serve the same files show the same one. */
+            version: string;
+            /** @description Number of layers (L). */
+            layers: number;
+            /** @description Number of directions (D). With two, the model takes whole sequences only. */
+            directions: number;
             sizes: components["schemas"]["Sizes"];
+            cell: components["schemas"]["Cell"];
+            /** @description What the outputs of its cells are projected to, as in torch.nn.LSTM; left out if they are not. */
+            proj_size?: number;
+            widths: components["schemas"]["Widths"];
             /** @description The feedback policy, with each of its options. */
             feedback: {
                 /** @description The name of the feedback policy. */
@@ -438,11 +520,13 @@ export interface components {
             };
             input?: components["schemas"]["Input"];
             readout?: components["schemas"]["Readout"];
+            wiring?: components["schemas"]["Wiring"];
+            state: components["schemas"]["StateLayout"];
             engine: {
                 name: string;
                 backend: string;
             };
-            /** @description Number of trained parameters. */
+            /** @description Number of trained parameters, of the cells and of the wiring. */
             parameters: number;
             /** @description Bytes of the weights, as float32. */
             weight_bytes: number;
@@ -501,8 +585,13 @@ export type SequenceStates = components['schemas']['SequenceStates'];
 export type SequenceFailure = components['schemas']['SequenceFailure'];
 export type SequenceLine = components['schemas']['SequenceLine'];
 export type Sizes = components['schemas']['Sizes'];
+export type Cell = components['schemas']['Cell'];
+export type Widths = components['schemas']['Widths'];
 export type Input = components['schemas']['Input'];
 export type Readout = components['schemas']['Readout'];
+export type Wiring = components['schemas']['Wiring'];
+export type StateSlice = components['schemas']['StateSlice'];
+export type StateLayout = components['schemas']['StateLayout'];
 export type Model = components['schemas']['Model'];
 export type ModelList = components['schemas']['ModelList'];
 export type Health = components['schemas']['Health'];
@@ -606,7 +695,7 @@ export interface operations {
                      *       "type": "about:blank",
                      *       "title": "Not Found",
                      *       "status": 404,
-                     *       "detail": "there is no model \"nobody\"; the models are custom-lstm, matching-networks"
+                     *       "detail": "there is no model \"nobody\"; the models are attention-decoder, bidirectional-lstm, custom-lstm, gru, matching-networks, symmetric"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -827,7 +916,7 @@ export interface operations {
                      *       "type": "about:blank",
                      *       "title": "Not Found",
                      *       "status": 404,
-                     *       "detail": "there is no model \"nobody\"; the models are custom-lstm, matching-networks"
+                     *       "detail": "there is no model \"nobody\"; the models are attention-decoder, bidirectional-lstm, custom-lstm, gru, matching-networks, symmetric"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -1071,7 +1160,7 @@ export interface operations {
                      *       "type": "about:blank",
                      *       "title": "Not Found",
                      *       "status": 404,
-                     *       "detail": "there is no model \"nobody\"; the models are custom-lstm, matching-networks"
+                     *       "detail": "there is no model \"nobody\"; the models are attention-decoder, bidirectional-lstm, custom-lstm, gru, matching-networks, symmetric"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -1339,7 +1428,7 @@ export interface operations {
                      *       "type": "about:blank",
                      *       "title": "Not Found",
                      *       "status": 404,
-                     *       "detail": "there is no model \"nobody\"; the models are custom-lstm, matching-networks"
+                     *       "detail": "there is no model \"nobody\"; the models are attention-decoder, bidirectional-lstm, custom-lstm, gru, matching-networks, symmetric"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -1598,7 +1687,7 @@ export interface operations {
                      *       "type": "about:blank",
                      *       "title": "Not Found",
                      *       "status": 404,
-                     *       "detail": "there is no model \"nobody\"; the models are custom-lstm, matching-networks"
+                     *       "detail": "there is no model \"nobody\"; the models are attention-decoder, bidirectional-lstm, custom-lstm, gru, matching-networks, symmetric"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];

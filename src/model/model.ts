@@ -1,8 +1,8 @@
 import { InputError, unprocessable } from '../errors.ts'
 import type { Engine } from '../engine/engine.ts'
-import { countParameters, type Cell } from '../network/cell.ts'
-import type { Feed } from '../network/feed.ts'
+import type { Cell } from '../network/cell.ts'
 import type { Layers } from '../network/layers.ts'
+import type { StateLayout } from '../network/state.ts'
 import type { Admission } from '../scheduler/admission.ts'
 import { createOutputWindow } from '../scheduler/output-window.ts'
 import type { Scheduler } from '../scheduler/scheduler.ts'
@@ -11,6 +11,7 @@ import type { Tensor } from '../tensor/tensor.ts'
 import { outputAnswer, partsAnswer, statesAnswer, stepAnswer, stepY, yAnswer, type SequenceAnswer, type SequenceStates, type SequenceStep, type StepAnswer } from './answers.ts'
 import { unboundCall, type Call } from './call.ts'
 import { createContextReader, type Context } from './context.ts'
+import { countAll, describeWiring, joinStates, type DescribedWiring } from './describe.ts'
 import { answerBytes, checkAnswerSize } from './limits.ts'
 import type { ModelInput } from './input.ts'
 import { createServedNetwork, type Shape } from './network.ts'
@@ -25,14 +26,24 @@ export interface Model {
   readonly name: string
   /** Its config.json says that it answers if a request names none. */
   readonly isDefault: boolean
+  /** A hash of its files. */
+  readonly version: string
   /** What all its cells are. */
   readonly cell: Pick<Cell, 'kind' | 'activation' | 'gate'>
   readonly shape: Shape
+  /** What its cells' outputs are projected to, if they are. */
+  readonly projSize: number | undefined
   readonly policy: NamedPolicy
   /** What stands in front of the cells. */
   readonly input: ModelInput | undefined
   /** The `readout` of `config.json`, for people. */
   readonly readout: unknown
+  /** What the policy stands for; nothing if only the client knows what feeds the next step. */
+  readonly wiring: DescribedWiring | undefined
+  /** The parts that a sequence can answer, except `attention`, and their widths. */
+  readonly parts: ReadonlyArray<{ readonly name: string, readonly width: number }>
+  /** What a row keeps between two steps. */
+  readonly state: StateLayout
   readonly engine: Pick<Engine, 'name' | 'backend'>
   readonly parameters: number
   /** The names of tensors in its file that neither its network nor its policy uses. */
@@ -69,6 +80,7 @@ export interface ModelDeps {
 export interface ModelParts {
   readonly name: string
   readonly isDefault?: boolean | undefined
+  readonly version: string
   readonly layers: Layers
   readonly policy: NamedPolicy
   readonly input?: ModelInput | undefined
@@ -80,7 +92,7 @@ export interface ModelParts {
 const BYTES = Float32Array.BYTES_PER_ELEMENT
 
 /** @throws RangeError if the cells and the wiring do not fit each other. */
-export function createModel ({ name, isDefault = false, layers, policy: chosen, input, readout, unusedTensors = [] }: ModelParts, deps: ModelDeps): Model {
+export function createModel ({ name, isDefault = false, version, layers, policy: chosen, input, readout, unusedTensors = [] }: ModelParts, deps: ModelDeps): Model {
   const { policy } = chosen
   const { engine, scheduler, admission, maxSteps, maxWork, batchRows } = deps
   const { network, passes, bare: bareStage, shape } = createServedNetwork(layers, policy, input)
@@ -176,13 +188,18 @@ export function createModel ({ name, isDefault = false, layers, policy: chosen, 
   return {
     name,
     isDefault,
+    version,
     cell: layers.nodes[0][0].cell,
     shape,
+    projSize: layers.nodes[0][0].projection?.out,
     policy: chosen,
     input,
     readout,
+    wiring: describeWiring(policy),
+    parts: program.outputs.filter(({ asked }) => asked).map(({ name, width }) => ({ name, width })),
+    state: joinStates(queues.map((queue) => queue.program)),
     engine: { name: engine.name, backend: engine.backend },
-    parameters: parametersOf(input, policy.wiring?.readout ?? policy.readout) + layers.nodes.flat().reduce((sum, node) => sum + (node === undefined ? 0 : countParameters(node.cell) + (node.projection?.weight.length ?? 0)), 0),
+    parameters: countAll(layers, policy, input),
     unusedTensors,
 
     step: (request, call = unboundCall()) => naming(name, async () => {
@@ -231,13 +248,6 @@ export function createModel ({ name, isDefault = false, layers, policy: chosen, 
 }
 
 /** The trained numbers before and behind the cells. */
-function parametersOf (input: ModelInput | undefined, readout: Feed | undefined): number {
-  const front = input === undefined ? 0 : input.kind === 'embedding' ? input.table.length : input.linear.weight.length + input.linear.bias.length
-  let behind = 0
-  for (let feed = readout; feed?.kind === 'linear'; feed = feed.of) behind += feed.linear.weight.length + feed.linear.bias.length
-  return front + behind
-}
-
 /** Numbers that are allocated when ragged rows are padded. */
 function paddingOf (tensor: Tensor | undefined): number {
   return tensor?.lengths === undefined ? 0 : tensor.size

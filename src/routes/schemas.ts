@@ -35,7 +35,7 @@ const DESCRIPTIONS = {
 const EXAMPLES: Readonly<Record<keyof typeof DESCRIPTIONS, object>> = {
   400: { ...problem(400, '/h_on: is not a known field'), errors: [{ path: '/h_on', message: 'is not a known field' }] },
   401: problem(401, 'expected an API key, as Authorization: Bearer KEY or as X-API-Key: KEY'),
-  404: problem(404, 'there is no model "nobody"; the models are custom-lstm, matching-networks'),
+  404: problem(404, 'there is no model "nobody"; the models are attention-decoder, bidirectional-lstm, custom-lstm, gru, matching-networks, symmetric'),
   413: problem(413, 'the body is larger than the 16777216 bytes allowed'),
   415: problem(415, 'expected application/json or application/vnd.safetensors, got text/plain'),
   422: {
