@@ -121,7 +121,7 @@ export function createModel ({ name, isDefault = false, version, layers, policy:
 
   function plan (request: SequenceRequest, streamed: boolean): Plan {
     const outline = outlineSequence(request, shape, maxSteps)
-    const context = readContext(request.context ?? {}, outline)
+    const context = readContext(request.context === undefined ? {} : request.context, outline)
     const { rows, steps } = outline
     if (steps > 1 && policy.wiring === undefined && shape.hIn !== shape.hOut) throw needsPolicy(steps)
     checkWork(outline, context)

@@ -63,7 +63,7 @@ describe('the reference in a browser', { skip: skip !== false ? skip : executabl
     assert.match(page.url(), /\/docs\/$/)
     assert.equal(await page.title(), 'cellserve: API reference')
     const operations = await page.locator('.opblock').evaluateAll((blocks) => blocks.map(({ id }) => id))
-    assert.equal(operations.length, 10)
+    assert.equal(operations.length, 11)
     for (const operation of operations) assert.equal(await execute(page, operation), '200', operation)
     assert.deepEqual(faults, [])
   })
