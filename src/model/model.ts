@@ -132,7 +132,7 @@ export function createModel ({ name, isDefault = false, version, layers, policy:
 
   function plan (request: SequenceRequest, streamed: boolean): Plan {
     const outline = outlineSequence(request, shape, maxSteps)
-    const context = readContext(request.context ?? {}, outline)
+    const context = readContext(request.context === undefined ? {} : request.context, outline)
     const { rows, steps, field } = outline
     if (steps > 1 && policy.wiring === undefined && shape.hIn !== shape.hOut) throw needsPolicy(steps, field)
     checkWork(outline, context)

@@ -36,16 +36,33 @@ export function addExamples (document: Document, registry: Registry): Document {
   for (const operation of Object.values(paths).flatMap((item) => [item?.get, item?.post])) {
     for (const parameter of operation?.parameters ?? []) if (parameter.name === 'model') parameter.example = model.name
   }
-  for (const [path, { requests, answer }] of [['/step', stepExamples(model)], ['/sequence', sequenceExamples(model)]] as const) {
+  for (const [path, examples] of examplesOf(model)) {
     // Without a default model the first of the two has no answer to give.
-    for (const operation of [registry.defaultName && paths[path]?.post, paths[`/models/{model}${path}`]?.post]) {
-      const body = operation && operation.requestBody?.content?.['application/json']
-      const answered = operation && operation.responses?.[200]?.content?.['application/json']
-      if (body && requests.length > 0) body.examples = Object.fromEntries(requests.map((example, i) => [`example${i + 1}`, example]))
-      if (answered) answered.example = answer
-    }
+    if (registry.defaultName !== undefined) giveExamples(paths[path]?.post, examples)
+    giveExamples(paths[`/models/{model}${path}`]?.post, examples)
   }
   return document
+}
+
+/**
+ * Gives a model's own document its examples.
+ *
+ * @param document is changed.
+ */
+export function addModelExamples (document: Document, model: Model): Document {
+  for (const [path, examples] of examplesOf(model)) giveExamples(document.paths?.[`/models/${encodeURIComponent(model.name)}${path}`]?.post, examples)
+  return document
+}
+
+function examplesOf (model: Model): Array<[path: string, Examples]> {
+  return [['/step', stepExamples(model)], ['/sequence', sequenceExamples(model)]]
+}
+
+function giveExamples (operation: Operation | undefined, { requests, answer }: Examples): void {
+  const body = operation?.requestBody?.content?.['application/json']
+  const answered = operation?.responses?.[200]?.content?.['application/json']
+  if (body !== undefined && requests.length > 0) body.examples = Object.fromEntries(requests.map((example, i) => [`example${i + 1}`, example]))
+  if (answered !== undefined) answered.example = answer
 }
 
 /** None with two directions, which a step does not take. */

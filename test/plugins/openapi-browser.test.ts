@@ -48,7 +48,7 @@ describe('the reference in a browser', { skip: withoutBrowser }, () => {
     assert.match(page.url(), /\/docs\/$/)
     assert.equal(await page.title(), 'cellserve: API reference')
     const operations = await page.locator('.opblock').evaluateAll((blocks) => blocks.map(({ id }) => id))
-    assert.equal(operations.length, 10)
+    assert.equal(operations.length, 11)
     for (const operation of operations) assert.equal(await execute(page, operation), '200', operation)
     assert.deepEqual(faults, [])
   })

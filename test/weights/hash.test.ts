@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { hashFiles } from '../../src/weights/hash-files.ts'
+import { hashFiles } from '../../src/weights/hash.ts'
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 
