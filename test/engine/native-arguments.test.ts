@@ -7,9 +7,7 @@ import { compileStage, type Program } from '../../src/engine/program.ts'
 import { concat, part } from '../../src/network/feed.ts'
 import { withoutAddon } from '../support/addon.ts'
 import { scaled } from '../support/full.ts'
-import { drawCell, drawLinear } from '../support/draw.ts'
-import { drawStageNetwork, oneStage } from '../support/networks.ts'
-import { createRandom, randomFloats } from '../support/random.ts'
+import { createRandom, drawNetwork, oneStage, randomCell, randomFloats, randomLinear } from '../support/networks.ts'
 
 const floats = (length: number): Float32Array => new Float32Array(length)
 
@@ -30,8 +28,8 @@ function arrayIn (object: unknown, name: string, index: number): Float32Array {
   return value
 }
 
-const network = oneStage([drawCell('lstm', { I: 3, Hi: 9, Ho: 4 }, createRandom(1))], {
-  read: { score: 'dot', scale: 1, query: part('h'), support: 5, key: drawLinear(5, 4, createRandom(2), 'none') },
+const network = oneStage([randomCell({ I: 3, Hi: 9, Ho: 4 }, createRandom(1))], {
+  read: { score: 'dot', scale: 1, query: part('h'), support: 5, key: randomLinear(5, 4, createRandom(2)) },
   h: concat(part('h'), part('read'))
 })
 const program = compileStage(network.stages[0])
@@ -279,7 +277,7 @@ describe('the arguments of the native engine', { skip: withoutAddon }, () => {
     one.input(0, 24)
     one.output(0, 32)
     assert.throws(() => one.advance(4, 2, 0, 0, 0, other.attached), /row 0 has no memory attached/)
-    const plain = encode(compileStage(oneStage([drawCell('lstm', { I: 1, Hi: 1, Ho: 1 }, createRandom(1))]).stages[0]))
+    const plain = encode(compileStage(oneStage([randomCell({ I: 1, Hi: 1, Ho: 1 }, createRandom(1))]).stages[0]))
     assert.throws(() => method(createEngine(0)(plain.words, plain.tensors), 'remember')(Uint32Array.of(1)), /reads no memory/)
   })
 
@@ -325,7 +323,7 @@ describe('the arguments of the native engine', { skip: withoutAddon }, () => {
       const random = createRandom(3)
       let taken = 0
       for (let n = 0; n < scaled(4000, 10); n++) {
-        const given = compileStage(drawStageNetwork(random, 6).stages[0])
+        const given = compileStage(drawNetwork(random, 6).stages[0])
         const { words, tensors } = encode(given)
         const changed = words.slice()
         for (let edits = 1 + Math.floor(random() * 3); edits > 0; edits--) {
@@ -357,7 +355,7 @@ describe('the arguments of the native engine', { skip: withoutAddon }, () => {
   })
 
   it('may be of any length past the rows', async () => {
-    const loaded = createNativeEngine({ inlineBelow: Infinity }).load(oneStage([drawCell('lstm', { I: 3, Hi: 2, Ho: 2 }, createRandom(1))]))
+    const loaded = createNativeEngine({ inlineBelow: Infinity }).load(oneStage([randomCell({ I: 3, Hi: 2, Ho: 2 }, createRandom(1))]))
     const batch = loaded.batch(0, 9)
     batch.input(0, 99).set(randomFloats(99, createRandom(2)))
     const output = batch.output(0, 99)

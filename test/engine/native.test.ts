@@ -9,9 +9,7 @@ import { findSlice } from '../../src/network/state.ts'
 import { assertSameBits, withoutAddon } from '../support/addon.ts'
 import { drawTask, partOf, remember, run, type Outcome, type Task } from '../support/drive.ts'
 import { scaled } from '../support/full.ts'
-import { drawCell, drawLinear } from '../support/draw.ts'
-import { drawStageNetwork, oneStage } from '../support/networks.ts'
-import { createRandom, randomFloats } from '../support/random.ts'
+import { createRandom, drawNetwork, oneStage, randomCell, randomFloats, randomLinear } from '../support/networks.ts'
 
 const inline = { threads: 1, inlineBelow: Infinity }
 /** Every way in which work is shared out: alone and in teams, inline and off the event loop. */
@@ -80,7 +78,7 @@ describe('the native engine', { skip: withoutAddon }, () => {
     it('random networks', async () => {
       const random = createRandom(5)
       for (let n = 0; n < scaled(60, 6); n++) {
-        const network = drawStageNetwork(random, n % 4 === 0 ? 100 : 20)
+        const network = drawNetwork(random, n % 4 === 0 ? 100 : 20)
         await assertOneAnswer(network, 1 + Math.floor(random() ** 2 * 30), 1 + Math.floor(random() * 6), random, `network ${n}`)
       }
     })
@@ -90,8 +88,8 @@ describe('the native engine', { skip: withoutAddon }, () => {
       for (const kind of ['lstm', 'gru', 'rnn'] as const) {
         for (const [I, Hi, Ho] of [[1, 1, 1], [5, 6, 3], [17, 34, 17], [97, 64, 211], [300, 200, 8], [0, 64, 64]]) {
           const network = Hi === Ho
-            ? oneStage([drawCell(kind, { I, Hi, Ho }, random)])
-            : oneStage([drawCell(kind, { I, Hi, Ho }, random)], { h: { kind: 'linear', linear: drawLinear(Ho, Hi, random, 'none'), of: part('h') } })
+            ? oneStage([randomCell({ I, Hi, Ho }, random, kind)])
+            : oneStage([randomCell({ I, Hi, Ho }, random, kind)], { h: { kind: 'linear', linear: randomLinear(Ho, Hi, random), of: part('h') } })
           for (const [rows, steps] of [[1, 3], [6, 2], [70, 2]]) await assertOneAnswer(network, rows, steps, random, `${kind} ${I} ${Hi} ${Ho}`)
         }
       }
@@ -100,10 +98,10 @@ describe('the native engine', { skip: withoutAddon }, () => {
     it('steps whose inputs are multiplied together', async () => {
       const random = createRandom(7)
       const wirings = [
-        oneStage([drawCell('lstm', { I: 33, Hi: 19, Ho: 19 }, random)]),
-        oneStage([drawCell('lstm', { I: 4, Hi: 34, Ho: 17 }, random)], { h: concat(part('h'), part('h')) }),
-        oneStage([drawCell('lstm', { I: 33, Hi: 43, Ho: 40 }, random)], { h: concat(part('h'), part('vectors')) }, 33, 3),
-        oneStage([drawCell('gru', { I: 20, Hi: 17, Ho: 17 }, random), drawCell('lstm', { I: 17, Hi: 30, Ho: 30 }, random), drawCell('rnn', { I: 30, Hi: 9, Ho: 9 }, random)])
+        oneStage([randomCell({ I: 33, Hi: 19, Ho: 19 }, random)]),
+        oneStage([randomCell({ I: 4, Hi: 34, Ho: 17 }, random)], { h: concat(part('h'), part('h')) }),
+        oneStage([randomCell({ I: 33, Hi: 43, Ho: 40 }, random)], { h: concat(part('h'), part('vectors')) }, 33, 3),
+        oneStage([randomCell({ I: 20, Hi: 17, Ho: 17 }, random, 'gru'), randomCell({ I: 17, Hi: 30, Ho: 30 }, random), randomCell({ I: 30, Hi: 9, Ho: 9 }, random, 'rnn')])
       ]
       for (const [n, network] of wirings.entries()) {
         for (const [rows, steps] of [[1, 60], [3, 30], [7, 10], [30, 3]]) await assertOneAnswer(network, rows, steps, random, `wiring ${n}`)
@@ -113,7 +111,7 @@ describe('the native engine', { skip: withoutAddon }, () => {
   it('makes after a start what it makes after its cells, in place', async () => {
     const random = createRandom(8)
     for (let n = 0; n < scaled(60, 6); n++) {
-      const network = drawStageNetwork(random)
+      const network = drawNetwork(random)
       for (const way of WAYS) {
         const loaded = createNativeEngine(way).load(network)
         const [program] = loaded.programs
@@ -141,7 +139,7 @@ describe('the native engine', { skip: withoutAddon }, () => {
     const random = createRandom(9)
     let late = 0
     for (let n = 0; n < scaled(300, 6); n++) {
-      const network = drawStageNetwork(random)
+      const network = drawNetwork(random)
       const loaded = createNativeEngine(WAYS[n % WAYS.length]).load(network)
       const [program] = loaded.programs
       if (!program.late) continue
@@ -164,7 +162,7 @@ describe('the native engine', { skip: withoutAddon }, () => {
 
   it('writes an output that must be asked for only then', async () => {
     const random = createRandom(10)
-    const network = oneStage([drawCell('lstm', { I: 3, Hi: 4, Ho: 4 }, random)], { lets: [{ name: 'twice', feed: concat(part('h'), part('h')) }] })
+    const network = oneStage([randomCell({ I: 3, Hi: 4, Ho: 4 }, random)], { lets: [{ name: 'twice', feed: concat(part('h'), part('h')) }] })
     const loaded = createNativeEngine(inline).load(network)
     const batch = loaded.batch(0, 2)
     batch.input(0, 6).set(randomFloats(6, random))
@@ -179,7 +177,7 @@ describe('the native engine', { skip: withoutAddon }, () => {
   it('gives attention weights as wide as they are asked for, zeros past a row\'s own', async () => {
     const random = createRandom(11)
     const read = { score: 'dot', scale: 1, query: part('h'), support: 4 } as const
-    const network = oneStage([drawCell('lstm', { I: 3, Hi: 8, Ho: 4 }, random)], { read, h: concat(part('h'), part('read')) })
+    const network = oneStage([randomCell({ I: 3, Hi: 8, Ho: 4 }, random)], { read, h: concat(part('h'), part('read')) })
     for (const way of WAYS) {
       const loaded = createNativeEngine(way).load(network)
       const task = { ...drawTask(loaded.programs[0], 3, 1, random), supports: [3, 0, 20].map((count) => randomFloats(count * 4, random)) }
@@ -289,7 +287,7 @@ describe('the native engine', { skip: withoutAddon }, () => {
         const scores = [['dot'], ['cosine'], ['additive', 'tanh'], ['additive', 'relu']] as const
         for (const [score, activation] of scores) {
           const read: Read = { score, scale: 1, query: part('h'), support: 2, ...score === 'additive' ? { v: Float32Array.of(1, 1), activation } : {} }
-          const network = oneStage([drawCell('rnn', { I: 1, Hi: 2, Ho: 2 }, createRandom(1))], { read })
+          const network = oneStage([randomCell({ I: 1, Hi: 2, Ho: 2 }, createRandom(1), 'rnn')], { read })
           const loaded = createNativeEngine({ ...inline, isa }).load(network)
           const reading = async (h: readonly number[], support: readonly number[]): Promise<number[]> => {
             const state = new Float32Array(loaded.programs[0].state.width)

@@ -1,7 +1,11 @@
 import { createCell, GATES, type Cell, type CellKind, type CellSizes } from '../../src/network/cell.ts'
 import { concat, part, readWidth, type Activation, type Feed, type Linear, type Read } from '../../src/network/feed.ts'
 import { nodeWidth, PLAIN, type Input, type Network, type Node, type Stage, type Wiring } from '../../src/network/network.ts'
-import { randomFloats, type Random } from './random.ts'
+
+/** Numbers from 0 to 1. */
+export type Random = () => number
+
+const floats = (length: number, random: Random, scale: number): Float32Array => Float32Array.from({ length }, () => (random() * 2 - 1) * scale)
 
 export function pick<T> (random: Random, ...choices: readonly T[]): T {
   return choices[Math.floor(random() * choices.length)]
@@ -20,15 +24,15 @@ export function drawCell (kind: CellKind, sizes: CellSizes, random: Random): Cel
     kind,
     activation: kind === 'rnn' ? pick(random, 'tanh', 'relu') : 'tanh',
     sizes,
-    weightIh: randomFloats(rows * sizes.I, random, scale),
-    weightHh: randomFloats(rows * sizes.Hi, random, scale),
-    biasIh: randomFloats(rows, random, 0.5),
-    biasHh: randomFloats(rows, random, 0.5)
+    weightIh: floats(rows * sizes.I, random, scale),
+    weightHh: floats(rows * sizes.Hi, random, scale),
+    biasIh: floats(rows, random, 0.5),
+    biasHh: floats(rows, random, 0.5)
   })
 }
 
 export function drawLinear (from: number, to: number, random: Random, activation: Activation = pick(random, 'none', 'tanh', 'relu', 'sigmoid', 'softmax')): Linear {
-  return { in: from, out: to, weight: randomFloats(to * from, random, Math.sqrt(3 / from)), bias: randomFloats(to, random, 0.5), activation }
+  return { in: from, out: to, weight: floats(to * from, random, Math.sqrt(3 / from)), bias: floats(to, random, 0.5), activation }
 }
 
 function drawRead (h: number, c: number, random: Random, most: number): Read {
@@ -46,7 +50,7 @@ function drawRead (h: number, c: number, random: Random, most: number): Read {
     support,
     ...(key !== undefined && { key }),
     ...(random() < 0.5 && { value: key !== undefined && random() < 0.5 ? 'key' : drawLinear(support, size(random, most), random, 'none') }),
-    ...(score === 'additive' && { v: randomFloats(width, random, 1), activation: pick(random, 'tanh', 'relu') })
+    ...(score === 'additive' && { v: floats(width, random, 1), activation: pick(random, 'tanh', 'relu') })
   }
 }
 

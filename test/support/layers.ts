@@ -2,8 +2,7 @@ import { createCell, GATES, type Cell, type CellKind, type CellSizes } from '../
 import type { Layers } from '../../src/network/layers.ts'
 import { nodeWidth, type Node } from '../../src/network/network.ts'
 import type { CellOptions } from '../../src/weights/layouts/options.ts'
-import { pick, size } from './draw.ts'
-import type { Random } from './random.ts'
+import { pick, size, type Random } from './draw.ts'
 import { store, type Written } from './safetensors.ts'
 
 export type Naming = 'CustomLSTM' | 'cell' | 'list' | 'torch'

@@ -1,8 +1,47 @@
-import type { Cell, CellKind } from '../../src/network/cell.ts'
-import { concat, feedWidth, part, readWidth, type Activation, type Feed, type Read } from '../../src/network/feed.ts'
+import { createCell, GATES, type Cell, type CellKind, type CellSizes } from '../../src/network/cell.ts'
+import { concat, feedWidth, part, readWidth, type Activation, type Feed, type Linear, type Read } from '../../src/network/feed.ts'
 import { PLAIN, type Network, type Node, type Stage, type Wiring } from '../../src/network/network.ts'
-import { drawCell, drawLinear } from './draw.ts'
-import { randomFloats, type Random } from './random.ts'
+
+/** Mulberry32: the same numbers in every run. */
+export function createRandom (seed: number): () => number {
+  return () => {
+    seed = (seed + 0x6D2B79F5) | 0
+    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed)
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+/** Numbers in [-scale, scale). */
+export function randomFloats (length: number, random: () => number, scale = 1): Float32Array {
+  return Float32Array.from({ length }, () => (random() * 2 - 1) * scale)
+}
+
+/** Weights as a trained cell's: of about 1 / sqrt(terms). */
+export function randomCell (sizes: CellSizes, random: () => number, kind: CellKind = 'lstm', activation: 'tanh' | 'relu' = 'tanh'): Cell {
+  const { I, Hi, Ho } = sizes
+  const scale = Math.sqrt(3 / (I + Hi))
+  const rows = GATES[kind] * Ho
+  return createCell({
+    kind,
+    activation,
+    sizes,
+    weightIh: randomFloats(rows * I, random, scale),
+    weightHh: randomFloats(rows * Hi, random, scale),
+    biasIh: randomFloats(rows, random, 0.5),
+    biasHh: randomFloats(rows, random, 0.5)
+  })
+}
+
+export function randomLinear (inputs: number, outputs: number, random: () => number, activation: Activation = 'none'): Linear {
+  return {
+    in: inputs,
+    out: outputs,
+    weight: randomFloats(inputs * outputs, random, Math.sqrt(3 / inputs)),
+    bias: randomFloats(outputs, random, 0.5),
+    activation
+  }
+}
 
 /** A network of one stage that reads `x`, and `vectors` if they have a width. */
 export function oneStage (nodes: readonly Cell[], wiring: Partial<Wiring> = {}, x = nodes[0].sizes.I, vectors = 0): Network {
@@ -17,7 +56,7 @@ export function oneStage (nodes: readonly Cell[], wiring: Partial<Wiring> = {}, 
 }
 
 /** A network of one stage of a random form: any cells, feeds, and reads, of widths of up to `most`. */
-export function drawStageNetwork (random: Random, most = 40): Network {
+export function drawNetwork (random: () => number, most = 40): Network {
   const below = (n: number): number => Math.floor(random() * n)
   const size = (): number => 1 + Math.floor(random() ** 2 * most)
   const chance = (p: number): boolean => random() < p
@@ -46,12 +85,12 @@ export function drawStageNetwork (random: Random, most = 40): Network {
     if (kind === 'concat') return concat(...Array.from({ length: 1 + below(3) }, inner))
     if (kind === 'linear') {
       const of = inner()
-      return { kind: 'linear', linear: drawLinear(widthOf(of), size(), random), of }
+      return { kind: 'linear', linear: randomLinear(widthOf(of), size(), random, pick<Activation>(['none', 'tanh', 'relu', 'sigmoid', 'softmax'])), of }
     }
     const first = inner()
     const projected = (): Feed => {
       const of = inner()
-      return { kind: 'linear', linear: drawLinear(widthOf(of), widthOf(first), random, 'none'), of }
+      return { kind: 'linear', linear: randomLinear(widthOf(of), widthOf(first), random), of }
     }
     return { kind: kind === 'sum' ? 'sum' : 'product', of: [first, ...Array.from({ length: 1 + below(2) }, projected)] }
   }
@@ -65,14 +104,14 @@ export function drawStageNetwork (random: Random, most = 40): Network {
     if (chance(0.6)) {
       const score = pick<Read['score']>(['dot', 'cosine', 'additive'])
       const support = size()
-      const key = chance(0.5) ? drawLinear(support, size(), random, pick<Activation>(['none', 'tanh'])) : undefined
-      const value = pick([undefined, 'key', drawLinear(support, size(), random, 'none')] as const)
+      const key = chance(0.5) ? randomLinear(support, size(), random, pick<Activation>(['none', 'tanh'])) : undefined
+      const value = pick([undefined, 'key', randomLinear(support, size(), random)] as const)
       const width = key?.out ?? support
       const of = drawFeed(ofRow, 1)
       read = {
         score,
         scale: pick([1, 0.5, 1 / Math.sqrt(width)]),
-        query: widthOf(of) === width ? of : { kind: 'linear', linear: drawLinear(widthOf(of), width, random, 'none'), of },
+        query: widthOf(of) === width ? of : { kind: 'linear', linear: randomLinear(widthOf(of), width, random), of },
         support,
         ...key === undefined ? {} : { key },
         ...value === undefined ? {} : { value },
@@ -97,8 +136,8 @@ export function drawStageNetwork (random: Random, most = 40): Network {
   const nodes = hidden.map((out, n): Node => {
     const sizes = { I: n === 0 ? noX ? 0 : I : widths[n - 1], Hi: n === 0 ? Hi : widths[n], Ho: out }
     return {
-      cell: drawCell(kinds[n], sizes, random),
-      ...projections[n] > 0 ? { projection: drawLinear(out, projections[n], random, 'none') } : {}
+      cell: randomCell(sizes, random, kinds[n], activation()),
+      ...projections[n] > 0 ? { projection: randomLinear(out, projections[n], random) } : {}
     }
   })
   const wiring: Wiring = { x, h, hostState: chance(0.1) ? size() : 0, residual, ...read === undefined ? {} : { read }, lets }

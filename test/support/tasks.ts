@@ -6,8 +6,7 @@ import type { SchedulerEvents } from '../../src/scheduler/events.ts'
 import { createScheduler } from '../../src/scheduler/scheduler.ts'
 import { createStageQueue } from '../../src/scheduler/stage-queue.ts'
 import type { Kept, Pass, Sink, Stream } from '../../src/scheduler/task.ts'
-import { size } from './draw.ts'
-import type { Random } from './random.ts'
+import { size, type Random } from './draw.ts'
 
 /** What rows bring: their own inputs and support sets. */
 export interface Rows {
