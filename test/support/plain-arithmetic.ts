@@ -12,7 +12,7 @@ function dot (a: Float32Array, b: Float32Array): number {
 function softmax (scores: readonly number[]): number[] {
   const largest = Math.max(...scores)
   const powers = scores.map((score) => Math.exp(score - largest))
-  const sum = powers.reduce((a, b) => a + b)
+  const sum = powers.reduce((a, b) => a + b, 0)
   return powers.map((power) => power / sum)
 }
 
