@@ -27,7 +27,6 @@ const readConfig = compile(Type.Object({
   reset_after: Type.Boolean({ default: false })
 }))
 
-
 /** An LSTM, a GRU or a SimpleRNN. @throws Refusal, ImportError */
 export function recurrent (name: string, { class_name: className, config }: KerasLayer, tensors: ReadTensors, dialect: Dialect): Recurrent {
   const cell = KINDS.get(className)

@@ -77,4 +77,3 @@ function activationsOf (cell: CellKind, D: number, attributes: ReadonlyMap<strin
 }
 /** A slope is stored as float32. */
 const KNOWN_SLOPES = [0.2, 1 / 6]
-
