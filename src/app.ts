@@ -27,6 +27,7 @@ import health from './routes/health.ts'
 import home from './routes/home.ts'
 import metricsRoute from './routes/metrics.ts'
 import models from './routes/models.ts'
+import documents from './routes/openapi.ts'
 import sequence from './routes/sequence.ts'
 import step from './routes/step.ts'
 import { version } from './version.ts'
@@ -106,6 +107,7 @@ export async function buildApp ({ config, registry, admission, metrics, json, ke
   await app.register(step, { registry })
   await app.register(sequence, { registry })
   await app.register(models, { registry })
+  await app.register(documents, { registry })
   await app.register(health)
   await app.register(home, { version })
   if (config['metrics-port'] === undefined) await app.register(metricsRoute, { metrics })

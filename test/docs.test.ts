@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync }
 import { dirname, join, resolve } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { promisify } from 'node:util'
+import { importModel } from '../src/cli/import/import.ts'
 import { closeTo } from './support/close.ts'
 import { buildTestApp, testEngine } from './support/app.ts'
 import { writeModels } from './support/models.ts'
@@ -132,6 +133,24 @@ describe('programs of docs/models.md that write a model print what the service a
       const app = await buildTestApp(t, '--models', join(folder, 'my-models'))
       const { h_out: answered } = (await app.inject({ method: 'POST', url: `/models/${file}/step`, body: { x: [0.5, -0.25] } })).json()
       closeTo(answered, numbersOf(expected + printed))
+    })
+  }
+})
+
+describe('programs of docs/importing.md that save a model print what the service answers with what is imported', async () => {
+  const programs = programsOf(readFileSync('docs/importing.md', 'utf8'))
+  test('all of them are found', () => assert.deepEqual(programs.map(({ language }) => language), ['python', 'js', 'python']))
+  for (const program of programs) {
+    const [, file] = /^```sh\nnpx cellserve import (\S+)\n```\n/m.exec(program.rest) ?? []
+    const folder = buildFolder()
+    // PyTorch's exporter needs onnx, too.
+    const skip = await missing(program, ...file.endsWith('.onnx') ? ['onnx'] : [])
+    test(file, { skip }, async (t) => {
+      const printed = await execute(program, folder)
+      await importModel(join(folder, file), join(folder, 'my-models'), 'imported')
+      const app = await buildTestApp(t, '--models', join(folder, 'my-models'))
+      const { output: [answered] } = (await app.inject({ method: 'POST', url: '/sequence', body: { x: [[0.5, -0.25]] } })).json()
+      closeTo(answered, numbersOf(printed))
     })
   }
 })

@@ -194,7 +194,7 @@ test('what lies beside models, and tensors that nothing uses, are warnings', asy
     assert.equal(level, 40)
     return msg
   }
-  assert.match(await warned(/\{.*keras.*\}/), /^not served: .*b\.keras is a Keras file; docs\/models\.md has the program/)
+  assert.match(await warned(/\{.*keras.*\}/), /^not served: .*b\.keras is a Keras file; `cellserve import` makes a model of it/)
   assert.equal(await warned(/\{.*emb.*\}/), 'model a: nothing uses the tensors emb.weight of its file')
 })
 

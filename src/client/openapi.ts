@@ -4,26 +4,6 @@
  */
 
 export interface paths {
-    "/models/{model}/openapi.json": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * The OpenAPI document of a model
-         * @description OpenAPI 3.1, with the model's own sizes, the schema of its context, and examples that run.
-         */
-        get: operations["getModelOpenapi"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/step": {
         parameters: {
             query?: never;
@@ -138,6 +118,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/models/{model}/openapi.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The OpenAPI document of a model
+         * @description OpenAPI 3.1, with the model's own sizes, the schema of its context, and examples that run.
+         */
+        get: operations["getModelOpenapi"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/health/live": {
         parameters: {
             query?: never;
@@ -211,35 +211,6 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
-         * FieldError
-         * @description What is wrong with one field.
-         */
-        FieldError: {
-            /**
-             * Format: json-pointer
-             * @description JSON pointer into the request body.
-             */
-            path: string;
-            message: string;
-        };
-        /**
-         * Problem
-         * @description RFC 9457 problem details.
-         */
-        Problem: {
-            /** Format: uri-reference */
-            type: string;
-            /** @description The status in words. */
-            title: string;
-            status: number;
-            /** @description What is wrong: what was expected and what was found. */
-            detail: string;
-            /** @description The model that the error is about. */
-            model?: string;
-            /** @description One entry per error. */
-            errors?: components["schemas"]["FieldError"][];
-        };
-        /**
          * StepRequest
          * @description One step of the bare network.
          */
@@ -286,6 +257,35 @@ export interface components {
             c_out?: number[][];
             /** @description The model's readout: [B][K]. Left out if it has none, or one that is made of more than the step's own h and c. */
             y?: number[][];
+        };
+        /**
+         * FieldError
+         * @description What is wrong with one field.
+         */
+        FieldError: {
+            /**
+             * Format: json-pointer
+             * @description JSON pointer into the request body.
+             */
+            path: string;
+            message: string;
+        };
+        /**
+         * Problem
+         * @description RFC 9457 problem details.
+         */
+        Problem: {
+            /** Format: uri-reference */
+            type: string;
+            /** @description The status in words. */
+            title: string;
+            status: number;
+            /** @description What is wrong: what was expected and what was found. */
+            detail: string;
+            /** @description The model that the error is about. */
+            model?: string;
+            /** @description One entry per error. */
+            errors?: components["schemas"]["FieldError"][];
         };
         /**
          * VectorsContext
@@ -590,11 +590,11 @@ export interface components {
     headers: never;
     pathItems: never;
 }
-export type FieldError = components['schemas']['FieldError'];
-export type Problem = components['schemas']['Problem'];
 export type StepRequest = components['schemas']['StepRequest'];
 export type SafetensorsDocument = components['schemas']['SafetensorsDocument'];
 export type StepAnswer = components['schemas']['StepAnswer'];
+export type FieldError = components['schemas']['FieldError'];
+export type Problem = components['schemas']['Problem'];
 export type VectorsContext = components['schemas']['VectorsContext'];
 export type SupportContext = components['schemas']['SupportContext'];
 export type VectorsSupportContext = components['schemas']['VectorsSupportContext'];
@@ -618,85 +618,6 @@ export type Health = components['schemas']['Health'];
 export type Home = components['schemas']['Home'];
 export type $defs = Record<string, never>;
 export interface operations {
-    getModelOpenapi: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /**
-                 * @description The model's name, as in GET /models.
-                 * @example custom-lstm
-                 */
-                model: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The document. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        [key: string]: unknown;
-                    };
-                };
-            };
-            /** @description No such model. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Not Found",
-                     *       "status": 404,
-                     *       "detail": "there is no model \"nobody\"; the models are attention-decoder, bidirectional-lstm, custom-lstm, gru, matching-networks, symmetric"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description More requests per second than a client may send; try again after the seconds in Retry-After. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Too Many Requests",
-                     *       "status": 429,
-                     *       "detail": "more than 100 requests in a second"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Overloaded or draining; try again after the seconds in Retry-After. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Service Unavailable",
-                     *       "status": 503,
-                     *       "detail": "overloaded: 4096 rows of 1048576 bytes are in work; try again shortly"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
     step: {
         parameters: {
             query?: never;
@@ -1773,6 +1694,85 @@ export interface operations {
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such model. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "there is no model \"nobody\"; the models are attention-decoder, bidirectional-lstm, custom-lstm, gru, matching-networks, symmetric"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description More requests per second than a client may send; try again after the seconds in Retry-After. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "more than 100 requests in a second"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Overloaded or draining; try again after the seconds in Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "overloaded: 4096 rows of 1048576 bytes are in work; try again shortly"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getModelOpenapi: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The model's name, as in GET /models.
+                 * @example custom-lstm
+                 */
+                model: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The document. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
                 };
             };
             /** @description No such model. */

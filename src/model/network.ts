@@ -50,6 +50,11 @@ export interface Operation {
   readonly y: number
 }
 
+/** How many numbers of x a request brings; those that bring ids have none. */
+export function widthOfX ({ width, embedding }: Operation): number {
+  return embedding === undefined ? width : 0
+}
+
 export interface Place {
   readonly stage: number
   /** Its place in the stage; its slices are `h{node}` and `c{node}`. */

@@ -1,4 +1,5 @@
 import type { Model } from '../model/model.ts'
+import { widthOfX, type Operation } from '../model/network.ts'
 import { publish } from '../tensor/schema.ts'
 
 /** A part of a document, which is JSON. */
@@ -44,12 +45,14 @@ function ownOperation (operation: Part, operationId: string): Part {
 
 /** Those of the schemas that have sizes. */
 function sizedSchemas (schemas: Readonly<Record<string, unknown>>, model: Model): Record<string, Part> {
-  const { shape: { I, X, Ho, hIn, hOut, c, output }, parts, wiring, policy: { policy: { context } } } = model
+  const { shape: { step, sequence, Ho, hIn, hOut, c, output }, parts, wiring, policy: { policy: { context } } } = model
   const named = [...parts, ...(wiring?.read === undefined ? [] : [{ name: 'attention', width: undefined }])]
   const first = { h_in: hIn, c_in: c, h_0: Ho }
+  const brought = (operation: Operation) => ({ x: widthOfX(operation), ids: operation.embedding === undefined ? 0 : undefined })
+  const field = ({ width, embedding }: Operation): string[] => width === 0 ? [] : [embedding === undefined ? 'x' : 'ids']
   const last = { h_out: hOut, c_out: c }
-  /** The schema of that title, with the widths of its tensors; a width of 0 leaves a field out. */
-  const sized = (title: string, widths: Readonly<Record<string, number>>, more: (properties: Part) => Part = () => ({}), required: readonly string[] = []): Part => {
+  /** The schema of that title, with the widths of its tensors; a width of 0 leaves a field out, an unknown one leaves it as it is. */
+  const sized = (title: string, widths: Readonly<Record<string, number | undefined>>, more: (properties: Part) => Part = () => ({}), required: readonly string[] = []): Part => {
     const schema = asPart(schemas[title])
     const properties = asPart(schema.properties)
     const own = Object.fromEntries(Object.entries({ ...mapEntries(properties, (key, value) => key in widths ? withWidth(value, widths[key]) : value), ...more(properties) })
@@ -67,16 +70,16 @@ function sizedSchemas (schemas: Readonly<Record<string, unknown>>, model: Model)
         }
   })
   const { required: needed = [] }: { readonly required?: readonly string[] } = context
-  const sequence = sized('SequenceRequest', { x: X, ...first }, ({ parts: value, context: given }) => ({
+  const sequenceRequest = sized('SequenceRequest', { ...brought(sequence), ...first }, ({ parts: value, context: given }) => ({
     parts: named.length === 0 ? undefined : { ...asPart(value), items: { type: 'string', enum: named.map(({ name }) => name) } },
     context: { description: asPart(given).description, ...sizedContext(model) }
-  }), [...(X > 0 ? ['x'] : ['steps']), ...(needed.length > 0 ? ['context'] : [])])
+  }), [...(sequence.width > 0 ? field(sequence) : ['steps']), ...(needed.length > 0 ? ['context'] : [])])
   return {
-    StepRequest: sized('StepRequest', { x: I, ...first }, () => ({}), I > 0 ? ['x'] : []),
-    StepAnswer: sized('StepAnswer', last),
-    SequenceRequest: sequence,
-    SequenceAnswer: sized('SequenceAnswer', { output, ...last, h_next: hIn }, partsAnswer),
-    SequenceStep: sized('SequenceStep', { output }, partsAnswer),
+    StepRequest: sized('StepRequest', { ...brought(step), ...first }, () => ({}), field(step)),
+    StepAnswer: sized('StepAnswer', { ...last, y: step.y }),
+    SequenceRequest: sequenceRequest,
+    SequenceAnswer: sized('SequenceAnswer', { output, y: sequence.y, ...last, h_next: hIn }, partsAnswer),
+    SequenceStep: sized('SequenceStep', { output, y: sequence.y }, partsAnswer),
     SequenceStates: sized('SequenceStates', { ...last, h_next: hIn })
   }
 }

@@ -1,14 +1,10 @@
-import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import fp from 'fastify-plugin'
-import Type from 'typebox'
 import { SAFETENSORS } from '../wire/safetensors.ts'
 import type { Registry } from '../model/registry.ts'
 import { publish } from '../tensor/schema.ts'
-import { problems, ModelParams } from '../routes/schemas.ts'
-import { addExamples, addModelExamples } from './openapi-examples.ts'
-import { cutToModel } from './openapi-model.ts'
+import { addExamples } from './openapi-examples.ts'
 
 export interface OpenapiOptions {
   readonly version: string
@@ -54,24 +50,6 @@ export default fp<OpenapiOptions>(async (app, { version, registry, keyed }) => {
       uiConfig: { layout: 'BaseLayout', tryItOutEnabled: true, displayRequestDuration: true, defaultModelsExpandDepth: 0 },
       transformSpecification: (document) => addExamples(document, registry)
     })
-  })
-
-  const copy = () => JSON.parse(JSON.stringify(app.swagger()))
-  app.get('/openapi.json', { config: { open: true }, schema: { hide: true } }, async () => addExamples(copy(), registry))
-  app.withTypeProvider<TypeBoxTypeProvider>().get('/models/:model/openapi.json', {
-    config: { open: true },
-    schema: {
-      security: [],
-      operationId: 'getModelOpenapi',
-      tags: ['models'],
-      summary: 'The OpenAPI document of a model',
-      description: 'OpenAPI 3.1, with the model\'s own sizes, the schema of its context, and examples that run.',
-      params: ModelParams,
-      response: { 200: Type.Unsafe<object>({ type: 'object', additionalProperties: true, description: 'The document.' }), ...problems(404, 429, 503) }
-    }
-  }, async ({ params }) => {
-    const model = registry.get(params.model)
-    return addModelExamples(cutToModel(copy(), model), model)
   })
 }, { name: 'openapi', fastify: '5.x' })
 

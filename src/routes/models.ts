@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import Type, { type Static } from 'typebox'
 import type { ModelInput } from '../model/input.ts'
 import type { Model } from '../model/model.ts'
-import type { Operation } from '../model/network.ts'
+import { widthOfX } from '../model/network.ts'
 import type { Registry } from '../model/registry.ts'
 import { publish } from '../tensor/schema.ts'
 import { ModelParams, problems } from './schemas.ts'
@@ -81,11 +81,6 @@ const ModelList = Type.Object({ models: Type.Array(ModelDescription) }, { title:
 function describeCell ({ kind, activation, gate }: Model['cell']): Static<typeof ModelDescription>['cell'] {
   if (kind === 'rnn') return { kind, activation }
   return { kind, activation, ...(gate === 'sigmoid' ? { recurrent_activation: gate } : { recurrent_activation: 'hard_sigmoid', slope: gate.slope }) }
-}
-
-/** How many numbers of x a request brings; those that bring ids have none. */
-function widthOfX ({ width, embedding }: Operation): number {
-  return embedding === undefined ? width : 0
 }
 
 /** `GET /models` and `GET /models/{model}`: what is served. */

@@ -148,9 +148,9 @@ const IN_PLACE: ReadonlyArray<[name: string, files: Record<string, string>, mess
   ['a Git LFS pointer in a folder', { 'a/model.safetensors': POINTER }, /a\/model\.safetensors: is a Git LFS pointer/],
   ['a PyTorch file', { 'a/model.pt': '' }, /a\/model\.pt: is a PyTorch file; safetensors\.torch\.save_file .*; expected model\.safetensors$/],
   ['a PyTorch file of the other name', { 'a/model.pth': '' }, /a\/model\.pth: is a PyTorch file/],
-  ['a Keras file', { 'a/model.keras': '' }, /a\/model\.keras: is a Keras file; docs\/models\.md has/],
+  ['a Keras file', { 'a/model.keras': '' }, /a\/model\.keras: is a Keras file; `cellserve import` makes/],
   ['an older Keras file', { 'a/model.weights.H5': '' }, /a\/model\.weights\.H5: is a Keras file/],
-  ['an ONNX file', { 'a/model.onnx': '' }, /a\/model\.onnx: is an ONNX file; docs\/models\.md says/],
+  ['an ONNX file', { 'a/model.onnx': '' }, /a\/model\.onnx: is an ONNX file; `cellserve import` makes/],
   ['a TensorFlow.js model', { 'a/model.json': '{}' }, /a\/model\.json: is a TensorFlow\.js model/],
   ['nothing but a file of another format', { 'm.onnx': '' }, /has no model: expected .*; found .*m\.onnx is an ONNX file/]
 ]

@@ -34,9 +34,11 @@ export async function verify (folder: string): Promise<string> {
 }
 
 async function firstSteps (model: Model): Promise<string> {
-  const { I } = model.shape
-  const { output } = await model.sequence({ x: new Tensor([STEPS, I], new Float32Array(STEPS * I).fill(X)) })
-  return `${STEPS} steps of x = ${X}, ${model.engine.name} engine: output of the last ${show(output)}`
+  const { width, embedding } = model.shape.sequence
+  const reads = embedding === undefined ? { x: new Tensor([STEPS, width], new Float32Array(STEPS * width).fill(X)) } : { ids: new Array<number>(STEPS).fill(0) }
+  const { output, y } = await model.sequence(reads)
+  const made = y === undefined ? `output of the last ${show(output)}` : `y of the last ${show(y)}`
+  return `${STEPS} steps of ${embedding === undefined ? `x = ${X}` : 'id 0'}, ${model.engine.name} engine: ${made}`
 }
 
 function show ({ data, shape }: Tensor): string {

@@ -1,9 +1,9 @@
 import { basename } from 'node:path'
 
 const PYTORCH = 'a PyTorch file; safetensors.torch.save_file writes its state_dict as cellserve reads it (docs/models.md)'
-const KERAS = 'a Keras file; docs/models.md has the program that writes its weights as safetensors'
-const ONNX = 'an ONNX file; docs/models.md says how to write its weights as safetensors'
-const TENSORFLOW_JS = 'a TensorFlow.js model; docs/models.md has the program that writes its weights as safetensors'
+const KERAS = 'a Keras file; `cellserve import` makes a model of it (docs/importing.md)'
+const ONNX = 'an ONNX file; `cellserve import` makes a model of it (docs/importing.md)'
+const TENSORFLOW_JS = 'a TensorFlow.js model; `cellserve import` makes a model of it (docs/importing.md)'
 
 const BY_ENDING: ReadonlyArray<readonly [ending: string, what: string]> = [
   ['.pt', PYTORCH], ['.pth', PYTORCH],
