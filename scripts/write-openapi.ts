@@ -7,6 +7,7 @@ import { createService } from '../src/service.ts'
 const config = readConfig([], {})
 if (typeof config === 'string') throw new Error(config)
 const { app } = await createService(config, await chooseEngine('auto'))
-const document = (await app.inject('/openapi.json')).json<object>()
+const url = await app.listen({ host: '127.0.0.1', port: 0 })
+const document: unknown = await (await fetch(`${url}/openapi.json`)).json()
 await writeFile(new URL('../openapi/openapi.json', import.meta.url), `${JSON.stringify(document, null, 2)}\n`)
 await app.close()

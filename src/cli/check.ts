@@ -54,18 +54,25 @@ async function load (config: Config, report: (error: Error) => void): ReturnType
   }, say)
 }
 
-/** What the network answers to an x of this in every place. */
+/** What a first step reads: an x, or if there is none an h, of this in every place, or an id. */
 const X = 0.1
+const ID = 0
 const SHOWN = 4
 
-async function firstStep (model: Model): Promise<string> {
-  const { I, X: width, hIn, directions } = model.shape
-  if (directions === 2) {
-    const { output } = await model.sequence({ x: filled(1, width) })
-    return `x = ${X}: output ${show(output)}`
+async function firstStep ({ shape, step, sequence }: Model): Promise<string> {
+  const operation = shape.directions === 1 ? shape.step : shape.sequence
+  const { width, embedding } = operation
+  const read = embedding !== undefined ? `id ${ID}` : `${width > 0 ? 'x' : 'h_in'} = ${X}`
+  if (shape.directions === 2) {
+    const { output, y } = await sequence(embedding === undefined ? { x: filled(1, width) } : { ids: [ID] })
+    return `${read}: output ${show(output)}${showY(y)}`
   }
-  const { h_out: h } = await model.step(I > 0 ? { x: filled(I) } : { h_in: filled(hIn) })
-  return `${I > 0 ? 'x' : 'h_in'} = ${X}: h_out ${show(h)}`
+  const { h_out: h, y } = await step(embedding !== undefined ? { ids: ID } : width > 0 ? { x: filled(width) } : { h_in: filled(shape.hIn) })
+  return `${read}: h_out ${show(h)}${showY(y)}`
+}
+
+function showY (y: Tensor | undefined): string {
+  return y === undefined ? '' : `, y ${show(y)}`
 }
 
 function filled (...shape: number[]): Tensor {
@@ -77,13 +84,16 @@ function show ({ data }: Tensor): string {
 }
 
 function describe (model: Model, step: string): string {
-  const { name, cell: { kind, activation, gate }, shape: { layers, directions, I, X: width, Hi, Ho }, policy, unusedTensors, engine } = model
+  const { name, cell: { kind, activation, gate }, shape: { layers, directions, I, sequence, Hi, Ho }, policy, readout, unusedTensors, engine } = model
+  const { embedding, width } = sequence
   const gates = gate === 'sigmoid' ? 'sigmoid' : `hard sigmoid of slope ${gate.slope}`
   const rows = [
     ['cell', `${kind.toUpperCase()}, ${kind === 'rnn' ? '' : `${gates}, `}${activation}`],
-    ['sizes', `I = ${I}, Hi = ${Hi}, Ho = ${Ho}${width === I ? '' : `; x of a sequence: ${width}`}`],
+    ['sizes', `I = ${I}, Hi = ${Hi}, Ho = ${Ho}${embedding === undefined && width !== I ? `; x of a sequence: ${width}` : ''}`],
+    ...(embedding === undefined ? [] : [['input', `ids from 0 to ${embedding.vocabulary - 1}`]]),
     ['layers', `${layers}, ${count(directions, 'direction')}`],
     ['feedback', JSON.stringify(policy.options)],
+    ...(readout === undefined ? [] : [['readout', `${JSON.stringify(readout)}; K = ${sequence.y}`]]),
     ['unused', unusedTensors.join(', ') || 'no tensor'],
     ['weights', `${model.parameters} numbers, ${bytesOf(weightBytes(model))}`],
     ['first step', `${step} (${engine.name}, ${engine.backend})`]

@@ -14,6 +14,11 @@ export interface Command {
 }
 
 const COMMANDS: Readonly<Record<string, Command>> = {
+  import: {
+    usage: 'FILE [--name NAME] [--models DIR] [--layer NAME]',
+    summary: 'Write a model folder from a Keras, TensorFlow.js or ONNX file',
+    run: async (args, env) => await (await import('./import/import.ts')).runImport(args, env)
+  },
   check: {
     usage: 'FOLDER [--flag value ...]',
     summary: 'Load a folder of models as the service would, and say what is wrong with them',

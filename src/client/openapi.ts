@@ -197,6 +197,8 @@ export interface components {
         StepRequest: {
             /** @description The input: [B][I]. Left out if the network reads none. */
             x?: number[][];
+            /** @description In the place of x, for a model that begins with an embedding: [B], rows of its vocabulary. */
+            ids?: number[];
             /** @description What the cell reads as its h at the first step: [B][Hi]. In a sequence it takes the place of what the wiring would make; in a step it is zeros if left out. */
             h_in?: number[][];
             /** @description The first cell state of an LSTM: [B][Ho]. Zeros if left out. */
@@ -233,6 +235,8 @@ export interface components {
             h_out: number[][];
             /** @description The cell state of an LSTM: [B][Ho]. In a stack likewise. */
             c_out?: number[][];
+            /** @description The model's readout: [B][K]. Left out if it has none, or one that is made of more than the step's own h and c. */
+            y?: number[][];
         };
         /**
          * FieldError
@@ -300,6 +304,8 @@ export interface components {
         SequenceRequest: {
             /** @description The inputs: [B][T][I], whose rows may be ragged. Left out if the network reads none. */
             x?: number[][][];
+            /** @description In the place of x, for a model that begins with an embedding: [B][T], rows of its vocabulary. They may be ragged. */
+            ids?: number[][];
             /** @description What the cell reads as its h at the first step: [B][Hi]. In a sequence it takes the place of what the wiring would make; in a step it is zeros if left out. */
             h_in?: number[][];
             /** @description The first cell state of an LSTM: [B][Ho]. Zeros if left out. */
@@ -314,10 +320,10 @@ export interface components {
             context?: components["schemas"]["VectorsContext"] | components["schemas"]["SupportContext"] | components["schemas"]["VectorsSupportContext"] | unknown;
             /** @description Parts of the wiring to answer: `read`, `attention`, or the names of its lets. */
             parts?: string[];
-            /** @description Whether `output` and `parts` have every step (`true`, the default) or each row's last one alone. */
+            /** @description Whether `output`, `y` and `parts` have every step (`true`, the default) or each row's last one alone. */
             return_sequences?: boolean;
             /** @description The fields that the answer is to have; all if left out. */
-            fields?: ("output" | "h_out" | "c_out" | "h_next" | "parts")[];
+            fields?: ("output" | "y" | "h_out" | "c_out" | "h_next" | "parts")[];
         };
         /**
          * SequenceAnswer
@@ -326,6 +332,8 @@ export interface components {
         SequenceAnswer: {
             /** @description The last layer's h after every step: [B][T][Ho], both directions' side by side; with `return_sequences: false` [B][1][Ho]. */
             output?: number[][][];
+            /** @description The model's readout after every step: [B][T][K]; with `return_sequences: false` [B][1][K]. Left out if it has none. */
+            y?: number[][][];
             /** @description The output hidden state: [B][Ho]. In a stack each layer's and direction's, one after the other. */
             h_out?: number[][];
             /** @description The cell state of an LSTM: [B][Ho]. In a stack likewise. */
@@ -344,6 +352,8 @@ export interface components {
             t: number;
             /** @description The last layer's h after step t: [B][Ho]. */
             output?: number[][];
+            /** @description The model's readout after step t: [B][K]. */
+            y?: number[][];
             parts?: {
                 [key: string]: number[][];
             };
@@ -402,6 +412,30 @@ export interface components {
             slope?: number;
         };
         /**
+         * Input
+         * @description What stands in front of the cells, and makes their x.
+         */
+        Input: {
+            /** @description The tensor that requests bring `ids` for. */
+            embedding?: string;
+            /** @description How many ids there are, from 0 on. */
+            vocabulary?: number;
+            /** @description How many numbers of x requests bring, if they bring no ids. */
+            size?: number;
+            /** @description Width of the x that is made. */
+            width: number;
+        };
+        /**
+         * Readout
+         * @description What makes `y`.
+         */
+        Readout: {
+            /** @description Numbers of `y`. */
+            K: number;
+            /** @description Its layers, as config.json has them. */
+            layers: unknown[];
+        };
+        /**
          * Model
          * @description A served model.
          */
@@ -420,6 +454,8 @@ export interface components {
             } & {
                 [key: string]: unknown;
             };
+            input?: components["schemas"]["Input"];
+            readout?: components["schemas"]["Readout"];
             engine: {
                 name: string;
                 backend: string;
@@ -484,6 +520,8 @@ export type SequenceFailure = components['schemas']['SequenceFailure'];
 export type SequenceLine = components['schemas']['SequenceLine'];
 export type Sizes = components['schemas']['Sizes'];
 export type Cell = components['schemas']['Cell'];
+export type Input = components['schemas']['Input'];
+export type Readout = components['schemas']['Readout'];
 export type Model = components['schemas']['Model'];
 export type ModelList = components['schemas']['ModelList'];
 export type Health = components['schemas']['Health'];
@@ -931,7 +969,7 @@ export interface operations {
             query?: {
                 /** @description For a body of safetensors: feed the same x this many times. A JSON body has it as a field, and likewise those below. */
                 steps?: number;
-                /** @description For a body of safetensors: whether `output` and `parts` have every step, or each row's last one alone. */
+                /** @description For a body of safetensors: whether `output`, `y` and `parts` have every step, or each row's last one alone. */
                 return_sequences?: boolean;
                 /** @description For a body of safetensors: the parts to answer, with commas between them. */
                 parts?: string;
@@ -1193,7 +1231,7 @@ export interface operations {
             query?: {
                 /** @description For a body of safetensors: feed the same x this many times. A JSON body has it as a field, and likewise those below. */
                 steps?: number;
-                /** @description For a body of safetensors: whether `output` and `parts` have every step, or each row's last one alone. */
+                /** @description For a body of safetensors: whether `output`, `y` and `parts` have every step, or each row's last one alone. */
                 return_sequences?: boolean;
                 /** @description For a body of safetensors: the parts to answer, with commas between them. */
                 parts?: string;

@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import Type, { type Static } from 'typebox'
+import type { ModelInput } from '../model/input.ts'
 import type { Model } from '../model/model.ts'
 import type { Registry } from '../model/registry.ts'
 import { publish } from '../tensor/schema.ts'
@@ -25,6 +26,16 @@ const ModelDescription = Type.Object({
     policy: Type.String({ description: 'The name of the feedback policy.' }),
     context: Type.Unknown({ description: 'The JSON schema of the `context` that the policy needs from a sequence request.' })
   }, { additionalProperties: true, description: 'The feedback policy, with each of its options.' }),
+  input: Type.Optional(Type.Object({
+    embedding: Type.Optional(Type.String({ description: 'The tensor that requests bring `ids` for.' })),
+    vocabulary: Type.Optional(Type.Integer({ minimum: 1, description: 'How many ids there are, from 0 on.' })),
+    size: Type.Optional(Size('How many numbers of x requests bring, if they bring no ids.')),
+    width: Size('Width of the x that is made.')
+  }, { title: 'Input', description: 'What stands in front of the cells, and makes their x.' })),
+  readout: Type.Optional(Type.Object({
+    K: Size('Numbers of `y`.'),
+    layers: Type.Array(Type.Unknown(), { description: 'Its layers, as config.json has them.' })
+  }, { title: 'Readout', description: 'What makes `y`.' })),
   engine: Type.Object({ name: Type.String(), backend: Type.String() }),
   parameters: Type.Integer({ description: 'Number of trained parameters.' }),
   weight_bytes: Type.Integer({ description: 'Bytes of the weights, as float32.' }),
@@ -40,12 +51,14 @@ function describeCell ({ kind, activation, gate }: Model['cell']): Static<typeof
 
 /** `GET /models` and `GET /models/{model}`: what is served. */
 const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { registry }) => {
-  const describe = ({ name, shape: { I, Hi, Ho }, cell, policy, engine, parameters, unusedTensors }: Model): Static<typeof ModelDescription> => ({
+  const describe = ({ name, shape: { I, Hi, Ho, sequence }, cell, policy, input, readout, engine, parameters, unusedTensors }: Model): Static<typeof ModelDescription> => ({
     name,
     default: name === registry.defaultName,
     sizes: { I, Hi, Ho },
     cell: describeCell(cell),
     feedback: { ...policy.options, context: publish(policy.policy.context) },
+    ...(input !== undefined && { input: describeInput(input) }),
+    ...(readout !== undefined && { readout: { K: sequence.y, layers: Array.isArray(readout) ? readout : [readout] } }),
     engine,
     parameters,
     weight_bytes: parameters * Float32Array.BYTES_PER_ELEMENT,
@@ -70,6 +83,11 @@ const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { 
       response: { 200: ModelDescription, ...problems(401, 404, 429, 503) }
     }
   }, async ({ params }) => describe(registry.get(params.model)))
+}
+
+function describeInput (input: ModelInput): NonNullable<Static<typeof ModelDescription>['input']> {
+  const { width } = input
+  return input.kind === 'embedding' ? { embedding: input.name, vocabulary: input.vocabulary, width } : { size: input.linear.in, width }
 }
 
 export default routes

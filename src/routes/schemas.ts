@@ -1,7 +1,8 @@
-import Type, { type TSchema } from 'typebox'
+import Type, { type TSchema, type TUnsafe } from 'typebox'
 import { problem } from '../plugins/problem.ts'
 import { SAFETENSORS } from '../wire/safetensors.ts'
-import { TensorSchema } from '../tensor/schema.ts'
+import type { Ids } from '../model/request.ts'
+import { IntegersSchema, TensorSchema } from '../tensor/schema.ts'
 import { JSON_TYPE } from '../wire/json.ts'
 
 /** RFC 9457 problem details, as the errors plugin answers them. */
@@ -69,6 +70,11 @@ export function answers (schema: TSchema, description: string, more: Readonly<Re
 export const ModelParams = Type.Object({
   model: Type.String({ description: 'The model\'s name, as in GET /models.' })
 })
+
+/** What takes the place of x in a model that begins with an embedding. */
+export function IdsSchema (rank: 1 | 2, description: string): TUnsafe<Ids> {
+  return IntegersSchema<Ids>([0, 1, 2], rank, { description })
+}
 
 /** Where a request starts from. In a stack each has the vectors of all layers and directions, one after the other. */
 export const FirstState = {
