@@ -5,7 +5,7 @@ import { readReadout } from './model/policies/readout.ts'
 import { createModel, type Model, type ModelDeps } from './model/model.ts'
 import { directionsOf, sizesOf, type Layers } from './network/layers.ts'
 import { compile } from './tensor/schema.ts'
-import { ModelsError, readModels, type ModelFile } from './weights/folder.ts'
+import { asFault, ModelsError, readModels, type ModelFile } from './weights/folder.ts'
 import { listOf } from './weights/layouts/floats.ts'
 import { CellOptionsSchema } from './weights/layouts/options.ts'
 
@@ -22,27 +22,36 @@ const readConfig = compile(Type.Object({
  * Loads the models of a folder, each with its policy, onto the engine.
  *
  * @param warn is told, one line each, of files and tensors that someone may believe to be used and that are not.
- * @throws ModelsError at the first file that is wrong; the message names it.
+ * @throws ModelsError if a file is wrong, the first of them; the message names it.
  */
 export async function loadModels (directory: string, deps: ModelDeps, warn: (message: string) => void = () => {}): Promise<Model[]> {
+  const { models, faults: [fault] } = await loadAll(directory, deps, warn)
+  if (fault === undefined) return models
+  await closeModels(models)
+  throw fault
+}
+
+/**
+ * The same, whatever is wrong with some of them.
+ *
+ * @throws ModelsError if the folder cannot be read, or there is no model at all.
+ */
+export async function loadAll (directory: string, deps: ModelDeps, warn: (message: string) => void = () => {}): Promise<{ models: Model[], faults: ModelsError[] }> {
   const files = await readModels(directory, warn)
-  const loaded = await Promise.allSettled(files.map((file) => loadModel(file, deps)))
-  const models = loaded.filter((one) => one.status === 'fulfilled').map(({ value }) => value)
-  const failure = loaded.find((one) => one.status === 'rejected')
-  if (failure !== undefined) {
-    await closeModels(models)
-    throw failure.reason
-  }
+  const loaded = await Promise.all(files.map((file) => file instanceof ModelsError ? file : loadModel(file, deps).catch(asFault)))
+  const faults = loaded.filter((one) => one instanceof ModelsError)
+  const models = loaded.flatMap((one) => one instanceof ModelsError ? [] : [one])
   for (const { name, unusedTensors } of models) {
     if (unusedTensors.length > 0) warn(`model ${name}: nothing uses the tensors ${listOf(unusedTensors)} of its file`)
   }
-  return models
+  return { models, faults }
 }
 
 export async function closeModels (models: readonly Model[]): Promise<void> {
   await Promise.all(models.map((model) => model.close()))
 }
 
+/** @throws ModelsError */
 async function loadModel (file: ModelFile, deps: ModelDeps): Promise<Model> {
   const { name, version, config, folder, tensor, tensors, layers } = file
   try {

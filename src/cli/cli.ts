@@ -18,6 +18,11 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     usage: 'FILE [--name NAME] [--models DIR] [--layer NAME]',
     summary: 'Write a model folder from a Keras, TensorFlow.js or ONNX file',
     run: async (args, env) => await (await import('./import/import.ts')).runImport(args, env)
+  },
+  check: {
+    usage: 'FOLDER [--flag value ...]',
+    summary: 'Load a folder of models as the service would, and say what is wrong with them',
+    run: async (args, env) => await (await import('./check.ts')).runCheck(args, env)
   }
 }
 

@@ -50,15 +50,24 @@ const readCellOptions = compile(Type.Object({ cell: Type.Optional(CellOptionsSch
  * Reads every model of a folder, as `findPlaces` finds them.
  *
  * @param warn is told, one line each, of files that someone may believe to be served and that are not.
- * @throws ModelsError at the first file that is wrong, or if there is no model at all.
+ * @returns each model, or what is wrong with it.
+ * @throws ModelsError if the folder cannot be read, or there is no model at all.
  */
-export async function readModels (directory: string, warn: (message: string) => void = () => {}): Promise<ModelFile[]> {
-  const places = await findPlaces(directory, warn)
-  const models: ModelFile[] = []
-  for (const place of places) models.push(await readModel(place))
+export async function readModels (directory: string, warn: (message: string) => void = () => {}): Promise<Array<ModelFile | ModelsError>> {
+  const models: Array<ModelFile | ModelsError> = []
+  for (const place of await findPlaces(directory, warn)) {
+    models.push(place instanceof ModelsError ? place : await readModel(place).catch(asFault))
+  }
   return models
 }
 
+/** What is wrong with a model; another error is thrown on. */
+export function asFault (error: unknown): ModelsError {
+  if (error instanceof ModelsError) return error
+  throw error
+}
+
+/** @throws ModelsError */
 async function readModel ({ name, path, folder }: ModelPlace): Promise<ModelFile> {
   try {
     const { bytes, tensors } = await readSafetensors(path)

@@ -19,9 +19,10 @@ const EXTENSION = '.safetensors'
 export const MODEL = `model${EXTENSION}`
 const EXPECTED = `NAME${EXTENSION} or NAME/${MODEL}`
 
-/** What is found at a path: a model's place, and lines about files that someone may believe to be served and that are not. */
+/** What is found at a path: a model's place, or what is wrong there, and lines about files that someone may believe to be served and that are not. */
 interface Found {
   readonly place?: ModelPlace
+  readonly fault?: ModelsError
   readonly strangers: readonly string[]
 }
 
@@ -30,9 +31,10 @@ interface Found {
  * that itself holds `model.safetensors` and `config.json` is that of a single model, which is named after it.
  *
  * @param warn is told, one line each, of files that someone may believe to be served and that are not.
- * @throws ModelsError if a file of another format stands in a model's place, or there is no model at all.
+ * @returns each place, or what is wrong if a file of another format stands in one, or a second model of a name.
+ * @throws ModelsError if the folder cannot be read, or there is no model at all.
  */
-export async function findPlaces (directory: string, warn: (message: string) => void): Promise<ModelPlace[]> {
+export async function findPlaces (directory: string, warn: (message: string) => void): Promise<Array<ModelPlace | ModelsError>> {
   const { places, strangers } = await findModels(directory)
   if (places.length === 0) throw new ModelsError(`${directory}: has no model: expected ${EXPECTED}${strangers.length > 0 ? `; found ${strangers[0]}` : ''}`)
   for (const stranger of strangers.slice(0, MAX_STRANGERS)) warn(`not served: ${stranger}`)
@@ -41,27 +43,40 @@ export async function findPlaces (directory: string, warn: (message: string) => 
 }
 const MAX_STRANGERS = 12
 
-async function findModels (directory: string): Promise<{ places: ModelPlace[], strangers: string[] }> {
+async function findModels (directory: string): Promise<{ places: Array<ModelPlace | ModelsError>, strangers: string[] }> {
   const names = await listFolder(directory)
   const single = names.includes(MODEL) && names.includes(CONFIG)
   const others = single ? names.filter((name) => name !== MODEL && name !== CONFIG) : names
   const found = await Promise.all(others.map((name) => lookAt(join(directory, name))))
   const strangers = found.flatMap((each) => each.strangers)
-  const places = found.flatMap(({ place }) => place ?? [])
+  const all = found.flatMap(({ place, fault }) => place ?? fault ?? [])
   if (single) {
-    if (places.length > 0) throw new ModelsError(`${places[0].path}: is a second model in the folder of a single one, as ${directory} holds ${MODEL} and ${CONFIG}`)
-    return { places: [{ name: basename(resolve(directory)) || 'model', path: join(directory, MODEL), folder: directory }], strangers }
+    const second = (place: ModelPlace): ModelsError =>
+      new ModelsError(`${place.path}: is a second model in the folder of a single one, as ${directory} holds ${MODEL} and ${CONFIG}`)
+    const own: ModelPlace = { name: basename(resolve(directory)) || 'model', path: join(directory, MODEL), folder: directory }
+    return { places: [own, ...all.map((place) => place instanceof ModelsError ? place : second(place))], strangers }
   }
   const byName = new Map<string, ModelPlace>()
-  for (const place of places) {
+  const places = all.map((place) => {
+    if (place instanceof ModelsError) return place
     const twin = byName.get(place.name)
-    if (twin !== undefined) throw new ModelsError(`${twin.path} and ${place.path} are both named ${place.name}`)
+    if (twin !== undefined) return new ModelsError(`${twin.path} and ${place.path} are both named ${place.name}`)
     byName.set(place.name, place)
-  }
+    return place
+  })
   return { places, strangers }
 }
 
+/** What is at a path; what is wrong there is for others to throw, or to collect. */
 async function lookAt (path: string): Promise<Found> {
+  return await inspect(path).catch((error: unknown) => {
+    if (error instanceof ModelsError) return { fault: error, strangers: [] }
+    throw error
+  })
+}
+
+/** @throws ModelsError */
+async function inspect (path: string): Promise<Found> {
   const kind = await stat(path).then(kindOf, () => undefined)
   if (kind === 'a folder') return await lookInto(path)
   if (path.endsWith(EXTENSION)) return { place: { name: basename(path, EXTENSION), path, folder: undefined }, strangers: [] }

@@ -59,6 +59,18 @@ for (const name of readdirSync(FIXTURES).sort()) {
   })
 }
 
+test('the documentation has the options of these fixtures, whatever a file of Keras names its tensors', () => {
+  const [, section = ''] = /## Names of their own\n([^]*?)\n## /.exec(readFileSync('docs/models.md', 'utf8')) ?? []
+  const documented = [...section.matchAll(/^\| .* \| `(\{.*\})` \|$/gm)].map(([, cell]): object => JSON.parse(cell))
+  const fixtures = ['tensorflow1-lstm', 'haiku-lstm', 'haiku-rnn', 'onnx-lstm', 'onnx-gru', 'keras-lstm-sigmoid-tanh', 'keras-gru-sigmoid-tanh', 'equations-hx']
+  const expected = fixtures.map((name): object => {
+    const { cell } = JSON.parse(readFileSync(`${FIXTURES}/${name}/config.json`, 'utf8'))
+    if (!name.startsWith('keras')) return cell
+    return { ...cell, tensors: { weight_ih: 'kernel', weight_hh: 'recurrent_kernel', bias: 'bias' } }
+  })
+  assert.deepEqual(documented, expected)
+})
+
 test('layers.lstm of TensorFlow.js as it is made by default, with its hard sigmoid, answers the same', async (t) => {
   await setBackend('cpu')
   const random = createRandom(14)

@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { TestContext } from 'node:test'
+import { ModelsError, readModels as readAll, type ModelFile } from '../../src/weights/folder.ts'
 import { customLstm, f32, writeSafetensors } from './safetensors.ts'
 
 /** A models folder with these files, by their paths in it. It is removed after the test. */
@@ -23,4 +24,12 @@ export async function overflowingModels (t: Pick<TestContext, 'after'>): Promise
       'input_linear.weight': f32([12, 2], new Array(24).fill(4))
     })
   })
+}
+
+/** The models of a folder; what is wrong with the first of them that cannot be read is thrown. */
+export async function readModels (directory: string, warn?: (message: string) => void): Promise<ModelFile[]> {
+  const models = await readAll(directory, warn)
+  const fault = models.find((model) => model instanceof ModelsError)
+  if (fault !== undefined) throw fault
+  return models.flatMap((model) => model instanceof ModelsError ? [] : [model])
 }

@@ -5,8 +5,8 @@ import { mkdir, symlink } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { ModelsError, readModels } from '../../src/weights/folder.ts'
-import { writeModels } from '../support/models.ts'
+import { ModelsError } from '../../src/weights/folder.ts'
+import { readModels, writeModels } from '../support/models.ts'
 import { customLstm, f32, under, writeSafetensors } from '../support/safetensors.ts'
 
 const CELL = writeSafetensors(customLstm(2, 6, 3))

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import type { Layers } from '../../../src/network/layers.ts'
 import { nodeWidth, type Node } from '../../../src/network/network.ts'
 import type { Tensor } from '../../../src/tensor/tensor.ts'
-import { readModels } from '../../../src/weights/folder.ts'
+import { readModels } from '../../support/models.ts'
 import { readCase, TORCH_FIXTURES, torchFixtures, type TorchCase } from '../../support/torch-fixtures.ts'
 
 const TOLERANCE = 2e-6

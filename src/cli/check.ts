@@ -1,0 +1,127 @@
+import { ConfigError } from '../config/config-error.ts'
+import { readConfig, type Config } from '../config/settings.ts'
+import { chooseEngine } from '../engine/choose.ts'
+import { closeModels, loadAll } from '../load.ts'
+import type { Model } from '../model/model.ts'
+import { createRegistry } from '../model/registry.ts'
+import { createAdmission } from '../scheduler/admission.ts'
+import { createScheduler } from '../scheduler/scheduler.ts'
+import { Tensor } from '../tensor/tensor.ts'
+
+/**
+ * `cellserve check`: loads a folder as the service would with these flags, and says what each model is and how it takes a first
+ * step. Every fault is a line of standard error.
+ *
+ * @returns 1 if there is a fault.
+ * @throws ConfigError
+ * @throws ModelsError if the folder cannot be read, or has no model.
+ */
+export async function runCheck ([folder, ...flags]: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+  if (folder === undefined || folder.startsWith('-')) throw new ConfigError(`check: expected a FOLDER, got ${folder ?? 'none'}`)
+  const config = readConfig([...flags, '--models', folder], env)
+  if (typeof config === 'string') throw new ConfigError(`check: --${config} is for the service`)
+  const faults: string[] = []
+  const { models, faults: broken } = await load(config, (error) => faults.push(error.message))
+  faults.push(...broken.map(({ message }) => message))
+  try {
+    // A model that is named, and broken, is no further fault.
+    if (broken.length === 0 || config['default-model'] === undefined) faults.push(...faultOf(() => createRegistry(models, config['default-model'])))
+    for (const model of models) {
+      const step = await firstStep(model).catch((error: unknown) => {
+        faults.push(`model ${model.name}: its first step: ${messageOf(error)}`)
+        return 'none'
+      })
+      process.stdout.write(describe(model, step))
+    }
+  } finally {
+    await closeModels(models)
+  }
+  process.stdout.write(`${count(models.length, 'model')}, ${bytesOf(models.reduce((sum, model) => sum + weightBytes(model), 0))} of weights, ${count(faults.length, 'fault')}\n`)
+  for (const fault of faults) process.stderr.write(`cellserve: ${fault}\n`)
+  return faults.length === 0 ? 0 : 1
+}
+
+async function load (config: Config, report: (error: Error) => void): ReturnType<typeof loadAll> {
+  const say = (message: string): void => { process.stdout.write(`warning: ${message}\n`) }
+  return await loadAll(config.models, {
+    engine: await chooseEngine(config.engine, { threads: config.threads, isa: config.isa, warn: say }),
+    maxSteps: config['max-steps'],
+    batchRows: config['batch-rows'],
+    maxWork: config['max-work'],
+    admission: createAdmission(config['max-rows'], config['max-bytes']),
+    scheduler: createScheduler({ computed () {}, began () {}, queued () {} }),
+    hosting: { timeout: config['feedback-timeout'], memory: config['feedback-memory'], report }
+  }, say)
+}
+
+/** What a first step reads: an x, or if there is none an h, of this in every place, or an id. */
+const X = 0.1
+const ID = 0
+const SHOWN = 4
+
+async function firstStep ({ shape, step, sequence }: Model): Promise<string> {
+  const operation = shape.directions === 1 ? shape.step : shape.sequence
+  const { width, embedding } = operation
+  const read = embedding !== undefined ? `id ${ID}` : `${width > 0 ? 'x' : 'h_in'} = ${X}`
+  if (shape.directions === 2) {
+    const { output, y } = await sequence(embedding === undefined ? { x: filled(1, width) } : { ids: [ID] })
+    return `${read}: output ${show(output)}${showY(y)}`
+  }
+  const { h_out: h, y } = await step(embedding !== undefined ? { ids: ID } : width > 0 ? { x: filled(width) } : { h_in: filled(shape.hIn) })
+  return `${read}: h_out ${show(h)}${showY(y)}`
+}
+
+function showY (y: Tensor | undefined): string {
+  return y === undefined ? '' : `, y ${show(y)}`
+}
+
+function filled (...shape: number[]): Tensor {
+  return new Tensor(shape, new Float32Array(shape.reduce((a, b) => a * b)).fill(X))
+}
+
+function show ({ data }: Tensor): string {
+  return `[${[...data.subarray(0, SHOWN)].map((value) => value.toFixed(6)).join(', ')}${data.length > SHOWN ? ', ...' : ''}]`
+}
+
+function describe (model: Model, step: string): string {
+  const { name, cell: { kind, activation, gate }, shape: { layers, directions, I, sequence, Hi, Ho }, policy, readout, unusedTensors, engine } = model
+  const { embedding, width } = sequence
+  const gates = gate === 'sigmoid' ? 'sigmoid' : `hard sigmoid of slope ${gate.slope}`
+  const rows = [
+    ['cell', `${kind.toUpperCase()}, ${kind === 'rnn' ? '' : `${gates}, `}${activation}`],
+    ['sizes', `I = ${I}, Hi = ${Hi}, Ho = ${Ho}${embedding === undefined && width !== I ? `; x of a sequence: ${width}` : ''}`],
+    ...(embedding === undefined ? [] : [['input', `ids from 0 to ${embedding.vocabulary - 1}`]]),
+    ['layers', `${layers}, ${count(directions, 'direction')}`],
+    ['feedback', JSON.stringify(policy.options)],
+    ...(readout === undefined ? [] : [['readout', `${JSON.stringify(readout)}; K = ${sequence.y}`]]),
+    ['unused', unusedTensors.join(', ') || 'no tensor'],
+    ['weights', `${model.parameters} numbers, ${bytesOf(weightBytes(model))}`],
+    ['first step', `${step} (${engine.name}, ${engine.backend})`]
+  ]
+  return [name, ...rows.map(([title, text]) => `  ${title.padEnd(10)}  ${text}`), '', ''].join('\n')
+}
+
+function weightBytes ({ parameters }: Model): number {
+  return parameters * Float32Array.BYTES_PER_ELEMENT
+}
+
+function bytesOf (bytes: number): string {
+  return bytes < 2 ** 20 ? `${bytes} bytes` : `${(bytes / 2 ** 20).toFixed(1)} MiB`
+}
+
+function count (number: number, thing: string): string {
+  return `${number} ${thing}${number === 1 ? '' : 's'}`
+}
+
+function faultOf (work: () => unknown): string[] {
+  try {
+    work()
+    return []
+  } catch (error) {
+    return [messageOf(error)]
+  }
+}
+
+function messageOf (error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

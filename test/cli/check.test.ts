@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { writeModels } from '../support/models.ts'
+import { run } from '../support/process.ts'
+import { customLstm, f32, under, writeSafetensors } from '../support/safetensors.ts'
+
+const CELL = writeSafetensors(customLstm(2, 2, 2))
+
+test('check says what each model is, and exits with 0 if nothing is wrong', async (t) => {
+  const { code, stdout, stderr } = await run(t, 'check', 'models', '--engine', 'auto').ended
+  assert.deepEqual([code, stderr], [0, ''])
+  assert.match(stdout, /^custom-lstm\n {2}cell {8}LSTM, sigmoid, tanh\n {2}sizes {7}I = 2, Hi = 6, Ho = 3\n {2}layers {6}1, 1 direction\n {2}feedback {4}\{"policy":"repeat"\}\n {2}unused {6}no tensor\n {2}weights {5}120 numbers, 480 bytes\n {2}first step {2}x = 0\.1: h_out \[-?0\.\d{6}, -?0\.\d{6}, -?0\.\d{6}\] \(/)
+  assert.match(stdout, /\nmatching-networks\n[^]*\nsymmetric\n/)
+  assert.match(stdout, /\n3 models, \d+ bytes of weights, 0 faults\n$/)
+})
+
+test('check finds every fault, not the first alone, and exits with 1', async (t) => {
+  const folder = await writeModels(t, {
+    'a/model.safetensors': CELL,
+    'a/config.json': '{"cell": {"kind": "lstn"}}',
+    'b.safetensors': 'not a file of tensors',
+    'c/model.keras': '',
+    'd/model.safetensors': CELL,
+    'd/config.json': '{"feedback": {"policy": "projection", "weight": "p"}}',
+    'e/model.safetensors': writeSafetensors({ ...under('lstm', customLstm(1, 1, 1)), 'head.weight': f32([1], [1]) }),
+    'e/config.json': '{"default": true, "cell": {"recurrent_activation": "hard_sigmoid"}}',
+    'f/model.safetensors': CELL,
+    'f/config.json': '{"default": true}',
+    'f.safetensors': CELL,
+    'g.pt': ''
+  })
+  const { code, stdout, stderr } = await run(t, 'check', folder).ended
+  assert.equal(code, 1)
+  const faults = [
+    /^cellserve: a\/config\.json: \/cell\/kind: expected one of lstm, gru, rnn, got the string "lstn"$/,
+    /^cellserve: b\.safetensors: declares a header of \d+ bytes/,
+    /^cellserve: c\/model\.keras: is a Keras file; /,
+    /^cellserve: d\/config\.json: \/feedback\/weight: tensor p: is missing; /,
+    /^cellserve: f\/model\.safetensors and f\.safetensors are both named f$/,
+    /^cellserve: several models say that they are the default: e, f$/
+  ]
+  const lines = stderr.replaceAll(`${folder}/`, '').trimEnd().split('\n')
+  assert.equal(lines.length, faults.length, stderr)
+  faults.forEach((fault, i) => assert.match(lines[i], fault))
+  assert.match(stdout, /warning: not served: .*g\.pt is a PyTorch file/)
+  assert.match(stdout, /\ne\n {2}cell {8}LSTM, hard sigmoid of slope 0\.2, tanh\n[^]* {2}unused {6}head\.weight\n/)
+  assert.match(stdout, /\n2 models, 256 bytes of weights, 6 faults\n$/)
+})
+
+test('check loads with the flags and the settings of the service, and tells what takes no first step', async (t) => {
+  const folder = await writeModels(t, {
+    'a.safetensors': CELL,
+    'both.safetensors': writeSafetensors(Object.fromEntries(['', '_reverse'].flatMap((end) => [[`weight_ih_l0${end}`, f32([1, 2], [1, 2])], [`weight_hh_l0${end}`, f32([1, 1], [1])]]))),
+    'no-x.safetensors': writeSafetensors({ weight_hh: f32([1, 1], [1]) })
+  })
+  const { code, stdout, stderr } = await run(t, 'check', folder, '--default-model', 'z', '--engine', 'tfjs').ended
+  assert.deepEqual([code, stderr], [1, 'cellserve: the default model z is not there; the models are a, both, no-x\n'])
+  assert.match(stdout, /\nboth\n {2}cell {8}RNN, tanh\n[^]* {2}layers {6}1, 2 directions\n[^]* {2}first step {2}x = 0\.1: output \[0\.291313, 0\.291313\] \(tfjs, /)
+  assert.match(stdout, /\nno-x\n[^]* {2}first step {2}h_in = 0\.1: h_out \[0\.099668\] \(/)
+  const overflowing = await writeModels(t, { 'o.safetensors': writeSafetensors({ weight_ih: f32([1, 2], [3e38, 3e38]), weight_hh: f32([1, 1], [1]), bias_ih: f32([1], [3.4e38]) }) })
+  const other = await run(t, 'check', overflowing).ended
+  assert.equal(other.code, 1)
+  assert.match(other.stderr, /^cellserve: model o: its first step: .*overflows float32/)
+})
+
+for (const [what, args, message] of [
+  ['no folder', [], /^cellserve: check: expected a FOLDER, got none\n/],
+  ['a flag in its place', ['--help'], /^cellserve: check: expected a FOLDER, got --help\n/],
+  ['a flag that there is not', ['models', '--port', 'x'], /^cellserve: --port: /],
+  ['a folder that is not there', ['no/such'], /^cellserve: no\/such: cannot be read: /],
+  ['an empty folder', ['test/cli'], /^cellserve: test\/cli: has no model: expected /]
+] as const) {
+  test(`check of ${what} exits with 1 and a line that says so`, async (t) => {
+    const { code, stdout, stderr } = await run(t, 'check', ...args).ended
+    assert.deepEqual([code, stdout], [1, ''])
+    assert.match(stderr, message)
+  })
+}
+
+test('--help lists the programs beside the service', async (t) => {
+  const { code, stdout } = await run(t, '--help').ended
+  assert.equal(code, 0)
+  assert.match(stdout, /\n {2}cellserve check FOLDER \[--flag value \.\.\.\] +Load a folder of models/)
+})
