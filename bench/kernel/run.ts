@@ -12,9 +12,10 @@ import { cpus } from 'node:os'
 import { usableCores } from '../../src/engine/cores.ts'
 import { createNativeEngine } from '../../src/engine/native.ts'
 import { createLimits, type Limits } from './limits.ts'
+import { networkShapes } from './networks.ts'
 import { pythonSides } from './python.ts'
-import { report, type Measured, type MeasuredRead } from './report.ts'
-import { engineSides, type ReadShape, type Shape } from './sides.ts'
+import { report, type Measured, type Rounds } from './report.ts'
+import { engineSides, type ReadShape, type Shape, type Side } from './sides.ts'
 
 const SQUARE = [[1, 64], [1, 256], [1, 512], [1, 1024], [8, 64], [8, 256], [32, 256], [32, 512], [64, 1024]]
 const quick = process.argv.includes('--quick')
@@ -27,44 +28,49 @@ const shapes = [1, 64].flatMap((steps): Shape[] => [
 ])
 const readShapes = [[64, 256, 256], [8, 64, 512], [64, 1024, 256]].flatMap(([rows, supports, width]): ReadShape[] =>
   [false, true].map((own) => ({ rows, supports, width, own })))
-const python = await pythonSides()
+const cores = usableCores()
+const python = await pythonSides(1)
+const threaded = cores > 1 ? await pythonSides(cores) : undefined
 const sides = [...await engineSides(), ...python.sides]
 const limits = createLimits()
-const cores = usableCores()
+
+/** One time of each side that can do the shape. */
+async function round (shape: Parameters<Side['measure']>[0], by: readonly Side[] = sides): Promise<Record<string, number>> {
+  const row: Record<string, number> = {}
+  for (const side of by) {
+    const time = await side.measure(shape, ms)
+    if (time !== undefined) row[side.name] = time
+  }
+  return row
+}
+
+async function measureAll<S extends Parameters<Side['measure']>[0]> (shapes: readonly S[], by: readonly Side[]): Promise<Array<Rounds<S>>> {
+  const all: Array<Rounds<S>> = []
+  for (const shape of shapes) {
+    const us: Array<Record<string, number>> = []
+    for (let n = 0; n < rounds; n++) us.push(await round(shape, by))
+    all.push({ shape, us })
+    console.log(`${JSON.stringify(shape)} ${JSON.stringify(us[0])}`)
+  }
+  return all
+}
 
 const measured: Measured[] = []
 for (const shape of shapes) {
   const weightBytes = 4 * 4 * shape.Ho * (shape.I + shape.Hi + 1)
   const us: Array<Record<string, number>> = []
   const bounds: Array<{ one: Limits, all: Limits }> = []
-  for (let round = 0; round < rounds; round++) {
-    const row: Record<string, number> = {}
+  for (let n = 0; n < rounds; n++) {
     if (limits !== undefined) bounds.push({ one: limits(weightBytes), all: limits(weightBytes, cores) })
-    for (const side of sides) {
-      const time = await side.measure(shape, ms)
-      if (time !== undefined) row[side.name] = time
-    }
-    us.push(row)
+    us.push(await round(shape))
   }
   measured.push({ shape, us, bounds })
   console.log(`${JSON.stringify(shape)} ${JSON.stringify(us[0])}`)
 }
-
-const reads: MeasuredRead[] = []
-for (const shape of readShapes) {
-  const us: Array<Record<string, number>> = []
-  for (let round = 0; round < rounds; round++) {
-    const row: Record<string, number> = {}
-    for (const side of sides) {
-      const time = await side.measureRead(shape, ms)
-      if (time !== undefined) row[side.name] = time
-    }
-    us.push(row)
-  }
-  reads.push({ shape, us })
-  console.log(`${JSON.stringify(shape)} ${JSON.stringify(us[0])}`)
-}
+const reads = await measureAll(readShapes, sides)
+const networks = await measureAll(networkShapes, [...sides, ...threaded?.sides ?? []])
 python.stop()
+threaded?.stop()
 
 const machine = {
   CPU: cpus()[0]?.model ?? 'unknown',
@@ -73,10 +79,10 @@ const machine = {
   'Node.js': process.versions.node,
   ...python.versions
 }
-const text = report(measured, reads, machine)
+const text = report(measured, reads, networks, machine)
 console.log(`\n${text}`)
 if (!quick) {
   const at = (name: string): URL => new URL(`../results/${name}`, import.meta.url)
   writeFileSync(at('kernel.md'), text)
-  writeFileSync(at('kernel.json'), JSON.stringify({ machine, measured, reads }, null, 1) + '\n')
+  writeFileSync(at('kernel.json'), JSON.stringify({ machine, measured, reads, networks }, null, 1) + '\n')
 }
