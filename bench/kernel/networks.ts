@@ -1,7 +1,7 @@
 import type { Engine } from '../../src/engine/engine.ts'
 import { createCell, GATES, type CellKind } from '../../src/network/cell.ts'
 import type { Layers } from '../../src/network/layers.ts'
-import type { Node } from '../../src/network/network.ts'
+import { bareCell, type Node } from '../../src/network/network.ts'
 import { createModel, type Model } from '../../src/model/model.ts'
 import { createPolicy, type PolicyOptions } from '../../src/model/policies/policies.ts'
 import type { PolicySetting } from '../../src/model/policies/policy.ts'
@@ -16,35 +16,51 @@ export interface NetworkShape {
   readonly steps: number
 }
 
-/** What a network is called in the report, its cells, and one request to it. */
+interface Measured {
+  /** What the report calls it. */
+  readonly title: string
+  /** Makes the network on an engine; what it returns takes the rows through the steps. */
+  create (engine: Engine, rows: number, steps: number): Promise<() => unknown>
+}
+
 const NETWORKS = {
   bidirectional: {
     title: 'nn.LSTM(256, 256, 2, bidirectional)',
-    create: async (engine: Engine) => await serve(engine, stack('lstm', 2, 256, [256, 512])),
-    call: sequence(256)
+    async create (engine, rows, steps) {
+      const model = await serve(engine, layersOf('lstm', 2, 256, [256, 512]))
+      const x = random(rows, steps, 256)
+      return async () => await model.sequence({ x })
+    }
   },
   gru: {
-    title: 'nn.GRU(256, 256)',
-    create: async (engine: Engine) => await serve(engine, stack('gru', 1, 256, [256])),
-    call: sequence(256)
+    title: 'nn.GRU(256, 256), the engine alone',
+    async create (engine, rows, steps) {
+      const [[{ cell }]] = layersOf('gru', 1, 256, [256]).nodes
+      const batch = engine.load(bareCell(cell)).batch(0, rows)
+      batch.states[0].set(random(rows, 256).data)
+      batch.input(0, steps * rows * 256).set(random(steps, rows, 256).data)
+      batch.output(0, steps * rows * 256)
+      const options = { repeated: 0, asked: 0, attention: 0 }
+      return () => batch.advance(rows, steps, options)
+    }
   },
   stack: {
     title: 'a step of three LSTM layers of 128',
-    create: async (engine: Engine) => await serve(engine, stack('lstm', 1, 128, [128, 128, 128])),
-    call (model: Model, rows: number): () => Promise<unknown> {
+    async create (engine, rows) {
+      const model = await serve(engine, layersOf('lstm', 1, 128, [128, 128, 128]))
       const [x, hIn, cIn] = [random(rows, 128), random(rows, 3 * 128), random(rows, 3 * 128)]
       return async () => await model.step({ x, h_in: hIn, c_in: cIn })
     }
   },
   decoder: {
     title: 'fairseq\'s decoder, a layer of 512, 32 sources',
-    create: async (engine: Engine) => await serve(engine, stack('lstm', 1, 512, [1024]), FAIRSEQ, { query: random(512, 512), out: random(512, 1024) }),
-    call (model: Model, rows: number, steps: number): () => Promise<unknown> {
+    async create (engine, rows, steps) {
+      const model = await serve(engine, layersOf('lstm', 1, 512, [1024]), FAIRSEQ, { query: random(512, 512), out: random(512, 1024) })
       const [x, hIn, cIn, support] = [random(rows, steps, 512), random(rows, 512), random(rows, 512), random(rows, 32, 512)]
       return async () => await model.sequence({ x, h_in: hIn, c_in: cIn, context: { support }, parts: ['attentional'] })
     }
   }
-} as const
+} satisfies Readonly<Record<string, Measured>>
 
 /** Its read is made from the decoder's h, and what is made from both feeds the next step beside its x. */
 const FAIRSEQ: PolicyOptions = {
@@ -64,10 +80,9 @@ export const networkShapes: readonly NetworkShape[] = [
 
 export const titleOf = ({ network }: NetworkShape): string => NETWORKS[network].title
 
-/** Makes the network on an engine; what it returns takes one request through model, scheduler and engine. */
-export async function createNetworkCall (engine: Engine, { network, rows, steps }: NetworkShape): Promise<() => Promise<unknown>> {
-  const { create, call } = NETWORKS[network]
-  return call(await create(engine), rows, steps)
+export async function createNetworkCall (engine: Engine, { network, rows, steps }: NetworkShape): Promise<() => unknown> {
+  const { create }: Measured = NETWORKS[network]
+  return await create(engine, rows, steps)
 }
 
 function random (...shape: number[]): Tensor {
@@ -76,15 +91,8 @@ function random (...shape: number[]): Tensor {
   return new Tensor(shape, Float32Array.from({ length: size }, () => (Math.random() * 2 - 1) * scale))
 }
 
-function sequence (I: number) {
-  return (model: Model, rows: number, steps: number): () => Promise<unknown> => {
-    const x = random(rows, steps, I)
-    return async () => await model.sequence({ x })
-  }
-}
-
 /** Layers of `Ho` units, each of whose cells reads an x of its own width. */
-function stack (kind: CellKind, directions: 1 | 2, Ho: number, widths: readonly number[]): Layers {
+function layersOf (kind: CellKind, directions: 1 | 2, Ho: number, widths: readonly number[]): Layers {
   const node = (I: number): Node => {
     const weights = (width: number): Float32Array => random(GATES[kind] * Ho, width).data
     return { cell: createCell({ kind, sizes: { I, Hi: Ho, Ho }, weightIh: weights(I), weightHh: weights(Ho), biasIh: weights(1), biasHh: weights(1) }) }

@@ -13,11 +13,23 @@ export interface Measured extends Rounds<Shape> {
   readonly bounds: ReadonlyArray<{ readonly one: Limits, readonly all: Limits }>
 }
 
-/** The measurements as Markdown: times, ratios, and the distance to the machine's limits. */
-export function report (measured: readonly Measured[], reads: ReadonlyArray<Rounds<ReadShape>>, networks: ReadonlyArray<Rounds<NetworkShape>>,
-  machine: Readonly<Record<string, string>>): string {
-  const parts = ['# Kernel benchmark', 'Made by `npm run bench:kernel`. ' +
-    Object.entries(machine).map(([name, value]) => `${name}: ${value}`).join('; ') + '.']
+type Machine = Readonly<Record<string, string>>
+
+const heading = (title: string, command: string, machine: Machine): string[] =>
+  [`# ${title}`, `Made by \`npm run bench:kernel -- ${command}\`. ${Object.entries(machine).map(([name, value]) => `${name}: ${value}`).join('; ')}.`]
+
+/** Attention reads and networks as Markdown: times and ratios. */
+export function reportNetworks (reads: ReadonlyArray<Rounds<ReadShape>>, networks: ReadonlyArray<Rounds<NetworkShape>>, machine: Machine): string {
+  return [
+    ...heading('Networks benchmark', 'networks', machine),
+    '## An attention read: microseconds, and how many times faster is native, on one thread', tableOfReads(reads),
+    '## Networks: microseconds a step, through model and scheduler if nothing else is said', tableOfNetworks(networks)
+  ].join('\n\n') + '\n'
+}
+
+/** Cells as Markdown: times, ratios, and the distance to the machine's limits. */
+export function reportCells (measured: readonly Measured[], machine: Machine): string {
+  const parts = heading('Kernel benchmark', 'cells', machine)
   for (const steps of [1, 64]) {
     const here = measured.filter(({ shape }) => shape.steps === steps)
     const names = namesOf(here)
@@ -40,8 +52,6 @@ export function report (measured: readonly Measured[], reads: ReadonlyArray<Roun
           times(median(m.bounds.map(({ one, all }) => all.readGBs / one.readGBs)))])))
     }
   }
-  parts.push('## An attention read: microseconds, and how many times faster is native, on one thread', tableOfReads(reads),
-    '## Networks, through model and scheduler: microseconds a step', tableOfNetworks(networks))
   return parts.join('\n\n') + '\n'
 }
 
