@@ -15,6 +15,6 @@ test('who refuses first: a drain, then a missing key, then an overload', async (
   assert.equal(await step('correct-horse'), 200)
   const drained = app.drain(1000)
   const { status, body } = await request.post('/step').send({ x: [1, 2] })
-  assert.deepEqual([status, body.detail], [503, 'this server is shutting down; another one may answer'])
+  assert.deepEqual([status, body.detail], [503, 'the server is shutting down; another replica may answer'])
   await drained
 })

@@ -5,14 +5,15 @@ import { partsOf, type Feed } from '../network/feed.ts'
 import type { Stage } from '../network/network.ts'
 import { findSlice } from '../network/state.ts'
 import { States } from '../network/states.ts'
-import type { Call } from '../scheduler/cancellation.ts'
 import type { OutputWindow } from '../scheduler/output-window.ts'
 import type { StageQueue } from '../scheduler/stage-queue.ts'
 import type { Kept, Pass, Sink, Stream, Task } from '../scheduler/task.ts'
+import type { Call } from './call.ts'
 import type { Context } from './context.ts'
-import type { Shape } from './network.ts'
+import { FORWARD, type Operation, type Shape } from './network.ts'
 import type { HostedRequest, OpenHost, Policy } from './policies/policy.ts'
 import { expandState, type Outline, type SequenceRequest, type StepRequest } from './request.ts'
+import { stepsOf, vectorAt } from './steps.ts'
 
 /** A task made from a request, and the tensors that its answer is made from. */
 export interface Served {
@@ -21,6 +22,8 @@ export interface Served {
   readonly states: readonly States[]
   /** `[B, entries, D * Ho]`, if outputs are kept. */
   readonly output: Kept | undefined
+  /** `[B, entries, K]`, if y is. */
+  readonly y: Kept | undefined
   readonly parts: ReadonlyMap<string, KeptPart>
   /** The slices of the states that are `h_next`, if the server knows it once the task is done. */
   readonly next: 'h' | 'h_in' | undefined
@@ -43,8 +46,10 @@ export function serveStep (queue: StageQueue, shape: Shape, request: StepRequest
     if (!carriesH(queue.program, shape)) throw unprocessable('/h_0', 'a step reads it in a GRU whose Hi differs from its Ho alone')
     states[0].set('c0', expandState(request.h_0, 'h_0', rows, shape.Ho, 'Ho'))
   }
-  const pass: Pass = { queue, state: states[0].data, inputs: [xStream(request, outline)], sinks: [], peek: false }
-  return { task: { rows, lengths, passes: [pass], call }, states, output: undefined, parts: new Map(), next: undefined, dispose () {} }
+  const y = keepY(shape.step, shape, outline, 1)
+  const inputs = queue.program.inputs.map(() => stepsOf(request, outline, shape.step))
+  const pass: Pass = { queue, state: states[0].data, inputs, sinks: ySinks(y, queue.program), peek: false }
+  return { task: { rows, lengths, passes: [pass], call }, states, output: undefined, y, parts: new Map(), next: undefined, dispose () {} }
 }
 
 /** What a sequence needs beside its request. */
@@ -57,6 +62,8 @@ export interface SequenceSetting {
   readonly context: Context
   /** How many steps of output are kept; 0 if none. */
   readonly entries: number
+  /** How many of y; one is the last. */
+  readonly yEntries: number
   /** How many entries of each part are kept; one is the last. */
   readonly partEntries: number
   readonly window?: OutputWindow | undefined
@@ -69,22 +76,30 @@ export function serveSequence (request: SequenceRequest, outline: Outline, setti
   const programs = queues.map(({ program }) => program)
   const states = programs.map(({ state }) => new States(state, rows))
   setStates(states, programs, shape, request, rows)
-  setFirst(states[0], programs[0], shape, policy, request, outline)
+  const x = stepsOf(request, outline, shape.sequence)
+  setFirst(states[0], programs[0], shape, policy, request, rows, x)
 
   const parts = keepParts(request.parts ?? [], programs[0], context, rows, setting.partEntries)
-  const outputs = keepOutputs(shape, outline, setting.entries)
+  const outputs = keepOutputs(programs, shape, outline, setting.entries)
+  const y = keepY(shape.sequence, shape, outline, setting.yEntries)
   const next = nextOf(programs[0], shape, policy, context)
   const memory = context.support === undefined ? undefined : network.remember(0, context.support.data, context.support.counts)
-  const host = policy.host === undefined ? undefined : openHost(policy.host, request, outline, states[0], call)
+  const host = policy.host === undefined ? undefined : openHost(policy.host, request, outline, states[0], x, shape.sequence.width, call)
   const passes = queues.map((queue, i): Pass => {
     const { program } = queue
-    const base = { queue, state: states[i].data, sinks: outputSinks(outputs, shape, i) }
-    // The stages after the first layer's read the outputs of the layer before.
-    if (i > 0) return { ...base, inputs: i < shape.directions ? [xStream(request, outline)] : [keptStream(outputs[Math.floor(i / shape.directions) - 1])], peek: false }
+    const layer = Math.floor(i / shape.directions)
+    const sinks = [...outputSinks(outputs, programs, shape, i), ...ySinks(y, program)]
+    const inputs = program.inputs.map(({ name }): Stream => {
+      if (name === 'x') return x
+      if (name === 'vectors') return vectorsOf(context)
+      // What this layer has written forwards, or what the layer before has written.
+      return keptStream(outputs[name === FORWARD ? layer : layer - 1])
+    })
+    const base = { queue, state: states[i].data, inputs, sinks }
+    if (i > 0) return { ...base, peek: false }
     return {
       ...base,
-      sinks: [...base.sinks, ...partSinks(parts, program)],
-      inputs: program.inputs.map(({ name }) => name === 'vectors' ? vectorsOf(context) : xStream(request, outline)),
+      sinks: [...sinks, ...partSinks(parts, program)],
       memory,
       attention: parts.get('attention')?.kept,
       start: startOf(program, policy, request.h_in !== undefined),
@@ -96,6 +111,7 @@ export function serveSequence (request: SequenceRequest, outline: Outline, setti
     task: { rows, lengths, passes, call, window },
     states,
     output: outputs.at(-1),
+    y,
     parts,
     get next () { return host?.next === false ? undefined : next },
     dispose () {
@@ -126,8 +142,7 @@ function madeUp ({ layers, directions }: Shape, size: string): string {
 }
 
 /** Puts what the first feed sees in the state: h_0, or x if the wiring starts from that. */
-function setFirst (states: States, program: Program, shape: Shape, { initial, wiring }: Policy, request: SequenceRequest, outline: Outline): void {
-  const { rows } = outline
+function setFirst (states: States, program: Program, shape: Shape, { initial, wiring }: Policy, request: SequenceRequest, rows: number, x: Stream): void {
   const last = `h${program.stage.nodes.length - 1}`
   const own = program.stage.wiring.h === 'own'
   const given = request.h_in !== undefined
@@ -139,9 +154,8 @@ function setFirst (states: States, program: Program, shape: Shape, { initial, wi
     if (!(own && given)) states.set(last, h)
     if (carried) states.set('c0', h)
   } else if (initial === 'x' && !(own && given)) {
-    const { data, rowStride } = xStream(request, outline)
     const h = new Float32Array(rows * shape.Ho)
-    for (let row = 0; row < rows; row++) h.set(data.subarray(row * rowStride, row * rowStride + shape.Ho), row * shape.Ho)
+    for (let row = 0; row < rows; row++) h.set(vectorAt(x, shape.Ho, row, 0), row * shape.Ho)
     states.set(last, h)
   }
 }
@@ -152,18 +166,21 @@ function carriesH ({ state }: Program, { c }: Shape): boolean {
 }
 
 /** Which instructions make what feeds the first step. */
-function startOf ({ read, feed, instructions, stage }: Program, { initial }: Policy, given: boolean): Pass['start'] {
-  const to = given ? feed : instructions.length
-  // What is made for h_in alone is not needed if the request gives that; and some wirings start without a read.
-  const from = initial === 'no-read' || (given && !isReadBeforeCells(stage)) ? feed : read
-  return from < to ? { from, to } : undefined
+function startOf ({ read, y, lets, feed, end, stage }: Program, { initial }: Policy, given: boolean): Pass['start'] {
+  const to = given ? feed : end
+  // What is made for h_in alone is not needed if the request gives that.
+  const parts = !given || isReadBeforeCells(stage)
+  // Some wirings start without a read and lets; y is made in any case.
+  const ranges = initial === 'no-read' ? [{ from: parts ? y : lets, to: lets }, { from: feed, to }] : [{ from: parts ? read : feed, to }]
+  const some = ranges.filter((range) => range.from < range.to)
+  return some.length > 0 ? some : undefined
 }
 
-/** Whether a read, or a let that is made as a step ends, is part of more than h_in. */
+/** Whether y, a read, or a let that is made as a step ends, is part of more than h_in. */
 function isReadBeforeCells (stage: Stage): boolean {
   const { x, lets } = stage.wiring
   const isLate = lateness(stage)
-  const kept = new Set(['read', ...lets.filter(({ feed }) => !isLate(feed)).map(({ name }) => name)])
+  const kept = new Set(['read', 'y', ...lets.filter(({ feed }) => !isLate(feed)).map(({ name }) => name)])
   return [x, ...lets.filter(({ feed }) => isLate(feed)).map(({ feed }) => feed)].some((feed) => [...partsOf(feed)].some((name) => kept.has(name)))
 }
 
@@ -187,29 +204,38 @@ function inputsOf (feed: Feed, stage: Stage): Set<string> {
   return names
 }
 
-function openHost (open: OpenHost, { context = {}, x }: SequenceRequest, outline: Outline, states: States, call: Call): HostedRequest {
-  const width = x?.shape[x.rank - 1] ?? 0
-  const { rowStride, stepStride, data } = xStream({ x }, outline)
+function openHost (open: OpenHost, { context = {} }: SequenceRequest, { lengths }: Outline, states: States, x: Stream, width: number, call: Call): HostedRequest {
   return open(context, {
-    lengths: outline.lengths,
+    lengths,
     state: (row, name) => states.of(row, name),
-    x (row, t) {
-      if (t >= outline.lengths[row] && stepStride > 0) return undefined
-      const at = row * rowStride + t * stepStride
-      return data.subarray(at, at + width)
-    }
+    x: (row, t) => t >= lengths[row] && x.stepStride > 0 ? undefined : vectorAt(x, width, row, t)
   }, call)
 }
 
 /** `[B, entries, D * Ho]` for the last layer, all steps for the others. */
-function keepOutputs ({ directions, layers, output, Ho }: Shape, { rows, steps }: Outline, entries: number): Kept[] {
-  if (directions === 2) return Array.from({ length: layers }, () => createKept(rows, steps, 2 * Ho))
+function keepOutputs (programs: readonly Program[], { directions, layers, output }: Shape, { rows, steps }: Outline, entries: number): Kept[] {
+  if (directions === 2) return Array.from({ length: layers }, (_, l) => createKept(rows, steps, outputWidth(programs[2 * l]) + outputWidth(programs[2 * l + 1])))
   return entries === 0 ? [] : [createKept(rows, entries, output)]
 }
 
-function outputSinks (outputs: readonly Kept[], { directions, Ho }: Shape, i: number): Sink[] {
+/** `[B, entries, K]`. A backward stage comes to the last step first, so all of its are kept. */
+function keepY ({ y }: Operation, { directions }: Shape, { rows, steps }: Outline, entries: number): Kept | undefined {
+  return y === 0 || entries === 0 ? undefined : createKept(rows, directions === 2 ? steps : entries, y)
+}
+
+function ySinks (y: Kept | undefined, { outputs }: Program): Sink[] {
+  const output = outputs.findIndex(({ name }) => name === 'y')
+  return y === undefined || output < 0 ? [] : [{ output, kept: y, offset: 0, shift: 0 }]
+}
+
+/** How much a stage writes at each step. */
+export function outputWidth ({ outputs: [{ width }] }: Program): number {
+  return width
+}
+
+function outputSinks (outputs: readonly Kept[], programs: readonly Program[], { directions }: Shape, i: number): Sink[] {
   if (outputs.length === 0) return []
-  return [{ output: 0, kept: outputs[Math.floor(i / directions)], offset: i % directions * Ho, shift: 0 }]
+  return [{ output: 0, kept: outputs[Math.floor(i / directions)], offset: i % directions === 0 ? 0 : outputWidth(programs[i - 1]), shift: 0 }]
 }
 
 /**
@@ -218,7 +244,7 @@ function outputSinks (outputs: readonly Kept[], { directions, Ho }: Shape, i: nu
  * @throws InputError if there is no such part, which says which there are.
  */
 function keepParts (names: readonly string[], { outputs, attention }: Program, { support }: Context, rows: number, entries: number): Map<string, KeptPart> {
-  const known = [...outputs.filter(({ asked }) => asked).map(({ name }) => name), ...(attention === undefined ? [] : ['attention'])]
+  const known = [...outputs.filter(({ name, asked }) => asked && name !== 'y').map(({ name }) => name), ...(attention === undefined ? [] : ['attention'])]
   return new Map(names.map((name, i) => {
     if (!known.includes(name)) throw unprocessable(`/parts/${i}`, `there is no part ${JSON.stringify(name)}; ${known.length === 0 ? 'this model has none' : `the parts are ${known.join(', ')}`}`)
     if (name === 'attention') return [name, { kept: createKept(rows, entries, Math.max(...support?.counts ?? [0])), late: false }]
@@ -239,11 +265,6 @@ function vectorsOf ({ vectors }: Context): Stream {
   if (vectors === undefined) throw new Error('the wiring needs vectors, and the context has none')
   const { tensor, rowStride, stepStride } = vectors
   return { data: tensor.data, rowStride, stepStride }
-}
-
-function xStream ({ x }: StepRequest, { steps, xStep }: Outline): Stream {
-  if (x === undefined) return { data: new Float32Array(0), rowStride: 0, stepStride: 0 }
-  return { data: x.data, rowStride: xStep === 0 ? x.shape[x.rank - 1] : steps * xStep, stepStride: xStep }
 }
 
 function keptStream ({ data, entries, width }: Kept): Stream {

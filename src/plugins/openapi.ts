@@ -1,10 +1,14 @@
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import fp from 'fastify-plugin'
+import Type from 'typebox'
 import { SAFETENSORS } from '../wire/safetensors.ts'
 import type { Registry } from '../model/registry.ts'
 import { publish } from '../tensor/schema.ts'
-import { addExamples } from './openapi-examples.ts'
+import { problems, ModelParams } from '../routes/schemas.ts'
+import { addExamples, addModelExamples } from './openapi-examples.ts'
+import { cutToModel } from './openapi-model.ts'
 
 export interface OpenapiOptions {
   readonly version: string
@@ -52,7 +56,23 @@ export default fp<OpenapiOptions>(async (app, { version, registry, keyed }) => {
     })
   })
 
-  app.get('/openapi.json', { config: { open: true }, schema: { hide: true } }, async () => addExamples(JSON.parse(JSON.stringify(app.swagger())), registry))
+  const copy = () => JSON.parse(JSON.stringify(app.swagger()))
+  app.get('/openapi.json', { config: { open: true }, schema: { hide: true } }, async () => addExamples(copy(), registry))
+  app.withTypeProvider<TypeBoxTypeProvider>().get('/models/:model/openapi.json', {
+    config: { open: true },
+    schema: {
+      security: [],
+      operationId: 'getModelOpenapi',
+      tags: ['models'],
+      summary: 'The OpenAPI document of a model',
+      description: 'OpenAPI 3.1, with the model\'s own sizes, the schema of its context, and examples that run.',
+      params: ModelParams,
+      response: { 200: Type.Unsafe<object>({ type: 'object', additionalProperties: true, description: 'The document.' }), ...problems(404, 429, 503) }
+    }
+  }, async ({ params }) => {
+    const model = registry.get(params.model)
+    return addModelExamples(cutToModel(copy(), model), model)
+  })
 }, { name: 'openapi', fastify: '5.x' })
 
 /** What a document says of API keys, if the service asks for one. */

@@ -1,7 +1,8 @@
-import Type, { type TSchema } from 'typebox'
+import Type, { type TSchema, type TUnsafe } from 'typebox'
 import { problem } from '../plugins/problem.ts'
 import { SAFETENSORS } from '../wire/safetensors.ts'
-import { TensorSchema } from '../tensor/schema.ts'
+import type { Ids } from '../model/request.ts'
+import { IntegersSchema, TensorSchema } from '../tensor/schema.ts'
 import { JSON_TYPE } from '../wire/json.ts'
 
 /** RFC 9457 problem details, as the errors plugin answers them. */
@@ -34,7 +35,7 @@ const DESCRIPTIONS = {
 const EXAMPLES: Readonly<Record<keyof typeof DESCRIPTIONS, object>> = {
   400: { ...problem(400, '/h_on: is not a known field'), errors: [{ path: '/h_on', message: 'is not a known field' }] },
   401: problem(401, 'expected an API key, as Authorization: Bearer KEY or as X-API-Key: KEY'),
-  404: problem(404, 'there is no model "nobody"; the models are custom-lstm, matching-networks'),
+  404: problem(404, 'there is no model "nobody"; the models are attention-decoder, bidirectional-lstm, custom-lstm, gru, matching-networks, symmetric'),
   413: problem(413, 'the body is larger than the 16777216 bytes allowed'),
   415: problem(415, 'expected application/json or application/vnd.safetensors, got text/plain'),
   422: {
@@ -69,6 +70,11 @@ export function answers (schema: TSchema, description: string, more: Readonly<Re
 export const ModelParams = Type.Object({
   model: Type.String({ description: 'The model\'s name, as in GET /models.' })
 })
+
+/** What takes the place of x in a model that begins with an embedding. */
+export function IdsSchema (rank: 1 | 2, description: string): TUnsafe<Ids> {
+  return IntegersSchema<Ids>([0, 1, 2], rank, { description })
+}
 
 /** Where a request starts from. In a stack each has the vectors of all layers and directions, one after the other. */
 export const FirstState = {

@@ -1,11 +1,12 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import Type from 'typebox'
 import type { Registry } from '../model/registry.ts'
-import { tensorFields, TensorSchema } from '../tensor/schema.ts'
-import { answers, BODIES, FirstState, LastState, ModelParams, problems, WorkHeaders } from './schemas.ts'
+import { nestedIntegerFields, tensorFields, TensorSchema } from '../tensor/schema.ts'
+import { answers, BODIES, FirstState, IdsSchema, LastState, ModelParams, problems, WorkHeaders } from './schemas.ts'
 
 const StepRequest = Type.Object({
   x: Type.Optional(TensorSchema({ ranks: [1, 2, 3], documented: 2 }, { description: 'The input: [B][I]. Left out if the network reads none.' })),
+  ids: Type.Optional(IdsSchema(1, 'In the place of x, for a model that begins with an embedding: [B], rows of its vocabulary.')),
   ...FirstState
 }, {
   additionalProperties: false,
@@ -13,11 +14,15 @@ const StepRequest = Type.Object({
   description: 'One step of the bare network.'
 })
 
-const StepAnswer = Type.Object({ ...Type.Required(Type.Object({ h_out: LastState.h_out })).properties, c_out: LastState.c_out }, { title: 'StepAnswer', description: 'The states after the step.' })
+const StepAnswer = Type.Object({
+  ...Type.Required(Type.Object({ h_out: LastState.h_out })).properties,
+  c_out: LastState.c_out,
+  y: Type.Optional(TensorSchema({ ranks: [1, 2], documented: 2 }, { description: 'The model\'s readout: [B][K]. Left out if it has none, or one that is made of more than the step\'s own h and c.' }))
+}, { title: 'StepAnswer', description: 'The states after the step.' })
 
 /** `POST /step`: one step of the bare network. */
 const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { registry }) => {
-  const fields = { known: Object.keys(StepRequest.properties), tensors: tensorFields(StepRequest) }
+  const fields = { known: Object.keys(StepRequest.properties), tensors: tensorFields(StepRequest), nested: nestedIntegerFields(StepRequest) }
   const config = { work: true, fields: () => fields }
   const schema = {
     tags: ['cells'],

@@ -51,9 +51,13 @@ export function callSteps (stage: StageQueue, selection: Selection, steps: numbe
 
 /** Has the engine make what feeds the first step of the selected rows, which all start alike. */
 export function callStart (stage: StageQueue, selection: Selection): void | Promise<void> {
-  const { from, to } = selection.passes[0].pass.start ?? { from: 0, to: 0 }
+  const { start = [] } = selection.passes[0].pass
   gatherStates(stage, selection)
-  return stage.batch.start(selection.length, from, to, { attention: attachMemories(stage, selection, 1) })
+  const attention = attachMemories(stage, selection, 1)
+  return start.reduce<void | Promise<void>>((before, { from, to }) => {
+    const next = (): void | Promise<void> => stage.batch.start(selection.length, from, to, { attention })
+    return before === undefined ? next() : before.then(next)
+  }, undefined)
 }
 
 /** Has the engine make what would feed the step after the last of the selected rows. */
@@ -83,17 +87,18 @@ function gatherInput ({ batch, program }: StageQueue, { passes, rows, length }: 
   const buffer = batch.input(k, count * length * width)
   for (let i = 0; i < length; i++) {
     const { pass: { inputs }, task: { task }, t } = passes[i]
-    const { data, rowStride, stepStride } = inputs[k]
+    const { data, rowStride, stepStride, index } = inputs[k]
     const row = rows[i]
     const last = task.lengths[row] - 1
-    if (length === 1 && !backward && stepStride === width && t[row] + count - 1 <= last) {
+    if (length === 1 && !backward && index === undefined && stepStride === width && t[row] + count - 1 <= last) {
       copyNumbers(data, row * rowStride + t[row] * stepStride, buffer, 0, count * width)
       continue
     }
     for (let s = 0; s < count; s++) {
       // What a peek asks for past the end is the same at every step.
       const step = Math.min(t[row] + s, last)
-      copyNumbers(data, row * rowStride + (backward ? last - step : step) * stepStride, buffer, (s * length + i) * width, width)
+      const at = row * rowStride + (backward ? last - step : step) * stepStride
+      copyNumbers(data, index === undefined ? at : index[at] * width, buffer, (s * length + i) * width, width)
     }
   }
   return same
@@ -123,10 +128,12 @@ export function finishSteps ({ batch, program: { outputs, state, stage } }: Stag
   const row = rows[i]
   const width = state.width
   copyNumbers(batch.states[steps % 2], i * width, pass.state, row * width, width)
-  const output = batch.output(0, 0)
-  const Ho = outputs[0].width
+  // What is answered, and not kept in a state that the next step reads, is looked at here.
+  const y = pass.sinks.find((sink) => outputs[sink.output].name === 'y')?.output
+  const isFinite = (k: number, s: number): boolean => allFinite(batch.output(k, 0), (s * length + i) * outputs[k].width, outputs[k].width)
+  const isGood = (s: number): boolean => isFinite(0, s) && (y === undefined || isFinite(y, s))
   let good = 0
-  while (good < steps && allFinite(output, (good * length + i) * Ho, Ho)) good++
+  while (good < steps && isGood(good)) good++
   const last = task.lengths[row] - 1
   for (const { output: k, kept: { data, entries, width: stride }, offset, shift } of pass.sinks) {
     const { width } = outputs[k]
@@ -160,7 +167,7 @@ export function finishStart ({ batch, program: { state: { width }, outputs, read
     if (initial !== undefined) copyNumbers(pass.state, row * width + initial.offset, kept.data, row * kept.entries * kept.width + offset, outputs[output].width)
   }
   // A start without the read leaves the weights of another call in the buffer.
-  const reads = pass.start !== undefined && pass.start.from <= read
+  const reads = pass.start?.some(({ from }) => from <= read) === true
   if (reads && pass.attention !== undefined) keepAttention(pass.attention, row, 0, batch.attention(0), i * supports, supports)
 }
 

@@ -7,6 +7,8 @@ export interface Fields {
   readonly tensors: readonly string[]
   /** Lists of integers. */
   readonly integers?: readonly string[]
+  /** Integers, nested as their shape is. */
+  readonly nested?: readonly string[]
 }
 
 /** Counts bytes that a request holds; throws an InputError if there is no room for them. */

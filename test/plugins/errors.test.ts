@@ -39,6 +39,7 @@ const BAD: readonly Bad[] = [
   { name: 'a long row before short ones', body: JSON.stringify({ x: [new Array(50_000).fill(1), ...new Array(50_000).fill([1])] }), status: 422, detail: /\/x\/1: ragged: has 1 numbers, but the first has 50000/ },
   { name: 'a long sequence before short ones', url: '/sequence', body: JSON.stringify({ x: [new Array(50_000).fill([1, 2]), ...new Array(50_000).fill([[1, 2]])] }), status: 422, detail: /\/x: its shape, \[50001, 50000, 2\] .* more than/ },
   { name: 'an unknown field', body: '{"x": [1, 2], "y": 1}', status: 400, detail: /\/y: is not a known field/ },
+  { name: 'null in the place of a context', url: '/sequence', body: '{"x": [[[1, 2]]], "context": null}', status: 400, detail: /\/context: must be object, got null/ },
   { name: 'a null in a tensor', body: '{"x": [1, null]}', status: 400, detail: /\/x\/1: expected a number, got null/ },
   { name: 'a string in a tensor', body: '{"x": [1, "2"]}', status: 400, detail: /\/x\/1: expected a number, got the string "2"/ },
   { name: '1e39', body: '{"x": [1, 1e39]}', status: 422, detail: /\/x\/1: 1e\+39 is not finite as a float32/ },

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { STATUS_CODES } from 'node:http'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import supertest from 'supertest'
+import { toOpenapi30 } from '../../scripts/openapi-3.0.ts'
 import { buildTestApp } from '../support/app.ts'
 import { writeModels } from '../support/models.ts'
 import { customLstm, writeSafetensors } from '../support/safetensors.ts'
@@ -15,9 +18,16 @@ test('the committed document is the one that the program writes', async (t) => {
   assert.deepEqual(body, committed, 'run npm run openapi, and commit what it writes')
 })
 
+test('the committed OpenAPI 3.0 document is made from it, and valid', async () => {
+  const document: unknown = JSON.parse(await readFile('openapi/openapi.json', 'utf8'))
+  const committed: unknown = JSON.parse(await readFile('openapi/openapi-3.0.json', 'utf8'))
+  assert.deepEqual(toOpenapi30(Object(document)), committed, 'run npm run openapi, and commit what it writes')
+  await lint('openapi/openapi-3.0.json')
+})
+
 /** Fails if an example of the service's document is not answered as the document says. @returns how many there are. */
-async function runExamples (request: ReturnType<typeof supertest>): Promise<number> {
-  const { body: document } = await request.get('/openapi.json').expect(200)
+async function runExamples (request: ReturnType<typeof supertest>, at = '/openapi.json'): Promise<number> {
+  const { body: document } = await request.get(at).expect(200)
   const ajv = new Ajv2020({ strict: false })
   ajv.addSchema(document, 'openapi.json')
   let examples = 0
@@ -102,7 +112,7 @@ test('the document names its operations and schemas for generated clients', asyn
   const { body: document } = await request.get('/openapi.json').expect(200)
   const operations = Object.values<Record<string, { operationId: string }>>(document.paths).flatMap((item) => Object.values(item))
   assert.deepEqual(operations.map(({ operationId }) => operationId).sort(),
-    ['getModel', 'home', 'listModels', 'live', 'metrics', 'ready', 'sequence', 'sequenceModel', 'step', 'stepModel'])
+    ['getModel', 'getModelOpenapi', 'home', 'listModels', 'live', 'metrics', 'ready', 'sequence', 'sequenceModel', 'step', 'stepModel'])
   for (const name of ['StepRequest', 'StepAnswer', 'SequenceRequest', 'SequenceAnswer', 'SupportContext', 'VectorsContext', 'Problem']) {
     assert.ok(name in document.components.schemas, name)
   }
@@ -114,4 +124,58 @@ test('the interactive reference is served', async (t) => {
   await request.get('/docs/').expect(200).expect('content-type', /html/)
   const { body } = await request.get('/docs/json').expect(200)
   assert.equal(body.info.title, 'cellserve')
+})
+
+const MODELS = { 'attention-decoder': 5, 'bidirectional-lstm': 3, 'custom-lstm': 5, gru: 5, 'matching-networks': 5, symmetric: 5 } as const
+
+for (const [name, count] of Object.entries(MODELS)) {
+  test(`every example in the document of ${name} runs`, async (t) => {
+    const request = supertest((await buildTestApp(t)).server)
+    assert.equal(await runExamples(request, `/models/${name}/openapi.json`), count)
+  })
+}
+
+test('the documents of the models are valid, as openapi:lint judges', async (t) => {
+  const request = supertest((await buildTestApp(t)).server)
+  const files: Record<string, string> = {}
+  for (const name of Object.keys(MODELS)) files[`${name}.json`] = (await request.get(`/models/${name}/openapi.json`).expect(200)).text
+  const folder = await writeModels(t, files)
+  await lint(...Object.keys(files).map((file) => join(folder, file)))
+})
+
+/** Fails if the linter finds an error or a warning in a document. */
+async function lint (...files: readonly string[]): Promise<void> {
+  const env = { ...process.env, REDOCLY_TELEMETRY: 'off', REDOCLY_SUPPRESS_UPDATE_NOTICE: 'true' }
+  const printed = await new Promise<string>((resolve) => {
+    execFile('node_modules/.bin/redocly', ['lint', '--config', 'redocly.yaml', ...files], { env }, (_error, stdout, stderr) => resolve(stdout + stderr))
+  })
+  assert.match(printed, /(description is|descriptions are) valid/, printed)
+  assert.doesNotMatch(printed, /You have \d+ warning/, printed)
+}
+
+test('the document of a model has its own sizes and context', async (t) => {
+  const request = supertest((await buildTestApp(t)).server)
+  const { body: { paths, components: { schemas } } } = await request.get('/models/attention-decoder/openapi.json').expect(200)
+  assert.deepEqual(Object.keys(paths), ['/step', '/sequence', '', '/openapi.json'].map((end) => `/models/attention-decoder${end}`))
+  const numbers = (width: number): object => ({ type: 'array', items: { type: 'number' }, minItems: width, maxItems: width })
+  const { x, h_in: h, context, parts } = schemas.SequenceRequest.properties
+  assert.deepEqual([schemas.StepRequest.properties.x.items, x.items.items, h.items], [numbers(8), numbers(3), numbers(4)])
+  assert.deepEqual(context.properties.support.items.items, numbers(5))
+  assert.deepEqual(schemas.SequenceRequest.required, ['x', 'context'])
+  assert.deepEqual(parts.items.enum, ['read', 'attention'])
+  assert.deepEqual(schemas.SequenceAnswer.properties.parts.properties.read.items.items, numbers(5))
+})
+
+test('the document of a model leaves out what the model does not have', async (t) => {
+  const request = supertest((await buildTestApp(t)).server)
+  const { body: both } = await request.get('/models/bidirectional-lstm/openapi.json').expect(200)
+  assert.deepEqual([Object.keys(both.paths).length, 'StepRequest' in both.components.schemas], [3, false])
+  const { body: gru } = await request.get('/models/gru/openapi.json').expect(200)
+  assert.deepEqual(['c_in', 'parts'].filter((name) => name in gru.components.schemas.SequenceRequest.properties), [])
+})
+
+test('the document of a model is read without a key, and that of none is a 404', async (t) => {
+  const request = supertest((await buildTestApp(t, '--api-key', 'correct-horse')).server)
+  await request.get('/models/gru/openapi.json').expect(200)
+  await request.get('/models/nobody/openapi.json').expect(404).expect('content-type', /^application\/problem\+json/)
 })

@@ -2,10 +2,11 @@ import { parseSafetensors, type StoredTensor } from '../../tensor/safetensors.ts
 import { readWhole } from './file.ts'
 
 /**
- * Reads the tensors of a safetensors file.
+ * Reads a safetensors file: its bytes, and the tensors in them.
  *
  * @throws Error that says what is wrong with it.
  */
-export async function readSafetensors (path: string): Promise<ReadonlyMap<string, StoredTensor>> {
-  return parseSafetensors(await readWhole(path))
+export async function readSafetensors (path: string): Promise<{ bytes: Uint8Array, tensors: ReadonlyMap<string, StoredTensor> }> {
+  const bytes = await readWhole(path)
+  return { bytes, tensors: parseSafetensors(bytes) }
 }

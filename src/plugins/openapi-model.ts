@@ -1,0 +1,130 @@
+import type { Model } from '../model/model.ts'
+import { publish } from '../tensor/schema.ts'
+
+/** A part of a document, which is JSON. */
+type Part = Readonly<Record<string, unknown>>
+
+/** What of the service's document is cut to a model. */
+interface Document {
+  readonly info: object
+  readonly paths: Readonly<Record<string, unknown>>
+  readonly components: { readonly schemas: Readonly<Record<string, unknown>> }
+}
+
+/** The operations of a model, and what they are called in a document of its own. */
+const OPERATIONS = { '/step': 'step', '/sequence': 'sequence', '': 'getModel', '/openapi.json': 'getModelOpenapi' } as const
+
+/**
+ * The document of one model, made from that of the service: its operations alone, under its name, with its own sizes and
+ * context. A field that the model does not have is left out.
+ */
+export function cutToModel (document: Document, model: Model): object {
+  const name = encodeURIComponent(model.name)
+  const paths = Object.entries(OPERATIONS).flatMap(([end, operationId]) => {
+    if (end === '/step' && model.shape.directions === 2) return []
+    const item = asPart(document.paths[`/models/{model}${end}`])
+    return [[`/models/${name}${end}`, mapValues(item, (operation) => ownOperation(asPart(operation), operationId))] as const]
+  })
+  const cut = {
+    ...document,
+    info: { ...document.info, title: `cellserve: ${model.name}`, description: `The model ${model.name} of cellserve, version ${model.version}, with its own sizes.` },
+    tags: [{ name: 'cells', description: 'Step the model, or run it over a sequence.' }, { name: 'models', description: 'What it is.' }],
+    paths: Object.fromEntries(paths)
+  }
+  const schemas = { ...document.components.schemas, ...sizedSchemas(document.components.schemas, model) }
+  return { ...cut, components: { ...document.components, schemas: reachable(cut.paths, schemas) } }
+}
+
+/** Without the parameter that names the model. */
+function ownOperation (operation: Part, operationId: string): Part {
+  const { parameters, ...rest } = operation
+  const others = Array.isArray(parameters) ? parameters.filter(({ name }: { name?: unknown }) => name !== 'model') : []
+  return { ...rest, operationId, ...(others.length > 0 && { parameters: others }) }
+}
+
+/** Those of the schemas that have sizes. */
+function sizedSchemas (schemas: Readonly<Record<string, unknown>>, model: Model): Record<string, Part> {
+  const { shape: { I, X, Ho, hIn, hOut, c, output }, parts, wiring, policy: { policy: { context } } } = model
+  const named = [...parts, ...(wiring?.read === undefined ? [] : [{ name: 'attention', width: undefined }])]
+  const first = { h_in: hIn, c_in: c, h_0: Ho }
+  const last = { h_out: hOut, c_out: c }
+  /** The schema of that title, with the widths of its tensors; a width of 0 leaves a field out. */
+  const sized = (title: string, widths: Readonly<Record<string, number>>, more: (properties: Part) => Part = () => ({}), required: readonly string[] = []): Part => {
+    const schema = asPart(schemas[title])
+    const properties = asPart(schema.properties)
+    const own = Object.fromEntries(Object.entries({ ...mapEntries(properties, (key, value) => key in widths ? withWidth(value, widths[key]) : value), ...more(properties) })
+      .filter(([key, value]) => widths[key] !== 0 && value !== undefined))
+    const all = [...new Set([...Array.isArray(schema.required) ? schema.required : [], ...required])]
+    return { ...schema, properties: own, ...(all.length > 0 && { required: all }) }
+  }
+  const partsAnswer = ({ parts: value }: Part): Part => ({
+    parts: named.length === 0
+      ? undefined
+      : {
+          type: 'object',
+          additionalProperties: false,
+          properties: Object.fromEntries(named.map(({ name, width }) => [name, withWidth(asPart(value).additionalProperties, width)]))
+        }
+  })
+  const { required: needed = [] }: { readonly required?: readonly string[] } = context
+  const sequence = sized('SequenceRequest', { x: X, ...first }, ({ parts: value, context: given }) => ({
+    parts: named.length === 0 ? undefined : { ...asPart(value), items: { type: 'string', enum: named.map(({ name }) => name) } },
+    context: { description: asPart(given).description, ...sizedContext(model) }
+  }), [...(X > 0 ? ['x'] : ['steps']), ...(needed.length > 0 ? ['context'] : [])])
+  return {
+    StepRequest: sized('StepRequest', { x: I, ...first }, () => ({}), I > 0 ? ['x'] : []),
+    StepAnswer: sized('StepAnswer', last),
+    SequenceRequest: sequence,
+    SequenceAnswer: sized('SequenceAnswer', { output, ...last, h_next: hIn }, partsAnswer),
+    SequenceStep: sized('SequenceStep', { output }, partsAnswer),
+    SequenceStates: sized('SequenceStates', { ...last, h_next: hIn })
+  }
+}
+
+/** The schema of the context, with the widths of its vectors. */
+function sizedContext ({ policy: { policy: { context, vectors, wiring } } }: Model): Part {
+  const { title, ...schema } = asPart(publish(context))
+  const widths: Readonly<Record<string, number | undefined>> = { vectors, support: wiring?.read?.support }
+  if (schema.properties === undefined) return schema
+  return { ...schema, properties: mapEntries(asPart(schema.properties), (key, value) => widths[key] === undefined ? value : withWidth(value, widths[key])) }
+}
+
+/** A schema of nested arrays whose innermost ones have so many numbers; as it is if that is not known. */
+function withWidth (schema: unknown, width: number | undefined): unknown {
+  const array = asPart(schema)
+  if (width === undefined) return array
+  const items = asPart(array.items)
+  if (items.type === 'array') return { ...array, items: withWidth(items, width) }
+  return { ...array, minItems: width, maxItems: width }
+}
+
+const REF = '#/components/schemas/'
+
+/** Those schemas that are referred to, from `root` on. */
+function reachable (root: unknown, schemas: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const found = new Set<string>()
+  const visit = (value: unknown): void => {
+    if (typeof value !== 'object' || value === null) return
+    for (const [key, child] of Object.entries(value)) {
+      if (key !== '$ref' || typeof child !== 'string') visit(child)
+      else if (child.startsWith(REF) && !found.has(child.slice(REF.length))) {
+        found.add(child.slice(REF.length))
+        visit(schemas[child.slice(REF.length)])
+      }
+    }
+  }
+  visit(root)
+  return Object.fromEntries(Object.entries(schemas).filter(([name]) => found.has(name)))
+}
+
+function asPart (value: unknown): Part {
+  return Object(value)
+}
+
+function mapEntries (part: Part, map: (key: string, value: unknown) => unknown): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(part).map(([key, value]) => [key, map(key, value)]))
+}
+
+function mapValues (part: Part, map: (value: unknown) => unknown): Record<string, unknown> {
+  return mapEntries(part, (_, value) => map(value))
+}
