@@ -7,16 +7,24 @@ import type { Side } from './sides.ts'
 const PEERS = ['CustomLSTM', 'LSTMCell', 'LSTM', 'ONNX Runtime', 'PyTorch']
 const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
 
+export interface PythonSides {
+  readonly sides: readonly Side[]
+  readonly versions: Readonly<Record<string, string>>
+  readonly stop: () => void
+}
+
 /**
- * PyTorch and ONNX Runtime in their own process: the interpreter that `TEST_PYTHON` names, otherwise a virtual environment
- * that this creates. Without Python, prints a line that says so and returns no sides.
+ * PyTorch and ONNX Runtime in a process of their own, with so many threads: the interpreter that `TEST_PYTHON` names, otherwise
+ * a virtual environment that this creates. Without Python, prints a line that says so and returns no sides.
  */
-export async function pythonSides (): Promise<{ sides: Side[], versions: Record<string, string>, stop: () => void }> {
+export async function pythonSides (threads: number): Promise<PythonSides> {
   const interpreter = process.env.TEST_PYTHON ?? makeEnvironment()
   const none = { sides: [], versions: {}, stop () {} }
   if (interpreter === undefined) return none
 
-  const child = spawn(interpreter, [path('peers.py')], { stdio: ['pipe', 'pipe', 'inherit'] })
+  // Whatever library multiplies PyTorch's matrices, one of these is its own.
+  const env = Object.fromEntries(['OMP', 'OPENBLAS', 'MKL'].map((library) => [`${library}_NUM_THREADS`, String(threads)]))
+  const child = spawn(interpreter, [path('peers.py'), String(threads)], { stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, ...env } })
   child.on('error', () => {}) // the process then prints no lines
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   const answer = async (): Promise<Record<string, unknown> | undefined> => {
@@ -36,9 +44,8 @@ export async function pythonSides (): Promise<{ sides: Side[], versions: Record<
     return typeof us === 'number' ? us : undefined
   }
   const sides = PEERS.map((name): Side => ({
-    name,
-    measure: async (shape, ms) => await ask({ peer: name, ...shape, ms }),
-    measureRead: async (shape, ms) => await ask({ peer: name, ...shape, ms })
+    name: threads === 1 ? name : `${name}, ${threads} threads`,
+    measure: async (shape, ms) => await ask({ peer: name, ...shape, ms })
   }))
   return {
     sides,

@@ -1,26 +1,38 @@
 import type { Limits } from './limits.ts'
+import { titleOf, type NetworkShape } from './networks.ts'
 import type { ReadShape, Shape } from './sides.ts'
 
-/** The rounds of one shape: each side's microseconds per step, and what the machine could do at that moment. */
-export interface Measured {
-  readonly shape: Shape
+/** The rounds of one shape: each side's microseconds per step or read. */
+export interface Rounds<S> {
+  readonly shape: S
   readonly us: ReadonlyArray<Readonly<Record<string, number>>>
+}
+
+/** And what the machine could do at that moment. */
+export interface Measured extends Rounds<Shape> {
   readonly bounds: ReadonlyArray<{ readonly one: Limits, readonly all: Limits }>
 }
 
-/** The rounds of one attention read. */
-export interface MeasuredRead {
-  readonly shape: ReadShape
-  readonly us: ReadonlyArray<Readonly<Record<string, number>>>
+type Machine = Readonly<Record<string, string>>
+
+const heading = (title: string, command: string, machine: Machine): string[] =>
+  [`# ${title}`, `Made by \`npm run bench:kernel -- ${command}\`. ${Object.entries(machine).map(([name, value]) => `${name}: ${value}`).join('; ')}.`]
+
+/** Attention reads and networks as Markdown: times and ratios. */
+export function reportNetworks (reads: ReadonlyArray<Rounds<ReadShape>>, networks: ReadonlyArray<Rounds<NetworkShape>>, machine: Machine): string {
+  return [
+    ...heading('Networks benchmark', 'networks', machine),
+    '## An attention read: microseconds, and how many times faster is native, on one thread', tableOfReads(reads),
+    '## Networks: microseconds a step, through model and scheduler if nothing else is said', tableOfNetworks(networks)
+  ].join('\n\n') + '\n'
 }
 
-/** The measurements as Markdown: times, ratios, and the distance to the machine's limits. */
-export function report (measured: readonly Measured[], reads: readonly MeasuredRead[], machine: Readonly<Record<string, string>>): string {
-  const parts = ['# Kernel benchmark', 'Made by `npm run bench:kernel`. ' +
-    Object.entries(machine).map(([name, value]) => `${name}: ${value}`).join('; ') + '.']
+/** Cells as Markdown: times, ratios, and the distance to the machine's limits. */
+export function reportCells (measured: readonly Measured[], machine: Machine): string {
+  const parts = heading('Kernel benchmark', 'cells', machine)
   for (const steps of [1, 64]) {
     const here = measured.filter(({ shape }) => shape.steps === steps)
-    const names = [...new Set(here.flatMap(({ us }) => us.flatMap((row) => Object.keys(row))))]
+    const names = namesOf(here)
     const all = names.find((name) => name.startsWith('native,'))
     parts.push(`## T = ${steps}: microseconds a step`,
       table(['B, I/Hi/Ho', ...names], here.map((m) => [title(m.shape), ...names.map((name) => time(median(column(m, name))))])))
@@ -40,12 +52,11 @@ export function report (measured: readonly Measured[], reads: readonly MeasuredR
           times(median(m.bounds.map(({ one, all }) => all.readGBs / one.readGBs)))])))
     }
   }
-  parts.push('## An attention read: microseconds, and how many times faster is native, on one thread', tableOfReads(reads))
   return parts.join('\n\n') + '\n'
 }
 
-function tableOfReads (reads: readonly MeasuredRead[]): string {
-  const names = [...new Set(reads.flatMap(({ us }) => us.flatMap((row) => Object.keys(row))))]
+function tableOfReads (reads: ReadonlyArray<Rounds<ReadShape>>): string {
+  const names = namesOf(reads)
   const others = names.filter((name) => name !== 'native')
   return table(['B, N x D', ...names, ...others.map((name) => `against ${name}`)], reads.map((m) => {
     const { rows, supports, width, own } = m.shape
@@ -54,12 +65,28 @@ function tableOfReads (reads: readonly MeasuredRead[]): string {
   }))
 }
 
+/** With the faster of the peers in each round, on as many threads. */
+function tableOfNetworks (networks: ReadonlyArray<Rounds<NetworkShape>>): string {
+  const names = namesOf(networks)
+  const kinds = ['', ...new Set(names.map((name) => /, \d+ threads$/.exec(name)?.[0] ?? ''))].filter((kind, i, all) => all.indexOf(kind) === i)
+  const isPeer = (name: string): boolean => !name.startsWith('native')
+  const best = (row: Readonly<Record<string, number>>, kind: string): number =>
+    Math.min(...Object.keys(row).filter((name) => isPeer(name) && (kind === '' ? !name.endsWith('threads') : name.endsWith(kind))).map((name) => row[name]))
+  const against = kinds.map((kind) => [`native${kind}`, kind] as const)
+  return table(['network, B, T', ...names, ...against.map(([name, kind]) => `${name}, against the better peer${kind}`)], networks.map((m) => [
+    `${titleOf(m.shape)}; ${m.shape.rows}, ${m.shape.steps}`,
+    ...names.map((name) => time(median(column(m, name)))),
+    ...against.map(([name, kind]) => times(median(m.us.map((row) => best(row, kind) / row[name]))))
+  ]))
+}
+
+const namesOf = (all: ReadonlyArray<Rounds<unknown>>): string[] => [...new Set(all.flatMap(({ us }) => us.flatMap((row) => Object.keys(row))))]
 const weightBytes = ({ I, Hi, Ho }: Shape): number => 4 * 4 * Ho * (I + Hi + 1)
 const operations = ({ rows, I, Hi, Ho }: Shape): number => 2 * rows * 4 * Ho * (I + Hi)
 const title = ({ rows, I, Hi, Ho }: Shape): string => I === Hi && Hi === Ho ? `${rows}, ${Ho}` : `${rows}, ${I}/${Hi}/${Ho}`
 
-const column = ({ us }: Pick<Measured, 'us'>, name: string): number[] => us.map((row) => row[name])
-const ratio = (m: Pick<Measured, 'us'>, of: string, to: string): number => median(m.us.map((row) => row[of] / row[to]))
+const column = ({ us }: Pick<Rounds<unknown>, 'us'>, name: string): number[] => us.map((row) => row[name])
+const ratio = (m: Pick<Rounds<unknown>, 'us'>, of: string, to: string): number => median(m.us.map((row) => row[of] / row[to]))
 const against = (m: Measured, figure: (us: number, bound: Measured['bounds'][number]) => number): number =>
   median(m.bounds.map((bound, round) => figure(m.us[round].native, bound)))
 

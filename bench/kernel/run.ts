@@ -1,7 +1,9 @@
 /**
- * The kernel compared with its peers, all in one run:
+ * The kernel compared with its peers, in one run or in two:
  *
- *     npm run bench:kernel                 every shape, five rounds; writes bench/results/kernel.md and kernel.json
+ *     npm run bench:kernel                 every table, five rounds; writes kernel.md, networks.md and their JSON to bench/results
+ *     npm run bench:kernel -- cells        those of bench/results/kernel.md alone
+ *     npm run bench:kernel -- networks     those of bench/results/networks.md alone: attention reads, and networks
  *     npm run bench:kernel -- --quick      three short rounds; writes nothing
  *
  * The sides take turns within a round, so that a disturbance of the machine affects all of them. Figures are medians over the
@@ -12,14 +14,15 @@ import { cpus } from 'node:os'
 import { usableCores } from '../../src/engine/cores.ts'
 import { createNativeEngine } from '../../src/engine/native.ts'
 import { createLimits, type Limits } from './limits.ts'
+import { networkShapes } from './networks.ts'
 import { pythonSides } from './python.ts'
-import { report, type Measured, type MeasuredRead } from './report.ts'
-import { engineSides, type ReadShape, type Shape } from './sides.ts'
+import { reportCells, reportNetworks, type Measured, type Rounds } from './report.ts'
+import { engineSides, type ReadShape, type Shape, type Side } from './sides.ts'
 
 const SQUARE = [[1, 64], [1, 256], [1, 512], [1, 1024], [8, 64], [8, 256], [32, 256], [32, 512], [64, 1024]]
 const quick = process.argv.includes('--quick')
 const rounds = quick ? 3 : 5
-const ms = quick ? 30 : 120
+const ms = quick ? 30 : 75
 
 const shapes = [1, 64].flatMap((steps): Shape[] => [
   ...SQUARE.map(([rows, size]) => ({ rows, I: size, Hi: size, Ho: size, steps })),
@@ -27,44 +30,47 @@ const shapes = [1, 64].flatMap((steps): Shape[] => [
 ])
 const readShapes = [[64, 256, 256], [8, 64, 512], [64, 1024, 256]].flatMap(([rows, supports, width]): ReadShape[] =>
   [false, true].map((own) => ({ rows, supports, width, own })))
-const python = await pythonSides()
+const cores = usableCores()
+const python = await pythonSides(1)
 const sides = [...await engineSides(), ...python.sides]
 const limits = createLimits()
-const cores = usableCores()
 
-const measured: Measured[] = []
-for (const shape of shapes) {
-  const weightBytes = 4 * 4 * shape.Ho * (shape.I + shape.Hi + 1)
-  const us: Array<Record<string, number>> = []
-  const bounds: Array<{ one: Limits, all: Limits }> = []
-  for (let round = 0; round < rounds; round++) {
-    const row: Record<string, number> = {}
-    if (limits !== undefined) bounds.push({ one: limits(weightBytes), all: limits(weightBytes, cores) })
-    for (const side of sides) {
-      const time = await side.measure(shape, ms)
-      if (time !== undefined) row[side.name] = time
-    }
-    us.push(row)
+/** One time of each side that can do the shape. */
+async function round (shape: Parameters<Side['measure']>[0], by: readonly Side[] = sides): Promise<Record<string, number>> {
+  const row: Record<string, number> = {}
+  for (const side of by) {
+    const time = await side.measure(shape, ms)
+    if (time !== undefined) row[side.name] = time
   }
-  measured.push({ shape, us, bounds })
-  console.log(`${JSON.stringify(shape)} ${JSON.stringify(us[0])}`)
+  return row
 }
 
-const reads: MeasuredRead[] = []
-for (const shape of readShapes) {
-  const us: Array<Record<string, number>> = []
-  for (let round = 0; round < rounds; round++) {
-    const row: Record<string, number> = {}
-    for (const side of sides) {
-      const time = await side.measureRead(shape, ms)
-      if (time !== undefined) row[side.name] = time
-    }
-    us.push(row)
+async function measureAll<S extends Parameters<Side['measure']>[0]> (shapes: readonly S[], by: readonly Side[]): Promise<Array<Rounds<S>>> {
+  const all: Array<Rounds<S>> = []
+  for (const shape of shapes) {
+    const us: Array<Record<string, number>> = []
+    for (let n = 0; n < rounds; n++) us.push(await round(shape, by))
+    all.push({ shape, us })
+    console.log(`${JSON.stringify(shape)} ${JSON.stringify(us[0])}`)
   }
-  reads.push({ shape, us })
-  console.log(`${JSON.stringify(shape)} ${JSON.stringify(us[0])}`)
+  return all
 }
-python.stop()
+
+async function measureCells (): Promise<Measured[]> {
+  const measured: Measured[] = []
+  for (const shape of shapes) {
+    const weightBytes = 4 * 4 * shape.Ho * (shape.I + shape.Hi + 1)
+    const us: Array<Record<string, number>> = []
+    const bounds: Array<{ one: Limits, all: Limits }> = []
+    for (let n = 0; n < rounds; n++) {
+      if (limits !== undefined) bounds.push({ one: limits(weightBytes), all: limits(weightBytes, cores) })
+      us.push(await round(shape))
+    }
+    measured.push({ shape, us, bounds })
+    console.log(`${JSON.stringify(shape)} ${JSON.stringify(us[0])}`)
+  }
+  return measured
+}
 
 const machine = {
   CPU: cpus()[0]?.model ?? 'unknown',
@@ -73,10 +79,24 @@ const machine = {
   'Node.js': process.versions.node,
   ...python.versions
 }
-const text = report(measured, reads, machine)
-console.log(`\n${text}`)
-if (!quick) {
-  const at = (name: string): URL => new URL(`../results/${name}`, import.meta.url)
-  writeFileSync(at('kernel.md'), text)
-  writeFileSync(at('kernel.json'), JSON.stringify({ machine, measured, reads }, null, 1) + '\n')
+
+function write (name: string, text: string, results: object): void {
+  console.log(`\n${text}`)
+  if (quick) return
+  const at = (file: string): URL => new URL(`../results/${file}`, import.meta.url)
+  writeFileSync(at(`${name}.md`), text)
+  writeFileSync(at(`${name}.json`), JSON.stringify({ machine, ...results }, null, 1) + '\n')
 }
+
+if (!process.argv.includes('networks')) {
+  const measured = await measureCells()
+  write('kernel', reportCells(measured, machine), { measured })
+}
+if (!process.argv.includes('cells')) {
+  const threaded = cores > 1 ? await pythonSides(cores) : undefined
+  const reads = await measureAll(readShapes, sides)
+  const networks = await measureAll(networkShapes, [...sides, ...threaded?.sides ?? []])
+  threaded?.stop()
+  write('networks', reportNetworks(reads, networks, machine), { reads, networks })
+}
+python.stop()

@@ -4,6 +4,7 @@ import { createNativeEngine } from '../../src/engine/native.ts'
 import { createCell, type Cell } from '../../src/network/cell.ts'
 import { concat, part, type Feed } from '../../src/network/feed.ts'
 import { bareCell, PLAIN } from '../../src/network/network.ts'
+import { createNetworkCall, type NetworkShape } from './networks.ts'
 
 /** What is measured: `steps` steps of `rows` rows of a cell of this shape. */
 export interface Shape {
@@ -26,10 +27,8 @@ export interface ReadShape {
 /** One side of the comparison. */
 export interface Side {
   readonly name: string
-  /** Microseconds per step, measured for about `ms` milliseconds; undefined if the side cannot do this shape. */
-  measure (shape: Shape, ms: number): Promise<number | undefined>
-  /** Microseconds per read, likewise. */
-  measureRead (shape: ReadShape, ms: number): Promise<number | undefined>
+  /** Microseconds per step or read, measured for about `ms` milliseconds; undefined if the side cannot do this shape. */
+  measure (shape: Shape | ReadShape | NetworkShape, ms: number): Promise<number | undefined>
 }
 
 /** Our engines, as the service calls them. */
@@ -51,23 +50,22 @@ export async function engineSides (): Promise<Side[]> {
 
 function engineSide (name: string, engine: Engine, sequences: boolean): Side {
   const calls = new Map<string, () => unknown>()
-  async function callFor<S> (shape: S, create: (shape: S) => Promise<() => unknown>): Promise<() => unknown> {
-    const key = JSON.stringify(shape)
-    const call = calls.get(key) ?? await create(shape)
-    calls.set(key, call)
-    return call
-  }
   return {
     name,
     async measure (shape, ms) {
-      if (shape.steps > 1 && !sequences) return undefined
-      return await stretches(await callFor(shape, async (one) => createCall(engine, one)), ms) / shape.steps
-    },
-    async measureRead (shape, ms) {
-      if (!sequences) return undefined
-      return await stretches(await callFor(shape, async (one) => await createRead(engine, one)), ms)
+      const steps = 'steps' in shape ? shape.steps : 1
+      if (!sequences && (steps > 1 || !('I' in shape))) return undefined
+      const key = JSON.stringify(shape)
+      const call = calls.get(key) ?? await createCall(engine, shape)
+      calls.set(key, call)
+      return await stretches(call, ms) / steps
     }
   }
+}
+
+async function createCall (engine: Engine, shape: Shape | ReadShape | NetworkShape): Promise<() => unknown> {
+  if ('network' in shape) return await createNetworkCall(engine, shape)
+  return 'supports' in shape ? await createRead(engine, shape) : createSteps(engine, shape)
 }
 
 const random = (length: number, scale = 1): Float32Array => Float32Array.from({ length }, () => (Math.random() * 2 - 1) * scale)
@@ -84,7 +82,7 @@ function randomCell (I: number, Hi: number, Ho: number): Cell {
 }
 
 /** Steps of a cell that reads its own last output, twice over if its Hi asks for that; one step is the bare cell's. */
-function createCall (engine: Engine, { rows, I, Hi, Ho, steps }: Shape): () => unknown {
+function createSteps (engine: Engine, { rows, I, Hi, Ho, steps }: Shape): () => unknown {
   const repeated = steps > 1 && Hi !== Ho ? { ...PLAIN, h: concat(...new Array<Feed>(Hi / Ho).fill(part('h'))) } : undefined
   const batch = engine.load(bareCell(randomCell(I, Hi, Ho), repeated)).batch(0, rows)
   batch.states[0].set(random(batch.states[0].length))

@@ -49,7 +49,10 @@ INLINE void sumUp(const Reading& reading, const float* const (&queries)[R], cons
       Floats of[R][kTogether] = {};
       for (size_t k = part * kLanes; k < width; k += kPartials) {
         Floats keyNow[kTogether];
-        for (int s = 0; s < kTogether; s++) keyNow[s] = load(key[s] + k);
+        for (int s = 0; s < kTogether; s++) {
+          keyNow[s] = load(key[s] + k);
+          if (part == 0) __builtin_prefetch(key[s] + kTogether * width + k);  // of the keys that come next
+        }
         for (int r = 0; r < R; r++) {
           const Floats query = load(queries[r] + k);
           for (int s = 0; s < kTogether; s++) of[r][s] = Term::add(of[r][s], query, keyNow[s], reading.v, k);
@@ -214,6 +217,9 @@ void logSoftmax(const float* x, float* y, size_t n) {
   for (; i < n; i++) y[i] = x[i] - shift - less;
 }
 
+// How many values ahead their columns are fetched: from one to the next it is too far for the processor to see a stream.
+constexpr size_t kValuesAhead = 8;
+
 // R rows and P vectors of the values' columns.
 template <int R, int P>
 void readBlock(const float* values, size_t stride, size_t count, const float* const (&weights)[R], float* const* out, size_t column,
@@ -221,6 +227,7 @@ void readBlock(const float* values, size_t stride, size_t count, const float* co
   Floats sums[R][P] = {};
   for (size_t i = 0; i < count; i++) {
     const float* value = values + i * stride + column;
+    for (int p = 0; p < P * kLanes; p += 16) __builtin_prefetch(value + kValuesAhead * stride + p);
     Floats weight[R];
     for (int r = 0; r < R; r++) weight[r] = fill(weights[r][i]);
     for (int p = 0; p < P; p++) {

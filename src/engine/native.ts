@@ -20,8 +20,8 @@ export interface NativeOptions {
  */
 const INLINE_BELOW = 4_000_000
 
-/** What a thread does in half a millisecond or so, after which others have their turn. */
-const BUDGET = 2 ** 24
+/** What a thread does in a millisecond at most, after which others have their turn. */
+const BUDGET = 2 ** 25
 
 /**
  * The engine of our own kernel.

@@ -1,3 +1,4 @@
+import { copyNumbers } from '../tensor/tensor.ts'
 import { findSlice, type StateLayout } from './state.ts'
 
 /** The states of a request's rows: `[B, S]`, and access to their slices by name. */
@@ -33,20 +34,14 @@ export class States {
    */
   put (name: string, values: Float32Array, stride: number, at: number): number {
     const { offset, width } = findSlice(this.layout, name) ?? { offset: 0, width: 0 }
-    for (let row = 0; row < this.rows; row++) {
-      const to = row * this.layout.width + offset
-      for (let j = 0; j < width; j++) this.data[to + j] = values[row * stride + at + j]
-    }
+    for (let row = 0; row < this.rows; row++) copyNumbers(values, row * stride + at, this.data, row * this.layout.width + offset, width)
     return width
   }
 
   /** The other way round: copies a slice of every row to a part of wider vectors. */
   take (name: string, values: Float32Array, stride: number, at: number): number {
     const { offset, width } = findSlice(this.layout, name) ?? { offset: 0, width: 0 }
-    for (let row = 0; row < this.rows; row++) {
-      const from = row * this.layout.width + offset
-      for (let j = 0; j < width; j++) values[row * stride + at + j] = this.data[from + j]
-    }
+    for (let row = 0; row < this.rows; row++) copyNumbers(this.data, row * this.layout.width + offset, values, row * stride + at, width)
     return width
   }
 }

@@ -1,5 +1,5 @@
 import { unprocessable } from '../errors.ts'
-import { allFinite } from '../tensor/tensor.ts'
+import { allFinite, copyNumbers } from '../tensor/tensor.ts'
 import { setOf, type LivePass, type Selection, type StageQueue } from './stage-queue.ts'
 
 /** The most floats of an input, an output or attention weights in one call of the engine. */
@@ -69,7 +69,12 @@ export function callPeek (stage: StageQueue, selection: Selection): void | Promi
 }
 
 function gatherStates ({ batch, program: { state: { width } } }: StageQueue, { passes, rows, length }: Selection): void {
-  for (let i = 0; i < length; i++) copy(passes[i].pass.state, rows[i] * width, batch.states[0], i * width, width)
+  // Rows of a task that follow one another are copied at once.
+  for (let i = 0, next; i < length; i = next) {
+    next = i + 1
+    while (next < length && passes[next] === passes[i] && rows[next] === rows[i] + next - i) next++
+    copyNumbers(passes[i].pass.state, rows[i] * width, batch.states[0], i * width, (next - i) * width)
+  }
 }
 
 /** @returns whether all rows read the same at every step, so that one step of the input is enough. */
@@ -85,11 +90,15 @@ function gatherInput ({ batch, program }: StageQueue, { passes, rows, length }: 
     const { data, rowStride, stepStride, index } = inputs[k]
     const row = rows[i]
     const last = task.lengths[row] - 1
+    if (length === 1 && !backward && index === undefined && stepStride === width && t[row] + count - 1 <= last) {
+      copyNumbers(data, row * rowStride + t[row] * stepStride, buffer, 0, count * width)
+      continue
+    }
     for (let s = 0; s < count; s++) {
       // What a peek asks for past the end is the same at every step.
       const step = Math.min(t[row] + s, last)
       const at = row * rowStride + (backward ? last - step : step) * stepStride
-      copy(data, index === undefined ? at : index[at] * width, buffer, (s * length + i) * width, width)
+      copyNumbers(data, index === undefined ? at : index[at] * width, buffer, (s * length + i) * width, width)
     }
   }
   return same
@@ -118,7 +127,7 @@ export function finishSteps ({ batch, program: { outputs, state, stage } }: Stag
   const { pass, task: { task }, t } = passes[i]
   const row = rows[i]
   const width = state.width
-  copy(batch.states[steps % 2], i * width, pass.state, row * width, width)
+  copyNumbers(batch.states[steps % 2], i * width, pass.state, row * width, width)
   // What is answered, and not kept in a state that the next step reads, is looked at here.
   const y = pass.sinks.find((sink) => outputs[sink.output].name === 'y')?.output
   const isFinite = (k: number, s: number): boolean => allFinite(batch.output(k, 0), (s * length + i) * outputs[k].width, outputs[k].width)
@@ -129,9 +138,14 @@ export function finishSteps ({ batch, program: { outputs, state, stage } }: Stag
   for (const { output: k, kept: { data, entries, width: stride }, offset, shift } of pass.sinks) {
     const { width } = outputs[k]
     const buffer = batch.output(k, 0)
+    const entry = (t[row] + shift) % entries
+    if (length === 1 && stage.direction === 'forward' && stride === width && entry + good <= entries) {
+      copyNumbers(buffer, 0, data, (row * entries + entry) * stride, good * width)
+      continue
+    }
     for (let s = 0; s < good; s++) {
       const step = stage.direction === 'backward' ? last - (t[row] + s) : t[row] + s
-      copy(buffer, (s * length + i) * width, data, (row * entries + (step + shift) % entries) * stride + offset, width)
+      copyNumbers(buffer, (s * length + i) * width, data, (row * entries + (step + shift) % entries) * stride + offset, width)
     }
   }
   if (pass.attention !== undefined) {
@@ -148,9 +162,9 @@ export function finishSteps ({ batch, program: { outputs, state, stage } }: Stag
 export function finishStart ({ batch, program: { state: { width }, outputs, read } }: StageQueue, { passes, rows, supports }: Selection, i: number): void {
   const { pass } = passes[i]
   const row = rows[i]
-  copy(batch.states[0], i * width, pass.state, row * width, width)
+  copyNumbers(batch.states[0], i * width, pass.state, row * width, width)
   for (const { output, kept, offset, initial } of pass.sinks) {
-    if (initial !== undefined) copy(pass.state, row * width + initial.offset, kept.data, row * kept.entries * kept.width + offset, outputs[output].width)
+    if (initial !== undefined) copyNumbers(pass.state, row * width + initial.offset, kept.data, row * kept.entries * kept.width + offset, outputs[output].width)
   }
   // A start without the read leaves the weights of another call in the buffer.
   const reads = pass.start?.some(({ from }) => from <= read) === true
@@ -159,20 +173,14 @@ export function finishStart ({ batch, program: { state: { width }, outputs, read
 
 /** Gives the `i`th of the selected rows the `h_in` that would feed its next step. */
 export function finishPeek ({ batch, program: { state: { width } } }: StageQueue, hIn: { readonly offset: number, readonly width: number }, { passes, rows }: Selection, i: number): void {
-  copy(batch.states[1], i * width + hIn.offset, passes[i].pass.state, rows[i] * width + hIn.offset, hIn.width)
+  copyNumbers(batch.states[1], i * width + hIn.offset, passes[i].pass.state, rows[i] * width + hIn.offset, hIn.width)
 }
 
 /** Keeps an entry of attention weights, of which the row's own supports have the first. */
 function keepAttention ({ data, entries, width }: NonNullable<LivePass['pass']['attention']>, row: number, entry: number, from: Float32Array, at: number, made: number): void {
-  copy(from, at, data, (row * entries + entry % entries) * width, Math.min(width, made))
+  copyNumbers(from, at, data, (row * entries + entry % entries) * width, Math.min(width, made))
 }
 
 function overflow (row: number, t: number): Error {
   return unprocessable('/x', `row ${row}, step ${t}: the arithmetic overflows float32; the inputs are too large for these weights`)
-}
-
-/** Short vectors are copied one number at a time: to make a view costs more. */
-function copy (from: Float32Array, fromAt: number, to: Float32Array, toAt: number, length: number): void {
-  if (length > 64) to.set(from.subarray(fromAt, fromAt + length), toAt)
-  else for (let i = 0; i < length; i++) to[toAt + i] = from[fromAt + i]
 }

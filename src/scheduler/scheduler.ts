@@ -16,7 +16,7 @@ export interface Scheduler {
 }
 
 /** How much of the usual work a call may do while others wait. */
-const SHARE_IN_A_CROWD = 1 / 8
+const SHARE_IN_A_CROWD = 1 / 16
 /** For how long the event loop may be kept from its other work, in milliseconds. */
 const TURN = 0.5
 
