@@ -44,7 +44,7 @@ async function loadModel (file: ModelFile, deps: ModelDeps): Promise<Model> {
     const { feedback, default: isDefault } = readConfig(config, '')
     const policy = await createPolicy(feedback, { layers, folder, tensor, tensors, hosting: deps.hosting })
     try {
-      return createModel({ name, isDefault, layers, policy, unusedTensors: file.unused() }, deps)
+      return createModel({ name, version: file.version, isDefault, layers, policy, unusedTensors: file.unused() }, deps)
     } catch (error) {
       await policy.policy.close?.()
       throw error

@@ -390,6 +390,8 @@ export interface components {
          */
         Model: {
             name: string;
+            /** @description A hash of the model's files. */
+            version: string;
             /** @description Whether this model answers if a request names none. */
             default: boolean;
             sizes: components["schemas"]["Sizes"];

@@ -21,6 +21,8 @@ import { serveSequence, serveStep, type Served } from './tasks.ts'
 /** A network, its policy, its rows. */
 export interface Model {
   readonly name: string
+  /** A hash of its files: 16 hexadecimal digits. */
+  readonly version: string
   /** Its config.json says that it answers if a request names none. */
   readonly isDefault: boolean
   readonly kind: Layers['kind']
@@ -61,6 +63,8 @@ export interface ModelDeps {
 
 export interface ModelParts {
   readonly name: string
+  /** Zeros if the model is not made of files. */
+  readonly version?: string | undefined
   readonly isDefault?: boolean | undefined
   readonly layers: Layers
   readonly policy: NamedPolicy
@@ -70,7 +74,7 @@ export interface ModelParts {
 const BYTES = Float32Array.BYTES_PER_ELEMENT
 
 /** @throws RangeError if the cells and the wiring do not fit each other. */
-export function createModel ({ name, isDefault = false, layers, policy: chosen, unusedTensors = [] }: ModelParts, deps: ModelDeps): Model {
+export function createModel ({ name, version = '0'.repeat(16), isDefault = false, layers, policy: chosen, unusedTensors = [] }: ModelParts, deps: ModelDeps): Model {
   const { policy } = chosen
   const { engine, scheduler, admission, maxSteps, maxWork, batchRows } = deps
   const { network, passes, bare: bareStage, shape } = createServedNetwork(layers, policy)
@@ -158,6 +162,7 @@ export function createModel ({ name, isDefault = false, layers, policy: chosen, 
 
   return {
     name,
+    version,
     isDefault,
     kind: layers.kind,
     shape,

@@ -9,6 +9,7 @@ const Size = (description: string) => Type.Integer({ minimum: 1, description })
 
 const ModelDescription = Type.Object({
   name: Type.String(),
+  version: Type.String({ pattern: '^[0-9a-f]{16}$', description: 'A hash of the model\'s files.' }),
   default: Type.Boolean({ description: 'Whether this model answers if a request names none.' }),
   sizes: Type.Object({
     I: Size('Input size.'),
@@ -29,8 +30,9 @@ const ModelList = Type.Object({ models: Type.Array(ModelDescription) }, { title:
 
 /** `GET /models` and `GET /models/{model}`: what is served. */
 const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { registry }) => {
-  const describe = ({ name, shape: { I, Hi, Ho }, policy, engine, parameters, unusedTensors }: Model): Static<typeof ModelDescription> => ({
+  const describe = ({ name, version, shape: { I, Hi, Ho }, policy, engine, parameters, unusedTensors }: Model): Static<typeof ModelDescription> => ({
     name,
+    version,
     default: name === registry.defaultName,
     sizes: { I, Hi, Ho },
     feedback: { ...policy.options, context: publish(policy.policy.context) },

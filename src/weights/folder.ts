@@ -3,6 +3,7 @@ import Type from 'typebox'
 import { InputError } from '../errors.ts'
 import type { Layers } from '../network/layers.ts'
 import { compile } from '../tensor/schema.ts'
+import { versionOf } from './fingerprint.ts'
 import { readAllFloats, readFloats, type Floats } from './layouts/floats.ts'
 import { readLayers } from './layouts/layouts.ts'
 import { CellOptionsSchema } from './layouts/options.ts'
@@ -20,6 +21,8 @@ export interface ModelFile {
   readonly name: string
   /** The safetensors file, for messages. */
   readonly path: string
+  /** A hash of its files. */
+  readonly version: string
   /** The model's own folder, if it has one. */
   readonly folder: string | undefined
   readonly layers: Layers
@@ -55,13 +58,16 @@ export async function readModels (directory: string, warn: (message: string) => 
 
 async function readModel ({ name, path, folder }: ModelPlace): Promise<ModelFile> {
   try {
-    const tensors = await readSafetensors(path)
-    const config = folder === undefined ? {} : await readConfig(join(folder, 'config.json'))
+    const { bytes, tensors } = await readSafetensors(path)
+    const configBytes = folder === undefined ? undefined : await readIfThere(join(folder, 'config.json'))
+    const config = folder === undefined || configBytes === undefined ? {} : parseConfig(join(folder, 'config.json'), configBytes)
+    const feedback = folder === undefined ? undefined : await readIfThere(join(folder, 'feedback.mjs'))
     const found = readLayers(tensors, readCellOptions(config, '').cell)
     const used = new Set(found.used)
     return {
       name,
       path,
+      version: versionOf({ model: bytes, config: configBytes, feedback }),
       folder,
       layers: found.layers,
       config,
@@ -85,16 +91,17 @@ async function readModel ({ name, path, folder }: ModelPlace): Promise<ModelFile
   }
 }
 
-async function readConfig (path: string): Promise<unknown> {
-  let text: string
+async function readIfThere (path: string): Promise<Buffer | undefined> {
   try {
-    if (!await exists(path)) return {}
-    text = (await readWhole(path)).toString()
+    return await exists(path) ? await readWhole(path) : undefined
   } catch (error) {
     throw new ModelsError(`${path}: ${messageOf(error)}`)
   }
+}
+
+function parseConfig (path: string, bytes: Buffer): unknown {
   try {
-    return JSON.parse(text)
+    return JSON.parse(bytes.toString())
   } catch (error) {
     throw new ModelsError(`${path}: is not JSON: ${messageOf(error)}`)
   }

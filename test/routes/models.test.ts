@@ -10,7 +10,8 @@ test('GET /models lists every model with sizes, policy, engine and weights', asy
   const { body } = await request.get('/models').expect(200)
   const { name: engine, backend } = await testEngine()
   assert.deepEqual(body.models.map((model: { name: string }) => model.name), ['custom-lstm', 'matching-networks', 'symmetric'])
-  const { feedback, ...first } = body.models[0]
+  const { feedback, version, ...first } = body.models[0]
+  assert.match(version, /^[0-9a-f]{16}$/)
   assert.deepEqual(first, {
     name: 'custom-lstm',
     default: true,
