@@ -15,7 +15,7 @@ export interface paths {
         put?: never;
         /**
          * Step the default model
-         * @description One step of the bare network. The client owns the feedback: it makes the next h_in. As a shorthand a request may leave [B] out everywhere; then the answer has none either.
+         * @description One step of the bare network. The client owns the feedback: it makes the next h_in. With `state` the server does, and x is a step of a sequence. As a shorthand a request may leave [B] out everywhere; then the answer has none either.
          */
         post: operations["step"];
         delete?: never;
@@ -35,7 +35,7 @@ export interface paths {
         put?: never;
         /**
          * Step a model
-         * @description One step of the bare network. The client owns the feedback: it makes the next h_in. As a shorthand a request may leave [B] out everywhere; then the answer has none either.
+         * @description One step of the bare network. The client owns the feedback: it makes the next h_in. With `state` the server does, and x is a step of a sequence. As a shorthand a request may leave [B] out everywhere; then the answer has none either.
          */
         post: operations["stepModel"];
         delete?: never;
@@ -191,6 +191,36 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * VectorsContext
+         * @description For a wiring with `vectors`.
+         */
+        VectorsContext: {
+            /** @description The wiring's part `vectors`: [D] for all rows, [B][D] one per row, or [B][T][D] one per row and step (without a batch dimension [D] or [T][D]). */
+            vectors: number[][][];
+        };
+        /**
+         * SupportContext
+         * @description For a wiring with an attention read.
+         */
+        SupportContext: {
+            /** @description The support vectors that are attended to: [N][D] for all rows, or [B][N][D] those of each row, of which there may be different numbers. */
+            support: number[][][];
+            /** @description How many support vectors are each row's own, if `support` is [B][N][D] and padded to the longest: [B]. */
+            support_lengths?: number[];
+        };
+        /**
+         * VectorsSupportContext
+         * @description For a wiring with `vectors` and an attention read.
+         */
+        VectorsSupportContext: {
+            /** @description The wiring's part `vectors`: [D] for all rows, [B][D] one per row, or [B][T][D] one per row and step (without a batch dimension [D] or [T][D]). */
+            vectors: number[][][];
+            /** @description The support vectors that are attended to: [N][D] for all rows, or [B][N][D] those of each row, of which there may be different numbers. */
+            support: number[][][];
+            /** @description How many support vectors are each row's own, if `support` is [B][N][D] and padded to the longest: [B]. */
+            support_lengths?: number[];
+        };
+        /**
          * StepRequest
          * @description One step of the bare network.
          */
@@ -203,6 +233,10 @@ export interface components {
             c_in?: number[][];
             /** @description The h that the first feedback sees: [B][Ho]. Zeros if left out. A GRU whose Hi differs from its Ho reads it in a step, too. */
             h_0?: number[][];
+            /** @description What the model's wiring needs from the request. */
+            context?: components["schemas"]["VectorsContext"] | components["schemas"]["SupportContext"] | components["schemas"]["VectorsSupportContext"] | unknown;
+            /** @description Tokens of rows that go on: [B], as an answer had them. `true` asks for tokens of rows that begin. */
+            state?: boolean | string[];
         };
         /**
          * SafetensorsDocument
@@ -233,6 +267,8 @@ export interface components {
             h_out: number[][];
             /** @description The cell state of an LSTM: [B][Ho]. In a stack likewise. */
             c_out?: number[][];
+            /** @description A token for each row, [B], if the request has `state`: all that the row keeps, except the context. Send it as `state` to go on. */
+            state?: string[];
         };
         /**
          * FieldError
@@ -264,36 +300,6 @@ export interface components {
             errors?: components["schemas"]["FieldError"][];
         };
         /**
-         * VectorsContext
-         * @description For a wiring with `vectors`.
-         */
-        VectorsContext: {
-            /** @description The wiring's part `vectors`: [D] for all rows, [B][D] one per row, or [B][T][D] one per row and step (without a batch dimension [D] or [T][D]). */
-            vectors: number[][][];
-        };
-        /**
-         * SupportContext
-         * @description For a wiring with an attention read.
-         */
-        SupportContext: {
-            /** @description The support vectors that are attended to: [N][D] for all rows, or [B][N][D] those of each row, of which there may be different numbers. */
-            support: number[][][];
-            /** @description How many support vectors are each row's own, if `support` is [B][N][D] and padded to the longest: [B]. */
-            support_lengths?: number[];
-        };
-        /**
-         * VectorsSupportContext
-         * @description For a wiring with `vectors` and an attention read.
-         */
-        VectorsSupportContext: {
-            /** @description The wiring's part `vectors`: [D] for all rows, [B][D] one per row, or [B][T][D] one per row and step (without a batch dimension [D] or [T][D]). */
-            vectors: number[][][];
-            /** @description The support vectors that are attended to: [N][D] for all rows, or [B][N][D] those of each row, of which there may be different numbers. */
-            support: number[][][];
-            /** @description How many support vectors are each row's own, if `support` is [B][N][D] and padded to the longest: [B]. */
-            support_lengths?: number[];
-        };
-        /**
          * SequenceRequest
          * @description T steps, the feedback by the model's wiring.
          */
@@ -312,12 +318,14 @@ export interface components {
             steps?: number;
             /** @description What the model's wiring needs from the request. */
             context?: components["schemas"]["VectorsContext"] | components["schemas"]["SupportContext"] | components["schemas"]["VectorsSupportContext"] | unknown;
+            /** @description Tokens of rows that go on: [B], as an answer had them. `true` asks for tokens of rows that begin. */
+            state?: boolean | string[];
             /** @description Parts of the wiring to answer: `read`, `attention`, or the names of its lets. */
             parts?: string[];
             /** @description Whether `output` and `parts` have every step (`true`, the default) or each row's last one alone. */
             return_sequences?: boolean;
             /** @description The fields that the answer is to have; all if left out. */
-            fields?: ("output" | "h_out" | "c_out" | "h_next" | "parts")[];
+            fields?: ("output" | "h_out" | "c_out" | "h_next" | "state" | "parts")[];
         };
         /**
          * SequenceAnswer
@@ -332,6 +340,8 @@ export interface components {
             c_out?: number[][];
             /** @description What the wiring would feed to the next step: [B][Hi]. Send it as h_in, and c_out as c_in, to go on. Left out if only the client knows it. */
             h_next?: number[][];
+            /** @description A token for each row, [B], if the request has `state`: all that the row keeps, except the context. Send it as `state` to go on. */
+            state?: string[];
             parts?: {
                 [key: string]: number[][][];
             };
@@ -359,6 +369,8 @@ export interface components {
             c_out?: number[][];
             /** @description What the wiring would feed to the next step: [B][Hi]. Send it as h_in, and c_out as c_in, to go on. Left out if only the client knows it. */
             h_next?: number[][];
+            /** @description A token for each row, [B], if the request has `state`: all that the row keeps, except the context. Send it as `state` to go on. */
+            state?: string[];
         };
         /**
          * SequenceFailure
@@ -452,14 +464,14 @@ export interface components {
     headers: never;
     pathItems: never;
 }
+export type VectorsContext = components['schemas']['VectorsContext'];
+export type SupportContext = components['schemas']['SupportContext'];
+export type VectorsSupportContext = components['schemas']['VectorsSupportContext'];
 export type StepRequest = components['schemas']['StepRequest'];
 export type SafetensorsDocument = components['schemas']['SafetensorsDocument'];
 export type StepAnswer = components['schemas']['StepAnswer'];
 export type FieldError = components['schemas']['FieldError'];
 export type Problem = components['schemas']['Problem'];
-export type VectorsContext = components['schemas']['VectorsContext'];
-export type SupportContext = components['schemas']['SupportContext'];
-export type VectorsSupportContext = components['schemas']['VectorsSupportContext'];
 export type SequenceRequest = components['schemas']['SequenceRequest'];
 export type SequenceAnswer = components['schemas']['SequenceAnswer'];
 export type SequenceStep = components['schemas']['SequenceStep'];
@@ -475,7 +487,10 @@ export type $defs = Record<string, never>;
 export interface operations {
     step: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description For a body of safetensors: `true` asks for tokens of rows that begin. */
+                state?: boolean;
+            };
             header?: {
                 /** @description Seconds in which the request must be answered, if that is less than the server allows; past them the answer is a 504. */
                 "x-request-timeout"?: number;
@@ -571,6 +586,30 @@ export interface operations {
                      *       "title": "Not Found",
                      *       "status": 404,
                      *       "detail": "there is no model \"nobody\"; the models are custom-lstm, matching-networks"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The state is of another model, or of another version of it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Conflict",
+                     *       "status": 409,
+                     *       "detail": "model custom-lstm: /state/0: is of symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38",
+                     *       "model": "custom-lstm",
+                     *       "errors": [
+                     *         {
+                     *           "path": "/state/0",
+                     *           "message": "is of symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38"
+                     *         }
+                     *       ]
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -690,7 +729,10 @@ export interface operations {
     };
     stepModel: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description For a body of safetensors: `true` asks for tokens of rows that begin. */
+                state?: boolean;
+            };
             header?: {
                 /** @description Seconds in which the request must be answered, if that is less than the server allows; past them the answer is a 504. */
                 "x-request-timeout"?: number;
@@ -792,6 +834,30 @@ export interface operations {
                      *       "title": "Not Found",
                      *       "status": 404,
                      *       "detail": "there is no model \"nobody\"; the models are custom-lstm, matching-networks"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The state is of another model, or of another version of it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Conflict",
+                     *       "status": 409,
+                     *       "detail": "model custom-lstm: /state/0: is of symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38",
+                     *       "model": "custom-lstm",
+                     *       "errors": [
+                     *         {
+                     *           "path": "/state/0",
+                     *           "message": "is of symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38"
+                     *         }
+                     *       ]
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -912,6 +978,8 @@ export interface operations {
     sequence: {
         parameters: {
             query?: {
+                /** @description For a body of safetensors: `true` asks for tokens of rows that begin. */
+                state?: boolean;
                 /** @description For a body of safetensors: feed the same x this many times. A JSON body has it as a field, and likewise those below. */
                 steps?: number;
                 /** @description For a body of safetensors: whether `output` and `parts` have every step, or each row's last one alone. */
@@ -1036,6 +1104,30 @@ export interface operations {
                      *       "title": "Not Found",
                      *       "status": 404,
                      *       "detail": "there is no model \"nobody\"; the models are custom-lstm, matching-networks"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The state is of another model, or of another version of it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Conflict",
+                     *       "status": 409,
+                     *       "detail": "model custom-lstm: /state/0: is of symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38",
+                     *       "model": "custom-lstm",
+                     *       "errors": [
+                     *         {
+                     *           "path": "/state/0",
+                     *           "message": "is of symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38"
+                     *         }
+                     *       ]
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -1174,6 +1266,8 @@ export interface operations {
     sequenceModel: {
         parameters: {
             query?: {
+                /** @description For a body of safetensors: `true` asks for tokens of rows that begin. */
+                state?: boolean;
                 /** @description For a body of safetensors: feed the same x this many times. A JSON body has it as a field, and likewise those below. */
                 steps?: number;
                 /** @description For a body of safetensors: whether `output` and `parts` have every step, or each row's last one alone. */
@@ -1304,6 +1398,30 @@ export interface operations {
                      *       "title": "Not Found",
                      *       "status": 404,
                      *       "detail": "there is no model \"nobody\"; the models are custom-lstm, matching-networks"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The state is of another model, or of another version of it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Conflict",
+                     *       "status": 409,
+                     *       "detail": "model custom-lstm: /state/0: is of symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38",
+                     *       "model": "custom-lstm",
+                     *       "errors": [
+                     *         {
+                     *           "path": "/state/0",
+                     *           "message": "is of symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38"
+                     *         }
+                     *       ]
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];

@@ -10,12 +10,15 @@ import { createStageQueue } from '../scheduler/stage-queue.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { outputAnswer, partsAnswer, statesAnswer, stepAnswer, type SequenceAnswer, type SequenceStates, type SequenceStep, type StepAnswer } from './answers.ts'
 import { createContextReader, type Context } from './context.ts'
+import { checkGoesOn, readRows, stateAnswer, wantsState } from './going-on.ts'
+import type { KeptRow } from './kept-row.ts'
 import { answerBytes, checkAnswerSize } from './limits.ts'
 import { createServedNetwork, type Shape } from './network.ts'
 import type { NamedPolicy } from './policies/policies.ts'
 import type { Hosting } from './policies/policy.ts'
-import { outlineSequence, outlineStep, type Outline, type SequenceRequest, type StepRequest } from './request.ts'
+import { checkOneStep, outlineSequence, outlineStep, type Outline, type SequenceRequest, type StepRequest } from './request.ts'
 import { readSteps, streamRoom } from './stream.ts'
+import { createTokens } from './tokens.ts'
 import { serveSequence, serveStep, type Served } from './tasks.ts'
 
 /** A network, its policy, its rows. */
@@ -84,6 +87,7 @@ export function createModel ({ name, version = '0'.repeat(16), isDefault = false
   const bare = bareStage === undefined ? undefined : all[bareStage]
   const [{ program }] = queues
   const readContext = createContextReader(policy)
+  const tokens = createTokens(name, version, program.state)
   const width = network.stages.slice(0, passes).reduce((sum, _, i) => sum + all[i].program.state.width, 0)
 
   /** Runs what `serve` lays out, if there is room for it: nothing is held before it is counted. */
@@ -107,13 +111,17 @@ export function createModel ({ name, version = '0'.repeat(16), isDefault = false
   interface Plan {
     readonly outline: Outline
     readonly context: Context
+    /** The rows that go on. */
+    readonly from: readonly KeptRow[] | undefined
     readonly entries: number
     readonly partEntries: number
   }
 
   function plan (request: SequenceRequest, streamed: boolean): Plan {
+    if (wantsState(request)) checkGoesOn(shape, policy, '/state')
     const outline = outlineSequence(request, shape, maxSteps)
     const context = readContext(request.context ?? {}, outline)
+    const from = readRows(request, outline, tokens)
     const { rows, steps } = outline
     if (steps > 1 && policy.wiring === undefined && shape.hIn !== shape.hOut) throw needsPolicy(steps)
     checkWork(outline, context)
@@ -124,7 +132,7 @@ export function createModel ({ name, version = '0'.repeat(16), isDefault = false
     const partEntries = all ? room + 1 : 1
     checkAnswerSize(rows * entries * shape.output, '/x')
     for (const [i, part] of (request.parts ?? []).entries()) checkAnswerSize(rows * partEntries * partWidth(part, context), `/parts/${i}`)
-    return { outline, context, entries, partEntries }
+    return { outline, context, from, entries, partEntries }
   }
 
   function needsPolicy (steps: number): InputError {
@@ -154,11 +162,23 @@ export function createModel ({ name, version = '0'.repeat(16), isDefault = false
     const held = paddingOf(request.x) + paddingOf(vectors?.tensor) + total * program.readWork
     const parts = (request.parts ?? []).reduce((sum, part) => sum + partEntries * partWidth(part, context), 0)
     const outputs = shape.directions === 2 ? shape.layers * steps * 2 * shape.Ho : entries * shape.output
-    return BYTES * (held + rows * width) + answerBytes(rows * (outputs + parts + shape.hIn + shape.hOut + 2 * shape.c))
+    const kept = wantsState(request) ? 3 * rows * tokens.bytes : 0
+    return kept + BYTES * (held + rows * width) + answerBytes(rows * (outputs + parts + shape.hIn + shape.hOut + 2 * shape.c))
   }
 
-  const serve = (request: SequenceRequest, { outline, context, entries, partEntries }: Plan, call: Call, window?: Served['task']['window']): Served =>
-    serveSequence(request, outline, { network: loaded, shape, queues, policy, context, entries, partEntries, window }, call)
+  const serve = (request: SequenceRequest, { outline, context, from, entries, partEntries }: Plan, call: Call, window?: Served['task']['window']): Served =>
+    serveSequence(request, outline, { network: loaded, shape, queues, policy, context, from, entries, partEntries, window }, call)
+
+  /** A step of the wiring: a sequence of one. */
+  async function wiredStep (request: StepRequest, call: Call): Promise<StepAnswer> {
+    checkOneStep(request)
+    const one: SequenceRequest = { ...request, steps: 1, fields: [] }
+    const planned = plan(one, false)
+    const { outline } = planned
+    const served = await run(outline.rows, bytesOf(one, planned), call, () => serve(one, planned, call))
+    const { h_next: _, ...states } = statesAnswer(served, shape, outline)
+    return { ...states, ...stateAnswer(one, outline, served.keep, tokens) }
+  }
 
   return {
     name,
@@ -172,6 +192,8 @@ export function createModel ({ name, version = '0'.repeat(16), isDefault = false
     unusedTensors,
 
     step: (request, call = unboundCall()) => naming(name, async () => {
+      if (wantsState(request)) return await wiredStep(request, call)
+      if (request.context !== undefined) throw unprocessable('/context', 'is for a step with state: without it a step is one of the bare network, which reads none')
       if (bare === undefined) throw unprocessable('', 'the network has two directions, and the backward one starts from the end: send the whole sequence to /sequence')
       const outline = outlineStep(request, shape)
       const { rows } = outline
@@ -186,6 +208,7 @@ export function createModel ({ name, version = '0'.repeat(16), isDefault = false
       return {
         output: outputAnswer(served, planned.outline, shape, planned.entries > 0),
         ...statesAnswer(served, shape, planned.outline),
+        ...stateAnswer(request, planned.outline, served.keep, tokens),
         ...partsAnswer(served.parts, planned.outline)
       }
     }),
@@ -204,7 +227,7 @@ export function createModel ({ name, version = '0'.repeat(16), isDefault = false
       const whole = await done
       // A direction that runs backwards has no step before it has the last one.
       if (lines && window === undefined) for (let t = 0; t < outline.steps; t++) yield [stepAnswer(whole, t, outline)]
-      yield [statesAnswer(whole, shape, outline)]
+      yield [{ ...statesAnswer(whole, shape, outline), ...stateAnswer(request, outline, whole.keep, tokens) }]
     }),
 
     close: async () => { await policy.close?.() }

@@ -8,8 +8,10 @@ import { States } from '../network/states.ts'
 import type { Call } from '../scheduler/cancellation.ts'
 import type { OutputWindow } from '../scheduler/output-window.ts'
 import type { StageQueue } from '../scheduler/stage-queue.ts'
+import type { Memory } from '../engine/engine.ts'
 import type { Kept, Pass, Sink, Stream, Task } from '../scheduler/task.ts'
 import type { Context } from './context.ts'
+import { keepRows, type KeptRow } from './kept-row.ts'
 import type { Shape } from './network.ts'
 import type { HostedRequest, OpenHost, Policy } from './policies/policy.ts'
 import { expandState, type Outline, type SequenceRequest, type StepRequest } from './request.ts'
@@ -24,6 +26,8 @@ export interface Served {
   readonly parts: ReadonlyMap<string, KeptPart>
   /** The slices of the states that are `h_next`, if the server knows it once the task is done. */
   readonly next: 'h' | 'h_in' | undefined
+  /** The rows as they are once the task is done, to go on from later; one stage has them all. */
+  keep (): KeptRow[]
   dispose (): void
 }
 
@@ -44,7 +48,7 @@ export function serveStep (queue: StageQueue, shape: Shape, request: StepRequest
     states[0].set('c0', expandState(request.h_0, 'h_0', rows, shape.Ho, 'Ho'))
   }
   const pass: Pass = { queue, state: states[0].data, inputs: [xStream(request, outline)], sinks: [], peek: false }
-  return { task: { rows, lengths, passes: [pass], call }, states, output: undefined, parts: new Map(), next: undefined, dispose () {} }
+  return { task: { rows, lengths, passes: [pass], call }, states, output: undefined, parts: new Map(), next: undefined, keep: () => [], dispose () {} }
 }
 
 /** What a sequence needs beside its request. */
@@ -60,22 +64,27 @@ export interface SequenceSetting {
   /** How many entries of each part are kept; one is the last. */
   readonly partEntries: number
   readonly window?: OutputWindow | undefined
+  /** The rows that go on; left out, they begin with what the request says. */
+  readonly from?: readonly KeptRow[] | undefined
+  /** The context's support as an engine reads it, if somebody keeps that. */
+  readonly memory?: Memory | undefined
 }
 
 /** A sequence through all stages. */
 export function serveSequence (request: SequenceRequest, outline: Outline, setting: SequenceSetting, call: Call): Served {
-  const { network, shape, queues, policy, context, window } = setting
+  const { network, shape, queues, policy, context, window, from } = setting
   const { rows, lengths } = outline
   const programs = queues.map(({ program }) => program)
-  const states = programs.map(({ state }) => new States(state, rows))
-  setStates(states, programs, shape, request, rows)
-  setFirst(states[0], programs[0], shape, policy, request, outline)
+  const { states, before, given, seen } = from === undefined ? beginRows(request, programs, shape, policy, rows) : goOn(from, programs[0])
+  // Rows that have taken a step already have all that feeds the next one.
+  const begun = before[0] > 0
+  if (!begun && policy.initial === 'x' && !seen) setFirstX(states[0], shape, programs[0], request, outline)
 
   const parts = keepParts(request.parts ?? [], programs[0], context, rows, setting.partEntries)
   const outputs = keepOutputs(shape, outline, setting.entries)
   const next = nextOf(programs[0], shape, policy, context)
-  const memory = context.support === undefined ? undefined : network.remember(0, context.support.data, context.support.counts)
-  const host = policy.host === undefined ? undefined : openHost(policy.host, request, outline, states[0], call)
+  const own = context.support === undefined || setting.memory !== undefined ? undefined : network.remember(0, context.support.data, context.support.counts)
+  const host = policy.host === undefined ? undefined : openHost(policy.host, request, outline, states[0], before, call)
   const passes = queues.map((queue, i): Pass => {
     const { program } = queue
     const base = { queue, state: states[i].data, sinks: outputSinks(outputs, shape, i) }
@@ -85,11 +94,12 @@ export function serveSequence (request: SequenceRequest, outline: Outline, setti
       ...base,
       sinks: [...base.sinks, ...partSinks(parts, program)],
       inputs: program.inputs.map(({ name }) => name === 'vectors' ? vectorsOf(context) : xStream(request, outline)),
-      memory,
+      memory: own ?? setting.memory,
       attention: parts.get('attention')?.kept,
-      start: startOf(program, policy, request.h_in !== undefined),
+      start: begun ? lookOf(program, parts) : startOf(program, policy, given),
+      looks: begun,
       peek: program.late && next !== undefined,
-      ...(host !== undefined && { host: { feed: host.feed, first: request.h_in === undefined } })
+      ...(host !== undefined && { host: { feed: host.feed, first: begun || !given } })
     }
   })
   return {
@@ -98,8 +108,9 @@ export function serveSequence (request: SequenceRequest, outline: Outline, setti
     output: outputs.at(-1),
     parts,
     get next () { return host?.next === false ? undefined : next },
+    keep: () => keepRows(states[0], before, lengths, programs[0].late || host !== undefined),
     dispose () {
-      memory?.dispose()
+      own?.dispose()
       host?.close()
     }
   }
@@ -125,25 +136,66 @@ function madeUp ({ layers, directions }: Shape, size: string): string {
   return `${layers} ${layers === 1 ? 'layer' : 'layers'}${directions === 2 ? ', 2 directions' : ''}: one vector each, in torch's order`
 }
 
-/** Puts what the first feed sees in the state: h_0, or x if the wiring starts from that. */
-function setFirst (states: States, program: Program, shape: Shape, { initial, wiring }: Policy, request: SequenceRequest, outline: Outline): void {
-  const { rows } = outline
-  const last = `h${program.stage.nodes.length - 1}`
-  const own = program.stage.wiring.h === 'own'
+/** Rows before the first step of a task. */
+interface Rows {
+  /** One per pass. */
+  readonly states: readonly States[]
+  /** How many steps each row has taken. */
+  readonly before: readonly number[]
+  /** Before the first of all: whether h_in was given, and whether the h that the first feed sees was. */
+  readonly given: boolean
+  readonly seen: boolean
+}
+
+/** Rows as a request begins them. */
+export function beginRows (request: SequenceRequest, programs: readonly Program[], shape: Shape, { wiring }: Policy, rows: number): Rows {
+  const states = programs.map(({ state }) => new States(state, rows))
+  setStates(states, programs, shape, request, rows)
+  const [program] = programs
   const given = request.h_in !== undefined
-  if (given && program.late) states.set('given', new Float32Array(rows).fill(1))
+  const ownGiven = program.stage.wiring.h === 'own' && given
+  if (given && program.late) states[0].set('given', new Float32Array(rows).fill(1))
   if (request.h_0 !== undefined) {
     const carried = carriesH(program, shape)
     if (shape.directions === 2 || (wiring === undefined && !carried)) throw unprocessable('/h_0', 'nothing reads it: this model has no feedback that starts from it')
     const h = expandState(request.h_0, 'h_0', rows, shape.Ho, 'Ho')
-    if (!(own && given)) states.set(last, h)
-    if (carried) states.set('c0', h)
-  } else if (initial === 'x' && !(own && given)) {
-    const { data, rowStride } = xStream(request, outline)
-    const h = new Float32Array(rows * shape.Ho)
-    for (let row = 0; row < rows; row++) h.set(data.subarray(row * rowStride, row * rowStride + shape.Ho), row * shape.Ho)
-    states.set(last, h)
+    if (!ownGiven) states[0].set(lastOf(program), h)
+    if (carried) states[0].set('c0', h)
   }
+  return { states, before: new Array<number>(rows).fill(0), given, seen: request.h_0 !== undefined || ownGiven }
+}
+
+/**
+ * Rows that go on from where they were.
+ *
+ * @throws InputError if some of them have taken a step and others have not, or they are to begin in different ways.
+ */
+function goOn (kept: readonly KeptRow[], { state }: Program): Rows {
+  const [{ t, given, seen }] = kept
+  const odd = kept.findIndex((row) => (row.t > 0) !== (t > 0) || (t === 0 && (row.given !== given || row.seen !== seen)))
+  if (odd >= 0) throw unprocessable(`/state/${odd}`, 'cannot go on together with the first: a row that has taken no step yet begins as it was told to; send them apart')
+  const states = new States(state, kept.length)
+  kept.forEach((row, i) => { states.data.set(row.state, i * state.width) })
+  return { states: [states], before: kept.map((row) => row.t), given, seen }
+}
+
+/** The first feed sees the first x as its h. */
+function setFirstX (states: States, { Ho }: Shape, program: Program, request: SequenceRequest, outline: Outline): void {
+  const { rows } = outline
+  const { data, rowStride } = xStream(request, outline)
+  const h = new Float32Array(rows * Ho)
+  for (let row = 0; row < rows; row++) h.set(data.subarray(row * rowStride, row * rowStride + Ho), row * Ho)
+  states.set(lastOf(program), h)
+}
+
+/** Where the state has the last node's output. */
+function lastOf ({ stage: { nodes } }: Program): string {
+  return `h${nodes.length - 1}`
+}
+
+/** Rows that go on have their read already, but not the weights of it, which their first entry of `attention` has. */
+function lookOf ({ read, feed }: Program, parts: ReadonlyMap<string, KeptPart>): Pass['start'] {
+  return parts.size > 0 && read < feed ? { from: read, to: feed } : undefined
 }
 
 /** Whether the carry is the last h of a GRU, which its Hi leaves no room for. */
@@ -187,11 +239,12 @@ function inputsOf (feed: Feed, stage: Stage): Set<string> {
   return names
 }
 
-function openHost (open: OpenHost, { context = {}, x }: SequenceRequest, outline: Outline, states: States, call: Call): HostedRequest {
+function openHost (open: OpenHost, { context = {}, x }: SequenceRequest, outline: Outline, states: States, before: readonly number[], call: Call): HostedRequest {
   const width = x?.shape[x.rank - 1] ?? 0
   const { rowStride, stepStride, data } = xStream({ x }, outline)
   return open(context, {
     lengths: outline.lengths,
+    before,
     state: (row, name) => states.of(row, name),
     x (row, t) {
       if (t >= outline.lengths[row] && stepStride > 0) return undefined

@@ -1,6 +1,5 @@
 import { inspect } from 'node:util'
-import type { Tensor } from './tensor.ts'
-import { DTYPE_BITS, encodeFloats } from './dtypes.ts'
+import { DTYPE_BITS } from './dtypes.ts'
 
 /** A tensor as stored in a safetensors file. */
 export interface StoredTensor {
@@ -85,16 +84,16 @@ function parseLayout (bytes: Uint8Array, available: number): readonly Place[] {
 }
 
 /**
- * Writes float32 tensors as a safetensors file, in the order given.
+ * Writes tensors as a safetensors file, in the order given.
  *
  * @returns the file's parts: its header, then the tensors' own memory.
  */
-export function writeSafetensors (tensors: ReadonlyArray<readonly [name: string, tensor: Tensor]>): Uint8Array[] {
+export function writeSafetensors (tensors: ReadonlyArray<readonly [name: string, tensor: StoredTensor]>): Uint8Array[] {
   let at = 0
-  const entries = tensors.map(([name, { shape, data }]) => {
+  const entries = tensors.map(([name, { dtype, shape, bytes }]) => {
     const begin = at
-    at += data.byteLength
-    return `${JSON.stringify(name)}:{"dtype":"F32","shape":[${shape.join(',')}],"data_offsets":[${begin},${at}]}`
+    at += bytes.byteLength
+    return `${JSON.stringify(name)}:{"dtype":"${dtype}","shape":[${shape.join(',')}],"data_offsets":[${begin},${at}]}`
   })
   const text = `{${entries.join(',')}}`
   // Spaces after the header, so that the data start at a multiple of eight bytes.
@@ -102,7 +101,7 @@ export function writeSafetensors (tensors: ReadonlyArray<readonly [name: string,
   const head = Buffer.allocUnsafe(PREFIX + length)
   head.writeBigUInt64LE(BigInt(length))
   head.fill(' ', PREFIX + head.write(text, PREFIX))
-  return [head, ...tensors.map(([, { data }]) => encodeFloats(data))]
+  return [head, ...tensors.map(([, { bytes }]) => bytes)]
 }
 
 function decodeHeader (bytes: Uint8Array): string {
