@@ -21,16 +21,8 @@ const ROOMS = {
   client: []
 }
 
-/** Imports that the rooms do not allow and that are to go: the importing file, and what it may import for now. */
-const EXCEPTIONS = {
-  'plugins/admission.ts': ['scheduler/admission.ts', 'scheduler/cancellation.ts'],
-  'plugins/telemetry/metrics.ts': ['scheduler/admission.ts', 'scheduler/events.ts'],
-  'routes/sequence.ts': ['scheduler/cancellation.ts']
-}
-
 export default [
   ...Object.entries(ROOMS).map(([room, allowed]) => rule(room.endsWith('.ts') ? `src/${room}` : `src/${room}/**`, room, allowed)),
-  ...Object.entries(EXCEPTIONS).map(([file, more]) => rule(`src/${file}`, file.split('/')[0], [...ROOMS[file.split('/')[0]], ...more])),
   forbid('test/**', String.raw`^(?:\.\./)+bench/`, 'What tests and benchmarks share is in test/support.'),
   forbid('bench/**', String.raw`^(?:\.\./)+test/(?!support/)`, 'What tests and benchmarks share is in test/support.')
 ]

@@ -96,7 +96,7 @@ export async function buildApp ({ config, registry, admission, metrics, json, ke
   await app.register(drain)
   await app.register(limit, { perSecond: config['rate-limit'], keyOf })
   await app.register(auth, { keyOf })
-  await app.register(admit, { admission, timeout: config['request-timeout'] })
+  await app.register(admit, { reserve: admission.reserve, timeout: config['request-timeout'] })
   await app.register(bodies, { json })
   await app.register(validation)
   await app.register(answers, { json })

@@ -26,7 +26,7 @@ export async function createService (config: Config, engine: Engine, logger?: Fa
     batchRows: config['batch-rows'],
     maxWork: config['max-work'],
     admission,
-    scheduler: createScheduler(metrics.events),
+    scheduler: createScheduler(metrics),
     hosting: { timeout: config['feedback-timeout'], memory: config['feedback-memory'], report: (error) => logger?.error(error) }
   }, (message) => logger?.warn(message))
   try {

@@ -11,7 +11,7 @@ import { createCell } from '../../src/network/cell.ts'
 import { bareCell, PLAIN } from '../../src/network/network.ts'
 import { States } from '../../src/network/states.ts'
 import { compileStage } from '../../src/engine/program.ts'
-import { unboundCall } from '../../src/scheduler/cancellation.ts'
+import { unboundCall } from '../../src/model/call.ts'
 
 const CALLS = 4000
 /** The first calls compile. */

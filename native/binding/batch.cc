@@ -217,14 +217,12 @@ napi_value startStep(napi_env env, napi_callback_info info) {
   Call& call = data.run.call;
   call.rows = rowsOf(arguments, data);
   call.first = arguments.integer(1, "from", 0);
-  if (call.first != data.program->read && call.first != data.program->feed) {
-    throw Refusal{Refusal::kRange, "from must be where the program's read begins, or its feed"};
+  const size_t end = data.program->instructions.size();
+  if (call.first < data.program->read || call.first > end) {
+    throw Refusal{Refusal::kRange, "from must be where the program's read begins, or after that"};
   }
   call.end = arguments.integer(2, "to", 0);
-  const size_t end = data.program->instructions.size();
-  if (call.end < call.first || (call.end != data.program->feed && call.end != end)) {
-    throw Refusal{Refusal::kRange, "to must be where the program's feed begins, or the end of the program"};
-  }
+  if (call.end < call.first || call.end > end) throw Refusal{Refusal::kRange, "to must be between from and the end of the program"};
   call.attentionWidth = arguments.integer(3, "attention", 0);
   call.steps = 1;
   call.repeated = call.asked = 0;

@@ -76,7 +76,15 @@ class Decoder {
     if (!isLinear) layer.weightHh = tensor("weightHh", {rows, Hi});
     layer.biasIh = tensor(isLinear ? "bias" : "biasIh", {rows});
     if (!isLinear) layer.biasHh = tensor("biasHh", {rows});
+    if (!isLinear) gates(layer);
     return std::make_unique<const Weights>(packWeights(*program_->kernel, layer));
+  }
+
+  void gates(Layer& layer) {
+    require(layer.activation == Activation::kTanh || layer.activation == Activation::kRelu, "a cell has tanh or relu");
+    if (word(1) == 0) return;
+    layer.slope = *tensor("slope", {1});
+    require(layer.kind != Kind::kRnn && layer.slope > 0, "it has no such hard sigmoid");
   }
 
   std::unique_ptr<const Weights> projection(size_t in, size_t out) {
@@ -126,7 +134,7 @@ class Decoder {
 
   Instruction instruction() {
     Instruction made{};
-    made.op = static_cast<Op>(word(static_cast<size_t>(Op::kClear)));
+    made.op = static_cast<Op>(word(static_cast<size_t>(Op::kLogSoftmax)));
     const size_t layer = word();
     const bool isLayer = made.op == Op::kCell || made.op == Op::kLinear;
     if (isLayer) {
@@ -169,6 +177,7 @@ class Decoder {
       }
       case Op::kLinear: require(made.layer->sizes.Hi == 0, "a cell is no linear layer"); return have(made.layer->sizes.I, 0, 0, made.layer->sizes.Ho, 0);
       case Op::kSoftmax:
+      case Op::kLogSoftmax:
       case Op::kCopy: return have(width, 0, 0, width, 0);
       case Op::kSum:
       case Op::kProduct: return have(width, width, 0, width, 0);

@@ -6,7 +6,8 @@
 //     how many layers, and each; whether there is a read (0, 1), and the read; how many instructions, and each
 //
 // A layer is its kind (0 lstm, 1 gru, 2 rnn, 3 linear), activation (0 none, 1 tanh, 2 relu, 3 sigmoid), I, Hi and Ho, with the
-// tensors weightIh, weightHh, biasIh, biasHh; of a linear one weight and bias alone. A read is its score (0 dot, 1 cosine, 2
+// tensors weightIh, weightHh, biasIh, biasHh; of a linear one weight and bias alone. A cell says further whether its gates have
+// a hard sigmoid (0, 1), with the slope as a tensor of one number. A read is its score (0 dot, 1 cosine, 2
 // additive), activation, the widths of query, value and support, whether keys are made by a layer (0, 1), that layer, whether
 // values are the support, the key or made by a layer (0, 1, 2), and that layer; with the scale as a tensor of one number, and
 // v if it is additive. An instruction is its operation, the index of its layer, and five operands: three that it reads, two

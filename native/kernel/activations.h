@@ -61,7 +61,30 @@ INLINE Floats tanh(Floats x) {
   return floatsOf((bitsOf(-t / (t + 2)) & INT32_MAX) | sign);
 }
 
+// Within 2 ulp for normal positive x: x = 2^n m with m in [sqrt(1/2), sqrt(2)), so log x = n ln 2 + log m.
+INLINE Floats log(Floats x) {
+  const Ints n = (bitsOf(x) - 0x3f3504f3) >> 23;
+  const Floats f = floatsOf(bitsOf(x) - (n << 23)) - 1;
+  const Floats power = __builtin_convertvector(n, Floats);
+  // (log(1 + f) - f + f^2 / 2) / f^3, a minimax polynomial.
+  Floats q = fill(-0x1.38919ep-4f);
+  q = fma(q, f, fill(0x1.055402p-3f));
+  q = fma(q, f, fill(-0x1.0d8894p-3f));
+  q = fma(q, f, fill(0x1.22db5ap-3f));
+  q = fma(q, f, fill(-0x1.54720cp-3f));
+  q = fma(q, f, fill(0x1.999ffap-3f));
+  q = fma(q, f, fill(-0x1.000228p-2f));
+  q = fma(q, f, fill(0x1.555554p-2f));
+  // ln 2 in two parts, the first short enough for n times it to be exact. What is small is added first.
+  const Floats square = f * f;
+  const Floats rest = fma(f * square, q, power * fill(-0x1.bd0106p-13f));
+  return fma(power, fill(0x1.63p-1f), f + fma(square, fill(-0.5f), rest));
+}
+
 INLINE Floats relu(Floats x) { return x < Floats{} ? Floats{} : x; }
+
+// The line through (0, 0.5) of that slope, kept between 0 and 1.
+INLINE Floats hardSigmoid(Floats x, Floats slope) { return atMost(atLeast(fma(slope, x, fill(0.5f)), 0), 1); }
 
 // 0, or NaN if x is infinite or NaN. What has overflown has lost what it stood for, though a sigmoid would make some number
 // of it; with this added its result is NaN, and the caller can tell.

@@ -148,8 +148,12 @@ void score(const Reading& reading, const Set& set, size_t rows, Vectors queries,
   }
 }
 
-void softmax(const float* x, float* y, size_t n) {
-  if (n == 0) return;
+// The largest of x, and NaN if a number of x is none, or infinite, else 0.
+struct Largest {
+  float value, odd;
+};
+
+Largest largestOf(const float* x, size_t n) {
   Floats largest = fill(x[0]), gone = {};
   const auto look = [&](Floats v) {
     largest = v > largest ? v : largest;
@@ -158,30 +162,56 @@ void softmax(const float* x, float* y, size_t n) {
   size_t i = 0;
   for (; i + kLanes <= n; i += kLanes) look(load(x + i));
   for (; i < n; i++) look(fill(x[i]));
-  float of[kLanes], shift = x[0], odd = 0;
+  float of[kLanes];
+  Largest found{x[0], 0};
   store(of, largest);
-  for (const float v : of) shift = v > shift ? v : shift;
+  for (const float v : of) found.value = v > found.value ? v : found.value;
   store(of, gone);
-  for (const float v : of) odd += v;
+  for (const float v : of) found.odd += v;
+  return found;
+}
 
+// The sum of e^(x - shift), whose terms `keep` is given with where they are.
+template <typename Keep>
+float sumOfPowers(const float* x, size_t n, float shift, Keep keep) {
   Floats parts[kParts] = {};
-  for (i = 0; i < n; i += kPartials) {
+  for (size_t i = 0; i < n; i += kPartials) {
     for (int part = 0; part < kParts; part++) {
       const size_t at = i + part * kLanes;
       if (at >= n) break;
+      const Floats e = ::exp(loadSome(x + at, n - at) - shift);
+      keep(at, e);
       if (at + kLanes <= n) {
-        const Floats e = ::exp(load(x + at) - shift);
-        store(y + at, e);
         parts[part] += e;
         continue;
       }
-      storeSome(y + at, ::exp(loadSome(x + at, n - at) - shift), n - at);
-      parts[part] += loadSome(y + at, n - at);
+      float of[kLanes];
+      store(of, e);
+      parts[part] += loadSome(of, n - at);
     }
   }
-  const float share = 1 / (foldOne(parts) + odd);
-  for (i = 0; i + kLanes <= n; i += kLanes) store(y + i, load(y + i) * share);
+  return foldOne(parts);
+}
+
+void softmax(const float* x, float* y, size_t n) {
+  if (n == 0) return;
+  const auto [shift, odd] = largestOf(x, n);
+  const float sum = sumOfPowers(x, n, shift, [&](size_t at, Floats e) { storeSome(y + at, e, n - at); });
+  const float share = 1 / (sum + odd);
+  size_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) store(y + i, load(y + i) * share);
   for (; i < n; i++) y[i] *= share;
+}
+
+void logSoftmax(const float* x, float* y, size_t n) {
+  if (n == 0) return;
+  const auto [shift, odd] = largestOf(x, n);
+  float of[kLanes];
+  store(of, ::log(fill(sumOfPowers(x, n, shift, [](size_t, Floats) {}))));
+  const float less = of[0] + odd;
+  size_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) store(y + i, load(x + i) - shift - less);
+  for (; i < n; i++) y[i] = x[i] - shift - less;
 }
 
 // R rows and P vectors of the values' columns.

@@ -1,8 +1,7 @@
 // The GRU: sums r, z, n of x, n of h. The terms of x add to three of them, those of h to three.
 #pragma once
 
-#include "activations.h"
-#include "layer.h"
+#include "gates.h"
 
 namespace {
 
@@ -15,18 +14,23 @@ struct Gru {
   template <int P, int R>
   static INLINE void finish(const Floats (&sums)[P][R][kUsed], const cellserve::Weights& weights, const cellserve::Pass& pass,
                             size_t row, size_t unit) {
-    const size_t left = weights.sizes.Ho - unit;
+    finishGated<Gru>(sums, weights, pass, row, unit);
+  }
+
+  template <class Gate, class F, int P, int R>
+  static INLINE void finish(const Floats (&sums)[P][R][kUsed], Gate gate, F f, const cellserve::Pass& pass, size_t row, size_t unit,
+                            size_t left) {
     Floats h[P][R], n[P][R];
     for (int p = 0; p < P; p++) {
       for (int r = 0; r < R; r++) h[p][r] = loadSome(pass.carry.row(row + r) + unit + p * kLanes, left - p * kLanes);
     }
     for (int p = 0; p < P; p++) {
-      for (int r = 0; r < R; r++) n[p][r] = tanh(fma(sigmoid(sums[p][r][0]), sums[p][r][3], sums[p][r][2]));
+      for (int r = 0; r < R; r++) n[p][r] = f(fma(gate(sums[p][r][0]), sums[p][r][3], sums[p][r][2]));
     }
     for (int p = 0; p < P; p++) {
       for (int r = 0; r < R; r++) {
         const Floats(&of)[kUsed] = sums[p][r];
-        const Floats z = sigmoid(of[1]);
+        const Floats z = gate(of[1]);
         h[p][r] = fma(z, h[p][r], (1 - z) * n[p][r]) + (lost(of[0]) + lost(of[1]) + lost(of[2]) + lost(of[3]));
       }
     }

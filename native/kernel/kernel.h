@@ -190,6 +190,6 @@ bool supported();
 
 namespace cellserve {
 extern const Kernel CELLSERVE_KERNEL;
-const Kernel CELLSERVE_KERNEL = {CELLSERVE_NAME, kLanes,     ::supported, ::pass,          ::score,        ::softmax,
-                                 ::readValues,   ::inverses, each<::exp>, each<::sigmoid>, each<::tanh>};
+const Kernel CELLSERVE_KERNEL = {CELLSERVE_NAME, kLanes,       ::supported, ::pass,     ::score,    ::softmax,       ::logSoftmax,
+                                 ::readValues,   ::inverses,   each<::exp>, each<::log>, each<::sigmoid>, each<::tanh>};
 }  // namespace cellserve

@@ -17,12 +17,15 @@ struct Kernel {
   void (*score)(const Reading&, const Set&, size_t rows, Vectors queries, Vectors scores, size_t begin, size_t end);
   // y may be x. NaN everywhere if a number of x is none, or infinite.
   void (*softmax)(const float* x, float* y, size_t n);
+  // x - max - log(sum of e^(x - max)), otherwise likewise.
+  void (*logSoftmax)(const float* x, float* y, size_t n);
   // The sums of values, weighted, for the columns [begin, end), of which `begin` is a multiple of kPartialSums.
   void (*read)(const Reading&, const Set&, size_t rows, Vectors weights, float* const* out, size_t begin, size_t end);
   // 1 / max(|v|, 1e-8) of each vector, of a padded width.
   void (*inverses)(size_t rows, Vectors vectors, size_t width, float* out);
 
-  void (*exp)(const float* x, float* y, size_t n);  // the three for tests
+  void (*exp)(const float* x, float* y, size_t n);  // the four for tests
+  void (*log)(const float* x, float* y, size_t n);
   void (*sigmoid)(const float* x, float* y, size_t n);
   void (*tanh)(const float* x, float* y, size_t n);
 };

@@ -1,10 +1,12 @@
 // What the kernel computes of cells and linear layers, and the shapes of what it is given. Everything is float32.
 //
-//     lstm  i, f, o = sigmoid(W_ih x + b_ih + W_hh h + b_hh)    g = tanh(same)
-//           carryOut = f * carry + i * g                        out = o * tanh(carryOut)
-//     gru   r, z = sigmoid(W_ih x + b_ih + W_hh h + b_hh)       n = tanh(W_ih x + b_ih + r * (W_hh h + b_hh))
+//     lstm  i, f, o = gate(W_ih x + b_ih + W_hh h + b_hh)       g = activation(same)
+//           carryOut = f * carry + i * g                        out = o * activation(carryOut)
+//     gru   r, z = gate(W_ih x + b_ih + W_hh h + b_hh)          n = activation(W_ih x + b_ih + r * (W_hh h + b_hh))
 //           out = (1 - z) * n + z * carry
 //     rnn   out = activation(W_ih x + b_ih + W_hh h + b_hh); without h it is a linear layer
+//
+// `gate` is the sigmoid, or a hard one: slope * sum + 0.5, kept between 0 and 1.
 //
 // Every sum is made in one order: the bias, the I input terms, the Hi hidden terms, one fused multiply-add each. Nothing
 // below changes that order: not the batch, the vector width, the thread, nor where a sum is put down and picked up again.
@@ -49,7 +51,8 @@ FloatMemory allocateFloats(size_t floats);
 // r, z, n. rnn: 4 x `lanes` units, of which each sum and column has a quarter. Units past Ho, in the last panel, are zeros.
 struct Weights {
   Kind kind;
-  Activation activation;  // of an rnn
+  Activation activation;  // of an lstm and a gru tanh or relu
+  float slope;            // of their gates' hard sigmoid; 0 for the sigmoid
   Sizes sizes;
   const Kernel* kernel;
   FloatMemory data;
@@ -71,6 +74,7 @@ struct Layer {
   const float* weightHh;
   const float* biasIh;
   const float* biasHh;  // null if there is one bias alone
+  float slope = 0;
 };
 
 // @throws std::bad_alloc

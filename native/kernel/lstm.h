@@ -1,8 +1,7 @@
 // The LSTM: sums i, f, g, o.
 #pragma once
 
-#include "activations.h"
-#include "layer.h"
+#include "gates.h"
 
 namespace {
 
@@ -17,20 +16,24 @@ struct Lstm {
   template <int P, int R>
   static INLINE void finish(const Floats (&sums)[P][R][kUsed], const cellserve::Weights& weights, const cellserve::Pass& pass,
                             size_t row, size_t unit) {
-    const size_t left = weights.sizes.Ho - unit;
+    finishGated<Lstm>(sums, weights, pass, row, unit);
+  }
+
+  template <class Gate, class F, int P, int R>
+  static INLINE void finish(const Floats (&sums)[P][R][kUsed], Gate gate, F f, const cellserve::Pass& pass, size_t row, size_t unit,
+                            size_t left) {
     Floats c[P][R], h[P][R];
     for (int p = 0; p < P; p++) {
       for (int r = 0; r < R; r++) c[p][r] = loadSome(pass.carry.row(row + r) + unit + p * kLanes, left - p * kLanes);
     }
     for (int p = 0; p < P; p++) {
       for (int r = 0; r < R; r++) {
-        const Floats(&gates)[kUsed] = sums[p][r];
-        c[p][r] = fma(sigmoid(gates[1]), c[p][r], sigmoid(gates[0]) * tanh(gates[2])) +
-                  (lost(gates[0]) + lost(gates[1]) + lost(gates[2]) + lost(gates[3]));
+        const Floats(&of)[kUsed] = sums[p][r];
+        c[p][r] = fma(gate(of[1]), c[p][r], gate(of[0]) * f(of[2])) + (lost(of[0]) + lost(of[1]) + lost(of[2]) + lost(of[3]));
       }
     }
     for (int p = 0; p < P; p++) {
-      for (int r = 0; r < R; r++) h[p][r] = sigmoid(sums[p][r][3]) * tanh(c[p][r]);
+      for (int r = 0; r < R; r++) h[p][r] = gate(sums[p][r][3]) * f(c[p][r]);
     }
     for (int p = 0; p < P; p++) {
       for (int r = 0; r < R; r++) {

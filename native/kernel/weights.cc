@@ -48,7 +48,7 @@ size_t Weights::units() const { return kind == Kind::kRnn ? kSums * kernel->lane
 size_t Weights::panelFloats() const { return (kSums + (sizes.I + sizes.Hi) * columns()) * kernel->lanes; }
 
 Weights packWeights(const Kernel& kernel, const Layer& layer) {
-  Weights weights{layer.kind, layer.activation, layer.sizes, &kernel, nullptr};
+  Weights weights{layer.kind, layer.activation, layer.slope, layer.sizes, &kernel, nullptr};
   weights.data = allocateFloats(weights.floats());
   float* to = weights.data.get();
   for (size_t panel = 0; panel < weights.panels(); panel++) {

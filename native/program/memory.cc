@@ -5,6 +5,9 @@
 namespace cellserve {
 namespace {
 
+// To write a number to memory that is still to be mapped takes as long as about so many multiply-adds.
+constexpr double kWorkOfWrite = 64;
+
 // Whether the values are the keys, so that one copy serves as both.
 bool isShared(const Program& program) { return program.valueIsKey || (program.key == nullptr && program.value == nullptr); }
 
@@ -26,15 +29,14 @@ Memory::Memory(std::shared_ptr<const Program> program, const std::vector<size_t>
   }
 }
 
-size_t Memory::bytes() const {
+size_t Memory::floatsOfSupport() const {
   const Reading& reading = program_->reading;
-  const size_t row = padded(reading.width) + (ownValues_ == nullptr ? 0 : padded(reading.valueWidth)) + (inverses_ == nullptr ? 0 : 1);
-  return supports_ * row * sizeof(float);
+  return padded(reading.width) + (ownValues_ == nullptr ? 0 : padded(reading.valueWidth)) + (inverses_ == nullptr ? 0 : 1);
 }
 
 double Memory::workOf(size_t supports) const {
   const auto of = [](const Weights* layer) { return layer == nullptr ? 0 : static_cast<double>(layer->sizes.I) * static_cast<double>(layer->sizes.Ho); };
-  return static_cast<double>(supports) * (static_cast<double>(program_->support) + of(program_->key.get()) + of(program_->value.get()));
+  return static_cast<double>(supports) * (kWorkOfWrite * static_cast<double>(floatsOfSupport()) + of(program_->key.get()) + of(program_->value.get()));
 }
 
 size_t Memory::reach(double work) const {

@@ -18,9 +18,9 @@ class Memory {
   size_t supports() const { return supports_; }
   size_t prepared() const { return prepared_; }
   bool isReady() const { return prepared_ == supports_; }
-  size_t bytes() const;
+  size_t bytes() const { return supports_ * floatsOfSupport() * sizeof(float); }
 
-  // How many supports are prepared with so much work, of multiply-adds or, without layers, of numbers; at least one.
+  // How many supports are prepared with so much work, in multiply-adds; at least one.
   size_t reach(double work) const;
   double workOf(size_t supports) const;
   // Prepares the next supports, which are at `from`, row-major.
@@ -29,6 +29,7 @@ class Memory {
   const Program& program() const { return *program_; }
 
  private:
+  size_t floatsOfSupport() const;
   void fill(const Weights*, const float* from, size_t count, float* to, size_t width) const;
 
   const std::shared_ptr<const Program> program_;

@@ -23,13 +23,13 @@ struct Operand {
   size_t width;
 };
 
-enum class Op { kCell, kLinear, kSoftmax, kCopy, kSum, kProduct, kAttend, kChoose, kClear };
+enum class Op { kCell, kLinear, kSoftmax, kCopy, kSum, kProduct, kAttend, kChoose, kClear, kLogSoftmax };
 
 // What an operation reads and writes, in this order:
 //
 //     cell      x, h, carry -> out, carryOut      the carries have no width if the cell keeps none beside out
 //     linear    x -> out
-//     softmax   x -> out
+//     softmax   x -> out                          it may be in place; likewise log_softmax
 //     copy      x -> out
 //     sum       a, b -> out                       likewise product
 //     attend    query -> read

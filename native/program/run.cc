@@ -120,10 +120,12 @@ void Run::execute(size_t index, size_t step, size_t member, Team& team) {
       const auto found = std::find_if(aheads_.begin(), aheads_.end(), [&](const Ahead& one) { return one.instruction == index; });
       return passLayer(instruction, found == aheads_.end() ? nullptr : &*found, step, part);
     }
-    case Op::kSoftmax: {
+    case Op::kSoftmax:
+    case Op::kLogSoftmax: {
       const Vectors x = at(in[0], step);
       const Share rows = share(call.rows, member, team.members);
-      for (size_t row = rows.begin; row < rows.end; row++) program_.kernel->softmax(x.row(row), to.row(row), out[0].width);
+      const auto make = op == Op::kSoftmax ? program_.kernel->softmax : program_.kernel->logSoftmax;
+      for (size_t row = rows.begin; row < rows.end; row++) make(x.row(row), to.row(row), out[0].width);
       return;
     }
     case Op::kCopy: {

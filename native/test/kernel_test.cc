@@ -76,14 +76,19 @@ static void testActivations(const Kernel& kernel, uint64_t stride) {
     void (*found)(const float*, float*, size_t);
     double (*exact)(double);
     double bound;
-  } functions[] = {{"exp", kernel.exp, std::exp, 2}, {"sigmoid", kernel.sigmoid, sigmoidOf, 3.5}, {"tanh", kernel.tanh, std::tanh, 3.5}};
-  for (const auto& [name, found, exact, bound] : functions) {
+    float least;  // of its arguments
+  } functions[] = {{"exp", kernel.exp, std::exp, 2, -INFINITY},
+                   {"log", kernel.log, std::log, 2, 0x1p-126f},
+                   {"sigmoid", kernel.sigmoid, sigmoidOf, 3.5, -INFINITY},
+                   {"tanh", kernel.tanh, std::tanh, 3.5, -INFINITY}};
+  for (const auto& [name, found, exact, bound, least] : functions) {
     double worst = 0;
     float at = 0;
     Buffer x(1021), y(1021);
     size_t count = 0;
     for (uint64_t bits = 0; bits <= UINT32_MAX; bits += stride) {
-      x[count++] = floatOf(static_cast<uint32_t>(bits));
+      const float next = floatOf(static_cast<uint32_t>(bits));
+      if (least < 0 || (next >= least && std::isfinite(next))) x[count++] = next;
       if (count < x.size() && bits + stride <= UINT32_MAX) continue;
       found(x.data(), y.data(), count);
       for (size_t i = 0; i < count; i++) {
@@ -103,9 +108,10 @@ static void testActivations(const Kernel& kernel, uint64_t stride) {
 
 // Weights of a cell or a linear layer.
 struct Trained {
-  Trained(Kind kind, Activation activation, Sizes sizes)
+  Trained(Kind kind, Activation activation, Sizes sizes, float slope)
       : kind(kind),
         activation(activation),
+        slope(slope),
         sizes(sizes),
         gates(kind == Kind::kLstm ? 4 : kind == Kind::kGru ? 3 : 1),
         weightIh(randomBuffer(gates * sizes.Ho * sizes.I, 1 / std::sqrt(float(sizes.I + sizes.Hi)))),
@@ -114,10 +120,14 @@ struct Trained {
         biasHh(randomBuffer(gates * sizes.Ho)) {}
   bool isLinear() const { return sizes.Hi == 0; }
   Weights pack(const Kernel& kernel) const {
-    return packWeights(kernel, {kind, activation, sizes, weightIh.data(), weightHh.data(), biasIh.data(), isLinear() ? nullptr : biasHh.data()});
+    return packWeights(kernel, {kind, activation, sizes, weightIh.data(), weightHh.data(), biasIh.data(), isLinear() ? nullptr : biasHh.data(), slope});
   }
+  // Of an LSTM and a GRU.
+  double gate(double x) const { return slope == 0 ? sigmoidOf(x) : std::min(std::max(slope * x + 0.5, 0.0), 1.0); }
+  double f(double x) const { return activation == Activation::kRelu ? std::max(x, 0.0) : std::tanh(x); }
   Kind kind;
   Activation activation;
+  float slope;
   Sizes sizes;
   size_t gates;
   Buffer weightIh, weightHh, biasIh, biasHh;
@@ -166,12 +176,12 @@ static void reference(const Trained& layer, size_t rows, Rows x, Rows h, Rows ca
       if (layer.kind == Kind::kRnn) {
         out.push_back(activate(layer.activation, ofX[0] + ofH[0]));
       } else if (layer.kind == Kind::kGru) {
-        const double r = sigmoidOf(ofX[0] + ofH[0]), z = sigmoidOf(ofX[1] + ofH[1]), n = std::tanh(ofX[2] + r * ofH[2]);
+        const double r = layer.gate(ofX[0] + ofH[0]), z = layer.gate(ofX[1] + ofH[1]), n = layer.f(ofX[2] + r * ofH[2]);
         out.push_back((1 - z) * n + z * carry.at(row, unit));
         kept.push_back(out.back());
       } else {
-        kept.push_back(sigmoidOf(ofX[1] + ofH[1]) * carry.at(row, unit) + sigmoidOf(ofX[0] + ofH[0]) * std::tanh(ofX[2] + ofH[2]));
-        out.push_back(sigmoidOf(ofX[3] + ofH[3]) * std::tanh(kept.back()));
+        kept.push_back(layer.gate(ofX[1] + ofH[1]) * carry.at(row, unit) + layer.gate(ofX[0] + ofH[0]) * layer.f(ofX[2] + ofH[2]));
+        out.push_back(layer.gate(ofX[3] + ofH[3]) * layer.f(kept.back()));
       }
     }
   }
@@ -198,16 +208,16 @@ static std::pair<Rows, Rows> step(const Weights& weights, Rows x, Rows h, Rows c
   return {out, kept};
 }
 
-static void testLayer(Kind kind, Activation activation, Sizes sizes, size_t rows) {
+static void testLayer(Kind kind, Activation activation, Sizes sizes, size_t rows, float slope = 0) {
   const size_t I = sizes.I, Hi = sizes.Hi, Ho = sizes.Ho;
-  const Trained layer(kind, activation, sizes);
+  const Trained layer(kind, activation, sizes, slope);
   const Rows x(rows, I, 3), h(rows, Hi, 1), carry(rows, kind == Kind::kRnn ? 0 : Ho, 2);
   std::vector<double> outExact, keptExact;
   reference(layer, rows, x, h, carry, outExact, keptExact);
   std::unique_ptr<std::pair<Rows, Rows>> first;
   const auto what = [&](const Kernel& kernel) {
     return std::string(kernel.name) + " kind " + std::to_string(int(kind)) + " I " + std::to_string(I) + " Hi " + std::to_string(Hi) + " Ho " +
-           std::to_string(Ho) + " rows " + std::to_string(rows);
+           std::to_string(Ho) + " rows " + std::to_string(rows) + " activation " + std::to_string(int(activation)) + " slope " + std::to_string(slope);
   };
   for (const Kernel* const* kernel = kKernels; *kernel != nullptr; kernel++) {
     if (!(*kernel)->supported()) continue;
@@ -333,6 +343,34 @@ static void testAttention(Score score, Activation activation, size_t width, size
   }
 }
 
+// Softmax and its logarithm: what they are, in place too, with the same bits everywhere; what has overflown is NaN.
+static void testSoftmax(size_t count, float scale) {
+  const Buffer x = randomBuffer(count, scale);
+  double largest = -INFINITY, sum = 0;
+  for (const float value : x) largest = std::max<double>(largest, value);
+  for (const float value : x) sum += std::exp(value - largest);
+  Buffer first[2];
+  for (const Kernel* const* kernel = kKernels; *kernel != nullptr; kernel++) {
+    if (!(*kernel)->supported()) continue;
+    for (const bool isLog : {false, true}) {
+      const auto make = isLog ? (*kernel)->logSoftmax : (*kernel)->softmax;
+      Buffer y(count), inPlace = x, odd = x;
+      make(x.data(), y.data(), count);
+      make(inPlace.data(), inPlace.data(), count);
+      for (size_t i = 0; i < count; i++) {
+        const double log = x[i] - largest - std::log(sum), exact = isLog ? log : std::exp(log);
+        EXPECT(std::fabs(y[i] - exact) <= 1e-6 * std::max(1.0, std::fabs(exact)), "%s %s of %zu: %g for %g", (*kernel)->name, isLog ? "log_softmax" : "softmax", count, y[i], exact);
+      }
+      EXPECT(same(y, inPlace), "%s: other bits in place", (*kernel)->name);
+      if (first[isLog].empty()) first[isLog] = y;
+      EXPECT(same(y, first[isLog]), "%s: other bits", (*kernel)->name);
+      odd[generator() % count] = generator() % 2 == 0 ? INFINITY : NAN;
+      make(odd.data(), y.data(), count);
+      EXPECT(std::all_of(y.begin(), y.end(), [](float value) { return std::isnan(value); }), "%s: what has overflown is a number", (*kernel)->name);
+    }
+  }
+}
+
 int main(int argc, char** argv) {
   const uint64_t stride = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 40009;
   if (stride < 1) return 2;
@@ -348,9 +386,13 @@ int main(int argc, char** argv) {
         const Activation activation = generator() % 2 == 0 ? Activation::kTanh : Activation::kRelu;
         testLayer(kind, activation, {size, size, size}, rows);
         testLayer(kind, activation, {generator() % 4 == 0 ? 0 : upTo(40), upTo(40), size}, rows);
+        if (kind != Kind::kRnn) testLayer(kind, activation, {upTo(40), upTo(40), size}, rows, generator() % 2 == 0 ? 0.2f : 1 / 6.0f);
       }
       testLayer(Kind::kRnn, static_cast<Activation>(generator() % 4), {upTo(60), 0, size}, rows);
     }
+  }
+  for (size_t count : {1, 2, 3, 7, 8, 15, 16, 17, 40, 67, 1000, 20000}) {
+    for (const float scale : {0.1f, 3.0f, 60.0f, 1000.0f}) testSoftmax(count, scale);
   }
   for (size_t count : {1, 2, 3, 5, 15, 16, 17, 40, 67, 200}) {
     for (size_t rows : {1, 2, 3, 4, 5, 7, 13, 30}) {

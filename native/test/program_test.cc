@@ -37,8 +37,9 @@ static bool same(const Buffer& a, const Buffer& b) {
 static std::unique_ptr<const Weights> randomLayer(const Kernel& kernel, Kind kind, Sizes sizes) {
   const size_t rows = (kind == Kind::kLstm ? 4 : kind == Kind::kGru ? 3 : 1) * sizes.Ho;
   const Buffer weightIh = randomBuffer(rows * sizes.I, 0.5f), weightHh = randomBuffer(rows * sizes.Hi, 0.5f), bias = randomBuffer(rows);
-  const Activation activation = sizes.Hi == 0 ? static_cast<Activation>(below(4)) : Activation::kTanh;
-  return std::make_unique<const Weights>(packWeights(kernel, {kind, activation, sizes, weightIh.data(), weightHh.data(), bias.data(), bias.data()}));
+  const Activation activation = sizes.Hi == 0 ? static_cast<Activation>(below(4)) : below(2) == 0 ? Activation::kTanh : Activation::kRelu;
+  const float slope = kind == Kind::kRnn || below(2) == 0 ? 0 : 0.2f;
+  return std::make_unique<const Weights>(packWeights(kernel, {kind, activation, sizes, weightIh.data(), weightHh.data(), bias.data(), bias.data(), slope}));
 }
 
 static bool overlap(const Operand& a, const Operand& b) {
@@ -73,7 +74,7 @@ static std::shared_ptr<Program> randomProgram(const Kernel& kernel, bool attends
   };
   for (size_t count = 3 + below(10); count > 0; count--) {
     Instruction made{};
-    made.op = static_cast<Op>(below(static_cast<size_t>(Op::kClear) + 1));
+    made.op = static_cast<Op>(below(static_cast<size_t>(Op::kLogSoftmax) + 1));
     if (made.op == Op::kAttend && !attends) continue;
     const size_t width = upTo(20);
     std::array<size_t, 3> in{};
@@ -221,7 +222,7 @@ static void testProgram(const std::shared_ptr<Program>& program, size_t rows, si
   Memory memory(program, program->attends ? counts : std::vector<size_t>{});
   const Buffer supports = randomBuffer(memory.supports() * program->support);
   for (size_t done = 0; done < memory.supports();) {
-    const size_t count = memory.reach(static_cast<double>(below(1000)));
+    const size_t count = memory.reach(static_cast<double>(below(20000)));
     memory.prepare(supports.data() + done * program->support, count);
     done += count;
   }

@@ -397,6 +397,23 @@ export interface components {
             Ho: number;
         };
         /**
+         * Cell
+         * @description What each cell is.
+         */
+        Cell: {
+            /** @enum {unknown} */
+            kind: "lstm" | "gru" | "rnn";
+            /** @enum {unknown} */
+            activation: "tanh" | "relu";
+            /**
+             * @description That of the gates of an LSTM or a GRU.
+             * @enum {unknown}
+             */
+            recurrent_activation?: "sigmoid" | "hard_sigmoid";
+            /** @description That of the hard sigmoid. */
+            slope?: number;
+        };
+        /**
          * Model
          * @description A served model.
          */
@@ -407,6 +424,7 @@ export interface components {
             /** @description Whether this model answers if a request names none. */
             default: boolean;
             sizes: components["schemas"]["Sizes"];
+            cell: components["schemas"]["Cell"];
             /** @description The feedback policy, with each of its options. */
             feedback: {
                 /** @description The name of the feedback policy. */
@@ -479,6 +497,7 @@ export type SequenceStates = components['schemas']['SequenceStates'];
 export type SequenceFailure = components['schemas']['SequenceFailure'];
 export type SequenceLine = components['schemas']['SequenceLine'];
 export type Sizes = components['schemas']['Sizes'];
+export type Cell = components['schemas']['Cell'];
 export type Model = components['schemas']['Model'];
 export type ModelList = components['schemas']['ModelList'];
 export type Health = components['schemas']['Health'];

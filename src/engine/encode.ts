@@ -1,5 +1,5 @@
 import type { Cell } from '../network/cell.ts'
-import { readWidth, type Linear, type Read } from '../network/feed.ts'
+import { isRowActivation, readWidth, type Linear, type Read } from '../network/feed.ts'
 import type { Instruction, Operand, Program } from './program.ts'
 
 /** A program as the addon reads it: see native/binding/decode.h. */
@@ -11,7 +11,7 @@ export interface EncodedProgram {
 const KINDS = { lstm: 0, gru: 1, rnn: 2, linear: 3 } as const
 const ACTIVATIONS = { none: 0, tanh: 1, relu: 2, sigmoid: 3 } as const
 const SCORES = { dot: 0, cosine: 1, additive: 2 } as const
-const OPERATIONS = { cell: 0, linear: 1, softmax: 2, copy: 3, sum: 4, product: 5, attend: 6, choose: 7, clear: 8 } as const
+const OPERATIONS = { cell: 0, linear: 1, softmax: 2, copy: 3, sum: 4, product: 5, attend: 6, choose: 7, clear: 8, log_softmax: 9 } as const
 const PLACES = { old: 0, new: 1, scratch: 2, input: 3, output: 4 } as const
 const NOTHING: Operand = { space: 'old', index: 0, offset: 0, width: 0 }
 
@@ -21,19 +21,20 @@ export function encode (program: Program): EncodedProgram {
   const tensors: Float32Array[] = []
   const layers: Array<Cell | Linear> = []
 
-  function addCell ({ kind, activation, sizes: { I, Hi, Ho }, weightIh, weightHh, biasIh, biasHh }: Cell): void {
-    words.push(KINDS[kind], ACTIVATIONS[activation], I, Hi, Ho)
+  function addCell ({ kind, activation, gate, sizes: { I, Hi, Ho }, weightIh, weightHh, biasIh, biasHh }: Cell): void {
+    words.push(KINDS[kind], ACTIVATIONS[activation], I, Hi, Ho, gate === 'sigmoid' ? 0 : 1)
     tensors.push(weightIh, weightHh, biasIh, biasHh)
+    if (gate !== 'sigmoid') tensors.push(Float32Array.of(gate.slope))
   }
 
   function addLinear (linear: Linear): void {
-    // A softmax is an instruction of its own, after the layer's.
-    words.push(KINDS.linear, ACTIVATIONS[linear.activation === 'softmax' ? 'none' : linear.activation], linear.in, 0, linear.out)
+    // What looks at a whole row is an instruction of its own, after the layer's.
+    words.push(KINDS.linear, ACTIVATIONS[isRowActivation(linear.activation) ? 'none' : linear.activation], linear.in, 0, linear.out)
     tensors.push(linear.weight, linear.bias)
   }
 
   function addProjection (linear: Linear): void {
-    if (linear.activation === 'softmax') throw new Error('keys and values have no softmax')
+    if (isRowActivation(linear.activation)) throw new Error('keys and values have no softmax')
     addLinear(linear)
   }
 
@@ -94,6 +95,7 @@ function operandsOf (instruction: Instruction): [reads: readonly Operand[], writ
     case 'cell': return [[instruction.x, instruction.h, instruction.carry], [instruction.out, instruction.carryOut]]
     case 'linear':
     case 'softmax':
+    case 'log_softmax':
     case 'copy': return [[instruction.in], [instruction.out]]
     case 'sum':
     case 'product': return [[instruction.a, instruction.b], [instruction.out]]

@@ -36,7 +36,7 @@ export interface Memory {
   /** How many vectors each set has. */
   readonly counts: readonly number[]
   /**
-   * Prepares more of the vectors, some `work` multiply-adds or numbers at a time; a promise if that goes on off the event
+   * Prepares more of the vectors, about `work` multiply-adds at a time; a promise if that goes on off the event
    * loop.
    *
    * @returns whether all are prepared.
@@ -70,11 +70,11 @@ export interface Batch {
    */
   advance (rows: number, steps: number, options: CallOptions): void | Promise<void>
   /**
-   * Does some of what a step does after its cells, in place on `states[0]`: the read, the lets, and what the first node
-   * reads next.
+   * Does some of what a step does after its cells, in place on `states[0]`: the read, the lets, the readout, and what the
+   * first node reads next.
    *
-   * @param from the program's `read`, or its `feed` to leave the read and the lets as they are.
-   * @param to the end of the instructions, or the program's `feed` to leave what the first node reads as it is.
+   * @param from the first of the program's instructions that are done, its `read` or one after that.
+   * @param to where they end, the program's `end` at most.
    */
   start (rows: number, from: number, to: number, options: Pick<CallOptions, 'attention'>): void | Promise<void>
   /** Makes what the first node would read next, in the `h_in` of `states[1]`; its inputs are those of one step. */

@@ -1,5 +1,5 @@
 import type { Cell } from '../network/cell.ts'
-import { readWidth, type Linear, type Read } from '../network/feed.ts'
+import { readWidth, type Linear, type Read, type RowActivation } from '../network/feed.ts'
 import type { Network } from '../network/network.ts'
 import type { Batch, CallOptions, Engine, LoadedNetwork, Memory } from './engine.ts'
 import { compileStage, type Instruction, type Operand, type Program } from './program.ts'
@@ -8,9 +8,9 @@ import { compileStage, type Instruction, type Operand, type Program } from './pr
 export interface Arithmetic {
   /** A cell, its weights taken over. */
   cell (cell: Cell): Loaded<(rows: number, x: Float32Array, h: Float32Array, carry: Float32Array) => CellResult>
-  /** A linear layer, whose softmax is not its affair. `[rows, in] -> [rows, out]` */
+  /** A linear layer, whose activation of a whole row is not its affair. `[rows, in] -> [rows, out]` */
   linear (linear: Linear): Loaded<(rows: number, input: Float32Array) => Float32Array>
-  softmax (rows: number, input: Float32Array): Float32Array
+  softmax (rows: number, input: Float32Array, activation: RowActivation): Float32Array
   /** Reads one set with a query: the read, and the attention weights. */
   attend (read: Read, query: Float32Array, set: SupportSet): { readonly read: Float32Array, readonly weights: Float32Array }
 }
@@ -166,7 +166,8 @@ function createBatch (program: Program, maxRows: number, arithmetic: Arithmetic,
           return
         }
         case 'linear': put(instruction.out, weights.linear(instruction.linear)(rows, take(instruction.in))); return
-        case 'softmax': put(instruction.out, arithmetic.softmax(rows, take(instruction.in))); return
+        case 'softmax':
+        case 'log_softmax': put(instruction.out, arithmetic.softmax(rows, take(instruction.in), instruction.op)); return
         case 'copy': put(instruction.out, take(instruction.in)); return
         case 'sum':
         case 'product': {

@@ -1,6 +1,6 @@
 import { carrySize } from '../network/cell.ts'
-import { feedWidth, partsOf, readWidth, type Feed, type Linear, type Read } from '../network/feed.ts'
-import { nodeWidth, type Input, type Node, type Stage } from '../network/network.ts'
+import { feedWidth, isRowActivation, part, partsOf, readWidth, type Feed, type Linear, type Read, type RowActivation } from '../network/feed.ts'
+import { isFedBack, letsOfY, nodeWidth, type Input, type Let, type Node, type Stage } from '../network/network.ts'
 import { findSlice, layOutState, type Slice, type StateLayout } from '../network/state.ts'
 
 /**
@@ -18,13 +18,13 @@ export interface Operand {
   readonly width: number
 }
 
-/** What an engine does for each row of a batch. No instruction writes where it reads. */
+/** What an engine does for each row of a batch. No instruction writes where it reads, except that a softmax may be in place. */
 export type Instruction =
   /** `carry` and `carryOut` have no width if the cell has no carry of its own; a GRU then takes `h` as its last output. */
   | { readonly op: 'cell', readonly node: Node, readonly x: Operand, readonly h: Operand, readonly carry: Operand, readonly carryOut: Operand, readonly out: Operand }
-  /** A `softmax` is not among the layer's activations here: it is an instruction of its own. */
+  /** An activation of the whole row is not the layer's own here: it is an instruction that follows. */
   | { readonly op: 'linear', readonly linear: Linear, readonly in: Operand, readonly out: Operand }
-  | { readonly op: 'softmax' | 'copy', readonly in: Operand, readonly out: Operand }
+  | { readonly op: RowActivation | 'copy', readonly in: Operand, readonly out: Operand }
   | { readonly op: 'sum' | 'product', readonly a: Operand, readonly b: Operand, readonly out: Operand }
   /** Reads the row's memory; its attention weights are kept if the call asks for them. */
   | { readonly op: 'attend', readonly read: Read, readonly query: Operand, readonly out: Operand }
@@ -34,7 +34,7 @@ export type Instruction =
 
 /** A stream that a program writes, once per step. */
 export interface Output {
-  /** `output`, a part's name, or `h{n}` of an inner node. */
+  /** `output`, a part's name, `y`, or `h{n}` of an inner node. */
   readonly name: string
   readonly width: number
   /** `asked` ones are written if a call asks for them; the others always. */
@@ -54,9 +54,15 @@ export interface Program {
   readonly instructions: readonly Instruction[]
   /** The instructions before this one make what the first node reads, of the old state and of inputs, without any cell. */
   readonly begin: number
-  /** From this one on they make the read and the lets for the next step; from `feed` on, what the first node reads next. */
+  /** From this one on they make the read and the lets for the next step. */
   readonly read: number
+  /** From this one on, the readout if something is fed from it; from `lets` on, the lets that are. */
+  readonly y: number
+  readonly lets: number
+  /** From this one on, what the first node reads next. */
   readonly feed: number
+  /** From this one on, the readout if nothing is fed from it: that is no part of a start. */
+  readonly end: number
   /**
    * Where each node's instructions begin, if the nodes could as well run one after the other, each over all steps: what
    * one reads of another is an output. Empty if they cannot.
@@ -83,10 +89,17 @@ export function compileStage (stage: Stage): Program {
   const streams = new Set(inputs.map(({ name }) => name))
   const isLate = lateness(stage)
   const late = typeof wiring.h === 'object' && isLate(wiring.h)
+  const { readout } = wiring
+  const fedBack = isFedBack(wiring)
   const readsStreams = [...partsOf(wiring.x)].every((name) => streams.has(name))
-  const plain = wiring.h === 'own' && wiring.read === undefined && wiring.lets.length === 0 && !wiring.residual && readsStreams
+  const readsOutput = readout === undefined || [...partsOf(readout)].every((name) => name === 'h')
+  const plain = wiring.h === 'own' && wiring.read === undefined && wiring.lets.length === 0 && !wiring.residual && readsStreams && readsOutput
 
   const widths = new Map<string, number>(inputs.map(({ name, width }) => [name, width]))
+  if (stage.front !== undefined) {
+    checkWidth('the input x', widths.get('x') ?? 0, stage.front.in, 'what its layer takes')
+    widths.set('x', stage.front.out)
+  }
   widths.set('h', Ho)
   widths.set('c', carrySize(nodes[last].cell))
   if (wiring.read !== undefined) widths.set('read', readWidth(wiring.read))
@@ -95,7 +108,13 @@ export function compileStage (stage: Stage): Program {
     if (width === undefined) throw new RangeError(`there is no part ${name}; the parts are ${[...widths.keys()].join(', ')}`)
     return width
   }
-  for (const { name, feed } of wiring.lets) widths.set(name, feedWidth(feed, widthOf))
+  const ofY = letsOfY(wiring.lets)
+  const first = wiring.lets.filter(({ name }) => !ofY.has(name))
+  const then = wiring.lets.filter(({ name }) => ofY.has(name))
+  for (const { name, feed } of first) widths.set(name, feedWidth(feed, widthOf))
+  if (readout !== undefined) widths.set('y', feedWidth(readout, widthOf))
+  for (const { name, feed } of then) widths.set(name, feedWidth(feed, widthOf))
+  if (fedBack && readout !== undefined && isLate(readout)) throw new RangeError('y is fed back, so it is made before the first step too: it cannot be made of what comes with a step')
 
   const state = layOutState([
     ...nodes.map((node, n) => ({ name: `h${n}`, width: nodeWidth(node) })),
@@ -104,12 +123,14 @@ export function compileStage (stage: Stage): Program {
     { name: 'given', width: late ? 1 : 0 },
     { name: 'read', width: wiring.read === undefined ? 0 : readWidth(wiring.read) },
     ...wiring.lets.filter(({ feed }) => !isLate(feed)).map(({ name }) => ({ name, width: widthOf(name) })),
+    { name: 'y', width: fedBack ? widthOf('y') : 0 },
     { name: 'host', width: wiring.hostState }
   ])
   const outputs: Output[] = [
     { name: 'output', width: Ho, asked: false, feeds: false },
     ...(wiring.read === undefined ? [] : [{ name: 'read', width: readWidth(wiring.read), asked: true, feeds: false }]),
     ...wiring.lets.map(({ name, feed }) => ({ name, width: widthOf(name), asked: true, feeds: isLate(feed) })),
+    ...(readout === undefined ? [] : [{ name: 'y', width: widthOf('y'), asked: true, feeds: false }]),
     ...(plain ? nodes.slice(0, -1).map((node, n) => ({ name: `h${n}`, width: nodeWidth(node), asked: false, feeds: false })) : [])
   ]
 
@@ -131,13 +152,14 @@ export function compileStage (stage: Stage): Program {
     scratch += width
     return { space: 'scratch', index: 0, offset, width }
   }
-  const lateLets = new Map<string, Operand>()
+  /** Parts that are made as a step begins. */
+  const made = new Map<string, Operand>()
   /** Where a part is, for what is made before the cells (of the old state) or after them (of the new). */
   const place = (space: 'old' | 'new') => (name: string): Operand => {
     widthOf(name)
+    const early = made.get(name)
+    if (early !== undefined) return early
     if (streams.has(name)) return stream('input', name)
-    const made = lateLets.get(name)
-    if (made !== undefined) return made
     if (name === 'h' || name === 'c') return slice(space, `${name}${last}`)
     return slice(space, name)
   }
@@ -159,10 +181,9 @@ export function compileStage (stage: Stage): Program {
       }
       case 'linear': {
         const { activation } = feed.linear
-        const sums = activation === 'softmax' ? temporary(out.width) : out
         work += feed.linear.in * feed.linear.out
-        instructions.push({ op: 'linear', linear: feed.linear, in: settle(feed.of, at), out: sums })
-        if (activation === 'softmax') instructions.push({ op: 'softmax', in: sums, out })
+        instructions.push({ op: 'linear', linear: feed.linear, in: settle(feed.of, at), out })
+        if (isRowActivation(activation)) instructions.push({ op: activation, in: out, out })
         return
       }
       default:
@@ -187,11 +208,16 @@ export function compileStage (stage: Stage): Program {
   const after = place('new')
   const expected = nodes[0].cell.sizes
 
+  if (stage.front !== undefined) {
+    const out = temporary(stage.front.out)
+    emit({ kind: 'linear', linear: stage.front, of: part('x') }, out, before)
+    made.set('x', out)
+  }
   for (const { name, feed } of wiring.lets) {
     if (!isLate(feed)) continue
     const out = temporary(widthOf(name))
     emit(feed, out, before)
-    lateLets.set(name, out)
+    made.set(name, out)
     instructions.push({ op: 'copy', in: out, out: stream('output', name) })
   }
   if (typeof wiring.h === 'object') checkWidth('h_in', feedWidth(wiring.h, widthOf), expected.Hi, 'Hi')
@@ -224,7 +250,7 @@ export function compileStage (stage: Stage): Program {
     }
     if (residual) {
       checkWidth('x, which residual adds to h', widthOf('x'), Ho, 'Ho')
-      instructions.push({ op: 'sum', a: kept, b: stream('input', 'x'), out: written })
+      instructions.push({ op: 'sum', a: kept, b: before('x'), out: written })
     }
     const output = plain || n === last ? stream('output', n === last ? 'output' : `h${n}`) : undefined
     if (output !== undefined) instructions.push({ op: 'copy', in: written, out: output })
@@ -240,13 +266,23 @@ export function compileStage (stage: Stage): Program {
     instructions.push({ op: 'attend', read: attention, query, out: slice('new', 'read') })
     instructions.push({ op: 'copy', in: slice('new', 'read'), out: stream('output', 'read') })
   }
-  for (const { name, feed } of wiring.lets) {
-    if (isLate(feed)) continue
+  /** A part that is kept for the next step, and answered. */
+  function keep ({ name, feed }: Let): void {
     emit(feed, slice('new', name), after)
     instructions.push({ op: 'copy', in: slice('new', name), out: stream('output', name) })
   }
+  first.filter(({ feed }) => !isLate(feed)).forEach(keep)
+  const y = instructions.length
+  if (fedBack && readout !== undefined) keep({ name: 'y', feed: readout })
+  const lets = instructions.length
+  then.filter(({ feed }) => !isLate(feed)).forEach(keep)
   const feed = instructions.length
   if (typeof wiring.h === 'object' && !late) emit(wiring.h, slice('new', 'h_in'), after)
+  const end = instructions.length
+  if (!fedBack && readout !== undefined) {
+    groups.push(end)
+    emit(readout, stream('output', 'y'), plain ? () => stream('output', 'output') : after)
+  }
 
   return {
     stage,
@@ -257,7 +293,10 @@ export function compileStage (stage: Stage): Program {
     instructions,
     begin,
     read,
+    y,
+    lets,
     feed,
+    end,
     groups: plain ? groups : [],
     attention,
     late,

@@ -57,13 +57,16 @@ function createArithmetic (backend: TfjsBackend): Arithmetic {
     return tf.tidy(() => make().map((tensor) => Float32Array.from(tensor.dataSync())))
   }
   return {
-    cell ({ kind, activation, sizes: { I, Hi, Ho }, ...weights }) {
+    cell ({ kind, activation, gate: gateFunction, sizes: { I, Hi, Ho }, ...weights }) {
       use(backend)
       const rows = weights.biasIh.length
       const weightIh = I === 0 ? undefined : tf.tensor2d(weights.weightIh, [rows, I])
       const weightHh = tf.tensor2d(weights.weightHh, [rows, Hi])
       const biasIh = tf.tensor1d(weights.biasIh)
       const biasHh = tf.tensor1d(weights.biasHh)
+      const gate = (sums: tf.Tensor): tf.Tensor => gateFunction === 'sigmoid'
+        ? tf.sigmoid(sums)
+        : tf.clipByValue(tf.add(tf.mul(sums, gateFunction.slope), 0.5), 0, 1)
       const sums = (n: number, x: Float32Array, h: Float32Array): [input: tf.Tensor, hidden: tf.Tensor] => [
         weightIh === undefined ? tf.broadcastTo(biasIh, [n, rows]) : tf.add(tf.matMul(tf.tensor2d(x, [n, I]), weightIh, false, true), biasIh),
         tf.add(tf.matMul(tf.tensor2d(h, [n, Hi]), weightHh, false, true), biasHh)
@@ -72,17 +75,17 @@ function createArithmetic (backend: TfjsBackend): Arithmetic {
         run (n, x, h, carry) {
           const [made, kept = made] = compute(() => {
             const [input, hidden] = sums(n, x, h)
-            if (kind === 'rnn') return [activation === 'relu' ? tf.relu(tf.add(input, hidden)) : tf.tanh(tf.add(input, hidden))]
+            if (kind === 'rnn') return [activate(activation, tf.add(input, hidden))]
             const before = tf.tensor2d(carry, [n, Ho])
             if (kind === 'lstm') {
               const [i, f, g, o] = tf.split(tf.add(input, hidden), 4, 1)
-              const c = tf.add(tf.mul(tf.sigmoid(f), before), tf.mul(tf.sigmoid(i), tf.tanh(g)))
-              return [tf.mul(tf.sigmoid(o), tf.tanh(c)), c]
+              const c = tf.add(tf.mul(gate(f), before), tf.mul(gate(i), activate(activation, g)))
+              return [tf.mul(gate(o), activate(activation, c)), c]
             }
             const [r, z, nx] = tf.split(input, 3, 1)
             const [rh, zh, nh] = tf.split(hidden, 3, 1)
-            const update = tf.sigmoid(tf.add(z, zh))
-            const candidate = tf.tanh(tf.add(nx, tf.mul(tf.sigmoid(tf.add(r, rh)), nh)))
+            const update = gate(tf.add(z, zh))
+            const candidate = activate(activation, tf.add(nx, tf.mul(gate(tf.add(r, rh)), nh)))
             return [tf.add(tf.mul(tf.sub(1, update), candidate), tf.mul(update, before))]
           })
           return { h: made, carry: kept }
@@ -105,7 +108,7 @@ function createArithmetic (backend: TfjsBackend): Arithmetic {
         }
       }
     },
-    softmax: (n, input) => compute(() => [tf.softmax(tf.tensor2d(input, [n, input.length / n]))])[0],
+    softmax: (n, input, activation) => compute(() => [ROWS[activation](tf.tensor2d(input, [n, input.length / n]))])[0],
     attend ({ score, scale, v, activation }, query, { count, keys, values }) {
       const [read, weights] = compute(() => {
         const q = tf.tensor2d(query, [1, query.length])
@@ -128,6 +131,8 @@ function createArithmetic (backend: TfjsBackend): Arithmetic {
     }
   }
 }
+
+const ROWS = { softmax: (sums: tf.Tensor2D) => tf.softmax(sums), log_softmax: (sums: tf.Tensor2D) => tf.logSoftmax(sums) }
 
 /** A direction of no length has no cosine; as in PyTorch it counts as this long. */
 const TINY = 1e-8

@@ -1,14 +1,14 @@
 import { InputError, unprocessable } from '../errors.ts'
 import type { Engine } from '../engine/engine.ts'
-import { countParameters } from '../network/cell.ts'
+import { countParameters, type Cell } from '../network/cell.ts'
 import type { Layers } from '../network/layers.ts'
 import type { Admission } from '../scheduler/admission.ts'
-import { unboundCall, type Call } from '../scheduler/cancellation.ts'
 import { createOutputWindow } from '../scheduler/output-window.ts'
 import type { Scheduler } from '../scheduler/scheduler.ts'
 import { createStageQueue } from '../scheduler/stage-queue.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { outputAnswer, partsAnswer, statesAnswer, stepAnswer, type SequenceAnswer, type SequenceStates, type SequenceStep, type StepAnswer } from './answers.ts'
+import { unboundCall, type Call } from './call.ts'
 import { createContextReader, type Context } from './context.ts'
 import { checkGoesOn, readRows, stateAnswer, wantsState } from './going-on.ts'
 import type { KeptRow } from './kept-row.ts'
@@ -28,7 +28,8 @@ export interface Model {
   readonly version: string
   /** Its config.json says that it answers if a request names none. */
   readonly isDefault: boolean
-  readonly kind: Layers['kind']
+  /** What all its cells are. */
+  readonly cell: Pick<Cell, 'kind' | 'activation' | 'gate'>
   readonly shape: Shape
   readonly policy: NamedPolicy
   readonly engine: Pick<Engine, 'name' | 'backend'>
@@ -184,7 +185,7 @@ export function createModel ({ name, version = '0'.repeat(16), isDefault = false
     name,
     version,
     isDefault,
-    kind: layers.kind,
+    cell: layers.nodes[0][0].cell,
     shape,
     policy: chosen,
     engine: { name: engine.name, backend: engine.backend },

@@ -1,4 +1,4 @@
-import type { Call } from '../scheduler/cancellation.ts'
+import type { Cancellation } from '../scheduler/cancellation.ts'
 import type { WindowReader } from '../scheduler/output-window.ts'
 import { stepAnswer, type SequenceStep } from './answers.ts'
 import type { Outline } from './request.ts'
@@ -17,7 +17,7 @@ export function streamRoom ({ rows, steps }: Outline, width: number): number {
  *
  * @param done the task's end, whose failure is thrown here.
  */
-export async function * readSteps (served: Served, window: WindowReader, done: Promise<unknown>, outline: Outline, call: Call): AsyncGenerator<readonly SequenceStep[], void> {
+export async function * readSteps (served: Served, window: WindowReader, done: Promise<unknown>, outline: Outline, call: Cancellation): AsyncGenerator<readonly SequenceStep[], void> {
   done.catch(window.fail)
   // Parked rows would not see their time pass.
   const wait = call.deadline - performance.now() + 2

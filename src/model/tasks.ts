@@ -5,11 +5,11 @@ import { partsOf, type Feed } from '../network/feed.ts'
 import type { Stage } from '../network/network.ts'
 import { findSlice } from '../network/state.ts'
 import { States } from '../network/states.ts'
-import type { Call } from '../scheduler/cancellation.ts'
 import type { OutputWindow } from '../scheduler/output-window.ts'
 import type { StageQueue } from '../scheduler/stage-queue.ts'
 import type { Memory } from '../engine/engine.ts'
 import type { Kept, Pass, Sink, Stream, Task } from '../scheduler/task.ts'
+import type { Call } from './call.ts'
 import type { Context } from './context.ts'
 import { keepRows, type KeptRow } from './kept-row.ts'
 import type { Shape } from './network.ts'
@@ -195,7 +195,7 @@ function lastOf ({ stage: { nodes } }: Program): string {
 
 /** Rows that go on have their read already, but not the weights of it, which their first entry of `attention` has. */
 function lookOf ({ read, feed }: Program, parts: ReadonlyMap<string, KeptPart>): Pass['start'] {
-  return parts.size > 0 && read < feed ? { from: read, to: feed } : undefined
+  return parts.size > 0 && read < feed ? [{ from: read, to: feed }] : undefined
 }
 
 /** Whether the carry is the last h of a GRU, which its Hi leaves no room for. */
@@ -204,18 +204,21 @@ function carriesH ({ state }: Program, { c }: Shape): boolean {
 }
 
 /** Which instructions make what feeds the first step. */
-function startOf ({ read, feed, instructions, stage }: Program, { initial }: Policy, given: boolean): Pass['start'] {
-  const to = given ? feed : instructions.length
-  // What is made for h_in alone is not needed if the request gives that; and some wirings start without a read.
-  const from = initial === 'no-read' || (given && !isReadBeforeCells(stage)) ? feed : read
-  return from < to ? { from, to } : undefined
+function startOf ({ read, y, lets, feed, end, stage }: Program, { initial }: Policy, given: boolean): Pass['start'] {
+  const to = given ? feed : end
+  // What is made for h_in alone is not needed if the request gives that.
+  const parts = !given || isReadBeforeCells(stage)
+  // Some wirings start without a read and lets; y is made in any case.
+  const ranges = initial === 'no-read' ? [{ from: parts ? y : lets, to: lets }, { from: feed, to }] : [{ from: parts ? read : feed, to }]
+  const some = ranges.filter((range) => range.from < range.to)
+  return some.length > 0 ? some : undefined
 }
 
-/** Whether a read, or a let that is made as a step ends, is part of more than h_in. */
+/** Whether y, a read, or a let that is made as a step ends, is part of more than h_in. */
 function isReadBeforeCells (stage: Stage): boolean {
   const { x, lets } = stage.wiring
   const isLate = lateness(stage)
-  const kept = new Set(['read', ...lets.filter(({ feed }) => !isLate(feed)).map(({ name }) => name)])
+  const kept = new Set(['read', 'y', ...lets.filter(({ feed }) => !isLate(feed)).map(({ name }) => name)])
   return [x, ...lets.filter(({ feed }) => isLate(feed)).map(({ feed }) => feed)].some((feed) => [...partsOf(feed)].some((name) => kept.has(name)))
 }
 

@@ -5,6 +5,11 @@ export type CellKind = 'lstm' | 'gru' | 'rnn'
 export const GATES: Readonly<Record<CellKind, number>> = { lstm: 4, gru: 3, rnn: 1 }
 
 /**
+ * What makes a number from 0 to 1 of a gate's sum: the sigmoid, or a hard one, `slope * sum + 0.5` kept between 0 and 1.
+ */
+export type GateFunction = 'sigmoid' | { readonly slope: number }
+
+/**
  * The sizes of a cell.
  *
  * Unlike in `torch.nn.LSTMCell`, the hidden size that the cell reads (`Hi`) may differ from the one that it writes (`Ho`).
@@ -21,16 +26,17 @@ export interface CellSizes {
 /**
  * A cell. Matrices are row-major, everything is float32, `G` is `GATES[kind]`.
  *
- *     lstm  i, f, o = sigmoid(W_ih x + b_ih + W_hh h_in + b_hh)    g = tanh(same)
- *           c_out = f * c_in + i * g        h_out = o * tanh(c_out)
- *     gru   r, z = sigmoid(W_ih x + b_ih + W_hh h_in + b_hh)       n = tanh(W_ih x + b_ih + r * (W_hh h_in + b_hh))
+ *     lstm  i, f, o = gate(W_ih x + b_ih + W_hh h_in + b_hh)       g = activation(same)
+ *           c_out = f * c_in + i * g        h_out = o * activation(c_out)
+ *     gru   r, z = gate(W_ih x + b_ih + W_hh h_in + b_hh)          n = activation(W_ih x + b_ih + r * (W_hh h_in + b_hh))
  *           h_out = (1 - z) * n + z * h     with the h that it wrote last, which is h_in if Hi = Ho
  *     rnn   h_out = activation(W_ih x + b_ih + W_hh h_in + b_hh)
  */
 export interface Cell {
   readonly kind: CellKind
-  /** Of an RNN; an LSTM and a GRU have tanh. */
   readonly activation: 'tanh' | 'relu'
+  /** The gates' function, of an LSTM and a GRU. */
+  readonly gate: GateFunction
   readonly sizes: CellSizes
   /** `W_ih`, `[G Ho, I]`. */
   readonly weightIh: Float32Array
@@ -42,15 +48,15 @@ export interface Cell {
   readonly biasHh: Float32Array
 }
 
-/** What a cell is made from: kind and activation may be left out. */
-export type CellParts = Omit<Cell, 'kind' | 'activation'> & Partial<Pick<Cell, 'kind' | 'activation'>>
+/** What a cell is made from: an LSTM with sigmoid and tanh unless said. */
+export type CellParts = Omit<Cell, 'kind' | 'activation' | 'gate'> & Partial<Pick<Cell, 'kind' | 'activation' | 'gate'>>
 
 /**
  * Makes a cell from its weights, after checking that they agree with its sizes.
  *
  * @throws RangeError if a size is not a positive integer (`I` may be 0), or a tensor has another number of elements.
  */
-export function createCell ({ kind = 'lstm', activation = 'tanh', ...parts }: CellParts): Cell {
+export function createCell ({ kind = 'lstm', activation = 'tanh', gate = 'sigmoid', ...parts }: CellParts): Cell {
   const { I, Hi, Ho } = parts.sizes
   for (const [name, size] of Object.entries({ I, Hi, Ho })) {
     const least = name === 'I' ? 0 : 1
@@ -63,7 +69,7 @@ export function createCell ({ kind = 'lstm', activation = 'tanh', ...parts }: Ce
       throw new RangeError(`${name} must have ${expected[name]} elements for I = ${I}, Hi = ${Hi}, Ho = ${Ho}, not ${parts[name].length}`)
     }
   }
-  return { kind, activation, ...parts }
+  return { kind, activation, gate, ...parts }
 }
 
 /** How many numbers a cell keeps beside what it reads: `c` of an LSTM, the last `h` of a GRU whose Hi differs from its Ho. */

@@ -2,7 +2,7 @@
  * A recipe for one vector of a row: pure data, made from named parts.
  *
  * `x` and `vectors` are what the request brings for the step, `h` and `c` are the last layer's, `read` is the attention
- * read; other names are those of a wiring's lets.
+ * read, `y` the readout; other names are those of a wiring's lets.
  */
 export type Feed =
   | { readonly kind: 'part', readonly name: string }
@@ -10,7 +10,14 @@ export type Feed =
   | { readonly kind: 'sum' | 'product', readonly of: readonly Feed[] }
   | { readonly kind: 'linear', readonly linear: Linear, readonly of: Feed }
 
-export type Activation = 'none' | 'tanh' | 'relu' | 'sigmoid' | 'softmax'
+export type Activation = 'none' | 'tanh' | 'relu' | 'sigmoid' | RowActivation
+
+/** Those that look at all sums of a row. */
+export type RowActivation = 'softmax' | 'log_softmax'
+
+export function isRowActivation (activation: Activation): activation is RowActivation {
+  return activation === 'softmax' || activation === 'log_softmax'
+}
 
 /** A trained linear layer: `activation(W v + b)`, each sum from the bias on, in the order of v, in float32. */
 export interface Linear {

@@ -1,5 +1,5 @@
 import type { Cell } from './cell.ts'
-import type { Feed, Linear, Read } from './feed.ts'
+import { partsOf, type Feed, type Linear, type Read } from './feed.ts'
 
 /**
  * A network: stages of nodes. Pure data, no closures.
@@ -22,6 +22,8 @@ export interface Stage {
   readonly name: string
   readonly direction: 'forward' | 'backward'
   readonly inputs: readonly Input[]
+  /** Makes the part `x` from the input of that name; without it they are the same. */
+  readonly front?: Linear | undefined
   /** At least one; each but the first reads the output of the one before it as its x. */
   readonly nodes: readonly Node[]
   readonly wiring: Wiring
@@ -49,7 +51,29 @@ export interface Wiring {
   /** The attention read, if any: made as a step ends, from its `h` and `c`. */
   readonly read?: Read
   /** Further parts by name, in order; each may use those before it. */
-  readonly lets: ReadonlyArray<{ readonly name: string, readonly feed: Feed }>
+  readonly lets: readonly Let[]
+  /** Makes `y`, as a step ends. Nothing is fed from it unless another feed names it. */
+  readonly readout?: Feed | undefined
+}
+
+export interface Let {
+  readonly name: string
+  readonly feed: Feed
+}
+
+/** Whether `y` is part of what feeds the nodes. */
+export function isFedBack ({ x, h, lets }: Wiring): boolean {
+  return [x, ...(typeof h === 'object' ? [h] : []), ...lets.map(({ feed }) => feed)].some((feed) => partsOf(feed).has('y'))
+}
+
+/** The lets that are made of `y`, by way of others too. */
+export function letsOfY (lets: readonly Let[]): Set<string> {
+  const names = new Set<string>()
+  for (const { name, feed } of lets) {
+    const parts = partsOf(feed)
+    if (parts.has('y') || [...names].some((other) => parts.has(other))) names.add(name)
+  }
+  return names
 }
 
 /** The wiring of nodes that read x and their own last output. */

@@ -1,9 +1,8 @@
 import type { ServerResponse } from 'node:http'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import type { Call } from '../scheduler/cancellation.ts'
-import type { Admission } from '../scheduler/admission.ts'
 import { InputError } from '../errors.ts'
+import type { Call, Reservation } from '../model/call.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -17,7 +16,13 @@ declare module 'fastify' {
 }
 
 export interface AdmissionOptions {
-  readonly admission: Admission
+  /**
+   * Opens the account of a request.
+   *
+   * @param body bytes that it is about to send.
+   * @throws InputError if there is no room for it.
+   */
+  reserve (body: number): Reservation
   /** Seconds until a request times out. */
   readonly timeout: number
 }
@@ -40,7 +45,7 @@ const LAST_READ = 5000
  * Opens an account for each request that computes, and closes it when the response has closed. Without room, the request is
  * rejected before its body is read. An answer that is not read in time is cut: otherwise its client could keep it in memory.
  */
-export default fp<AdmissionOptions>(async (app, { admission, timeout }) => {
+export default fp<AdmissionOptions>(async (app, { reserve, timeout }) => {
   app.decorateRequest('call')
   /** In no order. (A Map that is written for every request keeps what was deleted from it alive: its tables form a chain.) */
   const open: OpenResponse[] = []
@@ -54,7 +59,7 @@ export default fp<AdmissionOptions>(async (app, { admission, timeout }) => {
   function admit (request: FastifyRequest, raw: ServerResponse): void {
     const { headers, routeOptions: { bodyLimit } } = request
     const deadline = performance.now() + 1000 * secondsOf(headers[TIMEOUT_HEADER], timeout)
-    const reservation = admission.reserve(Math.min(Number(headers['content-length'] ?? 0), bodyLimit))
+    const reservation = reserve(Math.min(Number(headers['content-length'] ?? 0), bodyLimit))
     const call: Call = { deadline, cancelled: false, reservation }
     request.call = call
     const response: OpenResponse = { raw, readBy: deadline + LAST_READ, index: open.length }

@@ -16,6 +16,12 @@ const ModelDescription = Type.Object({
     Hi: Size('Input hidden size: what the cell reads.'),
     Ho: Size('Output hidden size: what the cell writes; also the size of the cell state.')
   }, { title: 'Sizes', description: 'The sizes of the cell.' }),
+  cell: Type.Object({
+    kind: Type.Enum(['lstm', 'gru', 'rnn']),
+    activation: Type.Enum(['tanh', 'relu']),
+    recurrent_activation: Type.Optional(Type.Enum(['sigmoid', 'hard_sigmoid'], { description: 'That of the gates of an LSTM or a GRU.' })),
+    slope: Type.Optional(Type.Number({ description: 'That of the hard sigmoid.' }))
+  }, { title: 'Cell', description: 'What each cell is.' }),
   feedback: Type.Object({
     policy: Type.String({ description: 'The name of the feedback policy.' }),
     context: Type.Unknown({ description: 'The JSON schema of the `context` that the policy needs from a sequence request.' })
@@ -28,13 +34,19 @@ const ModelDescription = Type.Object({
 
 const ModelList = Type.Object({ models: Type.Array(ModelDescription) }, { title: 'ModelList', description: 'Every served model.' })
 
+function describeCell ({ kind, activation, gate }: Model['cell']): Static<typeof ModelDescription>['cell'] {
+  if (kind === 'rnn') return { kind, activation }
+  return { kind, activation, ...(gate === 'sigmoid' ? { recurrent_activation: gate } : { recurrent_activation: 'hard_sigmoid', slope: gate.slope }) }
+}
+
 /** `GET /models` and `GET /models/{model}`: what is served. */
 const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { registry }) => {
-  const describe = ({ name, version, shape: { I, Hi, Ho }, policy, engine, parameters, unusedTensors }: Model): Static<typeof ModelDescription> => ({
+  const describe = ({ name, version, shape: { I, Hi, Ho }, cell, policy, engine, parameters, unusedTensors }: Model): Static<typeof ModelDescription> => ({
     name,
     version,
     default: name === registry.defaultName,
     sizes: { I, Hi, Ho },
+    cell: describeCell(cell),
     feedback: { ...policy.options, context: publish(policy.policy.context) },
     engine,
     parameters,

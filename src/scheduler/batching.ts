@@ -51,9 +51,13 @@ export function callSteps (stage: StageQueue, selection: Selection, steps: numbe
 
 /** Has the engine make what feeds the first step of the selected rows, which all start alike. */
 export function callStart (stage: StageQueue, selection: Selection): void | Promise<void> {
-  const { from, to } = selection.passes[0].pass.start ?? { from: 0, to: 0 }
+  const { start = [] } = selection.passes[0].pass
   gatherStates(stage, selection)
-  return stage.batch.start(selection.length, from, to, { attention: attachMemories(stage, selection, 1) })
+  const attention = attachMemories(stage, selection, 1)
+  return start.reduce<void | Promise<void>>((before, { from, to }) => {
+    const next = (): void | Promise<void> => stage.batch.start(selection.length, from, to, { attention })
+    return before === undefined ? next() : before.then(next)
+  }, undefined)
 }
 
 /** Has the engine make what would feed the step after the last of the selected rows. */
@@ -78,13 +82,14 @@ function gatherInput ({ batch, program }: StageQueue, { passes, rows, length }: 
   const buffer = batch.input(k, count * length * width)
   for (let i = 0; i < length; i++) {
     const { pass: { inputs }, task: { task }, t } = passes[i]
-    const { data, rowStride, stepStride } = inputs[k]
+    const { data, rowStride, stepStride, index } = inputs[k]
     const row = rows[i]
     const last = task.lengths[row] - 1
     for (let s = 0; s < count; s++) {
       // What a peek asks for past the end is the same at every step.
       const step = Math.min(t[row] + s, last)
-      copy(data, row * rowStride + (backward ? last - step : step) * stepStride, buffer, (s * length + i) * width, width)
+      const at = row * rowStride + (backward ? last - step : step) * stepStride
+      copy(data, index === undefined ? at : index[at] * width, buffer, (s * length + i) * width, width)
     }
   }
   return same
@@ -146,7 +151,7 @@ export function finishStart ({ batch, program: { state: { width }, outputs, read
     if (initial !== undefined) copy(pass.state, row * width + initial.offset, kept.data, row * kept.entries * kept.width + offset, outputs[output].width)
   }
   // A start without the read leaves the weights of another call in the buffer.
-  const reads = pass.start !== undefined && pass.start.from <= read
+  const reads = pass.start?.some(({ from }) => from <= read) === true
   if (reads && pass.attention !== undefined) keepAttention(pass.attention, row, 0, batch.attention(0), i * supports, supports)
 }
 

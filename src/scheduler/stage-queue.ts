@@ -155,7 +155,7 @@ export function selectRows (line: Line, selection: Selection, readBudget: number
 }
 
 function startAlike ({ pass: { start: a } }: LivePass, { pass: { start: b } }: LivePass): boolean {
-  return a?.from === b?.from && a?.to === b?.to
+  return a?.length === b?.length && a?.every(({ from, to }, i) => from === b?.[i].from && to === b?.[i].to) === true
 }
 
 /** How many vectors a row reads. */

@@ -1,5 +1,5 @@
 import type { Memory } from '../engine/engine.ts'
-import type { Call } from './cancellation.ts'
+import type { Cancellation } from './cancellation.ts'
 import type { OutputWindow } from './output-window.ts'
 import type { StageQueue } from './stage-queue.ts'
 
@@ -11,7 +11,7 @@ export interface Task {
   readonly lengths: readonly number[]
   /** What each row goes through, stage after stage. */
   readonly passes: readonly Pass[]
-  readonly call: Call
+  readonly call: Cancellation
   /** Of the last pass: keeps its rows no further ahead of a reader than there is room. */
   readonly window?: OutputWindow | undefined
 }
@@ -28,8 +28,8 @@ export interface Pass {
   readonly memory?: Memory | undefined
   /** Where the attention weights go, if they are asked for; entry 0 is that of the read that feeds the first step. */
   readonly attention?: Kept | undefined
-  /** Which of the program's instructions make what feeds the first step, from its `read` or `feed` on; none if none need to. */
-  readonly start?: { readonly from: number, readonly to: number } | undefined
+  /** Which of the program's instructions, from its `read` on, make what feeds the first step; left out if none need to. */
+  readonly start?: readonly Range[] | undefined
   /** Whether the rows go on: their start then makes what is answered of the parts, and leaves their states as they are. */
   readonly looks?: boolean | undefined
   /** Whether `h_in` of the state is to be, in the end, what would feed the next step, though that is made as steps begin. */
@@ -38,12 +38,20 @@ export interface Pass {
   readonly host?: { readonly feed: Host, readonly first: boolean } | undefined
 }
 
-/** What rows read once per step. Step `t` of row `b` starts at `b * rowStride + t * stepStride`. */
+/** Instructions one after the other. */
+export interface Range {
+  readonly from: number
+  readonly to: number
+}
+
+/** What rows read once per step. That of step `t` and row `b` is at `b * rowStride + t * stepStride`. */
 export interface Stream {
   readonly data: Float32Array
   readonly rowStride: number
   /** 0 if all steps read the same. */
   readonly stepStride: number
+  /** Left out, that place is one in `data`; else it is one in here, where it is told which row of `data`, a table, is read. */
+  readonly index?: Int32Array | undefined
 }
 
 /** Where an output of the program is kept. */

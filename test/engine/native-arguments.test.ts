@@ -145,7 +145,7 @@ describe('the arguments of the native engine', { skip: withoutAddon }, () => {
       withEach(addon.advance, advance, 3, [-1, 0.5, NaN, 2 ** 32], range('asked'))
       withEach(addon.advance, advance, 4, [...outOfRange, 2], range('attention'))
       withEach(addon.start, [4, program.read, program.instructions.length, 3, addon.attached], 1, [...outOfRange, program.read - 1, program.instructions.length + 1], range('from'))
-      withEach(addon.start, [4, program.read, program.instructions.length, 3, addon.attached], 2, [...outOfRange, program.read, program.instructions.length + 1], range('to'))
+      withEach(addon.start, [4, program.read, program.instructions.length, 3, addon.attached], 2, [...outOfRange, program.read - 1, program.instructions.length + 1], range('to'))
       withEach(addon.peek, [4], 0, [...outOfRange, 5], range('rows'))
       withEach(addon.input, [0, 8], 0, [...outOfRange, 1], range('k'))
       withEach(addon.output, [0, 8], 0, [...outOfRange, 2], range('k'))

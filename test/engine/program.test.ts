@@ -44,8 +44,44 @@ test('a let that takes x has no place in the state, the others have', () => {
   assert.deepEqual(program.outputs.map(({ name, feeds }) => [name, feeds]), [['output', false], ['late', true], ['early', false], ['later', true]])
 })
 
+const readout = (of: Feed, from = 4): Feed => ({ kind: 'linear', linear: drawLinear(from, 5, random, 'log_softmax'), of })
+
+test('a readout that nothing is fed from has no place in the state, and is no part of a start', () => {
+  const program = compileStage(stage({ h: concat(part('h'), part('h')), readout: readout(concat(part('h'), part('x')), 7) }, { Hi: 8 }))
+  assert.deepEqual(names(program), ['h0 4', 'c0 4', 'h_in 8'])
+  assert.deepEqual(program.outputs.map(({ name, width, asked }) => [name, width, asked]), [['output', 4, false], ['y', 5, true]])
+  assert.deepEqual(ops(program).slice(program.end), ['copy', 'copy', 'linear', 'log_softmax'])
+  assert.equal(program.work, 4 * 4 * (3 + 8) + 7 * 5)
+})
+
+test('one that is fed back is made after the lets that it is made of, and before those that are made of it', () => {
+  const lets = [{ name: 'of_y', feed: part('y') }, { name: 'early', feed: part('h') }, { name: 'late', feed: concat(part('of_y'), part('x')) }]
+  const program = compileStage(stage({ lets, x: concat(part('late'), part('y')), readout: readout(part('early')) }, { I: 13 }))
+  assert.deepEqual(names(program), ['h0 4', 'c0 4', 'of_y 5', 'early 4', 'y 5'])
+  assert.deepEqual(ops(program).slice(program.read), ['copy', 'copy', 'linear', 'log_softmax', 'copy', 'copy', 'copy'])
+  assert.deepEqual([program.y - program.read, program.lets - program.y, program.feed - program.lets], [2, 3, 2])
+  assert.equal(program.end, program.instructions.length)
+})
+
+test('a stack whose readout is of h alone goes layer by layer, then over the readout', () => {
+  const cells = [drawCell('gru', { I: 3, Hi: 4, Ho: 4 }, random), drawCell('gru', { I: 4, Hi: 4, Ho: 4 }, random)]
+  const stack = { ...stage({ readout: readout(part('h')) }), nodes: cells.map((cell) => ({ cell })) }
+  assert.deepEqual(compileStage(stack).groups, [0, 2, 4])
+  assert.deepEqual(compileStage({ ...stack, wiring: { ...PLAIN, readout: readout(concat(part('h'), part('x')), 7) } }).groups, [])
+})
+
+test('a layer in front makes x, for the cells and for whatever else is made of x', () => {
+  const front = drawLinear(2, 4, random, 'softmax')
+  const program = compileStage({ ...stage({ residual: true }, { I: 4 }), inputs: [{ name: 'x', width: 2 }], front })
+  assert.deepEqual(ops(program), ['linear', 'softmax', 'cell', 'sum', 'copy'])
+  assert.equal(program.begin, 2)
+  assert.equal(program.work, 2 * 4 + 4 * 4 * (4 + 4))
+})
+
 const MISFITS: ReadonlyArray<[what: string, wiring: Partial<Wiring>, message: RegExp]> = [
   ['an unknown part', { x: part('y') }, /there is no part y; the parts are x, vectors, h, c/],
+  ['a readout of a part that is made of it', { lets: [{ name: 'a', feed: part('y') }], readout: readout(part('a')) }, /there is no part a/],
+  ['a readout that is fed back and made of x', { x: part('y'), readout: readout(part('x'), 3) }, /y is fed back, so it is made before the first step too/],
   ['a later let', { lets: [{ name: 'a', feed: part('b') }, { name: 'b', feed: part('h') }] }, /there is no part b/],
   ['an x of another width', { x: concat(part('x'), part('h')) }, /x has 7 numbers, but I is 3/],
   ['an h_in of another width', { h: concat(part('h'), part('vectors')) }, /h_in has 6 numbers, but Hi is 4/],
@@ -73,7 +109,8 @@ test('no instruction of any program writes where it reads, or reads what nobody 
         const operands = Object.entries(instruction).filter((entry): entry is [string, Operand] => typeof entry[1] === 'object' && 'space' in entry[1])
         const ins = operands.filter(([name]) => name !== 'out' && name !== 'carryOut').map(([, operand]) => operand)
         const outs = operands.filter(([name]) => name === 'out' || name === 'carryOut').map(([, operand]) => operand)
-        for (const out of outs) assert.ok(!ins.some((operand) => operand.width > 0 && overlap(operand, out)), instruction.op)
+        const inPlace = instruction.op === 'softmax' || instruction.op === 'log_softmax'
+        for (const out of inPlace ? [] : outs) assert.ok(!ins.some((operand) => operand.width > 0 && overlap(operand, out)), instruction.op)
         for (const operand of ins) {
           if (operand.space === 'old' || operand.space === 'input' || operand.width === 0) continue
           for (let at = operand.offset; at < operand.offset + operand.width; at++) {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { setTimeout } from 'node:timers/promises'
 import { test } from 'node:test'
-import { unboundCall } from '../../src/scheduler/cancellation.ts'
+import { unboundCall } from '../../src/model/call.ts'
 import type { SequenceStates, SequenceStep } from '../../src/model/answers.ts'
 import type { Model } from '../../src/model/model.ts'
 import { Tensor } from '../../src/tensor/tensor.ts'

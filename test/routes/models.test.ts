@@ -16,6 +16,7 @@ test('GET /models lists every model with sizes, policy, engine and weights', asy
     name: 'custom-lstm',
     default: true,
     sizes: { I: 2, Hi: 6, Ho: 3 },
+    cell: { kind: 'lstm', activation: 'tanh', recurrent_activation: 'sigmoid' },
     engine: { name: engine, backend },
     parameters: 12 * 2 + 12 * 6 + 12 + 12,
     weight_bytes: 4 * 120,
@@ -48,6 +49,21 @@ test('GET /models/{model} shows the options of the policy and the tensors that n
   const { body: projecting } = await request.get('/models/projecting').expect(200)
   assert.equal(projecting.feedback.weight, 'p.weight')
   assert.deepEqual(projecting.unused_tensors, ['p.bias'])
+})
+
+test('GET /models/{model} shows what the cell is', async (t) => {
+  const lstm = writeSafetensors(customLstm(2, 2, 2))
+  const models = await writeModels(t, {
+    'hard/model.safetensors': lstm,
+    'hard/config.json': '{"cell": {"recurrent_activation": "hard_sigmoid", "slope": 0.16666667, "activation": "relu"}}',
+    'rnn/model.safetensors': writeSafetensors({ weight_ih: f32([1, 2], [1, 2]), weight_hh: f32([1, 1], [1]) }),
+    'rnn/config.json': '{"cell": {"activation": "relu"}}'
+  })
+  const request = supertest((await buildTestApp(t, '--models', models)).server)
+  const { body: hard } = await request.get('/models/hard').expect(200)
+  assert.deepEqual(hard.cell, { kind: 'lstm', activation: 'relu', recurrent_activation: 'hard_sigmoid', slope: 1 / 6 })
+  const { body: rnn } = await request.get('/models/rnn').expect(200)
+  assert.deepEqual(rnn.cell, { kind: 'rnn', activation: 'relu' })
 })
 
 test('an unknown model is a 404 that lists those that there are', async (t) => {

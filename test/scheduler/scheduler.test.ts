@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { setImmediate } from 'node:timers/promises'
 import { test } from 'node:test'
 import { createAdmission } from '../../src/scheduler/admission.ts'
-import { unboundCall } from '../../src/scheduler/cancellation.ts'
+import { unboundCall } from '../../src/model/call.ts'
 import { Tensor } from '../../src/tensor/tensor.ts'
 import { buildModel, isNative, stepsOf, tensor } from '../support/small.ts'
 

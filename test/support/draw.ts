@@ -1,5 +1,5 @@
-import { createCell, GATES, type Cell, type CellKind, type CellSizes } from '../../src/network/cell.ts'
-import { concat, part, readWidth, type Activation, type Feed, type Linear, type Read } from '../../src/network/feed.ts'
+import { createCell, GATES, type Cell, type CellKind, type CellSizes, type GateFunction } from '../../src/network/cell.ts'
+import { concat, feedWidth, part, partsOf, readWidth, type Activation, type Feed, type Linear, type Read } from '../../src/network/feed.ts'
 import { nodeWidth, PLAIN, type Input, type Network, type Node, type Stage, type Wiring } from '../../src/network/network.ts'
 
 /** Numbers from 0 to 1. */
@@ -22,7 +22,8 @@ export function drawCell (kind: CellKind, sizes: CellSizes, random: Random): Cel
   const scale = Math.sqrt(3 / (sizes.I + sizes.Hi))
   return createCell({
     kind,
-    activation: kind === 'rnn' ? pick(random, 'tanh', 'relu') : 'tanh',
+    activation: pick(random, 'tanh', 'relu'),
+    gate: kind === 'rnn' ? 'sigmoid' : pick<GateFunction>(random, 'sigmoid', 'sigmoid', { slope: 0.2 }, { slope: 1 / 6 }),
     sizes,
     weightIh: floats(rows * sizes.I, random, scale),
     weightHh: floats(rows * sizes.Hi, random, scale),
@@ -31,7 +32,7 @@ export function drawCell (kind: CellKind, sizes: CellSizes, random: Random): Cel
   })
 }
 
-export function drawLinear (from: number, to: number, random: Random, activation: Activation = pick(random, 'none', 'tanh', 'relu', 'sigmoid', 'softmax')): Linear {
+export function drawLinear (from: number, to: number, random: Random, activation: Activation = pick(random, 'none', 'tanh', 'relu', 'sigmoid', 'softmax', 'log_softmax')): Linear {
   return { in: from, out: to, weight: floats(to * from, random, Math.sqrt(3 / from)), bias: floats(to, random, 0.5), activation }
 }
 
@@ -54,6 +55,18 @@ function drawRead (h: number, c: number, random: Random, most: number): Read {
   }
 }
 
+/** One layer or two of a feed. */
+function drawReadout (of: Feed, width: number, random: Random, most: number): Feed {
+  const hidden = drawLinear(width, size(random, most), random)
+  const one: Feed = { kind: 'linear', linear: hidden, of }
+  return random() < 0.6 ? one : { kind: 'linear', linear: drawLinear(hidden.out, size(random, most), random), of: one }
+}
+
+/** What makes x, if a layer does. */
+function drawFront (x: number, random: Random, most: number): Linear | undefined {
+  return random() < 0.3 ? drawLinear(size(random, most), x, random) : undefined
+}
+
 /** A stage of several nodes that read their own last outputs. */
 function drawStack (inputs: readonly Input[], direction: Stage['direction'], name: string, random: Random, most: number): Stage {
   const kind = pick(random, 'lstm', 'gru', 'rnn')
@@ -66,7 +79,11 @@ function drawStack (inputs: readonly Input[], direction: Stage['direction'], nam
     nodes.push({ cell, ...(P !== undefined && { projection: drawLinear(Ho, P, random, 'none') }) })
     I = P ?? Ho
   }
-  return { name, direction, inputs, nodes, wiring: { ...PLAIN, x: concat(...inputs.map((input) => part(input.name))) } }
+  const last = nodes[nodes.length - 1]
+  const c = last.cell.kind === 'lstm' && random() < 0.3 ? last.cell.sizes.Ho : 0
+  const made: Feed = c > 0 ? concat(part('h'), part('c')) : part('h')
+  const readout = random() < 0.4 ? drawReadout(made, nodeWidth(last) + c, random, most) : undefined
+  return { name, direction, inputs, nodes, wiring: { ...PLAIN, x: concat(...inputs.map((input) => part(input.name))), readout } }
 }
 
 /** A stage with reads, lets and feeds, in front of one layer or two. */
@@ -103,10 +120,23 @@ function drawWired (random: Random, most: number): Stage {
     return { feed: { kind: pick(random, 'sum', 'product'), of: [inner.feed, fitted] }, width: inner.width }
   }
   const lets: Array<{ name: string, feed: Feed }> = []
-  for (let n = Math.floor(random() * 3); n > 0; n--) {
-    const { feed, width } = draw(2, [...widths.keys()])
-    lets.push({ name: `let${n}`, feed })
-    widths.set(`let${n}`, width)
+  const late = new Set(inputs.map(({ name }) => name))
+  const drawLets = (name: string): void => {
+    for (let n = Math.floor(random() * 3); n > 0; n--) {
+      const { feed, width } = draw(2, [...widths.keys()])
+      lets.push({ name: `${name}${n}`, feed })
+      widths.set(`${name}${n}`, width)
+      if ([...partsOf(feed)].some((one) => late.has(one))) late.add(`${name}${n}`)
+    }
+  }
+  drawLets('let')
+  // A y that is fed back is made of what is known before a step.
+  const back = random() < 0.4
+  const of = back || random() < 0.4 ? draw(1, [...widths.keys()].filter((name) => !back || !late.has(name))) : undefined
+  const readout = of === undefined ? undefined : drawReadout(of.feed, of.width, random, most)
+  if (back && readout !== undefined) {
+    widths.set('y', feedWidth(readout, (name) => widths.get(name) ?? NaN))
+    drawLets('after')
   }
   const x = draw(2, ['x', ...widths.keys()])
   const h = layers === 1 && random() < 0.7 ? draw(2, [...widths.keys()]) : undefined
@@ -116,14 +146,20 @@ function drawWired (random: Random, most: number): Stage {
     nodes.push({ cell: drawCell(kind, { I, Hi: h?.width ?? Ho, Ho }, random) })
     I = Ho
   }
-  const wiring: Wiring = { x: x.feed, h: h?.feed ?? 'own', hostState: 0, residual, ...(read !== undefined && { read }), lets }
-  return { name: 'wired', direction: 'forward', inputs, nodes, wiring }
+  const wiring: Wiring = { x: x.feed, h: h?.feed ?? 'own', hostState: 0, residual, ...(read !== undefined && { read }), lets, readout }
+  const front = drawFront(X, random, most)
+  if (front !== undefined) inputs[0] = { name: 'x', width: front.in }
+  return { name: 'wired', direction: 'forward', inputs, front, nodes, wiring }
 }
 
 /** A network of one to four stages. */
 export function drawNetwork (random: Random, most = 24): Network {
   if (random() < 0.6) return { stages: [drawWired(random, most)] }
-  if (random() < 0.5) return { stages: [drawStack([{ name: 'x', width: size(random, most) }], pick(random, 'forward', 'backward'), 'stack', random, most)] }
+  if (random() < 0.5) {
+    const stack = drawStack([{ name: 'x', width: size(random, most) }], pick(random, 'forward', 'backward'), 'stack', random, most)
+    const front = drawFront(stack.inputs[0].width, random, most)
+    return { stages: [front === undefined ? stack : { ...stack, front, inputs: [{ name: 'x', width: front.in }] }] }
+  }
   const inputs: Input[] = [{ name: 'x', width: size(random, most) }]
   const one = (name: string, direction: Stage['direction'], from: readonly Input[]): Stage => drawStack(from, direction, name, random, most)
   const both = [one('l0', 'forward', inputs), one('l0_reverse', 'backward', inputs)]

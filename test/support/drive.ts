@@ -104,7 +104,7 @@ export async function run (network: LoadedNetwork, task: Task, { stage = 0, maxR
     memory = remembered.memory
     for (let i = 0; i < rows; i++) batch.attach(i, memory, remembered.sets.indexOf(task.supports[i]))
   }
-  if (start !== undefined) await batch.start(rows, start, program.instructions.length, { attention: width })
+  if (start !== undefined) await batch.start(rows, start, program.end, { attention: width })
   else await batch.advance(rows, steps, { repeated: task.repeated, asked: 2 ** 31 - 1, attention: width })
   const outcome = {
     state: batch.states[start === undefined ? steps % 2 : 0].slice(0, rows * program.state.width),
@@ -130,7 +130,8 @@ function readState (program: Program, state: Float32Array, row: number): RowStat
     hIn: slice('h_in'),
     given: slice('given')[0] === 1,
     read: slice('read'),
-    lets: new Map(program.stage.wiring.lets.map(({ name }) => [name, slice(name)]))
+    lets: new Map(program.stage.wiring.lets.map(({ name }) => [name, slice(name)])),
+    y: slice('y')
   }
 }
 
@@ -164,5 +165,6 @@ export function assertByTheBook (program: Program, task: Task, outcome: Outcome,
     end.h.forEach((h, n) => compare(h, [...state.h[n]], `row ${row}, h${n}`))
     end.c.forEach((c, n) => compare(c, [...state.c[n]], `row ${row}, c${n}`))
     compare(end.hIn, [...state.hIn], `row ${row}, h_in`)
+    if (end.y.length > 0) compare(end.y, [...state.y], `row ${row}, y`)
   }
 }

@@ -1,5 +1,5 @@
 import { createCell, GATES, type Cell, type CellKind, type CellSizes } from '../../src/network/cell.ts'
-import { concat, feedWidth, part, readWidth, type Activation, type Feed, type Linear, type Read } from '../../src/network/feed.ts'
+import { concat, feedWidth, part, partsOf, readWidth, type Activation, type Feed, type Linear, type Read } from '../../src/network/feed.ts'
 import { PLAIN, type Network, type Node, type Stage, type Wiring } from '../../src/network/network.ts'
 
 /** Mulberry32: the same numbers in every run. */
@@ -85,7 +85,7 @@ export function drawNetwork (random: () => number, most = 40): Network {
     if (kind === 'concat') return concat(...Array.from({ length: 1 + below(3) }, inner))
     if (kind === 'linear') {
       const of = inner()
-      return { kind: 'linear', linear: randomLinear(widthOf(of), size(), random, pick<Activation>(['none', 'tanh', 'relu', 'sigmoid', 'softmax'])), of }
+      return { kind: 'linear', linear: randomLinear(widthOf(of), size(), random, pick<Activation>(['none', 'tanh', 'relu', 'sigmoid', 'softmax', 'log_softmax'])), of }
     }
     const first = inner()
     const projected = (): Feed => {
@@ -130,6 +130,17 @@ export function drawNetwork (random: () => number, most = 40): Network {
     h = chance(0.3) && widths[0] > 0 ? 'own' : drawFeed([...known.keys()], 2)
     x = chance(0.3) ? concat(part('x'), drawFeed([...known.keys()], 1)) : part('x')
   }
+  let readout: Feed | undefined
+  if (chance(0.4)) {
+    const of = drawFeed(plain ? ['h'] : [...known.keys()], 1)
+    readout = { kind: 'linear', linear: randomLinear(widthOf(of), size(), random, pick<Activation>(['none', 'tanh', 'relu', 'sigmoid', 'softmax', 'log_softmax'])), of }
+    const back = !plain && [...partsOf(readout)].every((name) => name !== 'x' && name !== 'vectors' && !name.startsWith('late'))
+    if (back) {
+      known.set('y', widthOf(readout))
+      if (chance(0.5)) lets.push({ name: 'after', feed: drawFeed(['y', 'h'], 1) })
+      x = concat(part('x'), part('y'))
+    }
+  }
   const I = widthOf(x)
   const Hi = h === 'own' ? widths[0] : widthOf(h)
   const noX = x.kind === 'part' && chance(0.1)
@@ -140,7 +151,7 @@ export function drawNetwork (random: () => number, most = 40): Network {
       ...projections[n] > 0 ? { projection: randomLinear(out, projections[n], random) } : {}
     }
   })
-  const wiring: Wiring = { x, h, hostState: chance(0.1) ? size() : 0, residual, ...read === undefined ? {} : { read }, lets }
+  const wiring: Wiring = { x, h, hostState: chance(0.1) ? size() : 0, residual, ...read === undefined ? {} : { read }, lets, readout }
   const inputs = [{ name: 'x', width: xWidth }, ...vectors > 0 ? [{ name: 'vectors', width: vectors }] : []]
   return { stages: [{ name: 'stage', direction: 'forward', inputs, nodes, wiring }] }
 }

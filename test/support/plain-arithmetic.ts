@@ -16,6 +16,12 @@ function softmax (scores: readonly number[]): number[] {
   return powers.map((power) => power / sum)
 }
 
+function logSoftmax (scores: readonly number[]): number[] {
+  const largest = Math.max(...scores)
+  const log = Math.log(scores.reduce((sum, score) => sum + Math.exp(score - largest), 0))
+  return scores.map((score) => score - largest - log)
+}
+
 /** `W v + b` of each row, in double precision: `[rows][out]`. */
 function affine (weight: Float32Array, bias: Float32Array, rows: number, input: Float32Array): number[][] {
   const width = input.length / rows
@@ -23,14 +29,16 @@ function affine (weight: Float32Array, bias: Float32Array, rows: number, input: 
     b + (width === 0 ? 0 : dot(weight.subarray(i * width, (i + 1) * width), input.subarray(r * width, (r + 1) * width)))))
 }
 
-const ACTIVATIONS = { none: (v: number) => v, tanh: Math.tanh, relu, sigmoid, softmax: (v: number) => v }
+const ACTIVATIONS = { none: (v: number) => v, tanh: Math.tanh, relu, sigmoid, softmax: (v: number) => v, log_softmax: (v: number) => v }
 
 /** The equations as textbooks have them, in double precision. */
 const ARITHMETIC: Arithmetic = {
-  cell: ({ kind, activation, sizes: { Ho }, weightIh, weightHh, biasIh, biasHh }) => ({
+  cell: ({ kind, activation, gate, sizes: { Ho }, weightIh, weightHh, biasIh, biasHh }) => ({
     run (rows, x, hIn, carry) {
       const input = affine(weightIh, biasIh, rows, x)
       const hidden = affine(weightHh, biasHh, rows, hIn)
+      const open = (v: number): number => gate === 'sigmoid' ? sigmoid(v) : Math.min(1, Math.max(0, gate.slope * v + 0.5))
+      const f = ACTIVATIONS[activation]
       const h = new Float32Array(rows * Ho)
       const c = new Float32Array(kind === 'rnn' ? 0 : rows * Ho)
       for (let r = 0; r < rows; r++) {
@@ -38,14 +46,14 @@ const ARITHMETIC: Arithmetic = {
           const at = r * Ho + j
           const sum = (gate: number): number => input[r][gate * Ho + j] + hidden[r][gate * Ho + j]
           if (kind === 'rnn') {
-            h[at] = ACTIVATIONS[activation](sum(0))
+            h[at] = f(sum(0))
           } else if (kind === 'lstm') {
-            const state = sigmoid(sum(1)) * carry[at] + sigmoid(sum(0)) * Math.tanh(sum(2))
+            const state = open(sum(1)) * carry[at] + open(sum(0)) * f(sum(2))
             c[at] = state
-            h[at] = sigmoid(sum(3)) * Math.tanh(state)
+            h[at] = open(sum(3)) * f(state)
           } else {
-            const z = sigmoid(sum(1))
-            const n = Math.tanh(input[r][2 * Ho + j] + sigmoid(sum(0)) * hidden[r][2 * Ho + j])
+            const z = open(sum(1))
+            const n = f(input[r][2 * Ho + j] + open(sum(0)) * hidden[r][2 * Ho + j])
             h[at] = (1 - z) * n + z * carry[at]
             c[at] = h[at]
           }
@@ -59,9 +67,10 @@ const ARITHMETIC: Arithmetic = {
     run: (rows, input) => Float32Array.from(affine(weight, bias, rows, input).flat(), ACTIVATIONS[activation]),
     dispose () {}
   }),
-  softmax (rows, input) {
+  softmax (rows, input, activation) {
     const width = input.length / rows
-    return Float32Array.from(Array.from({ length: rows }, (_, r) => softmax([...input.subarray(r * width, (r + 1) * width)])).flat())
+    const make = activation === 'softmax' ? softmax : logSoftmax
+    return Float32Array.from(Array.from({ length: rows }, (_, r) => make([...input.subarray(r * width, (r + 1) * width)])).flat())
   },
   attend ({ score, scale, v, activation = 'tanh' }, query, { count, keys, values }) {
     const width = query.length

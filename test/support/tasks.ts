@@ -1,7 +1,7 @@
 import type { Engine } from '../../src/engine/engine.ts'
 import type { Network } from '../../src/network/network.ts'
 import { States } from '../../src/network/states.ts'
-import { unboundCall } from '../../src/scheduler/cancellation.ts'
+import { unboundCall } from '../../src/model/call.ts'
 import type { SchedulerEvents } from '../../src/scheduler/events.ts'
 import { createScheduler } from '../../src/scheduler/scheduler.ts'
 import { createStageQueue } from '../../src/scheduler/stage-queue.ts'
@@ -105,7 +105,7 @@ export async function runTasks (engine: Engine, network: Network, tasks: readonl
           sinks,
           memory: s === 0 ? memory : undefined,
           attention,
-          start: from < program.instructions.length ? { from, to: program.instructions.length } : undefined,
+          start: from < program.end ? [{ from, to: program.end }] : undefined,
           peek: program.late
         }
       })

@@ -1,6 +1,6 @@
 import { carrySize, type Cell } from '../../src/network/cell.ts'
 import { partsOf, type Feed, type Linear, type Read } from '../../src/network/feed.ts'
-import type { Stage } from '../../src/network/network.ts'
+import { letsOfY, type Let, type Stage } from '../../src/network/network.ts'
 
 /*
  * Networks by their equations, in double precision, a row at a time, written as they stand in textbooks: what the engines are
@@ -18,11 +18,12 @@ export interface RowState {
   given: boolean
   read: Vector
   readonly lets: Map<string, Vector>
+  y: Vector
 }
 
 export interface RowStep {
   readonly output: Vector
-  /** What the late lets were. */
+  /** What the late lets were, and y. */
   readonly fed: ReadonlyMap<string, Vector>
   readonly attention: Vector
 }
@@ -32,11 +33,13 @@ export function stepRow (stage: Stage, state: RowState, inputs: ReadonlyMap<stri
   const { nodes, wiring } = stage
   const isLate = lateness(stage)
   const fed = new Map<string, Vector>()
+  if (stage.front !== undefined) inputs = new Map([...inputs, ['x', linear(stage.front, inputs.get('x') ?? [])]])
   const last = nodes.length - 1
   const part = (h: Vector, c: Vector) => (name: string): Vector => {
     if (name === 'h') return h
     if (name === 'c') return c
     if (name === 'read') return state.read
+    if (name === 'y') return state.y
     const value = inputs.get(name) ?? fed.get(name) ?? state.lets.get(name)
     if (value === undefined) throw new Error(`no part ${name}`)
     return value
@@ -67,35 +70,39 @@ export function stepRow (stage: Stage, state: RowState, inputs: ReadonlyMap<stri
     state.read = read.read
     attention = read.weights
   }
-  for (const { name, feed } of wiring.lets) {
-    if (!isLate(feed)) state.lets.set(name, evaluate(feed, after))
-  }
+  const ofY = letsOfY(wiring.lets)
+  const make = (some: readonly Let[]): void => some.filter(({ feed }) => !isLate(feed)).forEach(({ name, feed }) => state.lets.set(name, evaluate(feed, after)))
+  make(wiring.lets.filter(({ name }) => !ofY.has(name)))
+  if (wiring.readout !== undefined) fed.set('y', state.y = evaluate(wiring.readout, after))
+  make(wiring.lets.filter(({ name }) => ofY.has(name)))
   if (typeof wiring.h === 'object' && !isLate(wiring.h)) state.hIn = evaluate(wiring.h, after)
   return { output: state.h[last], fed, attention }
 }
 
 /** One step of a cell; its carry is what it keeps beside h. */
 function stepCell (cell: Cell, x: Vector, h: Vector, carry: Vector): { h: Vector, carry: Vector } {
-  const { kind, activation, sizes: { I, Hi, Ho }, weightIh, weightHh, biasIh, biasHh } = cell
+  const { kind, activation, gate: gateFunction, sizes: { I, Hi, Ho }, weightIh, weightHh, biasIh, biasHh } = cell
   const ofX = (row: number): number => dot(weightIh.subarray(row * I, (row + 1) * I), x) + biasIh[row]
   const ofH = (row: number): number => dot(weightHh.subarray(row * Hi, (row + 1) * Hi), h) + biasHh[row]
+  const f = ACTIVATIONS[activation]
+  const open = gateFunction === 'sigmoid' ? sigmoid : (v: number) => Math.min(1, Math.max(0, gateFunction.slope * v + 0.5))
   const units = zeros(Ho).map((_, unit) => unit)
   if (kind === 'rnn') {
-    const out = units.map((unit) => ACTIVATIONS[activation](ofX(unit) + ofH(unit)))
+    const out = units.map((unit) => f(ofX(unit) + ofH(unit)))
     return { h: out, carry: [] }
   }
   const gate = (g: number, unit: number): number => ofX(g * Ho + unit) + ofH(g * Ho + unit)
   if (kind === 'gru') {
     const out = units.map((unit) => {
-      const r = sigmoid(gate(0, unit))
-      const z = sigmoid(gate(1, unit))
-      const n = Math.tanh(ofX(2 * Ho + unit) + r * ofH(2 * Ho + unit))
+      const r = open(gate(0, unit))
+      const z = open(gate(1, unit))
+      const n = f(ofX(2 * Ho + unit) + r * ofH(2 * Ho + unit))
       return (1 - z) * n + z * carry[unit]
     })
     return { h: out, carry: out }
   }
-  const c = units.map((unit) => sigmoid(gate(1, unit)) * carry[unit] + sigmoid(gate(0, unit)) * Math.tanh(gate(2, unit)))
-  return { h: units.map((unit) => sigmoid(gate(3, unit)) * Math.tanh(c[unit])), carry: c }
+  const c = units.map((unit) => open(gate(1, unit)) * carry[unit] + open(gate(0, unit)) * f(gate(2, unit)))
+  return { h: units.map((unit) => open(gate(3, unit)) * f(c[unit])), carry: c }
 }
 
 function evaluate (feed: Feed, part: (name: string) => Vector): Vector {
@@ -125,7 +132,8 @@ function attend (read: Read, query: Vector, supports: readonly Vector[]): { weig
 
 function linear ({ out, in: width, weight, bias, activation }: Linear, vector: Vector): Vector {
   const sums = zeros(out).map((_, row) => dot(weight.subarray(row * width, (row + 1) * width), vector) + bias[row])
-  return activation === 'softmax' ? softmax(sums) : sums.map(ACTIVATIONS[activation])
+  if (activation === 'softmax') return softmax(sums)
+  return activation === 'log_softmax' ? logSoftmax(sums) : sums.map(ACTIVATIONS[activation])
 }
 
 function softmax (values: Vector): Vector {
@@ -133,6 +141,12 @@ function softmax (values: Vector): Vector {
   const powers = values.map((v) => Math.exp(v - largest))
   const sum = powers.reduce((a, b) => a + b, 0)
   return powers.map((p) => p / sum)
+}
+
+function logSoftmax (values: Vector): Vector {
+  const largest = Math.max(...values)
+  const log = Math.log(values.reduce((sum, v) => sum + Math.exp(v - largest), 0))
+  return values.map((v) => v - largest - log)
 }
 
 function lateness ({ inputs, wiring }: Stage): (feed: Feed) => boolean {

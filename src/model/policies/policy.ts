@@ -1,7 +1,7 @@
 import type { TSchema } from 'typebox'
 import type { Layers } from '../../network/layers.ts'
 import type { Wiring } from '../../network/network.ts'
-import type { Call } from '../../scheduler/cancellation.ts'
+import type { Call } from '../call.ts'
 import type { Host } from '../../scheduler/task.ts'
 
 /**

@@ -1,6 +1,4 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
-import type { Admission } from '../../scheduler/admission.ts'
-import type { SchedulerEvents } from '../../scheduler/events.ts'
 
 /** 100 us to 10 s. */
 const SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
@@ -10,10 +8,20 @@ export const NO_MODEL = 'n/a'
 
 export interface Metrics {
   readonly register: Registry
-  /** What the scheduler reports. */
-  readonly events: SchedulerEvents
+  /** The engine has taken so many rows of a model through so many steps each. */
+  computed (model: string, rows: number, steps: number, seconds: number): void
+  /** A request's first row began its first step, so long after the request was accepted. */
+  began (model: string, secondsQueued: number): void
+  /** So many rows of a model wait for their turn. */
+  queued (model: string, rows: number): void
   /** A request has been answered. `rejected` is the kind of error, if it was one. */
   answered (labels: { route: string, model: string, status: number }, seconds: number, rejected: string | undefined): void
+}
+
+/** What requests hold at the moment. */
+export interface Load {
+  readonly rows: number
+  readonly bytes: number
 }
 
 /**
@@ -21,7 +29,7 @@ export interface Metrics {
  *
  * @param build labels of `cellserve_build_info`: what runs.
  */
-export function createMetrics (admission: Admission, build: { version: string, engine: string, backend: string }): Metrics {
+export function createMetrics (load: Load, build: { version: string, engine: string, backend: string }): Metrics {
   const register = new Registry()
   const registers = [register]
   collectDefaultMetrics({ register })
@@ -31,8 +39,8 @@ export function createMetrics (admission: Admission, build: { version: string, e
   new Gauge({ name: 'cellserve_build_info', help: 'What runs; always 1.', labelNames: ['version', 'engine', 'backend'], registers }).set(build, 1)
   const live = (name: string, help: string, value: () => number): Gauge =>
     new Gauge({ name, help, registers, collect () { this.set(value()) } })
-  live('cellserve_live_rows', 'Rows in work.', () => admission.rows)
-  live('cellserve_live_bytes', 'Bytes that requests hold: bodies, tensors, answers that have not been sent.', () => admission.bytes)
+  live('cellserve_live_rows', 'Rows in work.', () => load.rows)
+  live('cellserve_live_bytes', 'Bytes that requests hold: bodies, tensors, answers that have not been sent.', () => load.bytes)
 
   const requests = new Histogram({
     name: 'cellserve_request_duration_seconds',
@@ -50,15 +58,13 @@ export function createMetrics (admission: Admission, build: { version: string, e
 
   return {
     register,
-    events: {
-      computed (model, rows, count, seconds) {
-        batch.observe({ model }, rows)
-        steps.inc({ model }, rows * count)
-        compute.observe({ model }, seconds)
-      },
-      began: (model, seconds) => queue.observe({ model }, seconds),
-      queued: (model, rows) => queued.set({ model }, rows)
+    computed (model, rows, count, seconds) {
+      batch.observe({ model }, rows)
+      steps.inc({ model }, rows * count)
+      compute.observe({ model }, seconds)
     },
+    began: (model, seconds) => queue.observe({ model }, seconds),
+    queued: (model, rows) => queued.set({ model }, rows),
     answered (labels, seconds, reason) {
       requests.observe(labels, seconds)
       if (reason !== undefined) rejected.inc({ reason })

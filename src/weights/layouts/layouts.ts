@@ -7,7 +7,7 @@ import { LayoutError } from './floats.ts'
 import { storageOf } from './kernel.ts'
 import { kindOfShape } from './kind.ts'
 import { kernelShape, readNode, type NodeForm } from './node.ts'
-import { checkOptions, GATE_ORDER, type CellOptions } from './options.ts'
+import { checkOptions, GATE_ORDER, gateFunction, type CellOptions } from './options.ts'
 
 /** The network of a file. */
 export interface ReadLayers {
@@ -32,7 +32,7 @@ export function readLayers (tensors: ReadonlyMap<string, StoredTensor>, options:
   checkOptions(options, kind)
   const storage = storageOf(GATE_ORDER[kind], options.gates ?? GATE_ORDER[kind], transposed)
   const stacked = names.length > 1 || names[0].length > 1
-  const form = { kind, activation, storage, forgetBias }
+  const form = { kind, activation, gate: gateFunction(options), storage, forgetBias }
 
   const nodes: Array<readonly [Node, Node?]> = []
   let x: NodeForm['x']

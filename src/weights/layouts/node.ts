@@ -1,4 +1,4 @@
-import { createCell, GATES, type CellKind } from '../../network/cell.ts'
+import { createCell, GATES, type Cell, type CellKind, type GateFunction } from '../../network/cell.ts'
 import type { Linear } from '../../network/feed.ts'
 import type { Node } from '../../network/network.ts'
 import type { StoredTensor } from '../../tensor/safetensors.ts'
@@ -11,7 +11,8 @@ import { GATE_ORDER, KIND_NAMES, wrongOption } from './options.ts'
 /** What a node has to be. */
 export interface NodeForm {
   readonly kind: CellKind
-  readonly activation: 'tanh' | 'relu'
+  readonly activation: Cell['activation']
+  readonly gate: GateFunction
   readonly storage: Storage
   /** What is added to `b_f`. */
   readonly forgetBias: number
@@ -30,7 +31,7 @@ type Tensors = ReadonlyMap<string, StoredTensor>
  * @throws InputError if the forget bias cannot be added.
  */
 export function readNode (tensors: Tensors, names: NodeNames, form: NodeForm): Node {
-  const { kind, activation, storage } = form
+  const { kind, activation, gate, storage } = form
   const { rows, I, Hi } = checkSizes(tensors, names, form)
   const kernel = (name: string): Float32Array => arrangeKernel(readFloats(tensors, name).data, rows, storage)
   const bias = (name: string | undefined): Float32Array => name === undefined ? new Float32Array(rows) : arrangeBias(readBias(tensors, name, rows), storage)
@@ -38,6 +39,7 @@ export function readNode (tensors: Tensors, names: NodeNames, form: NodeForm): N
   const cell = createCell({
     kind,
     activation,
+    gate,
     sizes: { I, Hi, Ho: rows / GATES[kind] },
     weightIh: names.weightIh === undefined ? new Float32Array(0) : kernel(names.weightIh),
     weightHh: kernel(names.weightHh),

@@ -1,13 +1,17 @@
 import Type, { type Static } from 'typebox'
 import { InputError } from '../../errors.ts'
-import type { CellKind } from '../../network/cell.ts'
+import type { CellKind, GateFunction } from '../../network/cell.ts'
 
 /** `cell` of a `config.json`: what the tensors of a file do not tell. */
 export const CellOptionsSchema = Type.Object({
   /** What the cell is, if the shape of `W_hh` does not say it. */
   kind: Type.Optional(Type.Enum(['lstm', 'gru', 'rnn'])),
-  /** Of an RNN; tanh unless said. */
+  /** Of what an RNN writes, of an LSTM's g and its output, of a GRU's n; tanh unless said. */
   activation: Type.Optional(Type.Enum(['tanh', 'relu'])),
+  /** Of the gates of an LSTM or a GRU; sigmoid unless said. */
+  recurrent_activation: Type.Optional(Type.Enum(['sigmoid', 'hard_sigmoid'])),
+  /** Of the hard sigmoid, one of `SLOPES`; the first unless said. */
+  slope: Type.Optional(Type.Number()),
   /** The order in which the gates are stored: those of an LSTM, `ifgo` unless said, or of a GRU, `rzn`. */
   gates: Type.Optional(Type.String()),
   /** Whether the kernels are stored `[I, G Ho]` and `[Hi, G Ho]`. */
@@ -25,15 +29,20 @@ export const GATE_ORDER: Readonly<Record<CellKind, string>> = { lstm: 'ifgo', gr
 /** What a kind is called in messages. */
 export const KIND_NAMES: Readonly<Record<CellKind, string>> = { lstm: 'an LSTM', gru: 'a GRU', rnn: 'an RNN' }
 
+/** The slopes that hard sigmoids have: of Keras 2, TensorFlow.js and ONNX, and of Keras 3. */
+const SLOPES = [0.2, 1 / 6]
+
 /** What is wrong with an option, for this file. */
 export function wrongOption (option: keyof CellOptions, message: string): InputError {
   return new InputError('malformed', { path: `/cell/${option}`, message })
 }
 
 /** @throws InputError if options are not for cells of this kind. */
-export function checkOptions ({ activation, gates, forget_bias: forgetBias }: CellOptions, kind: CellKind): void {
+export function checkOptions ({ recurrent_activation: recurrent, slope, gates, forget_bias: forgetBias }: CellOptions, kind: CellKind): void {
   const is = `and this is ${KIND_NAMES[kind]}`
-  if (activation !== undefined && kind !== 'rnn') throw wrongOption('activation', `is for an RNN, ${is}`)
+  if (recurrent !== undefined && kind === 'rnn') throw wrongOption('recurrent_activation', `is for an LSTM or a GRU, ${is}`)
+  if (slope !== undefined && recurrent !== 'hard_sigmoid') throw wrongOption('slope', 'is for "recurrent_activation": "hard_sigmoid"')
+  if (slope !== undefined && slopeOf(slope) === undefined) throw wrongOption('slope', `expected 0.2, or 1/6 as 0.16666667, found ${slope}`)
   if (forgetBias !== undefined && kind !== 'lstm') throw wrongOption('forget_bias', `is for an LSTM, ${is}`)
   if (gates === undefined) return
   if (kind === 'rnn') throw wrongOption('gates', `is for an LSTM or a GRU, ${is}`)
@@ -41,4 +50,14 @@ export function checkOptions ({ activation, gates, forget_bias: forgetBias }: Ce
   if ([...gates].sort().join('') !== [...order].sort().join('')) {
     throw wrongOption('gates', `expected the letters ${order} in some order, for ${KIND_NAMES[kind]}, found ${JSON.stringify(gates.slice(0, 40))}`)
   }
+}
+
+/** The function of the gates, by options that are checked. */
+export function gateFunction ({ recurrent_activation: recurrent, slope }: CellOptions): GateFunction {
+  return recurrent === 'hard_sigmoid' ? { slope: (slope === undefined ? undefined : slopeOf(slope)) ?? SLOPES[0] } : 'sigmoid'
+}
+
+/** A slope with all its digits, from one that is the same as a float32. */
+function slopeOf (slope: number): number | undefined {
+  return SLOPES.find((known) => Math.fround(known) === Math.fround(slope))
 }

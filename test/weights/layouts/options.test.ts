@@ -56,6 +56,18 @@ test('options hold for every layer and direction', () => {
   }
 })
 
+test('functions other than sigmoid and tanh hold for every cell; the slope is 0.2 unless said, and has all its digits', () => {
+  const functionsOf = (tensors: Parameters<typeof readTensors>[0], options: CellOptions): unknown[] =>
+    readTensors(tensors, options).layers.nodes.flat().map((node) => node && [node.cell.activation, node.cell.gate])
+  assert.deepEqual(functionsOf(LSTM, {}), [['tanh', 'sigmoid']])
+  assert.deepEqual(functionsOf(GRU, { activation: 'relu', recurrent_activation: 'sigmoid' }), [['relu', 'sigmoid']])
+  assert.deepEqual(functionsOf(LSTM, { recurrent_activation: 'hard_sigmoid' }), [['tanh', { slope: 0.2 }]])
+  const stack = { weight_ih_l0: numbered([8, 1]), weight_hh_l0: numbered([8, 2]), weight_ih_l1: numbered([8, 2]), weight_hh_l1: numbered([8, 2]) }
+  for (const slope of [1 / 6, Math.fround(1 / 6), 0.16666667]) {
+    assert.deepEqual(functionsOf(stack, { activation: 'relu', recurrent_activation: 'hard_sigmoid', slope }), [['relu', { slope: 1 / 6 }], ['relu', { slope: 1 / 6 }]])
+  }
+})
+
 test('a prefix picks one network of several', () => {
   const tensors = { ...LSTM, 'a.weight_ih_l0': numbered([2, 3]), 'a.weight_hh_l0': numbered([2, 2]), 'a.b.weight_ih': numbered([6, 1]), 'a.b.weight_hh': numbered([6, 2]) }
   for (const [prefix, kind, count] of [['', 'lstm', 3], ['a', 'rnn', 2], ['a.b', 'gru', 2]] as const) {
@@ -94,8 +106,11 @@ const UNFIT: ReadonlyArray<[name: string, tensors: Parameters<typeof readTensors
   ['no gates', GRU, { gates: '' }, /rzn in some order, for a GRU, found ""/],
   ['an LSTM\'s gates for a GRU', GRU, { gates: 'ifgo' }, /rzn in some order/],
   ['gates of an RNN', RNN, { gates: 'h' }, /^\/cell\/gates: is for an LSTM or a GRU, and this is an RNN$/],
-  ['an LSTM\'s activation', LSTM, { activation: 'relu' }, /^\/cell\/activation: is for an RNN, and this is an LSTM$/],
-  ['a GRU\'s activation', GRU, { activation: 'tanh' }, /^\/cell\/activation: .*this is a GRU$/],
+  ['gates of an RNN that has none', RNN, { recurrent_activation: 'sigmoid' }, /^\/cell\/recurrent_activation: is for an LSTM or a GRU, and this is an RNN$/],
+  ['a slope without a hard sigmoid', LSTM, { slope: 0.2 }, /^\/cell\/slope: is for "recurrent_activation": "hard_sigmoid"$/],
+  ['the slope of a sigmoid', GRU, { recurrent_activation: 'sigmoid', slope: 0.2 }, /^\/cell\/slope: is for "recurrent_activation": "hard_sigmoid"$/],
+  ['a slope that nobody has', GRU, { recurrent_activation: 'hard_sigmoid', slope: 0.25 }, /^\/cell\/slope: expected 0\.2, or 1\/6 as 0\.16666667, found 0\.25$/],
+  ['a slope that is not quite 1/6', LSTM, { recurrent_activation: 'hard_sigmoid', slope: 0.1667 }, /^\/cell\/slope: .*found 0\.1667$/],
   ['a GRU\'s forget bias', GRU, { forget_bias: 1 }, /^\/cell\/forget_bias: is for an LSTM, and this is a GRU$/],
   ['a forget bias that float32 cannot hold', LSTM, { forget_bias: 1e39 }, /^\/cell\/forget_bias: .*1e\+39 makes a bias that is not finite as a float32/],
   ['a forget bias that overflows', { ...LSTM, bias_ih: f32([8], new Array(8).fill(3e38)) }, { forget_bias: 3e38 }, /^\/cell\/forget_bias: .*not finite/]
@@ -120,8 +135,8 @@ const MALFORMED: ReadonlyArray<[options: unknown, message: RegExp]> = [
   [{ forget_bias: null }, /^\/cell\/forget_bias: must be number, got null$/],
   [{ prefix: 3 }, /^\/cell\/prefix: must be string, got 3$/],
   [{ tensors: {} }, /^\/cell\/tensors: is not a known field$/],
-  [{ recurrent_activation: 'hard_sigmoid' }, /^\/cell\/recurrent_activation: is not a known field$/],
-  [{ slope: 1 }, /^\/cell\/slope: is not a known field$/],
+  [{ recurrent_activation: 'relu' }, /^\/cell\/recurrent_activation: expected one of sigmoid, hard_sigmoid/],
+  [{ slope: '1/6' }, /^\/cell\/slope: must be number/],
   [[], /^\/cell: must be object/],
   ['lstm', /^\/cell: must be object/]
 ]
