@@ -5,6 +5,7 @@ import type { Json } from './wire/json.ts'
 import type { Metrics } from './plugins/telemetry/metrics.ts'
 import type { Admission } from './scheduler/admission.ts'
 import type { Registry } from './model/registry.ts'
+import type { SessionStore } from './model/sessions/session.ts'
 import answers from './plugins/response-format.ts'
 import bodies from './plugins/body-parsers.ts'
 import admit from './plugins/admission.ts'
@@ -28,12 +29,14 @@ import home from './routes/home.ts'
 import metricsRoute from './routes/metrics.ts'
 import models from './routes/models.ts'
 import sequence from './routes/sequence.ts'
+import sessionRoutes from './routes/sessions.ts'
 import step from './routes/step.ts'
 import { version } from './version.ts'
 
 export interface AppOptions {
   readonly config: Config
   readonly registry: Registry
+  readonly sessions: SessionStore
   readonly admission: Admission
   readonly metrics: Metrics
   readonly json: Json
@@ -44,7 +47,7 @@ export interface AppOptions {
 }
 
 /** The service, ready to listen. */
-export async function buildApp ({ config, registry, admission, metrics, json, keys, logger }: AppOptions) {
+export async function buildApp ({ config, registry, sessions, admission, metrics, json, keys, logger }: AppOptions) {
   const keyOf = createKeyring(keys)
   const requestTimeout = 1000 * config['body-timeout']
   const app = Fastify({
@@ -105,6 +108,7 @@ export async function buildApp ({ config, registry, admission, metrics, json, ke
 
   await app.register(step, { registry })
   await app.register(sequence, { registry })
+  await app.register(sessionRoutes, { registry, sessions })
   await app.register(models, { registry })
   await app.register(health)
   await app.register(home, { version })

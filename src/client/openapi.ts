@@ -84,6 +84,88 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/models/{model}/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the sessions of a model
+         * @description Pages of a model's sessions, in the order of their making. With API keys, those of the caller's key.
+         */
+        get: operations["listSessions"];
+        put?: never;
+        /**
+         * Begin a session
+         * @description Begins a row that the service keeps, with its context. A full store refuses it with a 503.
+         */
+        post: operations["createSession"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sessions/{session}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Export a session */
+        get: operations["getSession"];
+        put?: never;
+        post?: never;
+        /** End a session */
+        delete: operations["deleteSession"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sessions/{session}/step": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take a step of a session
+         * @description A step that fails leaves the session where it was.
+         */
+        post: operations["stepSession"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sessions/{session}/sequence": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take many steps of a session
+         * @description All of the steps are taken, or none. As NDJSON, the last line says that they have been.
+         */
+        post: operations["sequenceSession"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/models": {
         parameters: {
             query?: never;
@@ -385,6 +467,144 @@ export interface components {
          */
         SequenceLine: components["schemas"]["SequenceStep"] | components["schemas"]["SequenceStates"] | components["schemas"]["SequenceFailure"];
         /**
+         * SessionRequest
+         * @description Where a session begins: one row, without a batch dimension.
+         */
+        SessionRequest: {
+            /** @description What the first step reads as its h: [Hi], in place of what the wiring would make. */
+            h_in?: number[];
+            /** @description The first cell state of an LSTM: [Ho]. */
+            c_in?: number[];
+            /** @description The h that the first feedback sees: [Ho]. */
+            h_0?: number[];
+            /** @description A token to go on from: of an export, or of an answer of /step or /sequence. */
+            state?: string;
+            /** @description What the model's wiring needs from the request. */
+            context?: components["schemas"]["VectorsContext"] | components["schemas"]["SupportContext"] | components["schemas"]["VectorsSupportContext"] | unknown;
+            /** @description For how many seconds nobody may use the session before it ends; --session-timeout bounds it. */
+            idle_timeout?: number;
+            /** @description Of an export; not looked at. */
+            session?: string;
+            /** @description Of an export; not looked at: the path says which model, and the token says which it is of. */
+            model?: string;
+            /** @description Of an export; not looked at: the token has it. */
+            t?: number;
+            /** @description Of an export; not looked at. */
+            expires?: string;
+        };
+        /**
+         * Session
+         * @description A session: one row that goes on from request to request.
+         */
+        Session: {
+            /** @description 128 random bits, base64url. */
+            session: string;
+            model: string;
+            /** @description How many steps have been taken. */
+            t: number;
+            /** @description Seconds. */
+            idle_timeout: number;
+            /**
+             * Format: date-time
+             * @description When the session ends if nobody uses it.
+             */
+            expires: string;
+        };
+        /**
+         * SessionList
+         * @description A page.
+         */
+        SessionList: {
+            sessions: components["schemas"]["Session"][];
+            next?: number;
+        };
+        /**
+         * SessionExport
+         * @description All of a session. Send it to POST /models/{model}/sessions to go on there.
+         */
+        SessionExport: {
+            /** @description 128 random bits, base64url. */
+            session: string;
+            model: string;
+            /** @description How many steps have been taken. */
+            t: number;
+            /** @description Seconds. */
+            idle_timeout: number;
+            /**
+             * Format: date-time
+             * @description When the session ends if nobody uses it.
+             */
+            expires: string;
+            /** @description A token of all that the row keeps, except the context. */
+            state: string;
+            /** @description The context that the session keeps. */
+            context?: unknown;
+        };
+        /**
+         * SessionStepRequest
+         * @description A step of a session.
+         */
+        SessionStepRequest: {
+            /** @description The input: [I], or what the wiring leaves of it. */
+            x?: number[];
+            /** @description How many steps have been taken before this request. With it a request is safe to send again; left out it means now. */
+            t?: number;
+            /** @description Parts of the wiring to answer. */
+            parts?: string[];
+        };
+        /**
+         * SessionStepAnswer
+         * @description What the step made.
+         */
+        SessionStepAnswer: {
+            /** @description How many steps the session has taken now. */
+            t: number;
+            /** @description The last layer's h: [Ho]. */
+            output: number[];
+            parts?: {
+                [key: string]: number[];
+            };
+        };
+        /**
+         * SessionSequenceRequest
+         * @description Steps of a session: all of them are taken, or none.
+         */
+        SessionSequenceRequest: {
+            /** @description The inputs: [T][I]. */
+            x?: number[][];
+            /** @description How many steps have been taken before this request. With it a request is safe to send again; left out it means now. */
+            t?: number;
+            /** @description Feed the same x this many times; x is then [1][I]. */
+            steps?: number;
+            /** @description Parts of the wiring to answer. */
+            parts?: string[];
+            /** @description Whether every step is answered, or the last alone. */
+            return_sequences?: boolean;
+        };
+        /**
+         * SessionSequenceAnswer
+         * @description What the steps made.
+         */
+        SessionSequenceAnswer: {
+            /** @description How many steps the session has taken now. */
+            t: number;
+            /** @description [T][Ho] */
+            output: number[][];
+            parts?: {
+                [key: string]: number[][];
+            };
+        };
+        /**
+         * SessionLine
+         * @description A step; the last line has `t` alone: then the session has moved on.
+         */
+        SessionLine: {
+            /** @description How many steps the session has taken now. */
+            t: number;
+            /** @description [Ho] */
+            output?: number[];
+        };
+        /**
          * Sizes
          * @description The sizes of the cell.
          */
@@ -496,6 +716,15 @@ export type SequenceStep = components['schemas']['SequenceStep'];
 export type SequenceStates = components['schemas']['SequenceStates'];
 export type SequenceFailure = components['schemas']['SequenceFailure'];
 export type SequenceLine = components['schemas']['SequenceLine'];
+export type SessionRequest = components['schemas']['SessionRequest'];
+export type Session = components['schemas']['Session'];
+export type SessionList = components['schemas']['SessionList'];
+export type SessionExport = components['schemas']['SessionExport'];
+export type SessionStepRequest = components['schemas']['SessionStepRequest'];
+export type SessionStepAnswer = components['schemas']['SessionStepAnswer'];
+export type SessionSequenceRequest = components['schemas']['SessionSequenceRequest'];
+export type SessionSequenceAnswer = components['schemas']['SessionSequenceAnswer'];
+export type SessionLine = components['schemas']['SessionLine'];
 export type Sizes = components['schemas']['Sizes'];
 export type Cell = components['schemas']['Cell'];
 export type Model = components['schemas']['Model'];
@@ -593,7 +822,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No such model. */
+            /** @description No such model or session. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -610,7 +839,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The state is of another model, or of another version of it. */
+            /** @description The state is of another model, or of another version of it; or a session is not where the request takes it to be. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -841,7 +1070,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No such model. */
+            /** @description No such model or session. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -858,7 +1087,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The state is of another model, or of another version of it. */
+            /** @description The state is of another model, or of another version of it; or a session is not where the request takes it to be. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -1111,7 +1340,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No such model. */
+            /** @description No such model or session. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1128,7 +1357,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The state is of another model, or of another version of it. */
+            /** @description The state is of another model, or of another version of it; or a session is not where the request takes it to be. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -1405,7 +1634,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No such model. */
+            /** @description No such model or session. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1422,7 +1651,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The state is of another model, or of another version of it. */
+            /** @description The state is of another model, or of another version of it; or a session is not where the request takes it to be. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -1441,6 +1670,1095 @@ export interface operations {
                      *           "message": "is of symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38"
                      *         }
                      *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Payload Too Large",
+                     *       "status": 413,
+                     *       "detail": "the body is larger than the 16777216 bytes allowed"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is neither application/json nor application/vnd.safetensors. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unsupported Media Type",
+                     *       "status": 415,
+                     *       "detail": "expected application/json or application/vnd.safetensors, got text/plain"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is well-formed, but wrong for this model or inconsistent. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "detail": "model custom-lstm: /h_in: expected vectors of 6 numbers (Hi), got 5",
+                     *       "model": "custom-lstm",
+                     *       "errors": [
+                     *         {
+                     *           "path": "/h_in",
+                     *           "message": "expected vectors of 6 numbers (Hi), got 5"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description More requests per second than a client may send; try again after the seconds in Retry-After. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "more than 100 requests in a second"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The model's own feedback module failed. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "model custom-lstm: the model's feedback.mjs threw an error, for step 2",
+                     *       "model": "custom-lstm"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Overloaded or draining; try again after the seconds in Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "overloaded: 4096 rows of 1048576 bytes are in work; try again shortly"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No answer in the time allowed. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Gateway Timeout",
+                     *       "status": 504,
+                     *       "detail": "model custom-lstm: the answer was not ready in the time allowed",
+                     *       "model": "custom-lstm"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listSessions: {
+        parameters: {
+            query: {
+                /** @description Where the page begins: `next` of the page before. */
+                from: number;
+                limit: number;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The model's name, as in GET /models.
+                 * @example custom-lstm
+                 */
+                model: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionList"];
+                };
+            };
+            /** @description The body is neither JSON nor safetensors, or does not fit the schema. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "detail": "/h_on: is not a known field",
+                     *       "errors": [
+                     *         {
+                     *           "path": "/h_on",
+                     *           "message": "is not a known field"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service requires an API key, and the request has none or a wrong one. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "expected an API key, as Authorization: Bearer KEY or as X-API-Key: KEY"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such model or session. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "there is no model \"nobody\"; the models are custom-lstm, matching-networks"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description More requests per second than a client may send; try again after the seconds in Retry-After. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "more than 100 requests in a second"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Overloaded or draining; try again after the seconds in Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "overloaded: 4096 rows of 1048576 bytes are in work; try again shortly"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createSession: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Seconds in which the request must be answered, if that is less than the server allows; past them the answer is a 504. */
+                "x-request-timeout"?: number;
+            };
+            path: {
+                /**
+                 * @description The model's name, as in GET /models.
+                 * @example custom-lstm
+                 */
+                model: string;
+            };
+            cookie?: never;
+        };
+        /** @description Where a session begins: one row, without a batch dimension. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SessionRequest"];
+                "application/vnd.safetensors": components["schemas"]["SafetensorsDocument"];
+            };
+        };
+        responses: {
+            /** @description A session: one row that goes on from request to request. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description The body is neither JSON nor safetensors, or does not fit the schema. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "detail": "/h_on: is not a known field",
+                     *       "errors": [
+                     *         {
+                     *           "path": "/h_on",
+                     *           "message": "is not a known field"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service requires an API key, and the request has none or a wrong one. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "expected an API key, as Authorization: Bearer KEY or as X-API-Key: KEY"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such model or session. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "there is no model \"nobody\"; the models are custom-lstm, matching-networks"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The state is of another model, or of another version of it; or a session is not where the request takes it to be. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Conflict",
+                     *       "status": 409,
+                     *       "detail": "model custom-lstm: /state/0: is of symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38",
+                     *       "model": "custom-lstm",
+                     *       "errors": [
+                     *         {
+                     *           "path": "/state/0",
+                     *           "message": "is of symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Payload Too Large",
+                     *       "status": 413,
+                     *       "detail": "the body is larger than the 16777216 bytes allowed"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is neither application/json nor application/vnd.safetensors. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unsupported Media Type",
+                     *       "status": 415,
+                     *       "detail": "expected application/json or application/vnd.safetensors, got text/plain"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is well-formed, but wrong for this model or inconsistent. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "detail": "model custom-lstm: /h_in: expected vectors of 6 numbers (Hi), got 5",
+                     *       "model": "custom-lstm",
+                     *       "errors": [
+                     *         {
+                     *           "path": "/h_in",
+                     *           "message": "expected vectors of 6 numbers (Hi), got 5"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description More requests per second than a client may send; try again after the seconds in Retry-After. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "more than 100 requests in a second"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Overloaded or draining; try again after the seconds in Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "overloaded: 4096 rows of 1048576 bytes are in work; try again shortly"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No answer in the time allowed. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Gateway Timeout",
+                     *       "status": 504,
+                     *       "detail": "model custom-lstm: the answer was not ready in the time allowed",
+                     *       "model": "custom-lstm"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the session. */
+                session: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All of the session. As safetensors: the bytes of `state`, and the tensors of the context. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionExport"];
+                    "application/vnd.safetensors": components["schemas"]["SafetensorsDocument"];
+                };
+            };
+            /** @description The service requires an API key, and the request has none or a wrong one. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "expected an API key, as Authorization: Bearer KEY or as X-API-Key: KEY"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such model or session. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "there is no model \"nobody\"; the models are custom-lstm, matching-networks"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The session has ended; the detail says why. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Gone",
+                     *       "status": 410,
+                     *       "detail": "the session has ended: expired"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description More requests per second than a client may send; try again after the seconds in Retry-After. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "more than 100 requests in a second"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Overloaded or draining; try again after the seconds in Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "overloaded: 4096 rows of 1048576 bytes are in work; try again shortly"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the session. */
+                session: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It has ended. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description The service requires an API key, and the request has none or a wrong one. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "expected an API key, as Authorization: Bearer KEY or as X-API-Key: KEY"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such model or session. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "there is no model \"nobody\"; the models are custom-lstm, matching-networks"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The session has ended; the detail says why. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Gone",
+                     *       "status": 410,
+                     *       "detail": "the session has ended: expired"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description More requests per second than a client may send; try again after the seconds in Retry-After. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "more than 100 requests in a second"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Overloaded or draining; try again after the seconds in Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "overloaded: 4096 rows of 1048576 bytes are in work; try again shortly"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    stepSession: {
+        parameters: {
+            query?: {
+                /** @description How many steps have been taken before this request. With it a request is safe to send again; left out it means now. */
+                t?: number;
+            };
+            header?: {
+                /** @description Seconds in which the request must be answered, if that is less than the server allows; past them the answer is a 504. */
+                "x-request-timeout"?: number;
+            };
+            path: {
+                /** @description The id of the session. */
+                session: string;
+            };
+            cookie?: never;
+        };
+        /** @description A step of a session. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SessionStepRequest"];
+                "application/vnd.safetensors": components["schemas"]["SafetensorsDocument"];
+            };
+        };
+        responses: {
+            /** @description What the step made. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionStepAnswer"];
+                    "application/vnd.safetensors": components["schemas"]["SafetensorsDocument"];
+                };
+            };
+            /** @description The body is neither JSON nor safetensors, or does not fit the schema. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "detail": "/h_on: is not a known field",
+                     *       "errors": [
+                     *         {
+                     *           "path": "/h_on",
+                     *           "message": "is not a known field"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service requires an API key, and the request has none or a wrong one. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "expected an API key, as Authorization: Bearer KEY or as X-API-Key: KEY"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such model or session. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "there is no model \"nobody\"; the models are custom-lstm, matching-networks"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The state is of another model, or of another version of it; or a session is not where the request takes it to be. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Conflict",
+                     *       "status": 409,
+                     *       "detail": "model custom-lstm: /state/0: is of symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38",
+                     *       "model": "custom-lstm",
+                     *       "errors": [
+                     *         {
+                     *           "path": "/state/0",
+                     *           "message": "is of symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The session has ended; the detail says why. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Gone",
+                     *       "status": 410,
+                     *       "detail": "the session has ended: expired"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Payload Too Large",
+                     *       "status": 413,
+                     *       "detail": "the body is larger than the 16777216 bytes allowed"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is neither application/json nor application/vnd.safetensors. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unsupported Media Type",
+                     *       "status": 415,
+                     *       "detail": "expected application/json or application/vnd.safetensors, got text/plain"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is well-formed, but wrong for this model or inconsistent. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "detail": "model custom-lstm: /h_in: expected vectors of 6 numbers (Hi), got 5",
+                     *       "model": "custom-lstm",
+                     *       "errors": [
+                     *         {
+                     *           "path": "/h_in",
+                     *           "message": "expected vectors of 6 numbers (Hi), got 5"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description More requests per second than a client may send; try again after the seconds in Retry-After. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "more than 100 requests in a second"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The model's own feedback module failed. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "model custom-lstm: the model's feedback.mjs threw an error, for step 2",
+                     *       "model": "custom-lstm"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Overloaded or draining; try again after the seconds in Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "overloaded: 4096 rows of 1048576 bytes are in work; try again shortly"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No answer in the time allowed. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Gateway Timeout",
+                     *       "status": 504,
+                     *       "detail": "model custom-lstm: the answer was not ready in the time allowed",
+                     *       "model": "custom-lstm"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sequenceSession: {
+        parameters: {
+            query?: {
+                /** @description How many steps have been taken before this request. With it a request is safe to send again; left out it means now. */
+                t?: number;
+            };
+            header?: {
+                /** @description Seconds in which the request must be answered, if that is less than the server allows; past them the answer is a 504. */
+                "x-request-timeout"?: number;
+            };
+            path: {
+                /** @description The id of the session. */
+                session: string;
+            };
+            cookie?: never;
+        };
+        /** @description Steps of a session: all of them are taken, or none. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SessionSequenceRequest"];
+                "application/vnd.safetensors": components["schemas"]["SafetensorsDocument"];
+            };
+        };
+        responses: {
+            /** @description What the steps made. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionSequenceAnswer"];
+                    "application/vnd.safetensors": components["schemas"]["SafetensorsDocument"];
+                    "application/x-ndjson": components["schemas"]["SessionLine"];
+                };
+            };
+            /** @description The body is neither JSON nor safetensors, or does not fit the schema. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "detail": "/h_on: is not a known field",
+                     *       "errors": [
+                     *         {
+                     *           "path": "/h_on",
+                     *           "message": "is not a known field"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service requires an API key, and the request has none or a wrong one. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "expected an API key, as Authorization: Bearer KEY or as X-API-Key: KEY"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such model or session. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "there is no model \"nobody\"; the models are custom-lstm, matching-networks"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The state is of another model, or of another version of it; or a session is not where the request takes it to be. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Conflict",
+                     *       "status": 409,
+                     *       "detail": "model custom-lstm: /state/0: is of symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38",
+                     *       "model": "custom-lstm",
+                     *       "errors": [
+                     *         {
+                     *           "path": "/state/0",
+                     *           "message": "is of symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The session has ended; the detail says why. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Gone",
+                     *       "status": 410,
+                     *       "detail": "the session has ended: expired"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -1688,7 +3006,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No such model. */
+            /** @description No such model or session. */
             404: {
                 headers: {
                     [name: string]: unknown;

@@ -1,8 +1,11 @@
 import { unprocessable } from '../errors.ts'
+import type { Memory } from '../engine/engine.ts'
+import { Tensor } from '../tensor/tensor.ts'
+import type { Context } from './context.ts'
 import type { KeptRow } from './kept-row.ts'
 import type { Shape } from './network.ts'
 import type { Policy } from './policies/policy.ts'
-import type { Outline, SequenceRequest } from './request.ts'
+import type { Outline, SequenceRequest, StepRequest } from './request.ts'
 import type { Tokens } from './tokens.ts'
 
 /** Whether a request's answer is to have its rows' state. */
@@ -46,4 +49,46 @@ export function stateAnswer (request: SequenceRequest, { batched }: Outline, kee
   if (!wantsState(request)) return {}
   const written = keep().map((row) => tokens.write(row))
   return { state: batched ? written : written[0] }
+}
+
+/** A row that somebody keeps, with a context that came once. */
+export interface Going {
+  readonly row: KeptRow
+  readonly context: KeptContext | undefined
+  /** How many bytes it holds, with room for what a step answers. */
+  readonly bytes: number
+  /** How many of them are for the answer. */
+  readonly room: number
+}
+
+export interface KeptContext {
+  /** As it came. */
+  readonly given: unknown
+  readonly context: Context
+  /** Its support as an engine reads it, prepared by the first step. */
+  readonly memory: Memory | undefined
+  dispose (): void
+}
+
+/** Where a kept row begins: without a batch dimension. */
+export interface Opening extends Pick<StepRequest, 'h_in' | 'c_in' | 'h_0' | 'context'> {
+  /** A token to go on from. */
+  readonly state?: string
+}
+
+/** Of a row without a batch dimension. */
+export const ONE_ROW: Outline = { rows: 1, steps: 1, lengths: [1], batched: false, xStep: 0 }
+
+/** @throws InputError if a context has vectors for some steps alone, or for rows. */
+export function checkKept (context: unknown): void {
+  const { vectors, support }: { readonly vectors?: unknown, readonly support?: unknown } = Object(context)
+  if (vectors instanceof Tensor && vectors.rank > 1) throw unprocessable('/context/vectors', 'expected one vector, [D], which every step reads: what is kept is not of single steps')
+  if (support instanceof Tensor && support.rank > 2) throw unprocessable('/context/support', 'expected one set, [N][D]: a session has one row')
+}
+
+/** How many bytes a context takes as it came. */
+export function contextBytes (context: unknown): number {
+  if (context instanceof Tensor) return context.packed.byteLength
+  if (typeof context !== 'object' || context === null) return 2 * String(context).length
+  return Object.values(context).reduce<number>((sum, value: unknown) => sum + 16 + contextBytes(value), 16)
 }

@@ -1,16 +1,17 @@
 import { InputError, unprocessable } from '../errors.ts'
-import type { Engine } from '../engine/engine.ts'
+import type { Engine, Memory } from '../engine/engine.ts'
 import { countParameters, type Cell } from '../network/cell.ts'
 import type { Layers } from '../network/layers.ts'
 import type { Admission } from '../scheduler/admission.ts'
 import { createOutputWindow } from '../scheduler/output-window.ts'
 import type { Scheduler } from '../scheduler/scheduler.ts'
 import { createStageQueue } from '../scheduler/stage-queue.ts'
+import { compile } from '../tensor/schema.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { outputAnswer, partsAnswer, statesAnswer, stepAnswer, type SequenceAnswer, type SequenceStates, type SequenceStep, type StepAnswer } from './answers.ts'
 import { unboundCall, type Call } from './call.ts'
 import { createContextReader, type Context } from './context.ts'
-import { checkGoesOn, readRows, stateAnswer, wantsState } from './going-on.ts'
+import { checkGoesOn, checkKept, contextBytes, ONE_ROW, readRows, stateAnswer, wantsState, type Going, type KeptContext, type Opening } from './going-on.ts'
 import type { KeptRow } from './kept-row.ts'
 import { answerBytes, checkAnswerSize } from './limits.ts'
 import { createServedNetwork, type Shape } from './network.ts'
@@ -19,7 +20,7 @@ import type { Hosting } from './policies/policy.ts'
 import { checkOneStep, outlineSequence, outlineStep, type Outline, type SequenceRequest, type StepRequest } from './request.ts'
 import { readSteps, streamRoom } from './stream.ts'
 import { createTokens } from './tokens.ts'
-import { serveSequence, serveStep, type Served } from './tasks.ts'
+import { beginRows, serveSequence, serveStep, type Served } from './tasks.ts'
 
 /** A network, its policy, its rows. */
 export interface Model {
@@ -46,6 +47,14 @@ export interface Model {
    * @throws InputError, the first time that it is asked or later.
    */
   stream (request: SequenceRequest, call?: Call): AsyncGenerator<ReadonlyArray<SequenceStep | SequenceStates>, void>
+  /** Begins a row that somebody keeps. @throws InputError */
+  open (request: Opening): Going
+  /** Takes a kept row further, one step or many; what is kept stays as it is. @throws InputError */
+  advance (going: Going, request: SequenceRequest, one: boolean, call?: Call): Promise<{ answer: object, row: KeptRow }>
+  /** The same as it is computed; each step's `t` is then how many the row has taken. */
+  follow (going: Going, request: SequenceRequest, call?: Call): AsyncGenerator<readonly SequenceStep[], KeptRow>
+  /** A token of a kept row. */
+  token (row: KeptRow): string
   /** Ends what runs for it beside the engine, once no request is under way. */
   close (): Promise<void>
 }
@@ -76,6 +85,8 @@ export interface ModelParts {
 }
 
 const BYTES = Float32Array.BYTES_PER_ELEMENT
+/** What a kept row takes beside its numbers. */
+const SESSION_BYTES = 1024
 
 /** @throws RangeError if the cells and the wiring do not fit each other. */
 export function createModel ({ name, version = '0'.repeat(16), isDefault = false, layers, policy: chosen, unusedTensors = [] }: ModelParts, deps: ModelDeps): Model {
@@ -88,6 +99,7 @@ export function createModel ({ name, version = '0'.repeat(16), isDefault = false
   const bare = bareStage === undefined ? undefined : all[bareStage]
   const [{ program }] = queues
   const readContext = createContextReader(policy)
+  const judgeContext = compile(policy.context)
   const tokens = createTokens(name, version, program.state)
   const width = network.stages.slice(0, passes).reduce((sum, _, i) => sum + all[i].program.state.width, 0)
 
@@ -114,15 +126,17 @@ export function createModel ({ name, version = '0'.repeat(16), isDefault = false
     readonly context: Context
     /** The rows that go on. */
     readonly from: readonly KeptRow[] | undefined
+    /** What somebody keeps of the context's support. */
+    readonly memory: Memory | undefined
     readonly entries: number
     readonly partEntries: number
   }
 
-  function plan (request: SequenceRequest, streamed: boolean): Plan {
+  function plan (request: SequenceRequest, streamed: boolean, going?: Going): Plan {
     if (wantsState(request)) checkGoesOn(shape, policy, '/state')
     const outline = outlineSequence(request, shape, maxSteps)
-    const context = readContext(request.context ?? {}, outline)
-    const from = readRows(request, outline, tokens)
+    const context = going?.context?.context ?? readContext(request.context ?? {}, outline)
+    const from = going === undefined ? readRows(request, outline, tokens) : [going.row]
     const { rows, steps } = outline
     if (steps > 1 && policy.wiring === undefined && shape.hIn !== shape.hOut) throw needsPolicy(steps)
     checkWork(outline, context)
@@ -133,7 +147,7 @@ export function createModel ({ name, version = '0'.repeat(16), isDefault = false
     const partEntries = all ? room + 1 : 1
     checkAnswerSize(rows * entries * shape.output, '/x')
     for (const [i, part] of (request.parts ?? []).entries()) checkAnswerSize(rows * partEntries * partWidth(part, context), `/parts/${i}`)
-    return { outline, context, from, entries, partEntries }
+    return { outline, context, from, memory: going?.context?.memory, entries, partEntries }
   }
 
   function needsPolicy (steps: number): InputError {
@@ -167,8 +181,8 @@ export function createModel ({ name, version = '0'.repeat(16), isDefault = false
     return kept + BYTES * (held + rows * width) + answerBytes(rows * (outputs + parts + shape.hIn + shape.hOut + 2 * shape.c))
   }
 
-  const serve = (request: SequenceRequest, { outline, context, from, entries, partEntries }: Plan, call: Call, window?: Served['task']['window']): Served =>
-    serveSequence(request, outline, { network: loaded, shape, queues, policy, context, from, entries, partEntries, window }, call)
+  const serve = (request: SequenceRequest, { outline, context, from, memory, entries, partEntries }: Plan, call: Call, window?: Served['task']['window']): Served =>
+    serveSequence(request, outline, { network: loaded, shape, queues, policy, context, from, memory, entries, partEntries, window }, call)
 
   /** A step of the wiring: a sequence of one. */
   async function wiredStep (request: StepRequest, call: Call): Promise<StepAnswer> {
@@ -179,6 +193,33 @@ export function createModel ({ name, version = '0'.repeat(16), isDefault = false
     const served = await run(outline.rows, bytesOf(one, planned), call, () => serve(one, planned, call))
     const { h_next: _, ...states } = statesAnswer(served, shape, outline)
     return { ...states, ...stateAnswer(one, outline, served.keep, tokens) }
+  }
+
+  /** The steps of a sequence, some at a time; none if only the last is asked for. */
+  async function * steps (request: SequenceRequest, planned: Plan, call: Call): AsyncGenerator<readonly SequenceStep[], Served> {
+    const { outline, partEntries, entries } = planned
+    const lines = request.return_sequences !== false
+    const window = lines && shape.directions === 1 ? createOutputWindow(outline.steps, outline.lengths, Math.max(entries, partEntries - 1)) : undefined
+    let served: Served | undefined
+    const done = run(outline.rows, bytesOf(request, planned), call, () => {
+      served = serve(request, planned, call, window)
+      return served
+    })
+    if (window !== undefined && served !== undefined) yield * readSteps(served, window, done, outline, call)
+    const whole = await done
+    // A direction that runs backwards has no step before it has the last one.
+    if (lines && window === undefined) for (let t = 0; t < outline.steps; t++) yield [stepAnswer(whole, t, outline)]
+    return whole
+  }
+
+  /** @throws InputError if the context does not fit the model. */
+  function keepContext (given: unknown): KeptContext {
+    checkKept(given)
+    judgeContext(given, '/context')
+    const context = readContext(given, ONE_ROW)
+    const { support } = context
+    const memory = support === undefined ? undefined : loaded.remember(0, support.data, support.counts)
+    return { given, context, memory, dispose: () => memory?.dispose() }
   }
 
   return {
@@ -216,20 +257,45 @@ export function createModel ({ name, version = '0'.repeat(16), isDefault = false
 
     stream: (request, call = unboundCall()) => namingStream(name, async function * () {
       const planned = plan(request, shape.directions === 1)
-      const { outline, partEntries, entries } = planned
-      const lines = request.return_sequences !== false
-      const window = lines && shape.directions === 1 ? createOutputWindow(outline.steps, outline.lengths, Math.max(entries, partEntries - 1)) : undefined
-      let served: Served | undefined
-      const done = run(outline.rows, bytesOf(request, planned), call, () => {
-        served = serve(request, planned, call, window)
-        return served
-      })
-      if (window !== undefined && served !== undefined) yield * readSteps(served, window, done, outline, call)
-      const whole = await done
-      // A direction that runs backwards has no step before it has the last one.
-      if (lines && window === undefined) for (let t = 0; t < outline.steps; t++) yield [stepAnswer(whole, t, outline)]
+      const { outline } = planned
+      const whole = yield * steps(request, planned, call)
       yield [{ ...statesAnswer(whole, shape, outline), ...stateAnswer(request, outline, whole.keep, tokens) }]
     }),
+
+    open (request) {
+      checkGoesOn(shape, policy, '')
+      const rows = readRows(request, ONE_ROW, tokens)
+      const { states: [{ data }], given, seen } = beginRows(request, [program], shape, policy, 1)
+      const context = request.context === undefined ? undefined : keepContext(request.context)
+      const supports = context?.context.support?.counts[0] ?? 0
+      const room = BYTES * (shape.output + supports + program.outputs.reduce((sum, output) => sum + output.width, 0))
+      const bytes = SESSION_BYTES + BYTES * (program.state.width + supports * program.readWork) + contextBytes(request.context) + room
+      return { row: rows?.[0] ?? { t: 0, given, seen, state: data }, context, bytes, room }
+    },
+
+    advance: (going, request, one, call = unboundCall()) => naming(name, async () => {
+      if (one) checkOneStep(request)
+      const asked = { ...request, ...(one && { steps: 1 }), ...(going.context !== undefined && { context: going.context.given }) }
+      const planned = plan(asked, false, going)
+      const { outline } = planned
+      const served = await run(1, bytesOf(asked, planned), call, () => serve(asked, planned, call))
+      const { t: _, ...step } = one ? stepAnswer(served, 0, outline) : { t: 0, output: outputAnswer(served, outline, shape, planned.entries > 0), ...partsAnswer(served.parts, outline) }
+      return { answer: step, row: served.keep()[0] }
+    }),
+
+    follow: (going, request, call = unboundCall()) => namingStream(name, async function * () {
+      const asked = { ...request, ...(going.context !== undefined && { context: going.context.given }) }
+      const lines = steps(asked, plan(asked, true, going), call)
+      let next = await lines.next()
+      try {
+        for (; next.done !== true; next = await lines.next()) yield next.value.map((step) => ({ ...step, t: going.row.t + step.t + 1 }))
+      } finally {
+        if (next.done !== true) await lines.throw(new InputError('gone', { path: '', message: 'the caller has gone' })).catch(() => {})
+      }
+      return next.value.keep()[0]
+    }),
+
+    token: (row) => tokens.write(row),
 
     close: async () => { await policy.close?.() }
   }
@@ -249,9 +315,9 @@ async function naming<T> (model: string, answer: () => Promise<T>): Promise<T> {
   }
 }
 
-async function * namingStream<T> (model: string, answer: () => AsyncGenerator<T, void>): AsyncGenerator<T, void> {
+async function * namingStream<T, R> (model: string, answer: () => AsyncGenerator<T, R>): AsyncGenerator<T, R> {
   try {
-    yield * answer()
+    return yield * answer()
   } catch (error) {
     throw named(error, model)
   }

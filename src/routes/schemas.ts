@@ -21,8 +21,9 @@ export const Problem = Type.Object({
 const DESCRIPTIONS = {
   400: 'The body is neither JSON nor safetensors, or does not fit the schema.',
   401: 'The service requires an API key, and the request has none or a wrong one.',
-  404: 'No such model.',
-  409: 'The state is of another model, or of another version of it.',
+  404: 'No such model or session.',
+  409: 'The state is of another model, or of another version of it; or a session is not where the request takes it to be.',
+  410: 'The session has ended; the detail says why.',
   413: 'The body is too large.',
   415: 'The body is neither application/json nor application/vnd.safetensors.',
   422: 'The body is well-formed, but wrong for this model or inconsistent.',
@@ -42,6 +43,7 @@ const EXAMPLES: Readonly<Record<keyof typeof DESCRIPTIONS, object>> = {
     model: 'custom-lstm',
     errors: [{ path: '/state/0', message: 'is of symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38' }]
   },
+  410: problem(410, 'the session has ended: expired'),
   413: problem(413, 'the body is larger than the 16777216 bytes allowed'),
   415: problem(415, 'expected application/json or application/vnd.safetensors, got text/plain'),
   422: {

@@ -34,11 +34,19 @@ export function createBinaryReader ({ tensors, integers = [], tokens = [] }: Fie
   }
 }
 
-/** The tensors of an answer as a safetensors document, F32, and its `state` as the bytes of its tokens; in parts. */
+/** The tensors of an answer as a safetensors document, F32, its `state` as the bytes of its tokens, and its `t`, I64; in parts. */
 export function writeBinary (answer: object): Uint8Array[] {
-  const { state }: { readonly state?: unknown } = { ...answer }
+  const { state, t }: { readonly state?: unknown, readonly t?: unknown } = { ...answer }
   const tensors = tensorsOf(answer).map(([path, { shape, data }]): [string, StoredTensor] => [path, { dtype: 'F32', shape, bytes: encodeFloats(data) }])
-  return writeSafetensors(state === undefined ? tensors : [...tensors, ['state', storeTokens(state)]])
+  if (typeof t === 'number') tensors.push(['t', storeInteger(t)])
+  if (state !== undefined) tensors.push(['state', storeTokens(state)])
+  return writeSafetensors(tensors)
+}
+
+function storeInteger (value: number): StoredTensor {
+  const bytes = Buffer.alloc(8)
+  bytes.writeBigInt64LE(BigInt(value))
+  return { dtype: 'I64', shape: [], bytes }
 }
 
 /** All tokens of an answer are of one length. */
