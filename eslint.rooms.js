@@ -18,6 +18,7 @@ const ROOMS = {
   wire: ['engine/addon.ts', 'tensor', 'errors.ts'],
   plugins: ['model', 'wire', 'tensor', 'errors.ts', 'config'],
   routes: ['plugins', 'model', 'wire', 'tensor', 'errors.ts', 'config'],
+  cli: ['config', 'load.ts', 'model', 'scheduler', 'engine', 'weights', 'network', 'wire', 'tensor', 'errors.ts', 'version.ts'],
   client: []
 }
 

@@ -1,4 +1,7 @@
-"""Makes the demo models in this folder with PyTorch, the same bytes every time: `python models/make_models.py`."""
+"""Makes the demo models in this folder with PyTorch, the same bytes every time: `python models/make_models.py`.
+
+What PyTorch computes with them is in test/fixtures/demo, which test/fixtures/make_demo_fixtures.py makes.
+"""
 
 import json
 import sys
@@ -6,20 +9,24 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import save as to_safetensors
+from torch import nn
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "scripts"))
 from custom_lstm import CustomLSTM  # noqa: E402
 
 
-def save(name, tensors, feedback, **config):
+def save(name, tensors, feedback=None, **config):
     folder = HERE / name
     folder.mkdir(exist_ok=True)
     # Not save_file: only the owner can read its files, and the container runs as another user.
     model = to_safetensors({key: value.contiguous() for key, value in tensors.items()})
     (folder / "model.safetensors").write_bytes(model)
-    (folder / "config.json").write_text(json.dumps({**config, "feedback": feedback}, indent=2) + "\n")
-    print(f"{name}: {len(model)} bytes, {feedback['policy']}")
+    if feedback is not None:
+        config["feedback"] = feedback
+    if config:
+        (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    print(f"{name}: {len(model)} bytes")
 
 
 torch.manual_seed(1606)
@@ -38,3 +45,28 @@ save("matching-networks", {
     "lstm.bias_ih": att.input_linear.bias.detach(),
     "lstm.bias_hh": att.hidden_linear.bias.detach(),
 }, {"policy": "attention", "combine": "concat", "residual": True}, cell={"kind": "lstm"})
+
+# torch.nn.LSTM and torch.nn.GRU as they are saved: layers, directions and kind are read off the tensors' names and shapes.
+save("bidirectional-lstm", nn.LSTM(3, 4, num_layers=2, bidirectional=True).state_dict())
+
+save("gru", nn.GRU(3, 4).state_dict())
+
+# A decoder with additive attention (Bahdanau et al.): each step reads its input and what it attends to, [x, r], with the read
+# made of the last h. Sources of 5 numbers, a hidden state of 4, scores made of 6.
+query, key, v = nn.Linear(4, 6), nn.Linear(5, 6, bias=False), nn.Linear(6, 1, bias=False)
+save("attention-decoder", {
+    **{f"cell.{name}": tensor for name, tensor in nn.LSTMCell(3 + 5, 4).state_dict().items()},
+    "attention.query.weight": query.weight.detach(),
+    "attention.query.bias": query.bias.detach(),
+    "attention.key.weight": key.weight.detach(),
+    "attention.v.weight": v.weight.detach(),
+}, {
+    "policy": "wiring",
+    "read": {
+        "score": "additive",
+        "query": {"weight": "attention.query.weight", "bias": "attention.query.bias"},
+        "key": {"weight": "attention.key.weight"},
+        "v": "attention.v.weight",
+    },
+    "x": ["x", "read"],
+})

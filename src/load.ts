@@ -1,5 +1,7 @@
 import Type from 'typebox'
+import { readInput } from './model/input.ts'
 import { createPolicy } from './model/policies/policies.ts'
+import { readReadout } from './model/policies/readout.ts'
 import { createModel, type Model, type ModelDeps } from './model/model.ts'
 import { directionsOf, sizesOf, type Layers } from './network/layers.ts'
 import { compile } from './tensor/schema.ts'
@@ -10,6 +12,9 @@ import { CellOptionsSchema } from './weights/layouts/options.ts'
 const readConfig = compile(Type.Object({
   cell: Type.Optional(CellOptionsSchema),
   default: Type.Optional(Type.Boolean()),
+  // Read by hand, with the model's own tensors.
+  input: Type.Optional(Type.Unknown()),
+  readout: Type.Optional(Type.Unknown()),
   feedback: Type.Optional(Type.Object({ policy: Type.String() }))
 }, { additionalProperties: false }))
 
@@ -39,12 +44,14 @@ export async function closeModels (models: readonly Model[]): Promise<void> {
 }
 
 async function loadModel (file: ModelFile, deps: ModelDeps): Promise<Model> {
-  const { name, config, folder, tensor, tensors, layers } = file
+  const { name, version, config, folder, tensor, tensors, layers } = file
   try {
-    const { feedback, default: isDefault } = readConfig(config, '')
-    const policy = await createPolicy(feedback, { layers, folder, tensor, tensors, hosting: deps.hosting })
+    const { feedback, default: isDefault, input: from, readout: to } = readConfig(config, '')
+    const input = from === undefined ? undefined : readInput(from, tensor)
+    const readout = to === undefined ? undefined : readReadout(to, tensor)
+    const policy = await createPolicy(feedback, { layers, folder, tensor, tensors, hosting: deps.hosting, readout, input })
     try {
-      return createModel({ name, version: file.version, isDefault, layers, policy, unusedTensors: file.unused() }, deps)
+      return createModel({ name, isDefault, version, layers, policy, input, readout: to, unusedTensors: file.unused() }, deps)
     } catch (error) {
       await policy.policy.close?.()
       throw error

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import closeWithGrace from 'close-with-grace'
 import { buildMetricsApp } from './app.ts'
+import { commandsText, findCommand } from './cli/cli.ts'
 import { ConfigError, helpText, readConfig, type Config } from './config/settings.ts'
 import { chooseEngine } from './engine/choose.ts'
 import { createLogger } from './logger.ts'
@@ -12,15 +13,23 @@ import { version } from './version.ts'
 const NOTICE = 1000
 
 try {
-  const config = readConfig(process.argv.slice(2), process.env)
-  if (config === 'help') process.stdout.write(helpText())
-  else if (config === 'version') process.stdout.write(`${version}\n`)
-  else await serve(config)
+  const args = process.argv.slice(2)
+  const command = findCommand(args[0])
+  if (command === undefined) await start(args)
+  else process.exitCode = await command.run(args.slice(1), process.env)
 } catch (error) {
-  // The operator gets one line that says why the service cannot start.
+  // The operator gets one line that says why the service cannot start, or a command cannot do its work.
   process.stderr.write(`cellserve: ${error instanceof Error ? error.message : String(error)}\n`)
   if (error instanceof ConfigError) process.stderr.write('cellserve --help lists what can be set\n')
   process.exitCode = 1
+}
+
+/** Does what the flags ask for: mostly, serves. */
+async function start (flags: readonly string[]): Promise<void> {
+  const config = readConfig(flags, process.env)
+  if (config === 'help') process.stdout.write(helpText() + commandsText())
+  else if (config === 'version') process.stdout.write(`${version}\n`)
+  else await serve(config)
 }
 
 async function serve (config: Config): Promise<void> {

@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
-import { once } from 'node:events'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createClient } from '../src/client/client.ts'
+import { freePort } from './support/free-port.ts'
 import { takes } from './support/outside.ts'
 import { ADDRESS, run, start, type Running } from './support/process.ts'
 
@@ -62,16 +61,6 @@ async function nginx (t: TestContext, ports: readonly number[]): Promise<Balance
     // The upstreams of a request are listed one after another.
     retries: async () => (await readFile(join(folder, 'access.log'), 'utf8')).match(/upstreams=\[[^\]]*,/g)?.length ?? 0
   }
-}
-
-async function freePort (): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  assert.ok(typeof address === 'object' && address !== null)
-  server.close()
-  await once(server, 'close')
-  return address.port
 }
 
 /** Takes the steps of a chain until it is stopped. The client computes each h_in from its own h and never retries. */

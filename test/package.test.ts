@@ -50,7 +50,7 @@ describe('the package, packed and installed in an empty folder', takes('npm\'s r
     const url = await serve(t)
     const answer: { models: Array<{ name: string, engine: { name: string } }> } = await (await fetch(`${url}/models`)).json()
     assert.deepEqual(answer.models.map(({ name, engine }) => [name, engine.name]),
-      [['custom-lstm', 'native'], ['matching-networks', 'native'], ['symmetric', 'native']])
+      ['attention-decoder', 'bidirectional-lstm', 'custom-lstm', 'gru', 'matching-networks', 'symmetric'].map((name) => [name, 'native']))
     assert.equal((await fetch(`${url}/docs/`)).status, 200)
   })
 

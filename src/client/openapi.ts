@@ -309,6 +309,8 @@ export interface components {
         StepRequest: {
             /** @description The input: [B][I]. Left out if the network reads none. */
             x?: number[][];
+            /** @description In the place of x, for a model that begins with an embedding: [B], rows of its vocabulary. */
+            ids?: number[];
             /** @description What the cell reads as its h at the first step: [B][Hi]. In a sequence it takes the place of what the wiring would make; in a step it is zeros if left out. */
             h_in?: number[][];
             /** @description The first cell state of an LSTM: [B][Ho]. Zeros if left out. */
@@ -351,6 +353,8 @@ export interface components {
             c_out?: number[][];
             /** @description A token for each row, [B], if the request has `state`: all that the row keeps, except the context. Send it as `state` to go on. */
             state?: string[];
+            /** @description The model's readout: [B][K]. Left out if it has none, or one that is made of more than the step's own h and c. */
+            y?: number[][];
         };
         /**
          * FieldError
@@ -388,6 +392,8 @@ export interface components {
         SequenceRequest: {
             /** @description The inputs: [B][T][I], whose rows may be ragged. Left out if the network reads none. */
             x?: number[][][];
+            /** @description In the place of x, for a model that begins with an embedding: [B][T], rows of its vocabulary. They may be ragged. */
+            ids?: number[][];
             /** @description What the cell reads as its h at the first step: [B][Hi]. In a sequence it takes the place of what the wiring would make; in a step it is zeros if left out. */
             h_in?: number[][];
             /** @description The first cell state of an LSTM: [B][Ho]. Zeros if left out. */
@@ -404,10 +410,10 @@ export interface components {
             state?: boolean | string[];
             /** @description Parts of the wiring to answer: `read`, `attention`, or the names of its lets. */
             parts?: string[];
-            /** @description Whether `output` and `parts` have every step (`true`, the default) or each row's last one alone. */
+            /** @description Whether `output`, `y` and `parts` have every step (`true`, the default) or each row's last one alone. */
             return_sequences?: boolean;
             /** @description The fields that the answer is to have; all if left out. */
-            fields?: ("output" | "h_out" | "c_out" | "h_next" | "state" | "parts")[];
+            fields?: ("output" | "y" | "h_out" | "c_out" | "h_next" | "state" | "parts")[];
         };
         /**
          * SequenceAnswer
@@ -416,6 +422,8 @@ export interface components {
         SequenceAnswer: {
             /** @description The last layer's h after every step: [B][T][Ho], both directions' side by side; with `return_sequences: false` [B][1][Ho]. */
             output?: number[][][];
+            /** @description The model's readout after every step: [B][T][K]; with `return_sequences: false` [B][1][K]. Left out if it has none. */
+            y?: number[][][];
             /** @description The output hidden state: [B][Ho]. In a stack each layer's and direction's, one after the other. */
             h_out?: number[][];
             /** @description The cell state of an LSTM: [B][Ho]. In a stack likewise. */
@@ -436,6 +444,8 @@ export interface components {
             t: number;
             /** @description The last layer's h after step t: [B][Ho]. */
             output?: number[][];
+            /** @description The model's readout after step t: [B][K]. */
+            y?: number[][];
             parts?: {
                 [key: string]: number[][];
             };
@@ -609,11 +619,11 @@ export interface components {
          * @description The sizes of the cell.
          */
         Sizes: {
-            /** @description Input size. */
+            /** @description Input size: what the first cell reads as its x; 0 if it reads none. */
             I: number;
-            /** @description Input hidden size: what the cell reads. */
+            /** @description Input hidden size: what the first cell reads as its h. */
             Hi: number;
-            /** @description Output hidden size: what the cell writes; also the size of the cell state. */
+            /** @description Output hidden size: what a cell writes. */
             Ho: number;
         };
         /**
@@ -634,17 +644,103 @@ export interface components {
             slope?: number;
         };
         /**
+         * Widths
+         * @description How many numbers the vectors of requests and answers have.
+         */
+        Widths: {
+            /** @description `x` of a step: all that the first cell reads, I. Left out if the model takes whole sequences only. */
+            step_x?: number;
+            /** @description `x` of a sequence: what the wiring leaves of I; 0 if a sequence brings none. */
+            sequence_x: number;
+            /** @description `h_in`, and `h_next` if the server knows what feeds the next step. */
+            h_in: number;
+            /** @description `h_out`: in a stack those of all layers and directions. */
+            h_out: number;
+            /** @description `c_in` and `c_out`, likewise; 0 if the cells have none. */
+            c: number;
+            /** @description `output`: that of the last layer, both directions' side by side. */
+            output: number;
+        };
+        /**
+         * Input
+         * @description What stands in front of the cells, and makes their x.
+         */
+        Input: {
+            /** @description The tensor that requests bring `ids` for. */
+            embedding?: string;
+            /** @description How many ids there are, from 0 on. */
+            vocabulary?: number;
+            /** @description How many numbers of x requests bring, if they bring no ids. */
+            size?: number;
+            /** @description Width of the x that is made. */
+            width: number;
+        };
+        /**
+         * Readout
+         * @description What makes `y`.
+         */
+        Readout: {
+            /** @description Numbers of `y`. */
+            K: number;
+            /** @description Its layers, as config.json has them. */
+            layers: unknown[];
+        };
+        /**
+         * Wiring
+         * @description What feeds the next step, whatever the policy's name: as config.json would say it, except that linear layers show their widths in the place of tensors' names. Left out if only the client knows.
+         */
+        Wiring: {
+            /** @enum {unknown} */
+            initial: "read" | "x" | "no-read";
+            residual: boolean;
+            /** @description How the attention read is made. */
+            read?: unknown;
+            /** @description Further parts, by name. */
+            let: unknown;
+            /** @description What the first cell reads as its x. */
+            x: unknown;
+            /** @description What it reads as its h; `module` if feedback.mjs makes it. */
+            h_in: unknown;
+        };
+        /**
+         * StateSlice
+         * @description A named part of the state.
+         */
+        StateSlice: {
+            /** @description `h{n}` and `c{n}` are what layer n wrote and its carry; `h_in` is what the first layer reads next, if that is not its own h; `read` and the lets are made already. */
+            name: string;
+            offset: number;
+            /** @description Numbers. */
+            width: number;
+        };
+        /**
+         * StateLayout
+         * @description What the model keeps of a row between two steps: one float32 vector with named slices.
+         */
+        StateLayout: {
+            /** @description Numbers. */
+            width: number;
+            slices: components["schemas"]["StateSlice"][];
+        };
+        /**
          * Model
          * @description A served model.
          */
         Model: {
             name: string;
-            /** @description A hash of the model's files. */
-            version: string;
             /** @description Whether this model answers if a request names none. */
             default: boolean;
+            /** @description A hash of the model's files: model.safetensors, config.json, feedback.mjs. Two replicas that serve the same files show the same one. */
+            version: string;
+            /** @description Number of layers (L). */
+            layers: number;
+            /** @description Number of directions (D). With two, the model takes whole sequences only. */
+            directions: number;
             sizes: components["schemas"]["Sizes"];
             cell: components["schemas"]["Cell"];
+            /** @description What the outputs of its cells are projected to, as in torch.nn.LSTM; left out if they are not. */
+            proj_size?: number;
+            widths: components["schemas"]["Widths"];
             /** @description The feedback policy, with each of its options. */
             feedback: {
                 /** @description The name of the feedback policy. */
@@ -654,11 +750,15 @@ export interface components {
             } & {
                 [key: string]: unknown;
             };
+            input?: components["schemas"]["Input"];
+            readout?: components["schemas"]["Readout"];
+            wiring?: components["schemas"]["Wiring"];
+            state: components["schemas"]["StateLayout"];
             engine: {
                 name: string;
                 backend: string;
             };
-            /** @description Number of trained parameters. */
+            /** @description Number of trained parameters, of the cells and of the wiring. */
             parameters: number;
             /** @description Bytes of the weights, as float32. */
             weight_bytes: number;
@@ -727,6 +827,12 @@ export type SessionSequenceAnswer = components['schemas']['SessionSequenceAnswer
 export type SessionLine = components['schemas']['SessionLine'];
 export type Sizes = components['schemas']['Sizes'];
 export type Cell = components['schemas']['Cell'];
+export type Widths = components['schemas']['Widths'];
+export type Input = components['schemas']['Input'];
+export type Readout = components['schemas']['Readout'];
+export type Wiring = components['schemas']['Wiring'];
+export type StateSlice = components['schemas']['StateSlice'];
+export type StateLayout = components['schemas']['StateLayout'];
 export type Model = components['schemas']['Model'];
 export type ModelList = components['schemas']['ModelList'];
 export type Health = components['schemas']['Health'];
@@ -833,7 +939,7 @@ export interface operations {
                      *       "type": "about:blank",
                      *       "title": "Not Found",
                      *       "status": 404,
-                     *       "detail": "there is no model \"nobody\"; the models are custom-lstm, matching-networks"
+                     *       "detail": "there is no model \"nobody\"; the models are attention-decoder, bidirectional-lstm, custom-lstm, gru, matching-networks, symmetric"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -1081,7 +1187,7 @@ export interface operations {
                      *       "type": "about:blank",
                      *       "title": "Not Found",
                      *       "status": 404,
-                     *       "detail": "there is no model \"nobody\"; the models are custom-lstm, matching-networks"
+                     *       "detail": "there is no model \"nobody\"; the models are attention-decoder, bidirectional-lstm, custom-lstm, gru, matching-networks, symmetric"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -1230,7 +1336,7 @@ export interface operations {
                 state?: boolean;
                 /** @description For a body of safetensors: feed the same x this many times. A JSON body has it as a field, and likewise those below. */
                 steps?: number;
-                /** @description For a body of safetensors: whether `output` and `parts` have every step, or each row's last one alone. */
+                /** @description For a body of safetensors: whether `output`, `y` and `parts` have every step, or each row's last one alone. */
                 return_sequences?: boolean;
                 /** @description For a body of safetensors: the parts to answer, with commas between them. */
                 parts?: string;
@@ -1351,7 +1457,7 @@ export interface operations {
                      *       "type": "about:blank",
                      *       "title": "Not Found",
                      *       "status": 404,
-                     *       "detail": "there is no model \"nobody\"; the models are custom-lstm, matching-networks"
+                     *       "detail": "there is no model \"nobody\"; the models are attention-decoder, bidirectional-lstm, custom-lstm, gru, matching-networks, symmetric"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -1518,7 +1624,7 @@ export interface operations {
                 state?: boolean;
                 /** @description For a body of safetensors: feed the same x this many times. A JSON body has it as a field, and likewise those below. */
                 steps?: number;
-                /** @description For a body of safetensors: whether `output` and `parts` have every step, or each row's last one alone. */
+                /** @description For a body of safetensors: whether `output`, `y` and `parts` have every step, or each row's last one alone. */
                 return_sequences?: boolean;
                 /** @description For a body of safetensors: the parts to answer, with commas between them. */
                 parts?: string;
@@ -1645,7 +1751,7 @@ export interface operations {
                      *       "type": "about:blank",
                      *       "title": "Not Found",
                      *       "status": 404,
-                     *       "detail": "there is no model \"nobody\"; the models are custom-lstm, matching-networks"
+                     *       "detail": "there is no model \"nobody\"; the models are attention-decoder, bidirectional-lstm, custom-lstm, gru, matching-networks, symmetric"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -1884,7 +1990,7 @@ export interface operations {
                      *       "type": "about:blank",
                      *       "title": "Not Found",
                      *       "status": 404,
-                     *       "detail": "there is no model \"nobody\"; the models are custom-lstm, matching-networks"
+                     *       "detail": "there is no model \"nobody\"; the models are attention-decoder, bidirectional-lstm, custom-lstm, gru, matching-networks, symmetric"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -2010,7 +2116,7 @@ export interface operations {
                      *       "type": "about:blank",
                      *       "title": "Not Found",
                      *       "status": 404,
-                     *       "detail": "there is no model \"nobody\"; the models are custom-lstm, matching-networks"
+                     *       "detail": "there is no model \"nobody\"; the models are attention-decoder, bidirectional-lstm, custom-lstm, gru, matching-networks, symmetric"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -2202,7 +2308,7 @@ export interface operations {
                      *       "type": "about:blank",
                      *       "title": "Not Found",
                      *       "status": 404,
-                     *       "detail": "there is no model \"nobody\"; the models are custom-lstm, matching-networks"
+                     *       "detail": "there is no model \"nobody\"; the models are attention-decoder, bidirectional-lstm, custom-lstm, gru, matching-networks, symmetric"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -2310,7 +2416,7 @@ export interface operations {
                      *       "type": "about:blank",
                      *       "title": "Not Found",
                      *       "status": 404,
-                     *       "detail": "there is no model \"nobody\"; the models are custom-lstm, matching-networks"
+                     *       "detail": "there is no model \"nobody\"; the models are attention-decoder, bidirectional-lstm, custom-lstm, gru, matching-networks, symmetric"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -2454,7 +2560,7 @@ export interface operations {
                      *       "type": "about:blank",
                      *       "title": "Not Found",
                      *       "status": 404,
-                     *       "detail": "there is no model \"nobody\"; the models are custom-lstm, matching-networks"
+                     *       "detail": "there is no model \"nobody\"; the models are attention-decoder, bidirectional-lstm, custom-lstm, gru, matching-networks, symmetric"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -2717,7 +2823,7 @@ export interface operations {
                      *       "type": "about:blank",
                      *       "title": "Not Found",
                      *       "status": 404,
-                     *       "detail": "there is no model \"nobody\"; the models are custom-lstm, matching-networks"
+                     *       "detail": "there is no model \"nobody\"; the models are attention-decoder, bidirectional-lstm, custom-lstm, gru, matching-networks, symmetric"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -3017,7 +3123,7 @@ export interface operations {
                      *       "type": "about:blank",
                      *       "title": "Not Found",
                      *       "status": 404,
-                     *       "detail": "there is no model \"nobody\"; the models are custom-lstm, matching-networks"
+                     *       "detail": "there is no model \"nobody\"; the models are attention-decoder, bidirectional-lstm, custom-lstm, gru, matching-networks, symmetric"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];

@@ -306,7 +306,7 @@ export function compileStage (stage: Stage): Program {
 }
 
 /** Tells of a feed whether a step's inputs are part of it, so that it can only be made as its own step begins. */
-export function lateness ({ inputs, wiring }: Stage): (feed: Feed) => boolean {
+export function lateness ({ inputs, wiring }: Pick<Stage, 'inputs' | 'wiring'>): (feed: Feed) => boolean {
   const late = new Set(inputs.map(({ name }) => name))
   const isLate = (feed: Feed): boolean => [...partsOf(feed)].some((name) => late.has(name))
   for (const { name, feed } of wiring.lets) {

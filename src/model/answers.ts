@@ -13,10 +13,12 @@ export interface StepAnswer {
   readonly c_out?: Tensor
   /** `[B]` tokens, if they are asked for. */
   readonly state?: string | readonly string[]
+  /** `[B][K]`, if the readout is made of the step alone. */
+  readonly y?: Tensor
 }
 
 /** Where a sequence has come to. */
-export interface SequenceStates extends StepAnswer {
+export interface SequenceStates extends Omit<StepAnswer, 'y'> {
   /** `[B][Hi]`: what the wiring would feed to the next step; left out if only the client knows. */
   readonly h_next?: Tensor
 }
@@ -24,6 +26,8 @@ export interface SequenceStates extends StepAnswer {
 export interface SequenceAnswer extends SequenceStates {
   /** `[B][T][D * Ho]`, or `[B][1][D * Ho]` of the last steps. */
   readonly output: Tensor
+  /** `[B][T][K]`, or `[B][1][K]` of the last steps. */
+  readonly y?: Tensor
   /** `[B][T + 1][...]`, or `[B][1][...]` of the last entries. */
   readonly parts?: Readonly<Record<string, Tensor>>
 }
@@ -33,6 +37,8 @@ export interface SequenceStep {
   readonly t: number
   /** `[B][D * Ho]`, zeros past a row's length. */
   readonly output?: Tensor
+  /** `[B][K]`, likewise. */
+  readonly y?: Tensor
   /** `[B][...]`: the entry that was made after the step, or as it began if x is part of it. */
   readonly parts?: Readonly<Record<string, Tensor>>
 }
@@ -65,12 +71,30 @@ function stateOf ({ states }: Served, stage: number): States {
 }
 
 /** All steps, or each row's last. */
-export function outputAnswer (served: Served, { rows, steps, lengths, batched }: Outline, { output: width, places }: Shape, sequences: boolean): Tensor {
+export function outputAnswer (served: Served, outline: Outline, { output: width, places }: Shape, sequences: boolean): Tensor {
   const { output } = served
-  if (sequences && output !== undefined) return new Tensor(batched ? [rows, steps, width] : [steps, width], output.data)
+  if (output !== undefined) return keptAnswer(output, outline, sequences)
+  const { rows, batched } = outline
   const last = new Float32Array(rows * width)
-  if (output === undefined) stateOf(served, 0).take(`h${places.length - 1}`, last, width, 0)
-  else lengths.forEach((length, row) => { last.set(entryOf(output, row, length - 1), row * width) })
+  stateOf(served, 0).take(`h${places.length - 1}`, last, width, 0)
+  return new Tensor(batched ? [rows, 1, width] : [1, width], last)
+}
+
+/** The readout of all steps, or of each row's last, if it is kept. */
+export function yAnswer ({ y }: Served, outline: Outline, sequences: boolean): { y?: Tensor } {
+  return y === undefined ? {} : { y: keptAnswer(y, outline, sequences) }
+}
+
+/** The readout of a step, if it is kept. */
+export function stepY ({ y }: Served, { rows, batched }: Outline): { y?: Tensor } {
+  return y === undefined ? {} : { y: new Tensor(batched ? [rows, y.width] : [y.width], y.data) }
+}
+
+function keptAnswer (kept: Kept, { rows, steps, lengths, batched }: Outline, sequences: boolean): Tensor {
+  const { width } = kept
+  if (sequences) return new Tensor(batched ? [rows, steps, width] : [steps, width], kept.data)
+  const last = new Float32Array(rows * width)
+  lengths.forEach((length, row) => { last.set(entryOf(kept, row, length - 1), row * width) })
   return new Tensor(batched ? [rows, 1, width] : [1, width], last)
 }
 
@@ -84,10 +108,11 @@ export function partsAnswer (parts: ReadonlyMap<string, KeptPart>, { rows, batch
 }
 
 /** A step for a line of a stream. */
-export function stepAnswer ({ output, parts }: Served, t: number, outline: Outline): SequenceStep {
+export function stepAnswer ({ output, y, parts }: Served, t: number, outline: Outline): SequenceStep {
   return {
     t,
     ...(output !== undefined && { output: gatherStep(output, t, t, outline) }),
+    ...(y !== undefined && { y: gatherStep(y, t, t, outline) }),
     ...(parts.size > 0 && { parts: Object.fromEntries([...parts].map(([name, { kept, late }]) => [name, gatherStep(kept, t, late ? t : t + 1, outline)])) })
   }
 }

@@ -77,7 +77,7 @@ export interface Opening extends Pick<StepRequest, 'h_in' | 'c_in' | 'h_0' | 'co
 }
 
 /** Of a row without a batch dimension. */
-export const ONE_ROW: Outline = { rows: 1, steps: 1, lengths: [1], batched: false, xStep: 0 }
+export const ONE_ROW: Outline = { rows: 1, steps: 1, lengths: [1], batched: false, repeated: true, field: '/x' }
 
 /** @throws InputError if a context has vectors for some steps alone, or for rows. */
 export function checkKept (context: unknown): void {

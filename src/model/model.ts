@@ -1,38 +1,53 @@
 import { InputError, unprocessable } from '../errors.ts'
 import type { Engine, Memory } from '../engine/engine.ts'
-import { countParameters, type Cell } from '../network/cell.ts'
+import type { Cell } from '../network/cell.ts'
 import type { Layers } from '../network/layers.ts'
+import type { StateLayout } from '../network/state.ts'
 import type { Admission } from '../scheduler/admission.ts'
 import { createOutputWindow } from '../scheduler/output-window.ts'
 import type { Scheduler } from '../scheduler/scheduler.ts'
 import { createStageQueue } from '../scheduler/stage-queue.ts'
 import { compile } from '../tensor/schema.ts'
 import type { Tensor } from '../tensor/tensor.ts'
-import { outputAnswer, partsAnswer, statesAnswer, stepAnswer, type SequenceAnswer, type SequenceStates, type SequenceStep, type StepAnswer } from './answers.ts'
+import { outputAnswer, partsAnswer, statesAnswer, stepAnswer, stepY, yAnswer, type SequenceAnswer, type SequenceStates, type SequenceStep, type StepAnswer } from './answers.ts'
 import { unboundCall, type Call } from './call.ts'
 import { createContextReader, type Context } from './context.ts'
 import { checkGoesOn, checkKept, contextBytes, ONE_ROW, readRows, stateAnswer, wantsState, type Going, type KeptContext, type Opening } from './going-on.ts'
 import type { KeptRow } from './kept-row.ts'
+import { countAll, describeWiring, joinStates, type DescribedWiring } from './describe.ts'
 import { answerBytes, checkAnswerSize } from './limits.ts'
+import type { ModelInput } from './input.ts'
 import { createServedNetwork, type Shape } from './network.ts'
 import type { NamedPolicy } from './policies/policies.ts'
 import type { Hosting } from './policies/policy.ts'
-import { checkOneStep, outlineSequence, outlineStep, type Outline, type SequenceRequest, type StepRequest } from './request.ts'
+import { checkWiredStep, outlineSequence, outlineStep, type Outline, type SequenceRequest, type StepRequest } from './request.ts'
 import { readSteps, streamRoom } from './stream.ts'
 import { createTokens } from './tokens.ts'
-import { beginRows, serveSequence, serveStep, type Served } from './tasks.ts'
+import { beginRows, outputWidth, serveSequence, serveStep, type Served } from './tasks.ts'
 
 /** A network, its policy, its rows. */
 export interface Model {
   readonly name: string
-  /** A hash of its files: 16 hexadecimal digits. */
-  readonly version: string
   /** Its config.json says that it answers if a request names none. */
   readonly isDefault: boolean
+  /** A hash of its files. */
+  readonly version: string
   /** What all its cells are. */
   readonly cell: Pick<Cell, 'kind' | 'activation' | 'gate'>
   readonly shape: Shape
+  /** What its cells' outputs are projected to, if they are. */
+  readonly projSize: number | undefined
   readonly policy: NamedPolicy
+  /** What stands in front of the cells. */
+  readonly input: ModelInput | undefined
+  /** The `readout` of `config.json`, for people. */
+  readonly readout: unknown
+  /** What the policy stands for; nothing if only the client knows what feeds the next step. */
+  readonly wiring: DescribedWiring | undefined
+  /** The parts that a sequence can answer, except `attention`, and their widths. */
+  readonly parts: ReadonlyArray<{ readonly name: string, readonly width: number }>
+  /** What a row keeps between two steps. */
+  readonly state: StateLayout
   readonly engine: Pick<Engine, 'name' | 'backend'>
   readonly parameters: number
   /** The names of tensors in its file that neither its network nor its policy uses. */
@@ -76,11 +91,13 @@ export interface ModelDeps {
 
 export interface ModelParts {
   readonly name: string
-  /** Zeros if the model is not made of files. */
-  readonly version?: string | undefined
   readonly isDefault?: boolean | undefined
+  readonly version: string
   readonly layers: Layers
   readonly policy: NamedPolicy
+  readonly input?: ModelInput | undefined
+  /** The `readout` of `config.json`, which is among what the policy has. */
+  readonly readout?: unknown
   readonly unusedTensors?: readonly string[]
 }
 
@@ -89,10 +106,10 @@ const BYTES = Float32Array.BYTES_PER_ELEMENT
 const SESSION_BYTES = 1024
 
 /** @throws RangeError if the cells and the wiring do not fit each other. */
-export function createModel ({ name, version = '0'.repeat(16), isDefault = false, layers, policy: chosen, unusedTensors = [] }: ModelParts, deps: ModelDeps): Model {
+export function createModel ({ name, isDefault = false, version, layers, policy: chosen, input, readout, unusedTensors = [] }: ModelParts, deps: ModelDeps): Model {
   const { policy } = chosen
   const { engine, scheduler, admission, maxSteps, maxWork, batchRows } = deps
-  const { network, passes, bare: bareStage, shape } = createServedNetwork(layers, policy)
+  const { network, passes, bare: bareStage, shape } = createServedNetwork(layers, policy, input)
   const loaded = engine.load(network)
   const all = network.stages.map((_, index) => createStageQueue(loaded, index, { name, batchRows, budget: engine.budget }))
   const queues = all.slice(0, passes)
@@ -129,6 +146,7 @@ export function createModel ({ name, version = '0'.repeat(16), isDefault = false
     /** What somebody keeps of the context's support. */
     readonly memory: Memory | undefined
     readonly entries: number
+    readonly yEntries: number
     readonly partEntries: number
   }
 
@@ -137,30 +155,33 @@ export function createModel ({ name, version = '0'.repeat(16), isDefault = false
     const outline = outlineSequence(request, shape, maxSteps)
     const context = going?.context?.context ?? readContext(request.context ?? {}, outline)
     const from = going === undefined ? readRows(request, outline, tokens) : [going.row]
-    const { rows, steps } = outline
-    if (steps > 1 && policy.wiring === undefined && shape.hIn !== shape.hOut) throw needsPolicy(steps)
+    const { rows, steps, field } = outline
+    if (steps > 1 && policy.wiring === undefined && shape.hIn !== shape.hOut) throw needsPolicy(steps, field)
     checkWork(outline, context)
     const all = request.return_sequences !== false
-    const room = streamed ? streamRoom(outline, shape.output) : steps
+    const asksFor = (field: string): boolean => request.fields?.includes(field) !== false
+    const y = asksFor('y') ? shape.sequence.y : 0
+    const room = streamed ? streamRoom(outline, shape.output + y) : steps
     // Nobody sees outputs that are not among the fields.
-    const entries = all && request.fields?.includes('output') !== false ? room : 0
+    const entries = all && asksFor('output') ? room : 0
+    const yEntries = y === 0 ? 0 : all ? room : 1
     const partEntries = all ? room + 1 : 1
-    checkAnswerSize(rows * entries * shape.output, '/x')
+    checkAnswerSize(rows * Math.max(entries * shape.output, yEntries * y), field)
     for (const [i, part] of (request.parts ?? []).entries()) checkAnswerSize(rows * partEntries * partWidth(part, context), `/parts/${i}`)
-    return { outline, context, from, memory: going?.context?.memory, entries, partEntries }
+    return { outline, context, from, memory: going?.context?.memory, entries, yEntries, partEntries }
   }
 
-  function needsPolicy (steps: number): InputError {
-    return unprocessable('/x', `${steps} steps need a feedback policy to make each h_in (Hi = ${shape.Hi}) from the last h_out (Ho = ${shape.Ho}), ` +
+  function needsPolicy (steps: number, field: string): InputError {
+    return unprocessable(field, `${steps} steps need a feedback policy to make each h_in (Hi = ${shape.Hi}) from the last h_out (Ho = ${shape.Ho}), ` +
       'and this model has none: send one step at a time, to /step, or give the model a policy in its config.json')
   }
 
-  function checkWork ({ rows, steps }: Outline, { support }: Context): void {
+  function checkWork ({ rows, steps, field }: Outline, { support }: Context): void {
     const supports = support === undefined ? 0 : Math.max(...support.counts)
     const step = queues.reduce((sum, queue) => sum + queue.program.work, supports * program.readWork)
     const work = rows * (steps + 1) * step
     if (work <= maxWork) return
-    throw unprocessable(supports === 0 ? '/x' : '/context/support', `${rows} rows of ${steps} steps${supports === 0 ? '' : `, each reading ${supports} supports,`} are ` +
+    throw unprocessable(supports === 0 ? field : '/context/support', `${rows} rows of ${steps} steps${supports === 0 ? '' : `, each reading ${supports} supports,`} are ` +
       `${work} multiply-adds, more than the ${maxWork} allowed in one request`)
   }
 
@@ -170,23 +191,26 @@ export function createModel ({ name, version = '0'.repeat(16), isDefault = false
   }
 
   /** Bytes of a request's memory, its states, and what is kept of its steps. What came is counted already, except for padding. */
-  function bytesOf (request: SequenceRequest, { outline: { rows, steps }, context, entries, partEntries }: Plan): number {
+  function bytesOf (request: SequenceRequest, { outline: { rows, steps, repeated }, context, entries, yEntries, partEntries }: Plan): number {
     const { support, vectors } = context
     const total = support?.counts.reduce((a, b) => a + b, 0) ?? 0
     // A memory has the supports as they came, and their keys and values.
     const held = paddingOf(request.x) + paddingOf(vectors?.tensor) + total * program.readWork
     const parts = (request.parts ?? []).reduce((sum, part) => sum + partEntries * partWidth(part, context), 0)
-    const outputs = shape.directions === 2 ? shape.layers * steps * 2 * shape.Ho : entries * shape.output
+    const outputs = shape.directions === 2 ? steps * queues.reduce((sum, queue) => sum + outputWidth(queue.program), 0) : entries * shape.output
+    const ys = (shape.directions === 2 && yEntries > 0 ? steps : yEntries) * shape.sequence.y
+    // Where the rows of the embedding are that ids stand for.
+    const places = request.ids === undefined ? 0 : rows * (repeated ? 1 : steps)
     const kept = wantsState(request) ? 3 * rows * tokens.bytes : 0
-    return kept + BYTES * (held + rows * width) + answerBytes(rows * (outputs + parts + shape.hIn + shape.hOut + 2 * shape.c))
+    return kept + BYTES * (held + places + rows * width) + answerBytes(rows * (outputs + ys + parts + shape.hIn + shape.hOut + 2 * shape.c))
   }
 
-  const serve = (request: SequenceRequest, { outline, context, from, memory, entries, partEntries }: Plan, call: Call, window?: Served['task']['window']): Served =>
-    serveSequence(request, outline, { network: loaded, shape, queues, policy, context, from, memory, entries, partEntries, window }, call)
+  const serve = (request: SequenceRequest, { outline, context, from, memory, entries, yEntries, partEntries }: Plan, call: Call, window?: Served['task']['window']): Served =>
+    serveSequence(request, outline, { network: loaded, shape, queues, policy, context, from, memory, entries, yEntries, partEntries, window }, call)
 
   /** A step of the wiring: a sequence of one. */
   async function wiredStep (request: StepRequest, call: Call): Promise<StepAnswer> {
-    checkOneStep(request)
+    checkWiredStep(request, shape)
     const one: SequenceRequest = { ...request, steps: 1, fields: [] }
     const planned = plan(one, false)
     const { outline } = planned
@@ -197,9 +221,9 @@ export function createModel ({ name, version = '0'.repeat(16), isDefault = false
 
   /** The steps of a sequence, some at a time; none if only the last is asked for. */
   async function * steps (request: SequenceRequest, planned: Plan, call: Call): AsyncGenerator<readonly SequenceStep[], Served> {
-    const { outline, partEntries, entries } = planned
+    const { outline, partEntries, entries, yEntries } = planned
     const lines = request.return_sequences !== false
-    const window = lines && shape.directions === 1 ? createOutputWindow(outline.steps, outline.lengths, Math.max(entries, partEntries - 1)) : undefined
+    const window = lines && shape.directions === 1 ? createOutputWindow(outline.steps, outline.lengths, Math.max(entries, yEntries, partEntries - 1)) : undefined
     let served: Served | undefined
     const done = run(outline.rows, bytesOf(request, planned), call, () => {
       served = serve(request, planned, call, window)
@@ -224,13 +248,19 @@ export function createModel ({ name, version = '0'.repeat(16), isDefault = false
 
   return {
     name,
-    version,
     isDefault,
+    version,
     cell: layers.nodes[0][0].cell,
     shape,
+    projSize: layers.nodes[0][0].projection?.out,
     policy: chosen,
+    input,
+    readout,
+    wiring: describeWiring(policy),
+    parts: program.outputs.filter(({ asked }) => asked).map(({ name, width }) => ({ name, width })),
+    state: joinStates(queues.map((queue) => queue.program)),
     engine: { name: engine.name, backend: engine.backend },
-    parameters: layers.nodes.flat().reduce((sum, node) => sum + (node === undefined ? 0 : countParameters(node.cell) + (node.projection?.weight.length ?? 0)), 0),
+    parameters: countAll(layers, policy, input),
     unusedTensors,
 
     step: (request, call = unboundCall()) => naming(name, async () => {
@@ -238,10 +268,14 @@ export function createModel ({ name, version = '0'.repeat(16), isDefault = false
       if (request.context !== undefined) throw unprocessable('/context', 'is for a step with state: without it a step is one of the bare network, which reads none')
       if (bare === undefined) throw unprocessable('', 'the network has two directions, and the backward one starts from the end: send the whole sequence to /sequence')
       const outline = outlineStep(request, shape)
-      const { rows } = outline
-      if (rows > maxSteps) throw unprocessable('/x', `${rows} rows are more than the ${maxSteps} steps allowed in one request`)
-      const bytes = BYTES * rows * bare.program.state.width + answerBytes(rows * (shape.hIn + shape.hOut + 2 * shape.c))
-      return statesAnswer(await run(rows, bytes, call, () => serveStep(bare, shape, request, outline, call)), shape, outline)
+      const { rows, field } = outline
+      if (rows > maxSteps) throw unprocessable(field, `${rows} rows are more than the ${maxSteps} steps allowed in one request`)
+      const { y } = shape.step
+      checkAnswerSize(rows * y, field)
+      const places = request.ids === undefined ? 0 : rows
+      const bytes = BYTES * (places + rows * bare.program.state.width) + answerBytes(rows * (y + shape.hIn + shape.hOut + 2 * shape.c))
+      const served = await run(rows, bytes, call, () => serveStep(bare, shape, request, outline, call))
+      return { ...statesAnswer(served, shape, outline), ...stepY(served, outline) }
     }),
 
     sequence: (request, call = unboundCall()) => naming(name, async () => {
@@ -249,6 +283,7 @@ export function createModel ({ name, version = '0'.repeat(16), isDefault = false
       const served = await run(planned.outline.rows, bytesOf(request, planned), call, () => serve(request, planned, call))
       return {
         output: outputAnswer(served, planned.outline, shape, planned.entries > 0),
+        ...yAnswer(served, planned.outline, request.return_sequences !== false),
         ...statesAnswer(served, shape, planned.outline),
         ...stateAnswer(request, planned.outline, served.keep, tokens),
         ...partsAnswer(served.parts, planned.outline)
@@ -274,7 +309,7 @@ export function createModel ({ name, version = '0'.repeat(16), isDefault = false
     },
 
     advance: (going, request, one, call = unboundCall()) => naming(name, async () => {
-      if (one) checkOneStep(request)
+      if (one) checkWiredStep(request, shape)
       const asked = { ...request, ...(one && { steps: 1 }), ...(going.context !== undefined && { context: going.context.given }) }
       const planned = plan(asked, false, going)
       const { outline } = planned
@@ -301,6 +336,7 @@ export function createModel ({ name, version = '0'.repeat(16), isDefault = false
   }
 }
 
+/** The trained numbers before and behind the cells. */
 /** Numbers that are allocated when ragged rows are padded. */
 function paddingOf (tensor: Tensor | undefined): number {
   return tensor?.lengths === undefined ? 0 : tensor.size

@@ -1,6 +1,6 @@
 import { InputError, unprocessable } from '../errors.ts'
 import type { Tensor } from '../tensor/tensor.ts'
-import type { Shape } from './network.ts'
+import type { Operation, Shape } from './network.ts'
 
 /**
  * One step of the bare network; the client owns the feedback. `[B]` may be left out everywhere, and then the answer has none
@@ -9,6 +9,8 @@ import type { Shape } from './network.ts'
 export interface StepRequest {
   /** `[B][I]`, or `[B][1][I]`. Left out if the network reads none. */
   readonly x?: Tensor | undefined
+  /** `[B]`, or `[B][1]`, in the place of x if the model begins with an embedding. */
+  readonly ids?: Ids | undefined
   /** `[B][Hi]`; zeros if left out. In a stack every node's, one after the other. */
   readonly h_in?: Tensor | undefined
   /** `[B][Ho]`; zeros if left out. In a stack likewise. */
@@ -25,6 +27,8 @@ export interface StepRequest {
 export interface SequenceRequest extends StepRequest {
   /** `[B][T][I]`, rows ragged or not; with `steps` `[B][1][I]` or `[B][I]` */
   readonly x?: Tensor | undefined
+  /** `[B][T]`, rows ragged or not; with `steps` `[B][1]` or `[B]` */
+  readonly ids?: Ids | undefined
   /** How many steps each row takes; all T if left out. */
   readonly lengths?: readonly number[]
   /** Feed the same `x` this many times. */
@@ -36,6 +40,9 @@ export interface SequenceRequest extends StepRequest {
   readonly fields?: readonly string[]
 }
 
+/** Integers, as their schema has seen them. */
+export type Ids = number | readonly number[] | ReadonlyArray<readonly number[]>
+
 /** How the rows of a request lie. */
 export interface Outline {
   /** B */
@@ -45,64 +52,97 @@ export interface Outline {
   readonly lengths: readonly number[]
   /** Whether the answer has a batch dimension. */
   readonly batched: boolean
-  /** The distance between two steps of a row in `x`, 0 if all read the same. */
-  readonly xStep: number
+  /** Whether all steps of a row read the same x. */
+  readonly repeated: boolean
+  /** The field that the steps are in, for messages. */
+  readonly field: '/x' | '/ids'
 }
 
-/** @throws InputError if `x` does not fit the network. */
-export function outlineStep (request: StepRequest, { I }: Shape): Outline {
-  const { x } = request
-  if (I === 0) {
+/** @throws InputError if `x` or `ids` does not fit the network. */
+export function outlineStep (request: StepRequest, { step }: Shape): Outline {
+  const given = givenSteps(request, step)
+  const field = fieldOf(step)
+  if (given === undefined) {
     const { rows, batched } = rowsOf(request)
-    if (x !== undefined) throw readsNoX()
-    return { rows, steps: 1, lengths: new Array<number>(rows).fill(1), batched, xStep: 0 }
+    return { rows, steps: 1, lengths: new Array<number>(rows).fill(1), batched, repeated: true, field }
   }
-  if (x === undefined) throw needsX()
-  const { shape, rank } = x
-  checkWidth(x, '/x', I, 'I')
-  checkOneStep(request)
+  const { shape, rank } = given
+  checkWidth(given, field, step.width, 'I')
+  checkOneStep(rank, shape, field)
   const rows = rank === 1 ? 1 : shape[0]
-  return { rows, steps: 1, lengths: new Array<number>(rows).fill(1), batched: rank > 1, xStep: 0 }
+  return { rows, steps: 1, lengths: new Array<number>(rows).fill(1), batched: rank > 1, repeated: true, field }
 }
 
-/** @throws InputError if `x` has more than one step. */
-export function checkOneStep ({ x }: StepRequest): void {
-  if (x?.rank === 3 && x.shape[1] !== 1) throw unprocessable('/x', `expected one step per row, [B][1][I], got ${x.shape[1]}; a sequence goes to /sequence`)
+/** @throws InputError if a step of the wiring brings more than one. */
+export function checkWiredStep (request: StepRequest, { sequence }: Shape): void {
+  const given = givenSteps(request, sequence)
+  if (given !== undefined) checkOneStep(given.rank, given.shape, fieldOf(sequence))
 }
 
-/** @throws InputError if `x`, `steps` and `lengths` do not fit the network or each other. */
-export function outlineSequence (request: SequenceRequest, { X, I }: Shape, maxSteps: number): Outline {
-  const { x, steps, lengths } = request
-  if (X === 0) {
-    if (x !== undefined) throw readsNoX()
+function checkOneStep (rank: number, shape: readonly number[], field: Outline['field']): void {
+  if (rank === 3 && shape[1] !== 1) throw unprocessable(field, `expected one step per row, ${field === '/x' ? '[B][1][I]' : '[B][1]'}, got ${shape[1]}; a sequence goes to /sequence`)
+}
+
+/** @throws InputError if `x` or `ids`, `steps` and `lengths` do not fit the network or each other. */
+export function outlineSequence (request: SequenceRequest, { sequence, I }: Shape, maxSteps: number): Outline {
+  const { steps, lengths } = request
+  const given = givenSteps(request, sequence)
+  const field = fieldOf(sequence)
+  if (given === undefined) {
     if (steps === undefined) throw new InputError('malformed', { path: '/steps', message: 'is required: the network reads no x, so only steps says how many steps to take' })
     const { rows, batched } = rowsOf(request)
     checkSteps(rows, steps, maxSteps, '/steps')
-    return { rows, steps, lengths: rowLengths(undefined, lengths, rows, steps), batched, xStep: 0 }
+    return { rows, steps, lengths: rowLengths(undefined, lengths, rows, steps, field), batched, repeated: true, field }
   }
-  if (x === undefined) throw needsX()
-  const { shape, rank } = x
-  if (steps !== undefined && rank === 3 && shape[1] !== 1) throw unprocessable('/steps', `feeds the same x to every step, so x must be [B][1][I] or [B][I], got ${shape[1]} steps`)
-  if (steps === undefined && rank === 1) throw unprocessable('/x', 'expected [B][T][I] or [T][I], got a single vector; to feed it more than once, say how often in steps')
-  checkWidth(x, '/x', X, X === I ? 'I' : 'what the wiring leaves of I')
+  const { shape, rank } = given
+  const [name, one, width] = field === '/x' ? ['x', 'a single vector', '[I]'] : ['ids', 'a single id', '']
+  if (steps !== undefined && rank === 3 && shape[1] !== 1) throw unprocessable('/steps', `feeds the same ${name} to every step, so ${name} must be [B][1]${width} or [B]${width}, got ${shape[1]} steps`)
+  if (steps === undefined && rank === 1) throw unprocessable(field, `expected [B][T]${width} or [T]${width}, got ${one}; to feed it more than once, say how often in steps`)
+  checkWidth(given, field, sequence.width, sequence.width === I ? 'I' : 'what the wiring leaves of I')
   const batched = steps === undefined ? rank === 3 : rank > 1
   const rows = batched ? shape[0] : 1
   const T = steps ?? shape[rank - 2]
-  checkSteps(rows, T, maxSteps, steps === undefined ? '/x' : '/steps')
-  return { rows, steps: T, lengths: rowLengths(x, lengths, rows, T), batched, xStep: steps === undefined ? X : 0 }
+  checkSteps(rows, T, maxSteps, steps === undefined ? field : '/steps')
+  return { rows, steps: T, lengths: rowLengths(given, lengths, rows, T, field), batched, repeated: steps !== undefined, field }
+}
+
+/** What a request brings for its steps, as a tensor `[B][T][width]` lies; nothing if the network reads none. */
+type Given = Pick<Tensor, 'shape' | 'rank' | 'lengths'>
+
+function givenSteps ({ x, ids }: StepRequest, operation: Operation): Given | undefined {
+  const { width, embedding } = operation
+  if (embedding !== undefined) {
+    if (x !== undefined) throw unprocessable('/x', `this model begins with an embedding: send ids, integers from 0 to ${embedding.vocabulary - 1}`)
+    if (ids === undefined) throw required('/ids')
+    return givenIds(ids, width)
+  }
+  if (ids !== undefined) throw unprocessable('/ids', width === 0 ? READS_NO_X : `there is no embedding in front: send x, vectors of ${width} numbers`)
+  if (width > 0 && x === undefined) throw required('/x')
+  if (width === 0 && x !== undefined) throw unprocessable('/x', READS_NO_X)
+  return x
+}
+
+/** Ids stand for vectors, so they lie as those would. */
+function givenIds (ids: Ids, width: number): Given {
+  const lengths = typeof ids === 'number' ? [] : ids.flatMap((row) => typeof row === 'number' ? [] : [row.length])
+  const T = lengths.reduce((longest, length) => Math.max(longest, length), 0)
+  const shape = typeof ids === 'number' ? [width] : lengths.length === 0 ? [ids.length, width] : [ids.length, T, width]
+  return { shape, rank: shape.length, lengths: lengths.some((length) => length !== T) ? lengths : undefined }
+}
+
+function fieldOf ({ embedding }: Operation): Outline['field'] {
+  return embedding === undefined ? '/x' : '/ids'
 }
 
 function checkSteps (rows: number, steps: number, maxSteps: number, path: string): void {
   if (rows * steps > maxSteps) throw unprocessable(path, `${rows} rows of ${steps} steps are ${rows * steps} steps, more than the ${maxSteps} allowed in one request`)
 }
 
-function needsX (): InputError {
-  return new InputError('malformed', { path: '/x', message: 'is required' })
+function required (path: string): InputError {
+  return new InputError('malformed', { path, message: 'is required' })
 }
 
-function readsNoX (): InputError {
-  return unprocessable('/x', 'this network reads no x: leave it out, and say how many steps to take in steps')
-}
+const READS_NO_X = 'this network reads no x: leave it out, and say how many steps to take in steps'
 
 /** The rows of a request without x: those of whatever has a batch dimension. */
 function rowsOf ({ h_in: hIn, c_in: cIn, h_0: h0, context, state }: SequenceRequest): { rows: number, batched: boolean } {
@@ -122,13 +162,13 @@ function isTensor (value: unknown): value is Tensor {
   return typeof value === 'object' && value !== null && 'rank' in value && 'shape' in value
 }
 
-function checkWidth ({ shape, rank }: Tensor, path: string, width: number, size: string): void {
+function checkWidth ({ shape, rank }: Given, path: string, width: number, size: string): void {
   if (shape[rank - 1] !== width) throw unprocessable(path, `expected vectors of ${width} numbers (${size}), got ${shape[rank - 1]}`)
 }
 
-function rowLengths (x: Tensor | undefined, lengths: readonly number[] | undefined, rows: number, T: number): readonly number[] {
-  if (lengths === undefined) return x?.lengths ?? new Array<number>(rows).fill(T)
-  if (x?.lengths !== undefined) throw unprocessable('/lengths', 'cannot be given if the rows of x are ragged: they have their lengths already')
+function rowLengths (given: Given | undefined, lengths: readonly number[] | undefined, rows: number, T: number, field: Outline['field']): readonly number[] {
+  if (lengths === undefined) return given?.lengths ?? new Array<number>(rows).fill(T)
+  if (given?.lengths !== undefined) throw unprocessable('/lengths', `cannot be given if the rows of ${field.slice(1)} are ragged: they have their lengths already`)
   if (lengths.length !== rows) throw unprocessable('/lengths', `expected ${rows} lengths, one per row, got ${lengths.length}`)
   const odd = lengths.findIndex((length) => length < 1 || length > T)
   if (odd >= 0) throw unprocessable(`/lengths/${odd}`, `expected 1 to ${T} (T), got ${lengths[odd]}`)

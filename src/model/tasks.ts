@@ -12,9 +12,10 @@ import type { Kept, Pass, Sink, Stream, Task } from '../scheduler/task.ts'
 import type { Call } from './call.ts'
 import type { Context } from './context.ts'
 import { keepRows, type KeptRow } from './kept-row.ts'
-import type { Shape } from './network.ts'
+import { FORWARD, type Operation, type Shape } from './network.ts'
 import type { HostedRequest, OpenHost, Policy } from './policies/policy.ts'
 import { expandState, type Outline, type SequenceRequest, type StepRequest } from './request.ts'
+import { stepsOf, vectorAt } from './steps.ts'
 
 /** A task made from a request, and the tensors that its answer is made from. */
 export interface Served {
@@ -23,6 +24,8 @@ export interface Served {
   readonly states: readonly States[]
   /** `[B, entries, D * Ho]`, if outputs are kept. */
   readonly output: Kept | undefined
+  /** `[B, entries, K]`, if y is. */
+  readonly y: Kept | undefined
   readonly parts: ReadonlyMap<string, KeptPart>
   /** The slices of the states that are `h_next`, if the server knows it once the task is done. */
   readonly next: 'h' | 'h_in' | undefined
@@ -47,8 +50,10 @@ export function serveStep (queue: StageQueue, shape: Shape, request: StepRequest
     if (!carriesH(queue.program, shape)) throw unprocessable('/h_0', 'a step reads it in a GRU whose Hi differs from its Ho alone')
     states[0].set('c0', expandState(request.h_0, 'h_0', rows, shape.Ho, 'Ho'))
   }
-  const pass: Pass = { queue, state: states[0].data, inputs: [xStream(request, outline)], sinks: [], peek: false }
-  return { task: { rows, lengths, passes: [pass], call }, states, output: undefined, parts: new Map(), next: undefined, keep: () => [], dispose () {} }
+  const y = keepY(shape.step, shape, outline, 1)
+  const inputs = queue.program.inputs.map(() => stepsOf(request, outline, shape.step))
+  const pass: Pass = { queue, state: states[0].data, inputs, sinks: ySinks(y, queue.program), peek: false }
+  return { task: { rows, lengths, passes: [pass], call }, states, output: undefined, y, parts: new Map(), next: undefined, keep: () => [], dispose () {} }
 }
 
 /** What a sequence needs beside its request. */
@@ -61,6 +66,8 @@ export interface SequenceSetting {
   readonly context: Context
   /** How many steps of output are kept; 0 if none. */
   readonly entries: number
+  /** How many of y; one is the last. */
+  readonly yEntries: number
   /** How many entries of each part are kept; one is the last. */
   readonly partEntries: number
   readonly window?: OutputWindow | undefined
@@ -76,24 +83,32 @@ export function serveSequence (request: SequenceRequest, outline: Outline, setti
   const { rows, lengths } = outline
   const programs = queues.map(({ program }) => program)
   const { states, before, given, seen } = from === undefined ? beginRows(request, programs, shape, policy, rows) : goOn(from, programs[0])
+  const x = stepsOf(request, outline, shape.sequence)
   // Rows that have taken a step already have all that feeds the next one.
   const begun = before[0] > 0
-  if (!begun && policy.initial === 'x' && !seen) setFirstX(states[0], shape, programs[0], request, outline)
+  if (!begun && policy.initial === 'x' && !seen) setFirstX(states[0], shape, programs[0], rows, x)
 
   const parts = keepParts(request.parts ?? [], programs[0], context, rows, setting.partEntries)
-  const outputs = keepOutputs(shape, outline, setting.entries)
+  const outputs = keepOutputs(programs, shape, outline, setting.entries)
+  const y = keepY(shape.sequence, shape, outline, setting.yEntries)
   const next = nextOf(programs[0], shape, policy, context)
   const own = context.support === undefined || setting.memory !== undefined ? undefined : network.remember(0, context.support.data, context.support.counts)
-  const host = policy.host === undefined ? undefined : openHost(policy.host, request, outline, states[0], before, call)
+  const host = policy.host === undefined ? undefined : openHost(policy.host, request, outline, states[0], before, x, shape.sequence.width, call)
   const passes = queues.map((queue, i): Pass => {
     const { program } = queue
-    const base = { queue, state: states[i].data, sinks: outputSinks(outputs, shape, i) }
-    // The stages after the first layer's read the outputs of the layer before.
-    if (i > 0) return { ...base, inputs: i < shape.directions ? [xStream(request, outline)] : [keptStream(outputs[Math.floor(i / shape.directions) - 1])], peek: false }
+    const layer = Math.floor(i / shape.directions)
+    const sinks = [...outputSinks(outputs, programs, shape, i), ...ySinks(y, program)]
+    const inputs = program.inputs.map(({ name }): Stream => {
+      if (name === 'x') return x
+      if (name === 'vectors') return vectorsOf(context)
+      // What this layer has written forwards, or what the layer before has written.
+      return keptStream(outputs[name === FORWARD ? layer : layer - 1])
+    })
+    const base = { queue, state: states[i].data, inputs, sinks }
+    if (i > 0) return { ...base, peek: false }
     return {
       ...base,
-      sinks: [...base.sinks, ...partSinks(parts, program)],
-      inputs: program.inputs.map(({ name }) => name === 'vectors' ? vectorsOf(context) : xStream(request, outline)),
+      sinks: [...sinks, ...partSinks(parts, program)],
       memory: own ?? setting.memory,
       attention: parts.get('attention')?.kept,
       start: begun ? lookOf(program, parts) : startOf(program, policy, given),
@@ -106,6 +121,7 @@ export function serveSequence (request: SequenceRequest, outline: Outline, setti
     task: { rows, lengths, passes, call, window },
     states,
     output: outputs.at(-1),
+    y,
     parts,
     get next () { return host?.next === false ? undefined : next },
     keep: () => keepRows(states[0], before, lengths, programs[0].late || host !== undefined),
@@ -180,11 +196,9 @@ function goOn (kept: readonly KeptRow[], { state }: Program): Rows {
 }
 
 /** The first feed sees the first x as its h. */
-function setFirstX (states: States, { Ho }: Shape, program: Program, request: SequenceRequest, outline: Outline): void {
-  const { rows } = outline
-  const { data, rowStride } = xStream(request, outline)
+function setFirstX (states: States, { Ho }: Shape, program: Program, rows: number, x: Stream): void {
   const h = new Float32Array(rows * Ho)
-  for (let row = 0; row < rows; row++) h.set(data.subarray(row * rowStride, row * rowStride + Ho), row * Ho)
+  for (let row = 0; row < rows; row++) h.set(vectorAt(x, Ho, row, 0), row * Ho)
   states.set(lastOf(program), h)
 }
 
@@ -242,30 +256,39 @@ function inputsOf (feed: Feed, stage: Stage): Set<string> {
   return names
 }
 
-function openHost (open: OpenHost, { context = {}, x }: SequenceRequest, outline: Outline, states: States, before: readonly number[], call: Call): HostedRequest {
-  const width = x?.shape[x.rank - 1] ?? 0
-  const { rowStride, stepStride, data } = xStream({ x }, outline)
+function openHost (open: OpenHost, { context = {} }: SequenceRequest, { lengths }: Outline, states: States, before: readonly number[], x: Stream, width: number, call: Call): HostedRequest {
   return open(context, {
-    lengths: outline.lengths,
+    lengths,
     before,
     state: (row, name) => states.of(row, name),
-    x (row, t) {
-      if (t >= outline.lengths[row] && stepStride > 0) return undefined
-      const at = row * rowStride + t * stepStride
-      return data.subarray(at, at + width)
-    }
+    x: (row, t) => t >= lengths[row] && x.stepStride > 0 ? undefined : vectorAt(x, width, row, t)
   }, call)
 }
 
 /** `[B, entries, D * Ho]` for the last layer, all steps for the others. */
-function keepOutputs ({ directions, layers, output, Ho }: Shape, { rows, steps }: Outline, entries: number): Kept[] {
-  if (directions === 2) return Array.from({ length: layers }, () => createKept(rows, steps, 2 * Ho))
+function keepOutputs (programs: readonly Program[], { directions, layers, output }: Shape, { rows, steps }: Outline, entries: number): Kept[] {
+  if (directions === 2) return Array.from({ length: layers }, (_, l) => createKept(rows, steps, outputWidth(programs[2 * l]) + outputWidth(programs[2 * l + 1])))
   return entries === 0 ? [] : [createKept(rows, entries, output)]
 }
 
-function outputSinks (outputs: readonly Kept[], { directions, Ho }: Shape, i: number): Sink[] {
+/** `[B, entries, K]`. A backward stage comes to the last step first, so all of its are kept. */
+function keepY ({ y }: Operation, { directions }: Shape, { rows, steps }: Outline, entries: number): Kept | undefined {
+  return y === 0 || entries === 0 ? undefined : createKept(rows, directions === 2 ? steps : entries, y)
+}
+
+function ySinks (y: Kept | undefined, { outputs }: Program): Sink[] {
+  const output = outputs.findIndex(({ name }) => name === 'y')
+  return y === undefined || output < 0 ? [] : [{ output, kept: y, offset: 0, shift: 0 }]
+}
+
+/** How much a stage writes at each step. */
+export function outputWidth ({ outputs: [{ width }] }: Program): number {
+  return width
+}
+
+function outputSinks (outputs: readonly Kept[], programs: readonly Program[], { directions }: Shape, i: number): Sink[] {
   if (outputs.length === 0) return []
-  return [{ output: 0, kept: outputs[Math.floor(i / directions)], offset: i % directions * Ho, shift: 0 }]
+  return [{ output: 0, kept: outputs[Math.floor(i / directions)], offset: i % directions === 0 ? 0 : outputWidth(programs[i - 1]), shift: 0 }]
 }
 
 /**
@@ -274,7 +297,7 @@ function outputSinks (outputs: readonly Kept[], { directions, Ho }: Shape, i: nu
  * @throws InputError if there is no such part, which says which there are.
  */
 function keepParts (names: readonly string[], { outputs, attention }: Program, { support }: Context, rows: number, entries: number): Map<string, KeptPart> {
-  const known = [...outputs.filter(({ asked }) => asked).map(({ name }) => name), ...(attention === undefined ? [] : ['attention'])]
+  const known = [...outputs.filter(({ name, asked }) => asked && name !== 'y').map(({ name }) => name), ...(attention === undefined ? [] : ['attention'])]
   return new Map(names.map((name, i) => {
     if (!known.includes(name)) throw unprocessable(`/parts/${i}`, `there is no part ${JSON.stringify(name)}; ${known.length === 0 ? 'this model has none' : `the parts are ${known.join(', ')}`}`)
     if (name === 'attention') return [name, { kept: createKept(rows, entries, Math.max(...support?.counts ?? [0])), late: false }]
@@ -295,11 +318,6 @@ function vectorsOf ({ vectors }: Context): Stream {
   if (vectors === undefined) throw new Error('the wiring needs vectors, and the context has none')
   const { tensor, rowStride, stepStride } = vectors
   return { data: tensor.data, rowStride, stepStride }
-}
-
-function xStream ({ x }: StepRequest, { steps, xStep }: Outline): Stream {
-  if (x === undefined) return { data: new Float32Array(0), rowStride: 0, stepStride: 0 }
-  return { data: x.data, rowStride: xStep === 0 ? x.shape[x.rank - 1] : steps * xStep, stepStride: xStep }
 }
 
 function keptStream ({ data, entries, width }: Kept): Stream {

@@ -36,7 +36,7 @@ const MAX_NAME = 64
 
 export function createTokens (model: string, version: string, layout: StateLayout): Tokens {
   const name = Buffer.from(model).subarray(0, MAX_NAME)
-  const own = Buffer.from(version, 'hex')
+  const own = Buffer.from(version, 'hex').subarray(0, 8)
   const laidOut = digest(Buffer.from(layout.slices.map((slice) => `${slice.name} ${slice.width}`).join(','))).subarray(0, 4)
   const size = HEAD + name.length + layout.width * Float32Array.BYTES_PER_ELEMENT
 
@@ -66,7 +66,7 @@ export function createTokens (model: string, version: string, layout: StateLayou
       const at = HEAD + token[28]
       if (!token.subarray(9, 17).equals(own)) {
         throw new InputError('conflict', {
-          path, message: `is of ${token.toString('utf8', HEAD, at)}, version ${token.toString('hex', 9, 17)}; this is ${model}, version ${version}`
+          path, message: `is of ${token.toString('utf8', HEAD, at)}, version ${token.toString('hex', 9, 17)}; this is ${model}, version ${own.toString('hex')}`
         })
       }
       if (!token.subarray(17, 21).equals(laidOut)) throw new InputError('conflict', { path, message: 'is of another release of the service, which lays out this model\'s state otherwise' })

@@ -1,3 +1,4 @@
+import type { Embedding } from '../model/input.ts'
 import type { Model } from '../model/model.ts'
 import type { Registry } from '../model/registry.ts'
 import { tensorFields } from '../tensor/schema.ts'
@@ -48,18 +49,18 @@ export function addExamples (document: Document, registry: Registry): Document {
 }
 
 /** None with two directions, which a step does not take. */
-function stepExamples ({ shape: { I, hIn, hOut, c, directions } }: Model): Examples {
+function stepExamples ({ shape: { step, hIn, hOut, c, directions } }: Model): Examples {
   const rows = (B: number, of: (row: number) => object): object => merge(Array.from({ length: B }, (_, row) => of(row)))
-  const x = (row: number): object => I === 0 ? {} : { x: numbers(I, row) }
+  const x = (row: number): object => step.embedding !== undefined ? { ids: idOf(step.embedding, row) } : step.width === 0 ? {} : { x: numbers(step.width, row) }
   const carry = (name: string, row: number): object => c === 0 ? {} : { [name]: numbers(c, row) }
   return {
     requests: directions === 2
       ? []
       : [
-          { summary: 'One row', value: rows(1, (row) => ({ ...x(row), ...(I === 0 && { h_in: numbers(hIn, row) }) })) },
+          { summary: 'One row', value: rows(1, (row) => ({ ...x(row), ...(step.width === 0 && { h_in: numbers(hIn, row) }) })) },
           { summary: 'Two rows, and what the step before left', value: rows(2, (row) => ({ ...x(row), h_in: numbers(hIn, row), ...carry('c_in', row) })) }
         ],
-    answer: rows(1, () => ({ h_out: numbers(hOut), ...carry('c_out', 1) }))
+    answer: rows(1, () => ({ h_out: numbers(hOut), ...carry('c_out', 1), ...(step.y > 0 && { y: numbers(step.y, 2) }) }))
   }
 }
 
@@ -69,21 +70,27 @@ function merge (rows: readonly object[]): object {
 }
 
 function sequenceExamples (model: Model): Examples {
-  const { shape: { X, hIn, hOut, c, output }, policy: { policy: { wiring } } } = model
+  const { shape: { sequence, hIn, hOut, c, output }, policy: { policy: { wiring } } } = model
+  const { width, embedding, y } = sequence
   const knows = wiring !== undefined
-  const steps = [numbers(X), numbers(X, 1), numbers(X, 2)]
+  const step = (t: number): unknown => embedding === undefined ? numbers(width, t) : idOf(embedding, t)
+  const field = embedding === undefined ? 'x' : 'ids'
+  const steps = [step(0), step(1), step(2)]
   const answer = (T: number): object => ({
-    output: [steps.slice(0, T).map((_, t) => numbers(output, t))], h_out: [numbers(hOut, T - 1)], ...(c > 0 && { c_out: [numbers(c, T)] })
+    output: [steps.slice(0, T).map((_, t) => numbers(output, t))],
+    ...(y > 0 && { y: [steps.slice(0, T).map((_, t) => numbers(y, t))] }),
+    h_out: [numbers(hOut, T - 1)],
+    ...(c > 0 && { c_out: [numbers(c, T)] })
   })
   if (!knows) {
-    return { requests: [{ summary: 'One step: only the client knows what feeds the next', value: { ...(X > 0 ? { x: [[numbers(X)]] } : { steps: 1 }), h_in: [numbers(hIn)] } }], answer: answer(1) }
+    return { requests: [{ summary: 'One step: only the client knows what feeds the next', value: { ...(width > 0 ? { [field]: [[step(0)]] } : { steps: 1 }), h_in: [numbers(hIn)] } }], answer: answer(1) }
   }
-  const requests = X === 0
+  const requests = width === 0
     ? [{ summary: 'Three steps', value: { steps: 3 }, lengths: [3] }]
     : [
-        { summary: 'One row of three steps', value: { x: [steps] }, lengths: [3] },
-        { summary: 'Two rows, of three steps and of one', value: { x: [steps, [numbers(X, 3)]] }, lengths: [3, 1] },
-        { summary: 'The same x three times, and the last output alone', value: { x: [[numbers(X)]], steps: 3, return_sequences: false }, lengths: [3] }
+        { summary: 'One row of three steps', value: { [field]: [steps] }, lengths: [3] },
+        { summary: 'Two rows, of three steps and of one', value: { [field]: [steps, [step(3)]] }, lengths: [3, 1] },
+        { summary: `The same ${field} three times, and the last output alone`, value: { [field]: [[step(0)]], steps: 3, return_sequences: false }, lengths: [3] }
       ]
   return {
     requests: requests.flatMap(({ summary, value, lengths }) => {
@@ -111,6 +118,11 @@ function exampleContext ({ policy: { policy: { context: schema, wiring, vectors 
   }
   if (!required.every((name) => tensors.has(name) && name in known)) return undefined
   return { context: Object.fromEntries(required.map((name) => [name, known[name]])) }
+}
+
+/** An id of the vocabulary. */
+function idOf ({ vocabulary }: Embedding, from: number): number {
+  return (from * 2 + 1) % vocabulary
 }
 
 /** Some small numbers, of one sequence. */

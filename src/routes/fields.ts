@@ -2,7 +2,7 @@ import Type, { type TObject } from 'typebox'
 import { InputError } from '../errors.ts'
 import type { Model } from '../model/model.ts'
 import type { Registry } from '../model/registry.ts'
-import { compile, integerFields, tensorFields } from '../tensor/schema.ts'
+import { compile, integerFields, nestedIntegerFields, tensorFields } from '../tensor/schema.ts'
 import type { Fields } from '../wire/tensor-paths.ts'
 import { ModelParams } from './schemas.ts'
 
@@ -26,6 +26,7 @@ function fieldsOf (body: TObject, { policy: { policy: { context } } }: Model): F
     known: Object.keys(body.properties),
     tensors: [...tensorFields(body), ...tensorFields(context).map(inContext)],
     tokens: Object.keys(body.properties).filter((name) => name === 'state'),
+    nested: nestedIntegerFields(body),
     integers: [...integerFields(body), ...integerFields(context).map(inContext)]
   }
 }

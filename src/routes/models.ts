@@ -1,20 +1,26 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import Type, { type Static } from 'typebox'
+import type { ModelInput } from '../model/input.ts'
 import type { Model } from '../model/model.ts'
+import type { Operation } from '../model/network.ts'
 import type { Registry } from '../model/registry.ts'
 import { publish } from '../tensor/schema.ts'
 import { ModelParams, problems } from './schemas.ts'
 
 const Size = (description: string) => Type.Integer({ minimum: 1, description })
 
+const Width = (description: string) => Type.Integer({ minimum: 0, description })
+
 const ModelDescription = Type.Object({
   name: Type.String(),
-  version: Type.String({ pattern: '^[0-9a-f]{16}$', description: 'A hash of the model\'s files.' }),
   default: Type.Boolean({ description: 'Whether this model answers if a request names none.' }),
+  version: Type.String({ description: 'A hash of the model\'s files: model.safetensors, config.json, feedback.mjs. Two replicas that serve the same files show the same one.' }),
+  layers: Size('Number of layers (L).'),
+  directions: Type.Integer({ minimum: 1, maximum: 2, description: 'Number of directions (D). With two, the model takes whole sequences only.' }),
   sizes: Type.Object({
-    I: Size('Input size.'),
-    Hi: Size('Input hidden size: what the cell reads.'),
-    Ho: Size('Output hidden size: what the cell writes; also the size of the cell state.')
+    I: Type.Integer({ minimum: 0, description: 'Input size: what the first cell reads as its x; 0 if it reads none.' }),
+    Hi: Size('Input hidden size: what the first cell reads as its h.'),
+    Ho: Size('Output hidden size: what a cell writes.')
   }, { title: 'Sizes', description: 'The sizes of the cell.' }),
   cell: Type.Object({
     kind: Type.Enum(['lstm', 'gru', 'rnn']),
@@ -22,12 +28,50 @@ const ModelDescription = Type.Object({
     recurrent_activation: Type.Optional(Type.Enum(['sigmoid', 'hard_sigmoid'], { description: 'That of the gates of an LSTM or a GRU.' })),
     slope: Type.Optional(Type.Number({ description: 'That of the hard sigmoid.' }))
   }, { title: 'Cell', description: 'What each cell is.' }),
+  proj_size: Type.Optional(Size('What the outputs of its cells are projected to, as in torch.nn.LSTM; left out if they are not.')),
+  widths: Type.Object({
+    step_x: Type.Optional(Width('`x` of a step: all that the first cell reads, I. Left out if the model takes whole sequences only.')),
+    sequence_x: Width('`x` of a sequence: what the wiring leaves of I; 0 if a sequence brings none.'),
+    h_in: Size('`h_in`, and `h_next` if the server knows what feeds the next step.'),
+    h_out: Size('`h_out`: in a stack those of all layers and directions.'),
+    c: Width('`c_in` and `c_out`, likewise; 0 if the cells have none.'),
+    output: Size('`output`: that of the last layer, both directions\' side by side.')
+  }, { title: 'Widths', description: 'How many numbers the vectors of requests and answers have.' }),
   feedback: Type.Object({
     policy: Type.String({ description: 'The name of the feedback policy.' }),
     context: Type.Unknown({ description: 'The JSON schema of the `context` that the policy needs from a sequence request.' })
   }, { additionalProperties: true, description: 'The feedback policy, with each of its options.' }),
+  input: Type.Optional(Type.Object({
+    embedding: Type.Optional(Type.String({ description: 'The tensor that requests bring `ids` for.' })),
+    vocabulary: Type.Optional(Type.Integer({ minimum: 1, description: 'How many ids there are, from 0 on.' })),
+    size: Type.Optional(Size('How many numbers of x requests bring, if they bring no ids.')),
+    width: Size('Width of the x that is made.')
+  }, { title: 'Input', description: 'What stands in front of the cells, and makes their x.' })),
+  readout: Type.Optional(Type.Object({
+    K: Size('Numbers of `y`.'),
+    layers: Type.Array(Type.Unknown(), { description: 'Its layers, as config.json has them.' })
+  }, { title: 'Readout', description: 'What makes `y`.' })),
+  wiring: Type.Optional(Type.Object({
+    initial: Type.Enum(['read', 'x', 'no-read']),
+    residual: Type.Boolean(),
+    read: Type.Optional(Type.Unknown({ description: 'How the attention read is made.' })),
+    let: Type.Unknown({ description: 'Further parts, by name.' }),
+    x: Type.Unknown({ description: 'What the first cell reads as its x.' }),
+    h_in: Type.Unknown({ description: 'What it reads as its h; `module` if feedback.mjs makes it.' })
+  }, {
+    title: 'Wiring',
+    description: 'What feeds the next step, whatever the policy\'s name: as config.json would say it, except that linear layers show their widths in the place of tensors\' names. Left out if only the client knows.'
+  })),
+  state: Type.Object({
+    width: Size('Numbers.'),
+    slices: Type.Array(Type.Object({
+      name: Type.String({ description: '`h{n}` and `c{n}` are what layer n wrote and its carry; `h_in` is what the first layer reads next, if that is not its own h; `read` and the lets are made already.' }),
+      offset: Type.Integer({ minimum: 0 }),
+      width: Size('Numbers.')
+    }, { title: 'StateSlice', description: 'A named part of the state.' }))
+  }, { title: 'StateLayout', description: 'What the model keeps of a row between two steps: one float32 vector with named slices.' }),
   engine: Type.Object({ name: Type.String(), backend: Type.String() }),
-  parameters: Type.Integer({ description: 'Number of trained parameters.' }),
+  parameters: Type.Integer({ description: 'Number of trained parameters, of the cells and of the wiring.' }),
   weight_bytes: Type.Integer({ description: 'Bytes of the weights, as float32.' }),
   unused_tensors: Type.Array(Type.String(), { description: 'Tensors in the model\'s file that nothing uses.' })
 }, { title: 'Model', description: 'A served model.' })
@@ -39,20 +83,37 @@ function describeCell ({ kind, activation, gate }: Model['cell']): Static<typeof
   return { kind, activation, ...(gate === 'sigmoid' ? { recurrent_activation: gate } : { recurrent_activation: 'hard_sigmoid', slope: gate.slope }) }
 }
 
+/** How many numbers of x a request brings; those that bring ids have none. */
+function widthOfX ({ width, embedding }: Operation): number {
+  return embedding === undefined ? width : 0
+}
+
 /** `GET /models` and `GET /models/{model}`: what is served. */
 const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { registry }) => {
-  const describe = ({ name, version, shape: { I, Hi, Ho }, cell, policy, engine, parameters, unusedTensors }: Model): Static<typeof ModelDescription> => ({
-    name,
-    version,
-    default: name === registry.defaultName,
-    sizes: { I, Hi, Ho },
-    cell: describeCell(cell),
-    feedback: { ...policy.options, context: publish(policy.policy.context) },
-    engine,
-    parameters,
-    weight_bytes: parameters * Float32Array.BYTES_PER_ELEMENT,
-    unused_tensors: [...unusedTensors]
-  })
+  const describe = (model: Model): Static<typeof ModelDescription> => {
+    const { name, version, cell, projSize, policy, input, readout, wiring, state, engine, parameters, unusedTensors } = model
+    const { layers, directions, I, Hi, Ho, step, sequence, hIn, hOut, c, output } = model.shape
+    return {
+      name,
+      default: name === registry.defaultName,
+      version,
+      layers,
+      directions,
+      sizes: { I, Hi, Ho },
+      cell: describeCell(cell),
+      ...(projSize !== undefined && { proj_size: projSize }),
+      widths: { ...(directions === 1 && { step_x: widthOfX(step) }), sequence_x: widthOfX(sequence), h_in: hIn, h_out: hOut, c, output },
+      feedback: { ...policy.options, context: publish(policy.policy.context) },
+      ...(input !== undefined && { input: describeInput(input) }),
+      ...(readout !== undefined && { readout: { K: sequence.y, layers: Array.isArray(readout) ? readout : [readout] } }),
+      ...(wiring !== undefined && { wiring }),
+      state: { width: state.width, slices: [...state.slices] },
+      engine,
+      parameters,
+      weight_bytes: parameters * Float32Array.BYTES_PER_ELEMENT,
+      unused_tensors: [...unusedTensors]
+    }
+  }
 
   app.get('/models', {
     schema: {
@@ -72,6 +133,11 @@ const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { 
       response: { 200: ModelDescription, ...problems(401, 404, 429, 503) }
     }
   }, async ({ params }) => describe(registry.get(params.model)))
+}
+
+function describeInput (input: ModelInput): NonNullable<Static<typeof ModelDescription>['input']> {
+  const { width } = input
+  return input.kind === 'embedding' ? { embedding: input.name, vocabulary: input.vocabulary, width } : { size: input.linear.in, width }
 }
 
 export default routes

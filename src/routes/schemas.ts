@@ -1,7 +1,8 @@
-import Type, { type TSchema } from 'typebox'
+import Type, { type TSchema, type TUnsafe } from 'typebox'
 import { problem } from '../plugins/problem.ts'
 import { SAFETENSORS } from '../wire/safetensors.ts'
-import { TensorSchema } from '../tensor/schema.ts'
+import type { Ids } from '../model/request.ts'
+import { IntegersSchema, TensorSchema } from '../tensor/schema.ts'
 import { JSON_TYPE } from '../wire/json.ts'
 import { CONTEXTS } from '../model/policies/contexts.ts'
 
@@ -37,7 +38,7 @@ const DESCRIPTIONS = {
 const EXAMPLES: Readonly<Record<keyof typeof DESCRIPTIONS, object>> = {
   400: { ...problem(400, '/h_on: is not a known field'), errors: [{ path: '/h_on', message: 'is not a known field' }] },
   401: problem(401, 'expected an API key, as Authorization: Bearer KEY or as X-API-Key: KEY'),
-  404: problem(404, 'there is no model "nobody"; the models are custom-lstm, matching-networks'),
+  404: problem(404, 'there is no model "nobody"; the models are attention-decoder, bidirectional-lstm, custom-lstm, gru, matching-networks, symmetric'),
   409: {
     ...problem(409, 'model custom-lstm: /state/0: is of symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38'),
     model: 'custom-lstm',
@@ -78,6 +79,11 @@ export function answers (schema: TSchema, description: string, more: Readonly<Re
 export const ModelParams = Type.Object({
   model: Type.String({ description: 'The model\'s name, as in GET /models.' })
 })
+
+/** What takes the place of x in a model that begins with an embedding. */
+export function IdsSchema (rank: 1 | 2, description: string): TUnsafe<Ids> {
+  return IntegersSchema<Ids>([0, 1, 2], rank, { description })
+}
 
 /** Where a request starts from. In a stack each has the vectors of all layers and directions, one after the other. */
 export const FirstState = {

@@ -8,14 +8,14 @@ import type { SequenceRequest } from '../model/request.ts'
 import { TensorSchema } from '../tensor/schema.ts'
 import { NDJSON } from '../wire/json.ts'
 import { modelFields, withOptions } from './fields.ts'
-import { answers, BODIES, ContextField, FirstState, LastState, ModelParams, Problem, problems, StateField, StateOption, TokensField, WorkHeaders } from './schemas.ts'
+import { answers, BODIES, ContextField, FirstState, IdsSchema, LastState, ModelParams, Problem, problems, StateField, StateOption, TokensField, WorkHeaders } from './schemas.ts'
 
-const ANSWER_FIELDS = ['output', 'h_out', 'c_out', 'h_next', 'state', 'parts'] as const
+const ANSWER_FIELDS = ['output', 'y', 'h_out', 'c_out', 'h_next', 'state', 'parts'] as const
 
 const Parts = Type.Array(Type.String({ minLength: 1 }), {
   uniqueItems: true, description: 'Parts of the wiring to answer: `read`, `attention`, or the names of its lets.'
 })
-const ReturnSequences = Type.Boolean({ description: 'Whether `output` and `parts` have every step (`true`, the default) or each row\'s last one alone.' })
+const ReturnSequences = Type.Boolean({ description: 'Whether `output`, `y` and `parts` have every step (`true`, the default) or each row\'s last one alone.' })
 const AnswerFields = Type.Array(Type.Enum(ANSWER_FIELDS), { uniqueItems: true, minItems: 1, description: 'The fields that the answer is to have; all if left out.' })
 const Steps = Type.Integer({ minimum: 1, description: 'Feed the same x this many times; x is then [B][1][I]. Required if the network reads no x.' })
 
@@ -23,6 +23,7 @@ const SequenceBody = Type.Object({
   x: Type.Optional(TensorSchema({ ranks: [1, 2, 3], documented: 3, ragged: true }, {
     description: 'The inputs: [B][T][I], whose rows may be ragged. Left out if the network reads none.'
   })),
+  ids: Type.Optional(IdsSchema(2, 'In the place of x, for a model that begins with an embedding: [B][T], rows of its vocabulary. They may be ragged.')),
   ...FirstState,
   lengths: Type.Optional(Type.Array(Type.Integer(), {
     description: 'How many steps each row takes, 1 to T: [B]. After its last step a row\'s output is zero.'
@@ -43,6 +44,7 @@ const PartsAnswer = (rank: number, description: string) => Type.Record(Type.Stri
 
 const SequenceAnswer = Type.Object({
   output: Type.Optional(TensorSchema({ ranks: [2, 3], documented: 3 }, { description: 'The last layer\'s h after every step: [B][T][Ho], both directions\' side by side; with `return_sequences: false` [B][1][Ho].' })),
+  y: Type.Optional(TensorSchema({ ranks: [2, 3], documented: 3 }, { description: 'The model\'s readout after every step: [B][T][K]; with `return_sequences: false` [B][1][K]. Left out if it has none.' })),
   ...LastState,
   h_next: Type.Optional(TensorSchema({ ranks: [1, 2], documented: 2 }, {
     description: 'What the wiring would feed to the next step: [B][Hi]. Send it as h_in, and c_out as c_in, to go on. Left out if only the client knows it.'
@@ -56,7 +58,7 @@ const FIELD = `(?:${ANSWER_FIELDS.join('|')})`
 const SequenceOptions = Type.Object({
   state: Type.Optional(StateOption),
   steps: Type.Optional(Type.Integer({ minimum: 1, description: 'For a body of safetensors: feed the same x this many times. A JSON body has it as a field, and likewise those below.' })),
-  return_sequences: Type.Optional(Type.Boolean({ description: 'For a body of safetensors: whether `output` and `parts` have every step, or each row\'s last one alone.' })),
+  return_sequences: Type.Optional(Type.Boolean({ description: 'For a body of safetensors: whether `output`, `y` and `parts` have every step, or each row\'s last one alone.' })),
   parts: Type.Optional(Type.String({ minLength: 1, description: 'For a body of safetensors: the parts to answer, with commas between them.' })),
   fields: Type.Optional(Type.String({ pattern: `^${FIELD}(?:,${FIELD})*$`, description: 'For a body of safetensors: the fields to answer, with commas between them.' }))
 }, { additionalProperties: false })
@@ -65,6 +67,7 @@ const SequenceLine = Type.Union([
   Type.Object({
     t: Type.Integer({ minimum: 0 }),
     output: Type.Optional(TensorSchema({ ranks: [1, 2], documented: 2 }, { description: 'The last layer\'s h after step t: [B][Ho].' })),
+    y: Type.Optional(TensorSchema({ ranks: [1, 2], documented: 2 }, { description: 'The model\'s readout after step t: [B][K].' })),
     parts: Type.Optional(PartsAnswer(2, '[B][...]: the entry that was made after step t, or as it began if x is part of it.'))
   }, { title: 'SequenceStep', description: 'A step; none with `return_sequences: false`.' }),
   Type.Pick(SequenceAnswer, ['h_out', 'c_out', 'h_next', 'state'], { title: 'SequenceStates', description: 'The last line: the states to continue from.' }),

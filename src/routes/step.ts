@@ -3,10 +3,11 @@ import Type from 'typebox'
 import type { Registry } from '../model/registry.ts'
 import { TensorSchema } from '../tensor/schema.ts'
 import { modelFields, withOptions } from './fields.ts'
-import { answers, BODIES, ContextField, FirstState, LastState, ModelParams, problems, StateField, StateOption, TokensField, WorkHeaders } from './schemas.ts'
+import { answers, BODIES, ContextField, FirstState, IdsSchema, LastState, ModelParams, problems, StateField, StateOption, TokensField, WorkHeaders } from './schemas.ts'
 
 const StepRequest = Type.Object({
   x: Type.Optional(TensorSchema({ ranks: [1, 2, 3], documented: 2 }, { description: 'The input: [B][I]. Left out if the network reads none.' })),
+  ids: Type.Optional(IdsSchema(1, 'In the place of x, for a model that begins with an embedding: [B], rows of its vocabulary.')),
   ...FirstState,
   context: Type.Optional(ContextField),
   state: Type.Optional(StateField)
@@ -16,7 +17,12 @@ const StepRequest = Type.Object({
   description: 'One step of the bare network.'
 })
 
-const StepAnswer = Type.Object({ ...Type.Required(Type.Object({ h_out: LastState.h_out })).properties, c_out: LastState.c_out, state: Type.Optional(TokensField) }, { title: 'StepAnswer', description: 'The states after the step.' })
+const StepAnswer = Type.Object({
+  ...Type.Required(Type.Object({ h_out: LastState.h_out })).properties,
+  c_out: LastState.c_out,
+  state: Type.Optional(TokensField),
+  y: Type.Optional(TensorSchema({ ranks: [1, 2], documented: 2 }, { description: 'The model\'s readout: [B][K]. Left out if it has none, or one that is made of more than the step\'s own h and c.' }))
+}, { title: 'StepAnswer', description: 'The states after the step.' })
 
 /** `POST /step`: one step of the bare network. */
 const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { registry }) => {

@@ -1,5 +1,6 @@
 import { inspect } from 'node:util'
-import { DTYPE_BITS } from './dtypes.ts'
+import type { Tensor } from './tensor.ts'
+import { DTYPE_BITS, encodeFloats } from './dtypes.ts'
 
 /** A tensor as stored in a safetensors file. */
 export interface StoredTensor {
@@ -81,6 +82,11 @@ function parseLayout (bytes: Uint8Array, available: number): readonly Place[] {
   if (countKeys(text) !== kept) fail('has a header with duplicate keys')
   checkGaps(places, available)
   return places
+}
+
+/** A tensor as a file has it: F32, its own memory. */
+export function storeFloats ({ shape, data }: Tensor): StoredTensor {
+  return { dtype: 'F32', shape, bytes: encodeFloats(data) }
 }
 
 /**

@@ -2,6 +2,7 @@ import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.
 import type { DataValidationCxt, SchemaValidateFunction } from 'ajv/dist/types/index.js'
 import Type, { type Static, type TSchema, type TSchemaOptions, type TUnsafe } from 'typebox'
 import { InputError, pointerPart, type FieldError } from '../errors.ts'
+import { findMisplaced } from './integers.ts'
 import { describe, findMisfit, type Tensor, type TensorForm } from './tensor.ts'
 
 const ajv = new Ajv2020({ verbose: true, allErrors: false, strictTypes: false, useDefaults: true })
@@ -14,6 +15,14 @@ const judgeTensor: SchemaValidateFunction = (form: TensorForm, value: unknown, _
 }
 // The wire reads the tensors before their schema checks them.
 ajv.addKeyword({ keyword: 'tensor', errors: 'full', validate: judgeTensor })
+
+const judgeIntegers: SchemaValidateFunction = (ranks: readonly number[], value: unknown, _schema?: unknown, at?: DataValidationCxt): boolean => {
+  const misfit = findMisplaced(value, ranks)
+  if (misfit === undefined) return true
+  judgeIntegers.errors = [{ keyword: 'integers', instancePath: `${at?.instancePath ?? ''}${misfit.path}`, message: misfit.message, params: misfit }]
+  return false
+}
+ajv.addKeyword({ keyword: 'integers', errors: 'full', validate: judgeIntegers })
 // The published schema of a value that something other than Ajv validates.
 ajv.addKeyword({ keyword: 'documented', schemaType: 'object' })
 
@@ -24,14 +33,28 @@ export function TensorSchema (form: TensorForm, options: TSchemaOptions): TUnsaf
   return Type.Unsafe<Tensor>({ tensor: form, documented: nestedArrays(form.documented ?? Math.max(...form.ranks)), ...options })
 }
 
-function nestedArrays (rank: number): object {
-  const items = rank === 1 ? { type: 'number' } : nestedArrays(rank - 1)
+/**
+ * Integers of a request, as they are, of one of these ranks; an integer alone has rank 0.
+ *
+ * @param documented the rank that the OpenAPI document shows; the others are shorthand.
+ */
+export function IntegersSchema<T> (ranks: readonly number[], documented: number, options: TSchemaOptions): TUnsafe<T> {
+  return Type.Unsafe<T>({ integers: ranks, documented: nestedArrays(documented, 'integer'), ...options })
+}
+
+function nestedArrays (rank: number, type = 'number'): object {
+  const items = rank === 1 ? { type } : nestedArrays(rank - 1, type)
   return { type: 'array', items, minItems: 1 }
 }
 
 /** The names of an object schema's properties that are tensors. */
 export function tensorFields ({ properties = {} }: { properties?: object }): string[] {
   return Object.entries(properties).filter(([, schema]) => typeof schema === 'object' && schema !== null && 'tensor' in schema).map(([name]) => name)
+}
+
+/** The names of those that are integers, nested or not. */
+export function nestedIntegerFields ({ properties = {} }: { properties?: object }): string[] {
+  return Object.entries(properties).filter(([, schema]) => typeof schema === 'object' && schema !== null && 'integers' in schema).map(([name]) => name)
 }
 
 /** The names of those that are lists of integers. */
@@ -43,7 +66,7 @@ export function integerFields ({ properties = {} }: { properties?: object }): st
 export function publish (schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(publish)
   if (typeof schema !== 'object' || schema === null) return schema
-  const { tensor, documented, ...rest }: Record<string, unknown> = { ...schema }
+  const { tensor, integers, documented, ...rest }: Record<string, unknown> = { ...schema }
   return Object.fromEntries(Object.entries({ ...rest, ...Object(documented) })
     .map(([key, value]) => [key, KEEP.has(key) ? value : publish(value)]))
 }
@@ -93,7 +116,8 @@ function fieldError ({ keyword, instancePath, params, message = 'is invalid', da
   const at = path + instancePath
   const child = (name: string): string => `${at}/${pointerPart(name)}`
   switch (keyword) {
-    case 'tensor': return { path: at, message }
+    case 'tensor':
+    case 'integers': return { path: at, message }
     case 'required': return { path: child(params.missingProperty), message: 'is required' }
     case 'additionalProperties': return { path: child(params.additionalProperty), message: 'is not a known field' }
     case 'enum': return { path: at, message: `expected one of ${params.allowedValues.join(', ')}, got ${describe(data)}` }

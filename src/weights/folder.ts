@@ -3,17 +3,20 @@ import Type from 'typebox'
 import { InputError } from '../errors.ts'
 import type { Layers } from '../network/layers.ts'
 import { compile } from '../tensor/schema.ts'
-import { versionOf } from './fingerprint.ts'
 import { readAllFloats, readFloats, type Floats } from './layouts/floats.ts'
 import { readLayers } from './layouts/layouts.ts'
 import { CellOptionsSchema } from './layouts/options.ts'
 import { unusedTensors } from './layouts/unused.ts'
 import { ModelsError } from './models-error.ts'
-import { findPlaces, type ModelPlace } from './places.ts'
+import { CONFIG, findPlaces, MODEL, type ModelPlace } from './places.ts'
 import { exists, readWhole } from './sources/file.ts'
 import { readSafetensors } from './sources/safetensors.ts'
+import { hashFiles } from './hash-files.ts'
 
 export { ModelsError } from './models-error.ts'
+
+/** What a model feeds back by code of its own. */
+const FEEDBACK = 'feedback.mjs'
 
 /** A model on disk. */
 export interface ModelFile {
@@ -21,10 +24,10 @@ export interface ModelFile {
   readonly name: string
   /** The safetensors file, for messages. */
   readonly path: string
-  /** A hash of its files. */
-  readonly version: string
   /** The model's own folder, if it has one. */
   readonly folder: string | undefined
+  /** A hash of its files: two models of the same files have the same one, wherever the files lie. */
+  readonly version: string
   readonly layers: Layers
   /** What `config.json` says, its `cell` alone checked; `{}` where there is none. */
   readonly config: unknown
@@ -59,16 +62,15 @@ export async function readModels (directory: string, warn: (message: string) => 
 async function readModel ({ name, path, folder }: ModelPlace): Promise<ModelFile> {
   try {
     const { bytes, tensors } = await readSafetensors(path)
-    const configBytes = folder === undefined ? undefined : await readIfThere(join(folder, 'config.json'))
-    const config = folder === undefined || configBytes === undefined ? {} : parseConfig(join(folder, 'config.json'), configBytes)
-    const feedback = folder === undefined ? undefined : await readIfThere(join(folder, 'feedback.mjs'))
+    const beside = folder === undefined ? {} : await readBeside(folder)
+    const config = folder === undefined ? {} : parseConfig(join(folder, CONFIG), beside[CONFIG])
     const found = readLayers(tensors, readCellOptions(config, '').cell)
     const used = new Set(found.used)
     return {
       name,
       path,
-      version: versionOf({ model: bytes, config: configBytes, feedback }),
       folder,
+      version: hashFiles({ ...beside, [MODEL]: bytes }),
       layers: found.layers,
       config,
       tensor (tensor) {
@@ -87,19 +89,26 @@ async function readModel ({ name, path, folder }: ModelPlace): Promise<ModelFile
   } catch (error) {
     if (error instanceof ModelsError) throw error
     // What is wrong with a field is wrong with the configuration, whose fields they are.
-    throw new ModelsError(`${error instanceof InputError && folder !== undefined ? join(folder, 'config.json') : path}: ${messageOf(error)}`)
+    throw new ModelsError(`${error instanceof InputError && folder !== undefined ? join(folder, CONFIG) : path}: ${messageOf(error)}`)
   }
 }
 
-async function readIfThere (path: string): Promise<Buffer | undefined> {
-  try {
-    return await exists(path) ? await readWhole(path) : undefined
-  } catch (error) {
-    throw new ModelsError(`${path}: ${messageOf(error)}`)
+/** The files of a model's own folder that say something of it, beside its tensors; those that are there, by name. */
+async function readBeside (folder: string): Promise<Record<string, Buffer>> {
+  const files: Record<string, Buffer> = {}
+  for (const name of [CONFIG, FEEDBACK]) {
+    const path = join(folder, name)
+    try {
+      if (await exists(path)) files[name] = await readWhole(path)
+    } catch (error) {
+      throw new ModelsError(`${path}: ${messageOf(error)}`)
+    }
   }
+  return files
 }
 
-function parseConfig (path: string, bytes: Buffer): unknown {
+function parseConfig (path: string, bytes: Buffer | undefined): unknown {
+  if (bytes === undefined) return {}
   try {
     return JSON.parse(bytes.toString())
   } catch (error) {

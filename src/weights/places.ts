@@ -14,9 +14,9 @@ export interface ModelPlace {
   readonly folder: string | undefined
 }
 
-const CONFIG = 'config.json'
+export const CONFIG = 'config.json'
 const EXTENSION = '.safetensors'
-const MODEL = `model${EXTENSION}`
+export const MODEL = `model${EXTENSION}`
 const EXPECTED = `NAME${EXTENSION} or NAME/${MODEL}`
 
 /** What is found at a path: a model's place, and lines about files that someone may believe to be served and that are not. */

@@ -1,8 +1,8 @@
-import { InputError, pointerPart } from '../errors.ts'
+import { InputError, pointerPart, unprocessable } from '../errors.ts'
 import { finiteTensor, Tensor } from '../tensor/tensor.ts'
-import { decodedBytes, decodeFloats, decodeIntegers, encodeFloats, FLOAT_DTYPES, INTEGER_DTYPES } from '../tensor/dtypes.ts'
+import { decodedBytes, decodeFloats, decodeIntegers, FLOAT_DTYPES, INTEGER_DTYPES } from '../tensor/dtypes.ts'
 import { tensorsOf, type Fields, type Hold } from './tensor-paths.ts'
-import { parseSafetensors, SafetensorsError, writeSafetensors, type StoredTensor } from '../tensor/safetensors.ts'
+import { parseSafetensors, SafetensorsError, storeFloats, writeSafetensors, type StoredTensor } from '../tensor/safetensors.ts'
 
 /** The media type of a safetensors document. */
 export const SAFETENSORS = 'application/vnd.safetensors'
@@ -12,19 +12,21 @@ const MAX_HEADER = 2 ** 14
 
 /**
  * Creates a reader of requests that are safetensors documents. A tensor has the name of its field: `vectors` is
- * `context/vectors`. Tensors may be F32, F16, BF16 or F64, lists of integers I32 or I64; a token
- * is its bytes, U8 `[N]`, and tokens are `[B][N]`.
+ * `context/vectors`. Tensors may be F32, F16, BF16 or F64, integers I32 or I64; a token is its bytes, U8 `[N]`, and tokens are `[B][N]`.
  *
  * @returns the reader, which throws an InputError if the document violates the format or contains something that the request does not accept.
  */
-export function createBinaryReader ({ tensors, integers = [], tokens = [] }: Fields): (body: Buffer, hold: Hold) => object {
-  const paths = new Map([...tensors, ...integers, ...tokens].map((field) => [field.slice(field.indexOf('/') + 1), field]))
+export function createBinaryReader ({ tensors, integers = [], nested = [], tokens = [] }: Fields): (body: Buffer, hold: Hold) => object {
+  const paths = new Map([...tensors, ...integers, ...nested, ...tokens].map((field) => [field.slice(field.indexOf('/') + 1), field]))
+  const readers = new Map<string, Reader>([
+    ...integers.map((field): [string, Reader] => [field, readIntegers]), ...nested.map((field): [string, Reader] => [field, readNested]), ...tokens.map((field): [string, Reader] => [field, readTokens])
+  ])
   return (body, hold) => {
     const document: Record<string, unknown> = {}
     for (const [name, stored] of parse(body)) {
       const field = paths.get(name)
       if (field === undefined) throw new InputError('malformed', { path: `/${pointerPart(name)}`, message: `is not a known field; expected one of ${[...paths.keys()].join(', ')}` })
-      const read = integers.includes(field) ? readIntegers : tokens.includes(field) ? readTokens : readFloats
+      const read = readers.get(field) ?? readFloats
       const value = read(stored, `/${field}`, hold)
       const group = field.slice(0, -name.length - 1)
       if (group === '') document[field] = value
@@ -34,10 +36,12 @@ export function createBinaryReader ({ tensors, integers = [], tokens = [] }: Fie
   }
 }
 
+type Reader = (stored: StoredTensor, path: string, hold: Hold) => unknown
+
 /** The tensors of an answer as a safetensors document, F32, its `state` as the bytes of its tokens, and its `t`, I64; in parts. */
 export function writeBinary (answer: object): Uint8Array[] {
   const { state, t }: { readonly state?: unknown, readonly t?: unknown } = { ...answer }
-  const tensors = tensorsOf(answer).map(([path, { shape, data }]): [string, StoredTensor] => [path, { dtype: 'F32', shape, bytes: encodeFloats(data) }])
+  const tensors = tensorsOf(answer).map(([path, tensor]): [string, StoredTensor] => [path, storeFloats(tensor)])
   if (typeof t === 'number') tensors.push(['t', storeInteger(t)])
   if (state !== undefined) tensors.push(['state', storeTokens(state)])
   return writeSafetensors(tensors)
@@ -89,3 +93,18 @@ function readTokens ({ dtype, shape, bytes }: StoredTensor, path: string, hold: 
   const tokens = Array.from({ length: bytes.byteLength / N }, (_, i) => Buffer.from(bytes.buffer, bytes.byteOffset + i * N, N).toString('base64url'))
   return shape.length === 1 ? tokens[0] : tokens
 }
+
+function readNested ({ dtype, shape, bytes }: StoredTensor, path: string, hold: Hold): unknown {
+  const [rows = 0] = shape
+  // Rows without numbers take no bytes of the document, so there may be any number of them.
+  if (bytes.byteLength === 0) throw unprocessable(path, `is empty: its shape is [${shape.slice(0, 8).join(', ')}]`)
+  hold(2 * bytes.byteLength + ROW_BYTES * rows)
+  const integers = shape.length <= 2 ? decodeIntegers(dtype, bytes) : undefined
+  if (integers === undefined) throw new InputError('malformed', { path, message: `expected ${INTEGER_DTYPES.join(' or ')} of at most 2 dimensions, got ${dtype} of shape [${shape.slice(0, 8).join(', ')}]` })
+  if (shape.length === 0) return integers[0]
+  if (shape.length === 1) return integers
+  return Array.from({ length: rows }, (_, row) => integers.slice(row * shape[1], (row + 1) * shape[1]))
+}
+
+/** What an array takes beside its numbers. */
+const ROW_BYTES = 64

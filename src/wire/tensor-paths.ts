@@ -9,6 +9,8 @@ export interface Fields {
   readonly integers?: readonly string[]
   /** Base64url texts, one or a list, which a document without texts has as bytes. */
   readonly tokens?: readonly string[]
+  /** Integers, nested as their shape is. */
+  readonly nested?: readonly string[]
 }
 
 /** Counts bytes that a request holds; throws an InputError if there is no room for them. */

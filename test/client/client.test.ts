@@ -50,7 +50,7 @@ test('a sequence is streamed step by step', async (t) => {
 test('the models are listed, and one is described', async (t) => {
   const client = createClient({ baseUrl: await served(t) })
   const { data: list } = await client.GET('/models')
-  assert.deepEqual(list?.models.map(({ name }) => name), ['custom-lstm', 'matching-networks', 'symmetric'])
+  assert.deepEqual(list?.models.map(({ name }) => name), ['attention-decoder', 'bidirectional-lstm', 'custom-lstm', 'gru', 'matching-networks', 'symmetric'])
   const { data: model } = await client.GET('/models/{model}', { params: { path: { model: 'custom-lstm' } } })
   assert.deepEqual(model?.sizes, { I: 2, Hi: 6, Ho: 3 })
 })

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { test } from 'node:test'
 import { readConfig } from '../../src/config/settings.ts'
+import { freePort } from '../support/free-port.ts'
 import { some } from '../support/full.ts'
 import { start } from '../support/process.ts'
 import { imageEnvironment, instructions } from './image.ts'
@@ -50,7 +49,7 @@ test('what it copies is in the context', async () => {
 })
 
 test('the health check asks where the flags and the variables of the service say that it listens', async (t) => {
-  const free = await freePort()
+  const free = String(await freePort())
   const listening: ReadonlyArray<[flags: readonly string[], env: Record<string, string>]> = [
     [['--port', free], {}],
     [[`--port=${free}`, '--host', '0.0.0.0'], { CELLSERVE_PORT: '1' }],
@@ -68,13 +67,3 @@ test('the health check asks where the flags and the variables of the service say
     assert.equal(await healthcheck(), 1)
   }
 })
-
-async function freePort (): Promise<string> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  assert.ok(typeof address === 'object' && address !== null)
-  server.close()
-  await once(server, 'close')
-  return String(address.port)
-}

@@ -19,7 +19,7 @@ const PARTS = ['weight_ih', 'weight_hh', 'bias_ih', 'bias_hh', 'weight_hr', '_l0
 const REASONS = [
   /^no cell found: /, /^\/cell\/prefix: no cell found under /, /^more than one network found: /, /is missing: there is a layer/, /is missing: .*both directions$/, /is missing: .* is there/, /expected a matrix/,
   /expected shape .* for an LSTM/, /expected shape .* for a GRU/, /expected shape .* for an RNN/, /which is the shape of/, /times as many rows as columns/, /as wide as/,
-  /nothing uses it/, /is NaN as a float32/, /expected dtype/, /^\/cell\/gates: /, /^\/cell\/activation: /, /^\/cell\/forget_bias: /
+  /nothing uses it/, /is NaN as a float32/, /expected dtype/, /^\/cell\/gates: /, /^\/cell\/recurrent_activation: /, /^\/cell\/tensors\/weight_hh: no tensor /, /^tensor .* for x and h, found/, /^\/cell\/forget_bias: /
 ]
 
 function spoilName (name: string, random: Random): string {
@@ -58,7 +58,7 @@ function spoil (tensors: Record<string, Written>, random: Random): Record<string
 
 function spoilOptions (options: CellOptions, random: Random): CellOptions {
   if (random() < 0.7) return options
-  return { ...options, ...pick<CellOptions>(random, { kind: 'lstm' }, { kind: 'gru' }, { kind: 'rnn' }, { transposed: true }, { gates: 'ogif' }, { activation: 'relu' }, { forget_bias: 1 }, { prefix: 'lstm' }, { prefix: '' }) }
+  return { ...options, ...pick<CellOptions>(random, { kind: 'lstm' }, { kind: 'gru' }, { kind: 'rnn' }, { transposed: true }, { gates: 'ogif' }, { recurrent_activation: 'hard_sigmoid' }, { tensors: { weight_ih: 'weight_ih', weight_hh: 'weight_hh', bias_ih: 'bias_ih' } }, { tensors: { weight: 'weight_ih', Hi: 3 } }, { kind: 'rnn', tensors: { weight: 'weight_ih' } }, { forget_bias: 1 }, { prefix: 'lstm' }, { prefix: '' }) }
 }
 
 /** Whatever is read is a network: its widths add up, and it has every number of the tensors that it says it uses, and no other. */
@@ -100,7 +100,7 @@ test('3,000 spoilt files: each is read whole, or refused in a line that names a 
       counts.read++
     } catch (error) {
       assert.ok(error instanceof LayoutError || error instanceof InputError, `seed ${seed}: ${error instanceof Error ? error.stack : String(error)}`)
-      assert.match(error.message, /^tensor |^no cell found|^more than one network found: |^\/cell\/\w+: /)
+      assert.match(error.message, /^tensor |^no cell found|^more than one network found: |^\/cell\/\w+(\/\w+)*: /)
       assert.doesNotMatch(error.message, /undefined|NaN\]|is not a function|Cannot read|is not iterable/)
       assert.ok(error.message.length < 2000, error.message)
       messages.push(error.message)

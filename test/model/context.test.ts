@@ -8,7 +8,7 @@ import { tensorOf } from '../support/nested.ts'
 import { drawLayers, fileOf } from '../support/policies.ts'
 
 /** Three rows of four steps, of which one is shorter. */
-const OUTLINE: Outline = { rows: 3, steps: 4, lengths: [4, 2, 4], batched: true, xStep: 1 }
+const OUTLINE: Outline = { rows: 3, steps: 4, lengths: [4, 2, 4], batched: true, repeated: false, field: '/x' }
 
 /** The reader of a wiring with vectors of 2 and support vectors of 2. */
 async function reader () {

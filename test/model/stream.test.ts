@@ -6,6 +6,7 @@ import type { SequenceStates, SequenceStep } from '../../src/model/answers.ts'
 import type { Model } from '../../src/model/model.ts'
 import { Tensor } from '../../src/tensor/tensor.ts'
 import { buildModel, isNative, stepsOf, tensor } from '../support/small.ts'
+import { until } from '../support/until.ts'
 
 /** Everything that a stream yields: its steps and, if it ends well, the states. */
 async function readAll (stream: ReturnType<Model['stream']>): Promise<{ steps: SequenceStep[], states: SequenceStates | undefined }> {
@@ -52,12 +53,11 @@ test('rows wait for a slow reader, others do not, and nothing is lost', async ()
   const x = tensor(2, 3000, 3)
   const stream = model.stream({ x })
   const first = await stream.next()
-  let computed = -1
-  while (computed !== stepsOf(calls)) {
-    computed = stepsOf(calls)
-    await setTimeout(100)
-  }
-  assert.ok(computed < 1500, `${computed} steps were computed while nobody read`)
+  // There is room for 2^16 numbers, of 2 rows of 97.
+  const computed = 2 * Math.floor(2 ** 16 / (2 * 97))
+  await until(() => stepsOf(calls) === computed, `${computed} steps are computed while nobody reads`)
+  await setTimeout(100)
+  assert.equal(stepsOf(calls), computed)
   assert.equal(admission.rows, 2)
   await Promise.all(Array.from({ length: 10 }, async () => await model.step({ x: tensor(3) })))
   assert.equal(stepsOf(calls), computed + 10)
@@ -81,7 +81,7 @@ test('a reader who leaves takes the rows out, parked or not', async () => {
     await stream.next()
     await setTimeout(pause)
     await stream.return()
-    for (let i = 0; i < 1000 && admission.rows > 0; i++) await setTimeout(10)
+    await until(() => admission.rows === 0, 'its rows leave')
     assert.deepEqual([call.cancelled, admission.rows, admission.bytes], [true, 0, 0])
   }
   assert.ok(stepsOf(calls) < 8000, `${stepsOf(calls)} steps`)
@@ -89,10 +89,13 @@ test('a reader who leaves takes the rows out, parked or not', async () => {
 
 test('one that is late is refused once what was computed has been read', async () => {
   const { model, admission } = await buildModel(97)
-  const call = { deadline: performance.now() + 1000, cancelled: false }
+  // Time for some steps, on however slow a machine.
+  const start = performance.now()
+  await model.sequence({ x: tensor(2, 10, 3) })
+  const call = { deadline: performance.now() + 1000 + 20 * (performance.now() - start), cancelled: false }
   const stream = model.stream({ x: tensor(2, 20_000, 3) }, call)
   await stream.next()
-  for (let i = 0; i < 1000 && admission.rows > 0; i++) await setTimeout(10)
+  await until(() => admission.rows === 0, 'its rows leave')
   assert.deepEqual([admission.rows, admission.bytes], [0, 0])
   const { value } = await stream.next()
   assert.ok(Array.isArray(value) && value.length > 0)

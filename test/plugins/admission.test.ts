@@ -6,6 +6,7 @@ import { setTimeout } from 'node:timers/promises'
 import { test } from 'node:test'
 import supertest from 'supertest'
 import { startService } from '../support/app.ts'
+import { until } from '../support/until.ts'
 
 /** A request to the demo attention model, whose time grows with the supports. */
 const attending = (supports: number, steps: number): object =>
@@ -25,9 +26,9 @@ test('a client that disconnects takes its rows with it, and the computing stops'
   const client = httpRequest({ port: address.port, path: URL, method: 'POST', headers: { 'content-type': 'application/json' } })
   client.on('error', () => {})
   client.end(JSON.stringify(LONG))
-  while (await stepsComputed(metrics) === 0) await setTimeout(1)
+  await until(async () => await stepsComputed(metrics) > 0, 'its first steps')
   client.destroy()
-  for (let i = 0; admission.rows > 0 && i < 1000; i++) await setTimeout(5)
+  await until(() => admission.rows === 0, 'its rows leave')
   assert.deepEqual([admission.rows, admission.bytes], [0, 0])
   const computed = await stepsComputed(metrics)
   assert.ok(computed < 60_000, `all ${computed} steps were computed`)
@@ -42,9 +43,9 @@ test('a client that disconnects takes the requests with it that waited for the a
   const body = JSON.stringify(LONG)
   const request = `POST ${URL} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`
   socket.write(request + request)
-  while (admission.rows < 200) await setTimeout(1)
+  await until(() => admission.rows === 200, 'both are accepted')
   socket.destroy()
-  for (let i = 0; admission.rows > 0 && i < 1000; i++) await setTimeout(5)
+  await until(() => admission.rows === 0, 'its rows leave')
   assert.deepEqual([admission.rows, admission.bytes], [0, 0])
 })
 
@@ -56,10 +57,7 @@ test('a body counts before it is read, and one without a length as it arrives', 
     socket.write(`POST /step HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n${head}\r\n\r\n${body}`)
     return socket
   }
-  const held = async (bytes: number): Promise<void> => {
-    for (let i = 0; admission.bytes !== bytes && i < 1000; i++) await setTimeout(5)
-    assert.equal(admission.bytes, bytes)
-  }
+  const held = async (bytes: number): Promise<void> => await until(() => admission.bytes === bytes, `${bytes} bytes are held`)
   const uploads = [open('content-length: 200000'), open('content-length: 200000', ' '.repeat(100_000))]
   await held(400_000)
   // Those who are slow to send keep out others like them, and no small request.
@@ -115,7 +113,7 @@ test('where there is no room the answer is a 503 with Retry-After, and what was 
   const { app, admission } = await startService(t, '--max-rows', '100')
   const request = supertest(app.server)
   const accepted = request.post(URL).send(attending(400, 100)).then((answer) => answer)
-  while (admission.rows === 0) await setTimeout(1)
+  await until(() => admission.rows > 0, 'it is accepted')
   const { headers, body } = await request.post('/step').send({ x: [1, 2] }).expect(503)
   assert.equal(headers['retry-after'], '1')
   assert.match(body.detail, /overloaded: 100 rows and \d+ bytes are in work/)

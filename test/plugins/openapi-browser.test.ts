@@ -1,30 +1,16 @@
 import assert from 'node:assert/strict'
-import { existsSync } from 'node:fs'
-import { delimiter, join } from 'node:path'
-import { after, before, describe, test, type TestContext } from 'node:test'
-import { chromium, type Browser, type Page } from 'playwright-core'
+import { describe, test, type TestContext } from 'node:test'
+import type { Page } from 'playwright-core'
 import { buildTestApp } from '../support/app.ts'
+import { browserFor, withoutBrowser } from '../support/browser.ts'
 import { writeModels } from '../support/models.ts'
-import { takes } from '../support/outside.ts'
 import { customLstm, writeSafetensors } from '../support/safetensors.ts'
-
-const executable = (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, 'chromium')).find((path) => existsSync(path))
-const { skip } = takes('Chromium')
 
 /** A browser treats plain HTTP on any other host than localhost otherwise. */
 const HOST = 'cellserve.test'
 
-describe('the reference in a browser', { skip: skip !== false ? skip : executable === undefined && 'chromium is not installed; it is Debian\'s package of that name' }, () => {
-  let browser: Browser | undefined
-
-  before(async () => {
-    browser = await chromium.launch({
-      ...(executable !== undefined && { executablePath: executable }),
-      // Its sandbox cannot be had by root, as whom CI runs.
-      args: ['--no-sandbox', `--host-resolver-rules=MAP ${HOST} 127.0.0.1`]
-    })
-  })
-  after(async () => { await browser?.close() })
+describe('the reference in a browser', { skip: withoutBrowser }, () => {
+  const browser = browserFor(HOST)
 
   /** The page that a browser comes to by the address of a service with one model of its own; and all that goes wrong there. */
   async function open (t: TestContext, ...flags: string[]): Promise<{ page: Page, faults: string[] }> {
@@ -33,8 +19,7 @@ describe('the reference in a browser', { skip: skip !== false ? skip : executabl
       'mine/config.json': '{"feedback": {"policy": "concat"}}'
     })
     const { listeningOrigin } = await buildTestApp(t, '--models', models, ...flags)
-    assert.ok(browser !== undefined)
-    const page = await browser.newPage()
+    const page = await browser().newPage()
     t.after(() => page.close())
     const faults: string[] = []
     page.on('console', (message) => { if (['error', 'warning'].includes(message.type())) faults.push(message.text()) })

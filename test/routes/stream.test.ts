@@ -5,6 +5,7 @@ import supertest from 'supertest'
 import { buildTestApp, startService, testEngine } from '../support/app.ts'
 import { overflowingModels, writeModels } from '../support/models.ts'
 import { customLstm, writeSafetensors } from '../support/safetensors.ts'
+import { until } from '../support/until.ts'
 
 const NDJSON = 'application/x-ndjson'
 const X = [[[0.5, -0.25], [0.1, 0.2], [-0.3, 0.4]], [[1, 1]]]
@@ -95,7 +96,7 @@ test('rows of a client that does not read wait, others are answered, and nothing
   await post(controller.signal)
   assert.equal(admission.rows, 1)
   controller.abort()
-  for (let i = 0; i < 100 && admission.rows > 0; i++) await setTimeout(20)
+  await until(() => admission.rows === 0, 'its rows leave')
   assert.deepEqual([admission.rows, admission.bytes], [0, 0])
 })
 
@@ -110,13 +111,11 @@ test('a client that never reads is let go some time after its deadline, be its a
   })))
   assert.deepEqual(answers.map(({ status }) => status), [200, 200])
   assert.equal(admission.rows, 1)
-  for (let i = 0; i < 250 && admission.rows > 0; i++) await setTimeout(20)
-  assert.equal(admission.rows, 0, 'its rows leave at the deadline')
+  await until(() => admission.rows === 0, 'its rows leave at the deadline')
   assert.ok(admission.bytes > 4 * 64 * 2 ** 14, 'what is computed is held for as long as it may be read')
   const connections = async (): Promise<number> => await new Promise((resolve, reject) => app.server.getConnections((error, count) => error === null ? resolve(count) : reject(error)))
   assert.equal(await connections(), 2)
-  for (let i = 0; i < 120 && await connections() > 0; i++) await setTimeout(100)
-  assert.equal(await connections(), 0)
+  await until(async () => await connections() === 0, 'both are cut')
   assert.deepEqual([admission.rows, admission.bytes], [0, 0])
   for (const answer of answers) await assert.rejects(answer.text())
 })

@@ -69,8 +69,8 @@ const WRONG: ReadonlyArray<[name: string, files: Record<string, string | Uint8Ar
   ['a file that does not parse', { 'a.safetensors': 'nonsense' }, /a\.safetensors: /],
   ['a file without a cell', { 'a/model.safetensors': writeSafetensors({}) }, /a\/model\.safetensors: no cell found/],
   ['a configuration that is not JSON', { 'a/model.safetensors': CELL, 'a/config.json': '{' }, /a\/config\.json: is not JSON/],
-  ['options of the cell that are not known', { 'a/model.safetensors': CELL, 'a/config.json': '{"cell": {"tensors": {}}}' }, /a\/config\.json: \/cell\/tensors: is not a known field$/],
-  ['options of the cell that do not fit it', { 'a/model.safetensors': CELL, 'a/config.json': '{"cell": {"activation": "relu"}}' }, /a\/config\.json: \/cell\/activation: is for an RNN, and this is an LSTM$/],
+  ['options of the cell that are not known', { 'a/model.safetensors': CELL, 'a/config.json': '{"cell": {"names": {}}}' }, /a\/config\.json: \/cell\/names: is not a known field$/],
+  ['options of the cell that do not fit it', { 'a/model.safetensors': CELL, 'a/config.json': '{"cell": {"slope": 0.2}}' }, /a\/config\.json: \/cell\/slope: is for "recurrent_activation": "hard_sigmoid"$/],
   ['a configuration that is no object', { 'a/model.safetensors': CELL, 'a/config.json': 'null' }, /a\/config\.json: must be object, got null$/],
   ['a name with a line break', { 'a.safetensors': writeSafetensors({ 'a\n.weight_ih': f32([4, 1], [0, 0, 0, 0]) }) }, /a\.safetensors: tensor a\\n\.weight_hh: is missing: a\\n\.weight_ih is there$/],
   ['two models of one name', { 'a.safetensors': CELL, 'a/model.safetensors': CELL }, /a\/model\.safetensors and .*a\.safetensors are both named a/]

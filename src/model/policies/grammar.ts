@@ -26,7 +26,7 @@ export const LAYER = {
 }
 
 /** What may be done with its sums. */
-export const ACTIVATION = { activation: Type.Optional(Type.Enum(['none', 'tanh', 'relu', 'sigmoid', 'softmax'])) }
+export const ACTIVATION = { activation: Type.Optional(Type.Enum(['none', 'tanh', 'relu', 'sigmoid', 'softmax', 'log_softmax'])) }
 
 const readSum = compile(Type.Object({ sum: Type.Array(Type.Unknown(), { minItems: 2 }) }, { additionalProperties: false }))
 const readProduct = compile(Type.Object({ product: Type.Array(Type.Unknown(), { minItems: 2 }) }, { additionalProperties: false }))
@@ -116,7 +116,8 @@ export function readVector (name: string, path: string, tensor: Scope['tensor'],
   return data
 }
 
-function takeTensor (name: string, path: string, tensor: Scope['tensor']): ReturnType<Scope['tensor']> {
+/** @throws InputError if there is no tensor of that name, or it cannot be read. */
+export function takeTensor (name: string, path: string, tensor: Scope['tensor']): ReturnType<Scope['tensor']> {
   try {
     return tensor(name)
   } catch (error) {

@@ -1,4 +1,4 @@
-import { InputError } from '../../errors.ts'
+import { InputError, unprocessable } from '../../errors.ts'
 import { directionsOf, sizesOf } from '../../network/layers.ts'
 import { attention } from './attention.ts'
 import { concat } from './concat.ts'
@@ -43,5 +43,19 @@ export async function createPolicy (options: PolicyOptions | undefined, model: P
     const names = POLICIES.map(({ name }) => name).join(', ')
     throw new InputError('malformed', { path: '/feedback/policy', message: `expected one of ${names}, got ${JSON.stringify(chosen.policy)}` })
   }
-  return { name: kind.name, options: chosen, policy: await kind.create(chosen, model) }
+  const policy = await kind.create(chosen, model)
+  try {
+    checkInput(policy, model)
+  } catch (error) {
+    await policy.close?.()
+    throw error
+  }
+  return { name: kind.name, options: chosen, policy }
+}
+
+/** A wiring has seen to that already, as far as widths go. */
+function checkInput ({ x, initial }: Policy, { input }: PolicySetting): void {
+  if (input === undefined) return
+  if (x !== input.width) throw unprocessable('/input', `the cell reads an x of ${x} numbers (I), but ${input.makes}`)
+  if (initial === 'x' && input.kind === 'layer') throw unprocessable('/feedback/initial', 'x is made by the layer of /input as a step begins, so no h begins as x: expected read or no-read')
 }

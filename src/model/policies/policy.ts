@@ -1,8 +1,10 @@
 import type { TSchema } from 'typebox'
+import type { Feed } from '../../network/feed.ts'
 import type { Layers } from '../../network/layers.ts'
 import type { Wiring } from '../../network/network.ts'
 import type { Call } from '../call.ts'
 import type { Host } from '../../scheduler/task.ts'
+import type { Readout } from './readout.ts'
 
 /**
  * A kind of feedback policy, as `config.json` names it: a name for a wiring. Adding one is a file here and a line in
@@ -30,6 +32,10 @@ export interface PolicySetting {
   /** All floating-point tensors of the model's file, by name. */
   readonly tensors: () => Iterable<readonly [name: string, tensor: { readonly shape: readonly number[], readonly data: Float32Array }]>
   readonly hosting: Hosting
+  /** What makes `y`, if the model has a readout. */
+  readonly readout?: Readout | undefined
+  /** What makes x, if the model does: how wide, and in words. */
+  readonly input?: { readonly kind: 'embedding' | 'layer', readonly width: number, readonly makes: string } | undefined
 }
 
 /** The bounds of the operator's own code. */
@@ -46,6 +52,8 @@ export interface Hosting {
 export interface Policy {
   /** Left out if only the client knows: then a request is one step. */
   readonly wiring?: Wiring | undefined
+  /** What makes `y` then; a wiring has it among its own. */
+  readonly readout?: Feed | undefined
   /**
    * What the first feed sees: h = h_0, or zeros, then a read; h = x, then a read; or no read, and then the read and the lets
    * are zeros.

@@ -1,5 +1,7 @@
 import { unprocessable, type InputError } from '../../errors.ts'
+import { carrySize } from '../../network/cell.ts'
 import type { Feed } from '../../network/feed.ts'
+import { directionsOf, sizesOf, type Layers } from '../../network/layers.ts'
 
 /** Feeds that must be as wide as one another, and as `width` if that is said. */
 export interface Demand {
@@ -13,6 +15,13 @@ export interface Demand {
 
 /** What is known of the parts: a width, or what a part is made of. Those that are not here are to be found. */
 export type Parts = ReadonlyMap<string, number | Feed>
+
+/** The widths of what the last layer writes: of `h` and, of an LSTM of one direction, of `c`. */
+export function ownWidths (layers: Layers): Map<string, number> {
+  const [{ cell }] = layers.nodes[layers.nodes.length - 1]
+  const hasC = layers.kind === 'lstm' && directionsOf(layers) === 1
+  return new Map([['h', sizesOf(layers).Ho], ...(hasC ? [['c', carrySize(cell)] as const] : [])])
+}
 
 /**
  * Finds the widths of all parts from what the cell and the tensors ask of the feeds: `x` is what is left of I, and so on.

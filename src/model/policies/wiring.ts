@@ -1,15 +1,16 @@
 import Type from 'typebox'
+import { lateness } from '../../engine/program.ts'
 import { pointerPart, unprocessable } from '../../errors.ts'
-import { carrySize } from '../../network/cell.ts'
 import { part, partsOf, type Feed, type Read } from '../../network/feed.ts'
 import { directionsOf, sizesOf, type Layers } from '../../network/layers.ts'
-import { PLAIN, type Wiring } from '../../network/network.ts'
+import { isFedBack, letsOfY, PLAIN, type Wiring } from '../../network/network.ts'
 import { contextOf } from './contexts.ts'
 import { readFeed, type Scope } from './grammar.ts'
 import { optionsOf } from './options.ts'
 import type { Policy, PolicyKind, PolicySetting } from './policy.ts'
 import { readRead } from './read.ts'
-import { findWidths, type Demand } from './widths.ts'
+import { plainReadout } from './readout.ts'
+import { findWidths, ownWidths, type Demand } from './widths.ts'
 
 /** What every wiring may say, under whatever name. */
 export const WIRING = {
@@ -43,11 +44,12 @@ export const wiring: PolicyKind = {
  * @param hPath where in the config its h_in stands.
  * @throws InputError that says what is wrong, and where.
  */
-export function createWiring (options: WiringOptions, { layers, tensor }: PolicySetting, hPath: string): Policy {
+export function createWiring (options: WiringOptions, setting: PolicySetting, hPath: string): Policy {
+  const { layers, tensor, readout, input } = setting
   const { residual = false, initial = residual ? 'x' : 'read', read: readFrom, let: letsFrom = {}, widths = {} } = options
   const { I, Hi } = sizesOf(layers)
   const stack = layers.nodes.length > 1
-  if (directionsOf(layers) === 2) return unwired(options, I)
+  if (directionsOf(layers) === 2) return unwired(options, setting)
 
   const demands: Demand[] = Object.entries(widths).map(([name, width]) => ({ path: `/feedback/widths/${name}`, feeds: [part(name)], width, by: `widths says ${width}` }))
   const own = ownWidths(layers)
@@ -56,6 +58,8 @@ export function createWiring (options: WiringOptions, { layers, tensor }: Policy
 
   const read = readFrom === undefined ? undefined : readRead(readFrom, '/feedback/read', own, scope)
   if (read !== undefined) parts.set('read', readPart(read))
+
+  if (readout !== undefined) parts.set('y', readout.width)
 
   const lets = Object.entries(letsFrom).map(([name, value]) => {
     const path = `/feedback/let/${pointerPart(name)}`
@@ -74,13 +78,22 @@ export function createWiring (options: WiringOptions, { layers, tensor }: Policy
   const h = stack ? part('h') : readFeed(options.h_in === undefined ? 'h' : options.h_in, hPath, scope)
   if (!stack) demands.push({ path: hPath, feeds: [h], width: Hi, by: `h_in has Hi = ${Hi}` })
 
+  const y = readout?.feed({
+    ...scope,
+    refuse: (name) => name === 'y' || letsOfY(lets).has(name) ? `y cannot be made of ${name}, which is ${name === 'y' ? 'itself' : 'made of y'}` : scope.refuse(name)
+  })
+
   for (const [path, wanted, by] of [['/feedback/residual', residual, 'residual adds x to h'], ['/feedback/initial', initial === 'x', 'h begins as x']] as const) {
     if (wanted) demands.push({ path, feeds: [part('h'), part('x')], by })
   }
 
-  const used = new Set([...(I > 0 ? [x] : []), h, ...lets.map(({ feed }) => feed)].flatMap((feed) => [...partsOf(feed)]))
+  const used = new Set([...(I > 0 ? [x] : []), h, ...lets.map(({ feed }) => feed), ...(y === undefined ? [] : [y])].flatMap((feed) => [...partsOf(feed)]))
   if (residual || initial === 'x') used.add('x')
   if (read !== undefined) used.add('support')
+  if (input !== undefined) {
+    if (!used.has('x')) throw unprocessable('/input', 'makes an x, and this wiring leaves x out')
+    demands.push({ path: '/input', feeds: [part('x')], width: input.width, by: input.makes })
+  }
   const idle = Object.keys(widths).find((name) => !used.has(name))
   if (idle !== undefined) throw unprocessable(`/feedback/widths/${idle}`, `${idle} is no part of this wiring`)
   const widthOf = findWidths(demands, parts, [...REQUESTED, 'support'].filter((name) => used.has(name)))
@@ -93,8 +106,10 @@ export function createWiring (options: WiringOptions, { layers, tensor }: Policy
     h: h.kind === 'part' && h.name === 'h' ? 'own' : h,
     residual,
     ...(read !== undefined && support !== undefined && { read: { ...read, support } }),
-    lets
+    lets,
+    readout: y
   }
+  checkFedBack(made)
   const vectors = optional('vectors')
   return { wiring: made, initial, x: optional('x') ?? 0, vectors, context: contextOf({ vectors: vectors !== undefined, support: support !== undefined }) }
 }
@@ -106,11 +121,21 @@ const NAME = /^[A-Za-z]\w*$/
 /** Parts, fields of an answer, and slices of a state. */
 const RESERVED = /^(?:x|h|c|read|vectors|support|y|attention|output|h_in|given|host|[hc]\d+)$/
 
+/** @throws InputError if a y that feeds the first step is made of what comes with a step. */
+function checkFedBack (wiring: Wiring): void {
+  const { readout } = wiring
+  const isLate = lateness({ inputs: [...REQUESTED].map((name) => ({ name, width: 0 })), wiring })
+  if (readout === undefined || !isFedBack(wiring) || !isLate(readout)) return
+  const name = [...partsOf(readout)].find((one) => isLate(part(one))) ?? 'x'
+  throw unprocessable('/readout', `is made of ${name}, which comes with a step; but y is fed back, so it is made before the first step, too`)
+}
+
 /** Two directions read their own h and nothing else. */
-function unwired (options: WiringOptions, I: number): Policy {
+function unwired (options: WiringOptions, { layers, tensor, readout }: PolicySetting): Policy {
   const [name] = Object.keys(options).filter((key) => key !== 'policy')
   if (name !== undefined) throw unprocessable(`/feedback/${name}`, 'is for networks of one direction, and this one has two')
-  return { wiring: PLAIN, initial: 'read', x: I, context: contextOf({}) }
+  const y = readout && plainReadout(readout, layers, tensor)
+  return { wiring: { ...PLAIN, readout: y }, initial: 'read', x: sizesOf(layers).I, context: contextOf({}) }
 }
 
 function whyNot (name: string, parts: ReadonlyMap<string, unknown>, lets: object, { kind }: Layers): string {
@@ -119,12 +144,6 @@ function whyNot (name: string, parts: ReadonlyMap<string, unknown>, lets: object
   if (name === 'c') return `there is no c: the cell is of kind ${kind}`
   if (Object.hasOwn(lets, name)) return `${name} is not made yet: a let is made of those before it, so that there is no loop`
   return `there is no part ${name}; there are ${[...new Set([...REQUESTED, ...parts.keys()])].join(', ')}`
-}
-
-/** The widths of what a cell writes: of `h` and, if it is an LSTM's, of `c`; of the last layer. */
-function ownWidths (layers: Layers): Map<string, number> {
-  const [{ cell }] = layers.nodes[layers.nodes.length - 1]
-  return new Map([['h', sizesOf(layers).Ho], ...(layers.kind === 'lstm' ? [['c', carrySize(cell)] as const] : [])])
 }
 
 /** As wide as its values. */

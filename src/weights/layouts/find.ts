@@ -1,3 +1,4 @@
+import type { CellKind } from '../../network/cell.ts'
 import { listOfCells } from './cell-list.ts'
 import { customLstm } from './custom-lstm.ts'
 import { ROLES, type Family, type Place, type Role } from './family.ts'
@@ -14,9 +15,13 @@ const MOST_PARTS = 3
 
 /** A network's tensors, by their names in the file. */
 export interface FoundNetwork {
-  readonly family: Family
-  /** The module's path in the file: what its tensors' names begin with, without the last dot; empty if they begin with none. */
-  readonly prefix: string
+  /** What its cells are, if the names tell it. */
+  readonly kind: CellKind | undefined
+  /**
+   * The module's path in the file: what its tensors' names begin with, without the last dot; empty if they begin with none,
+   * nothing if its tensors belong to no module.
+   */
+  readonly prefix: string | undefined
   /** `[L][D]`: each node's tensors. All nodes have the same roles. */
   readonly nodes: ReadonlyArray<readonly NodeNames[]>
 }
@@ -50,11 +55,11 @@ export function findNetwork (names: readonly string[], only?: string): FoundNetw
       '"cell": {"prefix": ...} in config.json picks one')
   }
   const [{ family, prefix, tensors }] = found
-  return { family, prefix, nodes: nodesOf(tensors, (place) => joinName(prefix, family.nameOf(place))) }
+  return { kind: family.kind, prefix, nodes: nodesOf(tensors, (place) => joinName(prefix, family.nameOf(place))) }
 }
 
 /** What a module's tensors are named in the file. */
-function joinName (prefix: string, name: string): string {
+export function joinName (prefix: string, name: string): string {
   return prefix === '' ? name : `${prefix}.${name}`
 }
 

@@ -4,6 +4,7 @@ import { nodeWidth, type Node } from '../../network/network.ts'
 import type { StoredTensor } from '../../tensor/safetensors.ts'
 import { findNetwork, type FoundNetwork } from './find.ts'
 import { LayoutError } from './floats.ts'
+import { nameNetwork, type NamedNetwork } from './named.ts'
 import { storageOf } from './kernel.ts'
 import { kindOfShape } from './kind.ts'
 import { kernelShape, readNode, type NodeForm } from './node.ts'
@@ -14,19 +15,20 @@ export interface ReadLayers {
   readonly layers: Layers
   /** The names of its tensors. */
   readonly used: ReadonlySet<string>
-  /** The path of its module: what their names begin with, without the last dot; empty if they begin with none. */
-  readonly prefix: string
+  /** The path of its module, as in `FoundNetwork`. */
+  readonly prefix: string | undefined
 }
 
 /**
- * Reads the one network among a file's tensors: its kind, layers, directions and sizes are read off their names and shapes.
+ * Reads the one network among a file's tensors: its kind, layers, directions and sizes are read off their names and shapes,
+ * unless the options name the tensors.
  *
  * @throws LayoutError if there is not just one, or a tensor of it is missing, of another shape or not finite.
  * @throws InputError if the options do not fit it.
  */
-export function readLayers (tensors: ReadonlyMap<string, StoredTensor>, options: CellOptions = {}): ReadLayers {
+export function readLayers (file: ReadonlyMap<string, StoredTensor>, options: CellOptions = {}): ReadLayers {
   const { activation = 'tanh', transposed = false, forget_bias: forgetBias = 0 } = options
-  const found = findNetwork([...tensors.keys()], options.prefix)
+  const { tensors, used, ...found } = options.tensors === undefined ? findAmong(file, options) : nameNetwork(file, options.tensors, options)
   const { prefix, nodes: names } = found
   const kind = options.kind ?? kindOf(tensors, found, transposed)
   checkOptions(options, kind)
@@ -44,13 +46,17 @@ export function readLayers (tensors: ReadonlyMap<string, StoredTensor>, options:
     nodes.push(other === undefined ? [one] : [one, other])
     x = { width: nodeWidth(one) + (other === undefined ? 0 : nodeWidth(other)), from: `what layer ${layer} writes` }
   }
-  const used = new Set(names.flatMap((layer) => layer.flatMap((node) => Object.values(node))))
   return { layers: { kind, nodes }, used, prefix }
 }
 
-/** What the cells are, by their family or the shape of the first one's `W_hh`. */
-function kindOf (tensors: ReadonlyMap<string, StoredTensor>, { family, nodes: [[first]] }: FoundNetwork, transposed: boolean): CellKind {
-  if (family.kind !== undefined) return family.kind
+function findAmong (tensors: ReadonlyMap<string, StoredTensor>, { prefix }: CellOptions): NamedNetwork {
+  const found = findNetwork([...tensors.keys()], prefix)
+  return { ...found, tensors, used: new Set(found.nodes.flatMap((layer) => layer.flatMap((node) => Object.values(node)))) }
+}
+
+/** What the cells are, by their names or the shape of the first one's `W_hh`. */
+function kindOf (tensors: ReadonlyMap<string, StoredTensor>, { kind: known, nodes: [[first]] }: FoundNetwork, transposed: boolean): CellKind {
+  if (known !== undefined) return known
   // Only an LSTM has a projection, and one reads what the projection makes.
   if (first.weightHr !== undefined) return 'lstm'
   const [rows, columns] = kernelShape(tensors, first.weightHh, transposed)

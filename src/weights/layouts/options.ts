@@ -2,6 +2,25 @@ import Type, { type Static } from 'typebox'
 import { InputError } from '../../errors.ts'
 import type { CellKind, GateFunction } from '../../network/cell.ts'
 
+const CellTensorsSchema = Type.Object({
+  /** Apart: `W_ih`, left out if no x is read, and `W_hh`. */
+  weight_ih: Type.Optional(Type.String()),
+  weight_hh: Type.Optional(Type.String()),
+  bias_ih: Type.Optional(Type.String()),
+  bias_hh: Type.Optional(Type.String()),
+  /** One bias, or both in one tensor, that of x first. */
+  bias: Type.Optional(Type.String()),
+  /** Joint: one matrix over x and h. */
+  weight: Type.Optional(Type.String()),
+  /** What its columns are; x, then h unless said. */
+  of: Type.Optional(Type.Array(Type.Enum(['x', 'h']), { minItems: 2, maxItems: 2 })),
+  /** How many of them are those of h; Ho unless said. */
+  Hi: Type.Optional(Type.Integer({ minimum: 1 }))
+}, { additionalProperties: false })
+
+/** The names of a cell's tensors. */
+export type CellTensors = Static<typeof CellTensorsSchema>
+
 /** `cell` of a `config.json`: what the tensors of a file do not tell. */
 export const CellOptionsSchema = Type.Object({
   /** What the cell is, if the shape of `W_hh` does not say it. */
@@ -19,7 +38,11 @@ export const CellOptionsSchema = Type.Object({
   /** What is added to an LSTM's `b_f`, for code that adds it as it runs. */
   forget_bias: Type.Optional(Type.Number()),
   /** Which network of a file that has several: the path of its module. */
-  prefix: Type.Optional(Type.String())
+  prefix: Type.Optional(Type.String()),
+  /** The names of its tensors, if they have names of their own; of a stack a list, layer by layer. */
+  tensors: Type.Optional(Type.Unsafe<CellTensors | CellTensors[]>({
+    ...CellTensorsSchema, type: ['object', 'array'], items: CellTensorsSchema, minItems: 1
+  }))
 }, { additionalProperties: false })
 export type CellOptions = Static<typeof CellOptionsSchema>
 

@@ -9,7 +9,7 @@ import type { ReadLayers } from './layouts.ts'
  */
 export function unusedTensors (names: Iterable<string>, used: ReadonlySet<string>, { prefix }: Pick<ReadLayers, 'prefix'>): string[] {
   const unused = [...names].filter((name) => !used.has(name))
-  const own = unused.find((name) => prefix === '' || name.startsWith(`${prefix}.`))
+  const own = prefix === undefined ? undefined : unused.find((name) => prefix === '' || name.startsWith(`${prefix}.`))
   if (own === undefined) return unused
   throw new LayoutError(`tensor ${own}: nothing uses it, but it lies among the tensors of the cell, ` +
     `${prefix === '' ? 'which have no prefix' : `under ${JSON.stringify(prefix)}`}; leave it out of the file if the cell does not need it`)

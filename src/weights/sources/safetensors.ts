@@ -1,18 +1,12 @@
 import { parseSafetensors, type StoredTensor } from '../../tensor/safetensors.ts'
 import { readWhole } from './file.ts'
 
-/** A file of tensors. */
-interface TensorFile {
-  readonly bytes: Uint8Array
-  readonly tensors: ReadonlyMap<string, StoredTensor>
-}
-
 /**
- * Reads a safetensors file.
+ * Reads a safetensors file: its bytes, and the tensors in them.
  *
  * @throws Error that says what is wrong with it.
  */
-export async function readSafetensors (path: string): Promise<TensorFile> {
+export async function readSafetensors (path: string): Promise<{ bytes: Uint8Array, tensors: ReadonlyMap<string, StoredTensor> }> {
   const bytes = await readWhole(path)
   return { bytes, tensors: parseSafetensors(bytes) }
 }

@@ -26,7 +26,7 @@ async function wire (options: object, sizes: Sizes, cells: { kind?: CellKind, la
 }
 
 async function serve (options: object, sizes: Sizes, cells: { kind?: CellKind, layers?: number } = {}): Promise<Model> {
-  return createModel({ name: 'test', layers: setting(sizes, cells).layers, policy: await wire(options, sizes, cells) }, await testDeps())
+  return createModel({ name: 'test', version: '1', layers: setting(sizes, cells).layers, policy: await wire(options, sizes, cells) }, await testDeps())
 }
 
 const floats = (length: number, seed: number): number[] => [...drawTensor([length], seed).data]
@@ -289,7 +289,7 @@ const REFUSALS: ReadonlyArray<[options: object, sizes: Sizes, message: string, c
   [{ h_in: { weight: 'W [4, 4]' } }, [3, 4, 4], '/feedback/h_in/of: is required'],
   [{ h_in: { of: 'h' } }, [3, 4, 4], '/feedback/h_in/weight: is required'],
   [{ h_in: ['h', { weight: 'W [4, 4]', of: 'h', actviation: 'tanh' }] }, [3, 4, 4], '/feedback/h_in/1/actviation: is not a known field'],
-  [{ h_in: { weight: 'W [4, 4]', of: 'h', activation: 'gelu' } }, [3, 4, 4], '/feedback/h_in/activation: expected one of none, tanh, relu, sigmoid, softmax, got the string "gelu"'],
+  [{ h_in: { weight: 'W [4, 4]', of: 'h', activation: 'gelu' } }, [3, 4, 4], '/feedback/h_in/activation: expected one of none, tanh, relu, sigmoid, softmax, log_softmax, got the string "gelu"'],
   [{ let: ['h'] }, [3, 4, 4], '/feedback/let: must be object, got an array'],
   [{ initial: 'zero' }, [3, 4, 4], '/feedback/initial: expected one of read, x, no-read, got the string "zero"'],
   // Names.

@@ -1,0 +1,34 @@
+/** A program beside the service: `cellserve NAME ...`. */
+export interface Command {
+  /** What follows its name. */
+  readonly usage: string
+  /** Its line in `cellserve --help`. */
+  readonly summary: string
+  /**
+   * Loads and runs it. What it says goes to standard output.
+   *
+   * @returns its exit code.
+   * @throws Error of one line that says why it cannot do what it was asked to.
+   */
+  readonly run: (args: readonly string[], env: NodeJS.ProcessEnv) => Promise<number>
+}
+
+const COMMANDS: Readonly<Record<string, Command>> = {
+  import: {
+    usage: 'FILE [--name NAME] [--models DIR] [--layer NAME]',
+    summary: 'Write a model folder from a Keras, TensorFlow.js or ONNX file',
+    run: async (args, env) => await (await import('./import/import.ts')).runImport(args, env)
+  }
+}
+
+/** The command of that name, if there is one. */
+export function findCommand (name: string | undefined): Command | undefined {
+  return name !== undefined && Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
+}
+
+/** The commands' part of `cellserve --help`. */
+export function commandsText (): string {
+  const rows = Object.entries(COMMANDS).map(([name, { usage, summary }]) => [`cellserve ${name} ${usage}`, summary])
+  const width = Math.max(...rows.map(([call]) => call.length))
+  return ['', 'Programs beside the service:', '', ...rows.map(([call, summary]) => `  ${call.padEnd(width)}  ${summary}`), ''].join('\n')
+}

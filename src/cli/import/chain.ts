@@ -1,0 +1,71 @@
+import { KIND_NAMES } from '../../weights/layouts/options.ts'
+import { widthsOf, type Described, type Dense, type Description, type Embedding, type Recurrent } from './description.ts'
+import { ImportError, quote } from './import-error.ts'
+
+/** Layers as the service has them: what stands in front, a stack of cells, what stands behind. */
+export interface Chain {
+  readonly front?: Embedding | Dense
+  readonly cells: readonly Recurrent[]
+  readonly readout: readonly Dense[]
+}
+
+/**
+ * Puts a file's layers into the form that is served.
+ *
+ * @param only the recurrent layer to take alone.
+ * @throws ImportError that names every layer which cannot be served, and why.
+ */
+export function chainOf ({ layers }: Description, only?: string): Chain {
+  if (only !== undefined) return { cells: [pick(layers, only)], readout: [] }
+  const faults = layers.flatMap((layer) => layer.kind === 'unservable' ? [`${quote(layer.name)}: ${layer.why}`] : [])
+  const servable = layers.filter((layer) => layer.kind !== 'unservable')
+  const cells = servable.filter((layer) => layer.kind === 'recurrent')
+  if (cells.length === 0) throw new ImportError(faults.join('; ') || 'has no LSTM, GRU or RNN')
+
+  const first = servable.findIndex((layer) => layer.kind === 'recurrent')
+  const last = servable.findLastIndex((layer) => layer.kind === 'recurrent')
+  const [front, ...more] = servable.slice(0, first).filter((layer) => layer.kind !== 'recurrent')
+  for (const { name } of more) faults.push(`${quote(name)}: is a second layer in front of the first cell; one is served`)
+  const readout = servable.slice(last + 1).filter((layer) => layer.kind === 'dense')
+  for (const { kind, name } of servable.slice(first)) {
+    if (kind === 'embedding') faults.push(`${quote(name)}: is an embedding that is not in front`)
+  }
+  for (const { kind, name } of servable.slice(first, last)) {
+    if (kind === 'dense') faults.push(`${quote(name)}: is a dense layer between two cells`)
+  }
+  if (faults.length === 0) faults.push(...stackFaults(cells), ...widthFaults(servable))
+  const { gives, name } = cells[cells.length - 1]
+  if (gives === 'states' && readout.length > 0) {
+    faults.push(`${quote(readout[0].name)}: reads the last states of both directions of ${quote(name)}, and a readout reads steps; --layer ${quote(name)} imports that layer alone, whose h_out is what is read`)
+  }
+  if (faults.length > 0) throw new ImportError(faults.join('; '))
+  return { ...(front !== undefined && { front }), cells, readout }
+}
+
+function pick (layers: readonly Described[], only: string): Recurrent {
+  const found = layers.find(({ name }) => name === only)
+  if (found?.kind === 'recurrent') return found
+  if (found?.kind === 'unservable') throw new ImportError(`${quote(only)}: ${found.why}`)
+  const names = layers.filter(({ kind }) => kind === 'recurrent').map(({ name }) => quote(name))
+  throw new ImportError(`--layer ${quote(only)}: is ${found === undefined ? 'no layer of it' : 'no recurrent layer'}; those are ${names.join(', ') || 'none'}`)
+}
+
+/** A stack has one kind of cell, and as many directions in each layer. */
+function stackFaults ([first, ...others]: readonly Recurrent[]): string[] {
+  const words = ({ cell, activation, hardSigmoid, directions }: Recurrent): string =>
+    `${KIND_NAMES[cell]} with ${activation}${hardSigmoid === undefined ? '' : `, hard_sigmoid of slope ${hardSigmoid.slope}`} and ${directions.length === 1 ? 'one direction' : 'two directions'}`
+  return [
+    ...others.filter((other) => words(other) !== words(first)).map((other) => `${quote(other.name)}: is ${words(other)}, behind ${quote(first.name)}, which is ${words(first)}; the cells of a stack are alike`),
+    ...[first, ...others].slice(0, -1).filter(({ gives }) => gives !== 'steps').map(({ name }) => `${quote(name)}: gives its last step alone to the next cell`)
+  ]
+}
+
+function widthFaults (layers: readonly Described[]): string[] {
+  return layers.flatMap((layer, i) => {
+    const before = layers[i - 1]
+    if (before === undefined || before.kind === 'unservable' || layer.kind === 'unservable') return []
+    const { out } = widthsOf(before)
+    const { in: width } = widthsOf(layer)
+    return out === width ? [] : [`${quote(layer.name)}: reads ${width} numbers, and ${quote(before.name)} writes ${out}`]
+  })
+}

@@ -1,0 +1,104 @@
+import { mkdir, mkdtemp, open, rename, rm, rmdir, stat } from 'node:fs/promises'
+import { join, sep } from 'node:path'
+import { storeFloats, writeSafetensors } from '../../tensor/safetensors.ts'
+import { Tensor } from '../../tensor/tensor.ts'
+import type { Floats } from '../../weights/layouts/floats.ts'
+import type { Chain } from './chain.ts'
+import type { Dense, Recurrent } from './description.ts'
+import { ImportError } from './import-error.ts'
+
+/** A model's folder as it is written. */
+export interface Contents {
+  readonly config: Readonly<Record<string, unknown>>
+  readonly tensors: ReadonlyArray<readonly [name: string, tensor: Floats]>
+}
+
+/** The files of a chain: the cells under the names of `torch.nn`, so that the service reads them without options. */
+export function contentsOf ({ front, cells, readout }: Chain): Contents {
+  const tensors: Array<readonly [string, Floats]> = cells.flatMap((layer, k) => cellTensors(layer, k))
+  const linear = (name: string, { weight, bias, activation }: Dense): object => {
+    tensors.push([`${name}.weight`, weight])
+    if (bias !== undefined) tensors.push([`${name}.bias`, bias])
+    return { weight: `${name}.weight`, ...(bias !== undefined && { bias: `${name}.bias` }), ...(activation !== 'none' && { activation }) }
+  }
+  if (front?.kind === 'embedding') tensors.unshift(['embedding.weight', front.weight])
+  const input = front?.kind === 'dense' ? linear('input', front) : front && { embedding: 'embedding.weight' }
+  const layers = readout.map((layer, k) => linear(readout.length === 1 ? 'readout' : `readout.${k}`, layer))
+  const cell = cellOptions(cells[0])
+  return {
+    config: {
+      ...(input !== undefined && { input }),
+      ...(cell !== undefined && { cell }),
+      ...(layers.length > 0 && { readout: layers.length === 1 ? layers[0] : layers })
+    },
+    tensors
+  }
+}
+
+function cellTensors ({ directions }: Recurrent, layer: number): Array<readonly [string, Floats]> {
+  return directions.flatMap((weights, d) => {
+    if (weights === undefined) return []
+    const { weightIh, weightHh } = weights
+    const end = `_l${layer}${d === 0 ? '' : '_reverse'}`
+    const zeros: Floats = { shape: [weightIh.shape[0]], data: new Float32Array(weightIh.shape[0]) }
+    const { biasIh = zeros, biasHh = zeros } = weights
+    return [[`weight_ih${end}`, weightIh], [`weight_hh${end}`, weightHh], [`bias_ih${end}`, biasIh], [`bias_hh${end}`, biasHh]] as const
+  })
+}
+
+/** What a cell is that its tensors do not tell. */
+function cellOptions ({ activation, hardSigmoid }: Recurrent): object | undefined {
+  if (activation === 'tanh' && hardSigmoid === undefined) return undefined
+  return {
+    ...(activation !== 'tanh' && { activation }),
+    ...(hardSigmoid !== undefined && { recurrent_activation: 'hard_sigmoid', slope: hardSigmoid.slope })
+  }
+}
+
+/**
+ * Writes a model's folder: all of it, or nothing. It is made beside its place, checked there, and then moved.
+ *
+ * @param check gets the folder before it is in its place; if it throws, nothing is left.
+ * @returns what `check` returns.
+ * @throws ImportError if the model is there already.
+ */
+export async function writeFolder<T> (models: string, name: string, { config, tensors }: Contents, check: (folder: string) => Promise<T>): Promise<T> {
+  const place = join(models, name)
+  await refuseExisting(place)
+  const made = await mkdir(models, { recursive: true })
+  // The service does not look into hidden folders.
+  const staging = await mkdtemp(join(models, '.import-'))
+  let done = false
+  try {
+    const folder = join(staging, name)
+    await mkdir(folder)
+    await writeParts(join(folder, 'model.safetensors'), writeSafetensors(tensors.map(([key, { shape, data }]) => [key, storeFloats(new Tensor(shape, data))])))
+    await writeParts(join(folder, 'config.json'), [Buffer.from(`${JSON.stringify(config, undefined, 2)}\n`)])
+    const checked = await check(folder)
+    await refuseExisting(place)
+    await rename(folder, place)
+    done = true
+    return checked
+  } catch (error) {
+    // What is wrong is said of the place that was meant.
+    throw error instanceof Error ? new ImportError(error.message.replaceAll(`${staging}${sep}`, `${models}${sep}`)) : error
+  } finally {
+    await rm(staging, { recursive: true, force: true })
+    if (!done && made !== undefined) await rmdir(models).catch(() => {})
+  }
+}
+
+/** @throws ImportError if something stands where the model is to be. */
+export async function refuseExisting (place: string): Promise<void> {
+  const found = await stat(place).catch(() => undefined)
+  if (found !== undefined) throw new ImportError(`${place} exists already; --name gives the model another name`)
+}
+
+async function writeParts (path: string, parts: readonly Uint8Array[]): Promise<void> {
+  const file = await open(path, 'wx')
+  try {
+    for (const part of parts) await file.writeFile(part)
+  } finally {
+    await file.close()
+  }
+}

@@ -1,0 +1,72 @@
+import { basename, dirname, extname, join, resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+import { ConfigError } from '../../config/config-error.ts'
+import { variable } from '../../config/environment.ts'
+import { chainOf } from './chain.ts'
+import { contentsOf, refuseExisting, writeFolder } from './folder.ts'
+import { ImportError } from './import-error.ts'
+import { describeFile } from './readers.ts'
+import { reportOf } from './report.ts'
+import { verify } from './verify.ts'
+
+/** Where models are written if nothing says where. */
+const MODELS = 'my-models'
+
+/**
+ * `cellserve import`: writes a model's folder from a file of another format, and says what it found and made.
+ *
+ * @throws ConfigError
+ */
+export async function runImport (args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+  const { file, name = nameOf(file), models = env[variable('models')] ?? MODELS, layer } = readArguments(args)
+  if (!/^[^./\\\p{Cc}][^/\\\p{Cc}]*$/u.test(name)) throw new ConfigError(`--name: ${JSON.stringify(name)} is not the name of a folder`)
+  try {
+    process.stdout.write(await importModel(file, models, name, layer))
+    return 0
+  } catch (error) {
+    if (!(error instanceof ImportError)) throw error
+    process.stderr.write(`cellserve: ${file}: ${error.message}\n${error.advice}`)
+    return 1
+  }
+}
+
+/**
+ * Writes `models/name` from a file: all of it, or nothing.
+ *
+ * @param layer the recurrent layer to take alone.
+ * @returns what was found and made, for people.
+ * @throws ImportError, which does not name the file.
+ */
+export async function importModel (file: string, models: string, name: string, layer?: string): Promise<string> {
+  try {
+    await refuseExisting(join(models, name))
+    const description = await describeFile(file)
+    const chain = chainOf(description, layer)
+    const contents = contentsOf(chain)
+    const checked = await writeFolder(models, name, contents, verify)
+    return reportOf({ file, folder: join(models, name), description, chain, contents, checked })
+  } catch (error) {
+    // Whatever went wrong with a file of somebody else's, it is one line.
+    throw error instanceof ImportError ? error : new ImportError(error instanceof Error ? error.message : String(error))
+  }
+}
+
+function readArguments (args: readonly string[]): { file: string, name?: string, models?: string, layer?: string } {
+  try {
+    const { values, positionals: [file, ...more] } = parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: { name: { type: 'string' }, models: { type: 'string' }, layer: { type: 'string' } }
+    })
+    if (file === undefined || more.length > 0) throw new Error(`expected one FILE, got ${file === undefined ? 'none' : more.length + 1}`)
+    return { file, ...values }
+  } catch (error) {
+    throw new ConfigError(`import: ${error instanceof Error ? error.message.split('\n', 1)[0] : String(error)}`)
+  }
+}
+
+/** A file's own name; that of its folder, if every model of its kind has the same. */
+function nameOf (file: string): string {
+  const name = basename(file, extname(file))
+  return name === 'model' ? basename(dirname(resolve(file))) : name
+}

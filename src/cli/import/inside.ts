@@ -1,0 +1,15 @@
+import { realpath } from 'node:fs/promises'
+import { isAbsolute, join, relative, sep } from 'node:path'
+import { ImportError, quote } from './import-error.ts'
+
+/**
+ * The path of a file that another file names, which must lie in a folder, links followed.
+ *
+ * @throws ImportError if it does not, or is not there.
+ */
+export async function pathInside (folder: string, name: string): Promise<string> {
+  const path = await realpath(join(folder, name)).catch(() => { throw new ImportError(`the file ${quote(name)} that it names is not there`) })
+  const from = relative(await realpath(folder), path)
+  if (isAbsolute(name) || isAbsolute(from) || from === '..' || from.startsWith(`..${sep}`)) throw new ImportError(`names ${quote(name)}, which is not in its folder`)
+  return path
+}

@@ -1,0 +1,82 @@
+import type { Dataset, File, Group } from 'h5wasm'
+import type { Floats } from '../../../weights/layouts/floats.ts'
+import { ImportError, quote } from '../import-error.ts'
+import { loadLibrary } from '../library.ts'
+import { numbersOf } from '../tensors.ts'
+
+/** What of an HDF5 file is read: by path, without a slash in front. */
+export interface Hdf5Contents {
+  /** The attributes of groups that are texts; the root's path is empty. */
+  readonly attributes: ReadonlyMap<string, Readonly<Record<string, string | readonly string[]>>>
+  /** The datasets of floating-point numbers. */
+  readonly tensors: ReadonlyMap<string, Floats>
+}
+
+const NAME = 'file.h5'
+/** Where Keras keeps a model's weights; what its optimizer keeps is left out. */
+const ROOTS = ['layers', 'model_weights']
+const ATTRIBUTES = ['model_config', 'keras_version', 'weight_names']
+/** Groups may hold each other in circles. */
+const DEEPEST = 16
+const MOST_OBJECTS = 20_000
+
+/**
+ * Reads an HDF5 file in memory: links that lead out of it lead nowhere.
+ *
+ * @throws ImportError or another Error if it is none, or is broken. It may also run for ever.
+ */
+export async function readContents (bytes: Uint8Array): Promise<Hdf5Contents> {
+  const { default: h5wasm } = await loadLibrary('h5wasm', async () => await import('h5wasm'))
+  const library = await h5wasm.ready
+  // Otherwise the library prints its errors.
+  library.activate_throwing_error_handler()
+  library.FS.writeFile(NAME, bytes)
+  const file: File = new h5wasm.File(NAME, 'r')
+
+  const attributes = new Map<string, Record<string, string | readonly string[]>>()
+  const tensors = new Map<string, Floats>()
+  // Keras compresses nothing, so what is larger than its file is not in it.
+  let room = bytes.byteLength
+  let objects = 0
+  const take = (what: string, { size, total_size: count }: { size: number, total_size: number }): void => {
+    room -= size * count
+    if (!(room >= 0)) throw new ImportError(`its ${quote(what)} declares ${size * count} bytes; the whole file has ${bytes.byteLength}`)
+  }
+
+  function readAttributes (path: string, group: Group): void {
+    const found: Record<string, string | readonly string[]> = {}
+    const { attrs } = group
+    for (const name of ATTRIBUTES.filter((each) => Object.hasOwn(attrs, each))) {
+      const attribute = attrs[name]
+      take(`${path} ${name}`, attribute.metadata)
+      const { value } = attribute
+      if (typeof value === 'string') found[name] = value
+      else if (Array.isArray(value)) found[name] = value.map(String)
+    }
+    attributes.set(path, found)
+  }
+
+  function readTensor (path: string, dataset: Dataset): void {
+    const { metadata } = dataset
+    take(path, metadata)
+    const { value } = dataset
+    const shape = metadata.shape ?? []
+    if (!(value instanceof Float32Array || value instanceof Float64Array)) return
+    if (value.length !== numbersOf(shape)) throw new ImportError(`${quote(path)} has ${value.length} numbers, and its shape is [${shape.join(', ')}]`)
+    tensors.set(path, { shape, data: value instanceof Float32Array ? value : Float32Array.from(value) })
+  }
+
+  function walk (path: string, depth: number): void {
+    const found = file.get(path)
+    if (++objects > MOST_OBJECTS || depth > DEEPEST) throw new ImportError(`has groups in groups without end: ${quote(path)}`)
+    if (found instanceof h5wasm.Dataset) readTensor(path, found)
+    if (!(found instanceof h5wasm.Group)) return
+    readAttributes(path, found)
+    for (const key of found.keys()) walk(`${path}/${key}`, depth + 1)
+  }
+
+  readAttributes('', file)
+  const keys = file.keys()
+  for (const root of ROOTS) if (keys.includes(root)) walk(root, 0)
+  return { attributes, tensors }
+}

@@ -1,0 +1,33 @@
+import { buffer } from 'node:stream/consumers'
+import { ImportError, quote } from '../import-error.ts'
+import { loadLibrary } from '../library.ts'
+
+/** How many times larger than the whole archive its files may be; Keras compresses nothing. */
+const MOST_TIMES = 4
+
+/**
+ * The files of a zip archive that are asked for, by name.
+ *
+ * @throws ImportError if it is none, is broken, or its files would take much more room than it.
+ */
+export async function unzip (bytes: Buffer, wanted: readonly string[]): Promise<Map<string, Buffer>> {
+  const { default: yauzl } = await loadLibrary('yauzl', async () => await import('yauzl'))
+  const files = new Map<string, Buffer>()
+  try {
+    const archive = await yauzl.fromBufferPromise(bytes)
+    let room = MOST_TIMES * bytes.byteLength
+    for await (const entry of archive.eachEntry()) {
+      const { fileName: name, uncompressedSize: size } = entry
+      if (!wanted.includes(name)) continue
+      room -= size
+      if (room < 0) throw new ImportError(`its ${quote(name)} declares ${size} bytes, and the archive has ${bytes.byteLength}`)
+      if (files.has(name)) throw new ImportError(`has two files ${quote(name)}`)
+      // The library ends a stream that goes past its declared size.
+      files.set(name, await buffer(await archive.openReadStreamPromise(entry)))
+    }
+    return files
+  } catch (error) {
+    if (error instanceof ImportError) throw error
+    throw new ImportError(`is not a zip archive that can be read: ${error instanceof Error ? error.message : String(error)}`)
+  }
+}

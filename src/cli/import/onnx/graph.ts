@@ -1,0 +1,198 @@
+import type { Dense, DenseActivation, Described, Recurrent } from '../description.ts'
+import { ImportError, quote } from '../import-error.ts'
+import { Refusal } from '../refusal.ts'
+import { transposed } from '../tensors.ts'
+import { cellOf, KINDS } from './cells.ts'
+import { floatsOf } from './constants.ts'
+import type { Graph, Node, TensorProto } from './messages.ts'
+import type { Constant, Flow, Several, Value } from './values.ts'
+
+/**
+ * The layers that a graph's input goes through on the longest of its ways to an output.
+ *
+ * @throws ImportError if a node reads what no node before it has made, or a weight is broken.
+ */
+export function layersOfGraph ({ nodes, initializers, inputs, outputs }: Graph): readonly Described[] {
+  const values = new Map<string, Value>()
+  for (const name of inputs) values.set(name, { kind: 'flow', layers: [], of: 'steps' })
+  for (const tensor of initializers) values.set(tensor.name, { kind: 'constant', tensor })
+  for (const [i, node] of nodes.entries()) {
+    const name = node.name === '' ? `${node.type} ${i}` : node.name
+    const made = attempt(name, node, node.inputs.map((input) => valueOf(values, input, name)))
+    node.outputs.forEach((output, k) => {
+      const value = made[Math.min(k, made.length - 1)]
+      if (output !== '' && value !== undefined) values.set(output, value)
+    })
+  }
+  const ends = outputs.flatMap((output) => flowsOf(values.get(output)))
+  return ends.reduce<readonly Described[]>((longest, { layers }) => layers.length > longest.length ? layers : longest, [])
+}
+
+function valueOf (values: ReadonlyMap<string, Value>, input: string, node: string): Value | undefined {
+  if (input === '') return undefined
+  const value = values.get(input)
+  if (value === undefined) throw new ImportError(`node ${quote(node)} reads ${quote(input)}, which nothing before it makes`)
+  return value
+}
+
+function flowsOf (value: Value | undefined): readonly Flow[] {
+  if (value?.kind === 'several') return value.flows
+  return value?.kind === 'flow' ? [value] : []
+}
+
+/** A node that cannot be served is a layer of its own, so that those behind it are judged, too. */
+function attempt (name: string, node: Node, inputs: ReadonlyArray<Value | undefined>): readonly Value[] {
+  try {
+    return evaluate(name, node, inputs)
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw new ImportError(`node ${quote(name)}: ${error instanceof Error ? error.message : String(error)}`)
+    const flows = inputs.flatMap(flowsOf)
+    const longest = flows.reduce((best, flow) => flow.layers.length > best.layers.length ? flow : best, flows[0] ?? { kind: 'flow', layers: [], of: 'steps' })
+    return [{ kind: 'flow', layers: [...longest.layers, { kind: 'unservable', name, why: error.message }], of: 'steps' }]
+  }
+}
+
+/** Nodes that change the order or the grouping of numbers, and none of them. */
+const MOVES: ReadonlySet<string> = new Set(['Identity', 'Transpose', 'Squeeze', 'Unsqueeze', 'Reshape', 'Flatten', 'Cast', 'Dropout', 'Expand', 'Slice', 'Gather', 'Concat', 'Split', 'Tile'])
+
+const DENSE_ACTIVATIONS: Readonly<Record<string, DenseActivation>> = { Softmax: 'softmax', LogSoftmax: 'log_softmax', Sigmoid: 'sigmoid', Tanh: 'tanh', Relu: 'relu' }
+
+/** @throws Refusal if the service has nothing for the node. */
+function evaluate (name: string, node: Node, inputs: ReadonlyArray<Value | undefined>): readonly Value[] {
+  const { type, domain } = node
+  const [first] = inputs
+  if (domain !== '' && domain !== 'ai.onnx') throw new Refusal(`is a ${quote(type)} of ${quote(domain)}`)
+  if (KINDS.has(type)) return recurrent(name, node, inputs)
+  if (type === 'Constant') return [constant(node)]
+  if (!inputs.some((input) => flowsOf(input).length > 0) || type === 'Shape') return [aside(node, inputs)]
+  if (type === 'Gather' && first?.kind === 'constant') return [embedding(name, first, inputs[1])]
+  if (type === 'Concat') return [{ kind: 'several', flows: inputs.flatMap((input) => input === undefined ? [] : sure(input)) }]
+  if (first?.kind === 'several') return [ofSeveral(node, first, inputs)]
+  if (type === 'MatMul' || type === 'Gemm') return [dense(name, node, inputs)]
+  if (type === 'Add') return [addBias(inputs)]
+  if (first?.kind !== 'flow') throw new Refusal(`is a ${quote(type)}`)
+  if (Object.hasOwn(DENSE_ACTIVATIONS, type)) return [activate(node, first)]
+  if (type === 'Gather' || type === 'Slice') return [lastStep(node, first, inputs)]
+  if (MOVES.has(type)) return [first]
+  throw new Refusal(`is a ${quote(type)}`)
+}
+
+function sure (value: Value): readonly Flow[] {
+  const flows = flowsOf(value)
+  if (flows.length === 0) throw new Refusal('is a Concat with constants')
+  return flows
+}
+
+function constant ({ attributes }: Node): Value {
+  const tensor = attributes.get('value')?.tensor
+  const number = attributes.get('value_int')?.int ?? attributes.get('value_float')?.float
+  const numbers = attributes.get('value_ints')?.ints ?? attributes.get('value_floats')?.floats
+  if (tensor !== undefined) return { kind: 'constant', tensor }
+  if (number !== undefined) return { kind: 'constant', tensor: small([], [number]) }
+  return numbers === undefined ? { kind: 'side', zero: false } : { kind: 'constant', tensor: small([numbers.length], numbers) }
+}
+
+function small (dims: number[], numbers: number[]): TensorProto {
+  return { name: 'constant', type: 1, dims, numbers, external: new Map() }
+}
+
+/** What is made of constants and shapes: a weight that is turned, or a first state. */
+function aside (node: Node, inputs: ReadonlyArray<Value | undefined>): Value {
+  const [first] = inputs
+  if (node.type === 'Identity' && first?.kind === 'constant') return first
+  if (node.type === 'Transpose' && first?.kind === 'constant') {
+    const perm = node.attributes.get('perm')?.ints ?? [1, 0]
+    const matrix = floatsOf(first.tensor)
+    if (matrix.shape.length === 2 && perm.join() === '1,0') {
+      const { shape, data } = transposed(matrix)
+      return { kind: 'constant', tensor: { ...small([...shape], []), name: first.tensor.name, raw: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) } }
+    }
+  }
+  if (node.type === 'ConstantOfShape') return { kind: 'side', zero: floatsOf(node.attributes.get('value')?.tensor ?? small([1], [0])).data.every((number) => number === 0) }
+  return { kind: 'side', zero: MOVES.has(node.type) && (node.type === 'Concat' ? inputs : [first]).every((input) => input !== undefined && isZero(input)) }
+}
+
+function isZero (value: Value): boolean {
+  if (value.kind === 'side') return value.zero
+  return value.kind === 'constant' && floatsOf(value.tensor).data.every((number) => number === 0)
+}
+
+function weightOf (value: Value | undefined, what: string): Constant {
+  if (value?.kind === 'constant') return value
+  throw new Refusal(`has ${what} that is no constant`)
+}
+
+function embedding (name: string, table: Constant, ids: Value | undefined): Flow {
+  const weight = floatsOf(table.tensor)
+  if (ids?.kind !== 'flow' || weight.shape.length !== 2) throw new Refusal('is a Gather of constants that is no embedding')
+  return { kind: 'flow', layers: [...ids.layers, { kind: 'embedding', name, weight }], of: ids.of }
+}
+
+/** `Y`, the steps; `Y_h`, the last of them; `Y_c`. */
+function recurrent (name: string, node: Node, [x, W, R, B, , initialH, initialC, peepholes]: ReadonlyArray<Value | undefined>): readonly Value[] {
+  if (x?.kind !== 'flow') throw new Refusal(`is a ${node.type} that does not read what comes from the input alone`)
+  if (peepholes !== undefined) throw new Refusal('has peepholes')
+  for (const initial of [initialH, initialC]) {
+    if (initial !== undefined && !isZero(initial) && flowsOf(initial).length === 0) throw new Refusal('has a first state of its own, which is not zero; h_in and c_in are the request\'s')
+    if (flowsOf(initial).some(({ layers }) => layers.length > 0)) throw new Refusal('has a first state that another layer makes')
+  }
+  const weights = { W: floatsOf(weightOf(W, 'a W').tensor), R: floatsOf(weightOf(R, 'an R').tensor), B: B && floatsOf(weightOf(B, 'a B').tensor) }
+  const layer = cellOf(name, node, weights)
+  const end = (gives: Recurrent['gives']): Flow => ({ kind: 'flow', layers: [...x.layers, { ...layer, gives }], of: gives })
+  const states: Value = layer.directions.length === 1 ? end('last') : { kind: 'several', flows: [end('states'), end('states')] }
+  return [end('steps'), states, { kind: 'side', zero: false }]
+}
+
+/** One of several, by its number along their axis; those of two directions, beside each other, are the states that a request is answered. */
+function ofSeveral ({ type }: Node, several: Several, inputs: ReadonlyArray<Value | undefined>): Value {
+  if (type === 'Gather' && inputs[1]?.kind === 'constant') {
+    const [index, ...more] = floatsOf(inputs[1].tensor).data
+    const flow = several.flows.at(index)
+    if (flow === undefined || more.length > 0) throw new Refusal('is a Gather of more than one state')
+    return flow
+  }
+  if (MOVES.has(type) && type !== 'Gather' && type !== 'Slice' && type !== 'Split') return several
+  if (type === 'MatMul' || type === 'Gemm') throw new Refusal(`is a ${type} over the last states of several layers or directions`)
+  throw new Refusal(`is a ${quote(type)} of several states`)
+}
+
+function dense (name: string, { type, attributes }: Node, [x, matrix, bias]: ReadonlyArray<Value | undefined>): Flow {
+  if (x?.kind !== 'flow') throw new Refusal(`is a ${type} that does not multiply by a constant from the right`)
+  const number = (key: string, fallback: number): number => attributes.get(key)?.float ?? attributes.get(key)?.int ?? fallback
+  if (number('alpha', 1) !== 1 || number('beta', 1) !== 1 || number('transA', 0) !== 0) throw new Refusal('is a Gemm with alpha, beta or transA')
+  const weight = floatsOf(weightOf(matrix, 'a matrix').tensor)
+  if (weight.shape.length !== 2) throw new Refusal(`is a ${type} by a tensor of shape [${weight.shape.join(', ')}]`)
+  const layer: Dense = { kind: 'dense', name, weight: number('transB', 0) === 1 ? weight : transposed(weight), activation: 'none' }
+  const flow: Flow = { kind: 'flow', layers: [...x.layers, layer], of: x.of }
+  return bias === undefined ? flow : addBias([flow, bias])
+}
+
+/** The vector that is added behind a matrix. */
+function addBias (inputs: ReadonlyArray<Value | undefined>): Flow {
+  const flow = inputs.find((input) => input?.kind === 'flow')
+  const vector = inputs.find((input) => input?.kind === 'constant')
+  const before = flow?.layers.at(-1)
+  if (flow === undefined || vector === undefined || before?.kind !== 'dense' || before.bias !== undefined || before.activation !== 'none') throw new Refusal('is an Add that is no bias')
+  const bias = floatsOf(vector.tensor)
+  if (bias.shape.length !== 1 || bias.shape[0] !== before.weight.shape[0]) throw new Refusal(`is an Add of shape [${bias.shape.join(', ')}] that is no bias`)
+  return { ...flow, layers: [...flow.layers.slice(0, -1), { ...before, bias }] }
+}
+
+function activate ({ type, attributes }: Node, flow: Flow): Flow {
+  const before = flow.layers.at(-1)
+  if (before?.kind !== 'dense' || before.activation !== 'none') throw new Refusal(`is a ${type} with no dense layer before it that has no activation`)
+  const axis = attributes.get('axis')?.int ?? -1
+  if ((type === 'Softmax' || type === 'LogSoftmax') && axis !== -1 && axis !== (flow.of === 'steps' ? 2 : 1)) throw new Refusal(`is a ${type} over axis ${axis}`)
+  return { ...flow, layers: [...flow.layers.slice(0, -1), { ...before, activation: DENSE_ACTIVATIONS[type] }] }
+}
+
+/** `[:, -1]`: of a sequence, the last step. */
+function lastStep ({ type, attributes }: Node, flow: Flow, inputs: ReadonlyArray<Value | undefined>): Flow {
+  const index = inputs[1]?.kind === 'constant' ? floatsOf(inputs[1].tensor) : undefined
+  const axis = type === 'Gather' ? attributes.get('axis')?.int ?? 0 : inputs[3]?.kind === 'constant' ? floatsOf(inputs[3].tensor).data[0] : 0
+  const last = flow.layers.at(-1)
+  // A last state has one entry along its first axis.
+  if (flow.of === 'last' && axis === 0 && index?.data.length === 1 && (index.data[0] === 0 || index.data[0] === -1)) return flow
+  if (index?.data.length !== 1 || index.data[0] !== -1 || axis > 1 || axis < 0 || last?.kind !== 'recurrent') throw new Refusal(`is a ${type} of other steps than the last`)
+  return { kind: 'flow', layers: [...flow.layers.slice(0, -1), { ...last, gives: 'last' }], of: 'last' }
+}

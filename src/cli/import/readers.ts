@@ -1,0 +1,40 @@
+import { basename, extname } from 'node:path'
+import { readWhole } from '../../weights/sources/file.ts'
+import type { Description } from './description.ts'
+import { ImportError } from './import-error.ts'
+import { describeH5 } from './keras/h5.ts'
+import { describeKerasArchive } from './keras/keras.ts'
+import { describeOnnx } from './onnx/onnx.ts'
+import { describeTfjs } from './tfjs/tfjs.ts'
+
+type Reader = (bytes: Buffer, path: string) => Description | Promise<Description>
+
+const READERS: Readonly<Record<string, Reader>> = {
+  '.keras': describeKerasArchive,
+  '.h5': describeH5,
+  '.hdf5': describeH5,
+  '.json': describeTfjs,
+  '.onnx': describeOnnx
+}
+
+/**
+ * Reads a model's file, whose ending says what it is.
+ *
+ * @throws ImportError or InputError if it is no such file; neither names it.
+ */
+export async function describeFile (path: string): Promise<Description> {
+  const ending = extname(path).toLowerCase()
+  if (PICKLES.includes(ending)) throw new ImportError('is a PyTorch pickle, which is a program and is not run here; in Python:', saving(path))
+  if (!Object.hasOwn(READERS, ending)) throw new ImportError(`is of no kind that is read: expected ${Object.keys(READERS).join(', ')}`)
+  return await READERS[ending](await readWhole(path), path)
+}
+
+const PICKLES: readonly string[] = ['.pt', '.pth']
+
+/** How PyTorch writes what the service reads as it is. */
+function saving (path: string): string {
+  return [
+    'import torch; from safetensors.torch import save_file',
+    `save_file(torch.load(${JSON.stringify(path)}, map_location="cpu").state_dict(), "my-models/${basename(path, extname(path))}.safetensors")`
+  ].map((line) => `    ${line}\n`).join('')
+}

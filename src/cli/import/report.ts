@@ -1,0 +1,46 @@
+import { KIND_NAMES } from '../../weights/layouts/options.ts'
+import type { Chain } from './chain.ts'
+import { widthsOf, type Description, type Layer } from './description.ts'
+import type { Contents } from './folder.ts'
+
+interface Report {
+  readonly file: string
+  readonly folder: string
+  readonly description: Description
+  readonly chain: Chain
+  readonly contents: Contents
+  /** What the model did when it was tried. */
+  readonly checked: string
+}
+
+/** What was found and made, for people. */
+export function reportOf ({ file, folder, description, chain: { front, cells, readout }, contents: { config, tensors }, checked }: Report): string {
+  const layers: readonly Layer[] = [...front === undefined ? [] : [front], ...cells, ...readout]
+  const width = Math.max(...layers.map(({ name }) => name.length))
+  const numbers = tensors.reduce((sum, [, { data }]) => sum + data.length, 0)
+  const notes = layers.flatMap((layer) => layer.kind === 'recurrent' ? layer.notes ?? [] : [])
+  const last = cells[cells.length - 1]
+  if (last.gives === 'last') notes.push('the file gives the last step alone: "return_sequences": false in a request does')
+  if (last.gives === 'states') notes.push('the file gives the last states of both directions: they are h_out')
+  return [
+    `${file}: ${description.format}`,
+    ...layers.map((layer) => `  ${layer.name.padEnd(width)}  ${describe(layer)}`),
+    `${folder}: ${tensors.length} tensors, ${numbers} numbers, config.json ${JSON.stringify(config)}`,
+    `checked: ${checked}`,
+    ...[...new Set(notes)].map((note) => `note: ${note}`),
+    ''
+  ].join('\n')
+}
+
+function describe (layer: Layer): string {
+  const widths = widthsOf(layer)
+  switch (layer.kind) {
+    case 'embedding': return `embedding, ${layer.weight.shape[0]} ids to ${widths.out}`
+    case 'dense': return `dense, ${widths.in} to ${widths.out}${layer.activation === 'none' ? '' : `, ${layer.activation}`}`
+    case 'recurrent': {
+      const gates = layer.hardSigmoid === undefined ? '' : `, gates hard_sigmoid of slope ${layer.hardSigmoid.slope.toPrecision(3)}`
+      const directions = layer.directions.length === 1 ? '' : ', two directions'
+      return `${KIND_NAMES[layer.cell]}, ${widths.in} to ${widths.out}${layer.activation === 'tanh' ? '' : `, ${layer.activation}`}${gates}${directions}`
+    }
+  }
+}

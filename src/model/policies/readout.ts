@@ -1,0 +1,62 @@
+import Type from 'typebox'
+import { unprocessable } from '../../errors.ts'
+import { part, type Feed } from '../../network/feed.ts'
+import { directionsOf, type Layers } from '../../network/layers.ts'
+import { compile } from '../../tensor/schema.ts'
+import { ACTIVATION, LAYER, readFeed, readLinear, type Scope } from './grammar.ts'
+import { findWidths, ownWidths, type Demand } from './widths.ts'
+
+const readLayer = compile(Type.Object({ ...LAYER, ...ACTIVATION, of: Type.Optional(Type.Unknown()) }, { additionalProperties: false }))
+
+/** What makes `y`, before it is known what else there is that it may be made of. */
+export interface Readout {
+  /** K, the numbers of `y`. */
+  readonly width: number
+  /** @throws InputError if its `of` is no feed, or of what is not there. */
+  readonly feed: (scope: Scope) => Feed
+}
+
+/**
+ * Reads the `readout` of a `config.json`: a linear layer, or a list of layers one after the other, `of` a feed: of `h` unless
+ * the first layer says otherwise.
+ *
+ * @throws InputError if it is none, or a tensor is not there or of another shape.
+ */
+export function readReadout (value: unknown, tensor: Scope['tensor']): Readout {
+  const list: readonly unknown[] = Array.isArray(value) ? value : [value]
+  if (list.length === 0) throw unprocessable('/readout', 'is an empty list, expected at least one layer')
+  const layers = list.map((one, i) => {
+    const path = Array.isArray(value) ? `/readout/${i}` : '/readout'
+    const { of, ...layer } = readLayer(one, path)
+    if (i > 0 && of !== undefined) throw unprocessable(`${path}/of`, 'is for the first layer: each of the others is of the one before it')
+    return { path, of, ...readLinear(layer, path, tensor) }
+  })
+  const [{ of, path }] = layers
+  return {
+    width: layers[layers.length - 1].linear.out,
+    feed: (scope) => layers.reduce<Feed>((from, { linear, takes, path }) => {
+      scope.demands.push({ path, feeds: [from], width: linear.in, by: takes })
+      return { kind: 'linear', linear, of: from }
+    }, readFeed(of ?? 'h', `${path}/of`, scope))
+  }
+}
+
+/** The feed of a readout where there is no wiring: it is made of the network's own `h` and, in one direction, `c`. */
+export function plainReadout (readout: Readout, layers: Layers, tensor: Scope['tensor']): Feed {
+  const own = ownWidths(layers)
+  const demands: Demand[] = []
+  const names = [...own.keys()].join(' and ')
+  const why = directionsOf(layers) === 2 ? 'of a network of two directions' : 'without a wiring'
+  const feed = readout.feed({ tensor, demands, refuse: (name) => own.has(name) ? undefined : `a readout ${why} is made of ${names}, not of ${name}` })
+  findWidths(demands, own, [])
+  return feed
+}
+
+/** `y` of a network whose `h` is what both directions write. */
+export function ofBoth (feed: Feed, h: Feed): Feed {
+  switch (feed.kind) {
+    case 'part': return feed.name === 'h' ? h : part(feed.name)
+    case 'linear': return { ...feed, of: ofBoth(feed.of, h) }
+    default: return { ...feed, of: feed.of.map((one) => ofBoth(one, h)) }
+  }
+}

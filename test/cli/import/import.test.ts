@@ -1,0 +1,174 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { before, describe, test } from 'node:test'
+import { importModel } from '../../../src/cli/import/import.ts'
+import { ImportError } from '../../../src/cli/import/import-error.ts'
+import { buildTestApp } from '../../support/app.ts'
+import { writeModels } from '../../support/models.ts'
+
+const FIXTURES = 'test/fixtures/import'
+
+/** What a library answers with its own file. */
+interface Case {
+  readonly file: string
+  readonly x?: unknown
+  readonly ids?: unknown
+  /** What the service answers the same in; `last` is the output of the last step. */
+  readonly field: 'output' | 'last' | 'h_out' | 'y' | 'y last'
+  readonly values: unknown
+}
+
+const readCases = (name: string): Case[] => JSON.parse(readFileSync(join(FIXTURES, name), 'utf8'))
+
+/** What needs fields of `config.json` that the service does not have yet: it refuses them in its own words. */
+const AHEAD: ReadonlySet<string> = new Set([
+  'text.keras', 'classifier.keras', 'forecast.keras', 'keras2-text.h5', 'tfjs-text/model.json', 'tagger.onnx', 'classifier.onnx', 'state.onnx', 'front.onnx'
+])
+
+function numbers (value: unknown): number[] {
+  return Array.isArray(value) ? value.flatMap(numbers) : [Number(value)]
+}
+
+for (const [library, cases] of Object.entries({ Keras: readCases('keras.json'), 'TensorFlow.js': readCases('tfjs.json'), 'ONNX Runtime': readCases('onnx.json') })) {
+  describe(`what is imported answers as ${library} does`, () => {
+    for (const { file, x, ids, field, values } of cases) {
+      test(file, async (t) => {
+        const models = await writeModels(t, {})
+        if (AHEAD.has(file)) {
+          await assert.rejects(importModel(join(FIXTURES, file), models, 'imported'), { message: /is not a known field/ })
+          return
+        }
+        const report = await importModel(join(FIXTURES, file), models, 'imported')
+        assert.match(report, /^checked: 3 steps of /m)
+        const app = await buildTestApp(t, '--models', models)
+        const last = field.endsWith('last')
+        const { statusCode, body } = await app.inject({ method: 'POST', url: '/sequence', body: { ...(ids === undefined ? { x } : { ids }), ...(last && { return_sequences: false }) } })
+        assert.equal(statusCode, 200, body)
+        const answer: Record<string, unknown> = JSON.parse(body)
+        const answered = numbers(answer[field === 'last' ? 'output' : field.split(' ')[0]])
+        const expected = numbers(values)
+        assert.equal(answered.length, expected.length)
+        const error = Math.max(...answered.map((value, i) => Math.abs(value - expected[i])))
+        t.diagnostic(`largest difference ${error.toExponential(1)}`)
+        assert.ok(error <= 1e-5, `${error}`)
+      })
+    }
+  })
+}
+
+/** What each file is refused for: every layer that is at fault, by its name. */
+const REFUSED: Readonly<Record<string, RegExp>> = {
+  'reset-before.keras': /^gru\w*: is a GRU with reset_after=False, another equation than that of PyTorch and of Keras since 2\.0$/,
+  'backwards.keras': /^lstm\w*: goes backwards$/,
+  'selu.keras': /^lstm\w*: has the activation selu; served are tanh and relu$/,
+  'convolution.keras': /^conv1d: is a Conv1D; batch_normalization: is a BatchNormalization$/,
+  'branches.keras': /^right: reads input_layer\w*, not the layer before; concatenate: is a Concatenate$/,
+  'summed.keras': /^bidirectional\w*: is a Bidirectional that merges by sum; served is concat$/,
+  'both-read.keras': /^dense\w*: reads the last states of both directions of both, .*; --layer both imports that layer alone/,
+  'mixed.keras': /^gru\w*: is a GRU with tanh and one direction, behind lstm\w*, which is an LSTM/,
+  'reset-before.onnx': /^gru: is a GRU with linear_before_reset=0/,
+  'clip.onnx': /^lstm: has a clip$/,
+  'reverse.onnx': /^lstm: has the direction reverse$/,
+  'peepholes.onnx': /^lstm: has peepholes$/,
+  'elu.onnx': /^rnn: has the activations Elu$/,
+  'convolution.onnx': /^\/front\/front\.0\/Conv: is a Conv; \/front\/front\.1\/Relu: is a Relu with no dense layer before it .*; \/ReduceSum: is a ReduceSum$/,
+  'both-states.onnx': /^\/linear\/Gemm: is a Gemm over the last states of several layers or directions$/,
+  'tfjs-gru/model.json': /^gru_GRU1: is a GRU with reset_after=False/
+}
+
+describe('what cannot be served is named, node by node, and nothing is written', () => {
+  test('every file that is refused has its words', async () => {
+    assert.deepEqual((await readdir(join(FIXTURES, 'refused'))).sort(), Object.keys(REFUSED).map((file) => file.split('/')[0]).sort())
+  })
+  for (const [file, words] of Object.entries(REFUSED)) {
+    test(file, async (t) => {
+      const models = await writeModels(t, {})
+      await assert.rejects(importModel(join(FIXTURES, 'refused', file), join(models, 'new'), 'm'), { name: 'ImportError', message: words })
+      assert.deepEqual(await readdir(models), [])
+    })
+  }
+})
+
+describe('import', () => {
+  test('says what it found, what it made of it, and what that answers', async (t) => {
+    const models = await writeModels(t, {})
+    const report = await importModel(`${FIXTURES}/stack.keras`, models, 'm')
+    assert.match(report, /^test\/fixtures\/import\/stack\.keras: Keras 3\.\S+\n {2}first {2}an LSTM, 3 to 4\n {2}lstm {3}an LSTM, 4 to 5\n\S+\/m: 8 tensors, 364 numbers, config\.json \{\}\nchecked: 3 steps of x = 0\.1, \w+ engine: output of the last \[(-?0\.\d{6}, ){4}\.\.\.\]\n$/)
+    assert.deepEqual((await readdir(models, { recursive: true })).sort(), ['m', 'm/config.json', 'm/model.safetensors'])
+  })
+
+  test('takes one layer of a model that has more', async (t) => {
+    const models = await writeModels(t, {})
+    await importModel(`${FIXTURES}/refused/branches.keras`, models, 'right', 'right')
+    await importModel(`${FIXTURES}/refused/both-read.keras`, models, 'both', 'both')
+    const app = await buildTestApp(t, '--models', models)
+    const { models: served }: { models: Array<{ name: string, sizes: object }> } = await (await fetch(`${app.listeningOrigin}/models`)).json()
+    assert.deepEqual(served.map(({ name, sizes }) => [name, sizes]), [['both', { I: 3, Hi: 2, Ho: 2 }], ['right', { I: 3, Hi: 3, Ho: 3 }]])
+    await assert.rejects(importModel(`${FIXTURES}/refused/branches.keras`, models, 'm', 'middle'), { message: '--layer middle: is no layer of it; those are left, right' })
+  })
+
+  test('leaves a model that is there as it is', async (t) => {
+    const models = await writeModels(t, { 'm/model.safetensors': 'mine' })
+    await assert.rejects(importModel(`${FIXTURES}/stack.keras`, models, 'm'), { message: `${models}/m exists already; --name gives the model another name` })
+    assert.equal(await readFile(join(models, 'm/model.safetensors'), 'utf8'), 'mine')
+  })
+
+  test('leaves nothing if the model is not served, and says why in the service\'s words', async (t) => {
+    const models = await writeModels(t, {})
+    const good = readFileSync(`${FIXTURES}/tfjs-stack/model.json`, 'utf8')
+    await mkdir(join(models, 'tfjs'))
+    await writeFile(join(models, 'tfjs/model.json'), good)
+    for (const k of [1, 2]) {
+      const shard = `group1-shard${k}of2.bin`
+      const bytes = readFileSync(`${FIXTURES}/tfjs-stack/${shard}`)
+      bytes.writeUInt32LE(0x7fc00000)
+      await writeFile(join(models, 'tfjs', shard), bytes)
+    }
+    await assert.rejects(importModel(join(models, 'tfjs/model.json'), join(models, 'out'), 'm'), { message: /^\S+\/out\/m\/model\.safetensors: tensor weight_ih_l0: element 0 is NaN as a float32$/ })
+    assert.deepEqual(await readdir(models), ['tfjs'])
+  })
+})
+
+describe('files that a file names', () => {
+  let topology: Record<string, unknown> = {}
+  before(() => { topology = JSON.parse(readFileSync(`${FIXTURES}/tfjs-stack/model.json`, 'utf8')) })
+
+  for (const [what, paths, words] of [
+    ['in another folder', ['../outside.bin'], /names \.\.\/outside\.bin, which is not in its folder/],
+    ['by an absolute path', ['/etc/hostname'], /is not there|not in its folder/],
+    ['that are not there', ['gone.bin'], /the file gone\.bin that it names is not there/],
+    ['twice', ['w.bin', 'w.bin'], /names w\.bin twice/],
+    ['of another size', ['w.bin'], /w\.bin: expected \d+ bytes of weights, found 4/],
+    ['that are folders', ['.'], /expected \d+ bytes|is a folder/]
+  ] as const) {
+    test(`a shard ${what}`, async (t) => {
+      const weights: unknown = JSON.parse(readFileSync(`${FIXTURES}/tfjs-stack/model.json`, 'utf8')).weightsManifest[0].weights
+      const folder = await writeModels(t, {
+        'outside.bin': 'secret',
+        'm/w.bin': 'four',
+        'm/model.json': JSON.stringify({ ...topology, weightsManifest: [{ paths, weights }] })
+      })
+      await assert.rejects(importModel(join(folder, 'm/model.json'), join(folder, 'out'), 'm'), { message: words })
+      assert.deepEqual((await readdir(folder)).sort(), ['m', 'outside.bin'])
+    })
+  }
+
+  test('tensors of an ONNX file outside of its folder', async (t) => {
+    const bytes = readFileSync(`${FIXTURES}/beside.onnx`)
+    // As long as `beside.data`.
+    const moved = Buffer.from(bytes.toString('latin1').replaceAll('beside.data', '../out.data'), 'latin1')
+    const folder = await writeModels(t, { 'm/m.onnx': moved, 'out.data': readFileSync(`${FIXTURES}/beside.data`) })
+    await assert.rejects(importModel(join(folder, 'm/m.onnx'), join(folder, 'out'), 'm'), { message: /names \.\.\/out\.data, which is not in its folder/ })
+  })
+})
+
+test('a PyTorch pickle is not read: two lines of Python save it', async (t) => {
+  const models = await writeModels(t, { 'net.pt': 'PK' })
+  await assert.rejects(importModel(join(models, 'net.pt'), models, 'm'), (error) => {
+    assert.ok(error instanceof ImportError)
+    assert.equal(error.advice, `    import torch; from safetensors.torch import save_file\n    save_file(torch.load("${models}/net.pt", map_location="cpu").state_dict(), "my-models/net.safetensors")\n`)
+    return true
+  })
+})

@@ -1,0 +1,32 @@
+import { existsSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { after, before } from 'node:test'
+import { chromium, type Browser } from 'playwright-core'
+import { takes } from './outside.ts'
+
+const executable = (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, 'chromium')).find((path) => existsSync(path))
+const { skip } = takes('Chromium')
+
+/** Why tests in a browser are skipped, or false. */
+export const withoutBrowser: string | false = skip !== false ? skip : executable === undefined && 'chromium is not installed; it is Debian\'s package of that name'
+
+/**
+ * A browser for the tests of a suite, to which these hosts are this machine.
+ *
+ * @returns a function that has it, once the suite has begun.
+ */
+export function browserFor (...hosts: readonly string[]): () => Browser {
+  let browser: Browser | undefined
+  before(async () => {
+    browser = await chromium.launch({
+      ...(executable !== undefined && { executablePath: executable }),
+      // Its sandbox cannot be had by root, as whom CI runs.
+      args: ['--no-sandbox', `--host-resolver-rules=${hosts.map((host) => `MAP ${host} 127.0.0.1`).join(', ')}`]
+    })
+  })
+  after(async () => { await browser?.close() })
+  return () => {
+    if (browser === undefined) throw new Error('the browser has not been started')
+    return browser
+  }
+}
