@@ -5,6 +5,7 @@ import type { Json } from './wire/json.ts'
 import type { Metrics } from './plugins/telemetry/metrics.ts'
 import type { Admission } from './scheduler/admission.ts'
 import type { Registry } from './model/registry.ts'
+import type { SessionStore } from './model/sessions/session.ts'
 import answers from './plugins/response-format.ts'
 import bodies from './plugins/body-parsers.ts'
 import admit from './plugins/admission.ts'
@@ -29,12 +30,14 @@ import metricsRoute from './routes/metrics.ts'
 import models from './routes/models.ts'
 import documents from './routes/openapi.ts'
 import sequence from './routes/sequence.ts'
+import sessionRoutes from './routes/sessions.ts'
 import step from './routes/step.ts'
 import { version } from './version.ts'
 
 export interface AppOptions {
   readonly config: Config
   readonly registry: Registry
+  readonly sessions: SessionStore
   readonly admission: Admission
   readonly metrics: Metrics
   readonly json: Json
@@ -45,7 +48,7 @@ export interface AppOptions {
 }
 
 /** The service, ready to listen. */
-export async function buildApp ({ config, registry, admission, metrics, json, keys, logger }: AppOptions) {
+export async function buildApp ({ config, registry, sessions, admission, metrics, json, keys, logger }: AppOptions) {
   const keyOf = createKeyring(keys)
   const requestTimeout = 1000 * config['body-timeout']
   const app = Fastify({
@@ -106,6 +109,7 @@ export async function buildApp ({ config, registry, admission, metrics, json, ke
 
   await app.register(step, { registry })
   await app.register(sequence, { registry })
+  await app.register(sessionRoutes, { registry, sessions })
   await app.register(models, { registry })
   await app.register(documents, { registry })
   await app.register(health)

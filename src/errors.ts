@@ -6,6 +6,10 @@ export type ErrorKind =
   | 'unprocessable'
   /** There is no model of that name. */
   | 'unknown'
+  /** Does not go with what is there: a state of another model, a step that another has taken. */
+  | 'conflict'
+  /** What there was has ended. */
+  | 'ended'
   /** The operator's own code failed on the request. */
   | 'failed'
   /** Cannot be answered now; the same request may succeed later. */

@@ -7,6 +7,7 @@ import { readKeys } from './config/keys.ts'
 import { closeModels, loadModels } from './load.ts'
 import { createMetrics } from './plugins/telemetry/metrics.ts'
 import { createAdmission } from './scheduler/admission.ts'
+import { createMemoryStore } from './model/sessions/memory.ts'
 import { createRegistry } from './model/registry.ts'
 import { createScheduler } from './scheduler/scheduler.ts'
 import { version } from './version.ts'
@@ -31,16 +32,21 @@ export async function createService (config: Config, engine: Engine, logger?: Fa
   }, (message) => logger?.warn(message))
   try {
     const registry = createRegistry(models, config['default-model'])
+    const sessions = createMemoryStore({ maxSessions: config['max-sessions'], maxBytes: config['max-session-bytes'], timeout: config['session-timeout'] })
     const app = await buildApp({
       config,
       registry,
+      sessions,
       admission,
       metrics,
       json: createJson(findAddon()),
       keys: await readKeys(config),
       ...(logger !== undefined && { logger })
     })
-    app.addHook('onClose', async () => await closeModels(models))
+    app.addHook('onClose', async () => {
+      await sessions.close()
+      await closeModels(models)
+    })
     return { app, registry, admission, metrics }
   } catch (error) {
     await closeModels(models)

@@ -42,7 +42,7 @@ for (const units of [64, 256, 1024]) {
     const states = new States(state, rows)
     const x = new Float32Array(units)
     const all = Array.from({ length: rows }, (_, row) => row)
-    const request = host.open({}, { lengths: all.map(() => Infinity), state: (row, name) => states.of(row, name), x: () => x }, unboundCall())
+    const request = host.open({}, { lengths: all.map(() => Infinity), before: all.map(() => 0), state: (row, name) => states.of(row, name), x: () => x }, unboundCall())
     const times: number[] = []
     for (let t = 0; t < WARM + CALLS; t++) {
       // As in the service, where a turn of the event loop lies between two calls.

@@ -15,7 +15,7 @@ export interface paths {
         put?: never;
         /**
          * Step the default model
-         * @description One step of the bare network. The client owns the feedback: it makes the next h_in. As a shorthand a request may leave [B] out everywhere; then the answer has none either.
+         * @description One step of the bare network. The client owns the feedback: it makes the next h_in. With `state` the server does, and x is a step of a sequence. As a shorthand a request may leave [B] out everywhere; then the answer has none either.
          */
         post: operations["step"];
         delete?: never;
@@ -35,7 +35,7 @@ export interface paths {
         put?: never;
         /**
          * Step a model
-         * @description One step of the bare network. The client owns the feedback: it makes the next h_in. As a shorthand a request may leave [B] out everywhere; then the answer has none either.
+         * @description One step of the bare network. The client owns the feedback: it makes the next h_in. With `state` the server does, and x is a step of a sequence. As a shorthand a request may leave [B] out everywhere; then the answer has none either.
          */
         post: operations["stepModel"];
         delete?: never;
@@ -78,6 +78,88 @@ export interface paths {
          * @description T steps. The model's wiring makes each h_in from the last h_out; it does so before every step, the first included, unless the request gives h_in for that. As a shorthand a request may leave [B] out everywhere; then the answer has none either.
          */
         post: operations["sequenceModel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/models/{model}/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the sessions of a model
+         * @description Pages of a model's sessions, in the order of their making. With API keys, those of the caller's key.
+         */
+        get: operations["listSessions"];
+        put?: never;
+        /**
+         * Begin a session
+         * @description Begins a row that the service keeps, with its context. A full store refuses it with a 503.
+         */
+        post: operations["createSession"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sessions/{session}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Export a session */
+        get: operations["getSession"];
+        put?: never;
+        post?: never;
+        /** End a session */
+        delete: operations["deleteSession"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sessions/{session}/step": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take a step of a session
+         * @description A step that fails leaves the session where it was.
+         */
+        post: operations["stepSession"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sessions/{session}/sequence": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take many steps of a session
+         * @description All of the steps are taken, or none. As NDJSON, the last line says that they have been.
+         */
+        post: operations["sequenceSession"];
         delete?: never;
         options?: never;
         head?: never;
@@ -211,6 +293,36 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * VectorsContext
+         * @description For a wiring with `vectors`.
+         */
+        VectorsContext: {
+            /** @description The wiring's part `vectors`: [D] for all rows, [B][D] one per row, or [B][T][D] one per row and step (without a batch dimension [D] or [T][D]). */
+            vectors: number[][][];
+        };
+        /**
+         * SupportContext
+         * @description For a wiring with an attention read.
+         */
+        SupportContext: {
+            /** @description The support vectors that are attended to: [N][D] for all rows, or [B][N][D] those of each row, of which there may be different numbers. */
+            support: number[][][];
+            /** @description How many support vectors are each row's own, if `support` is [B][N][D] and padded to the longest: [B]. */
+            support_lengths?: number[];
+        };
+        /**
+         * VectorsSupportContext
+         * @description For a wiring with `vectors` and an attention read.
+         */
+        VectorsSupportContext: {
+            /** @description The wiring's part `vectors`: [D] for all rows, [B][D] one per row, or [B][T][D] one per row and step (without a batch dimension [D] or [T][D]). */
+            vectors: number[][][];
+            /** @description The support vectors that are attended to: [N][D] for all rows, or [B][N][D] those of each row, of which there may be different numbers. */
+            support: number[][][];
+            /** @description How many support vectors are each row's own, if `support` is [B][N][D] and padded to the longest: [B]. */
+            support_lengths?: number[];
+        };
+        /**
          * StepRequest
          * @description One step of the bare network.
          */
@@ -225,6 +337,10 @@ export interface components {
             c_in?: number[][];
             /** @description The h that the first feedback sees: [B][Ho]. Zeros if left out. A GRU whose Hi differs from its Ho reads it in a step, too. */
             h_0?: number[][];
+            /** @description What the model's wiring needs from the request. */
+            context?: components["schemas"]["VectorsContext"] | components["schemas"]["SupportContext"] | components["schemas"]["VectorsSupportContext"] | unknown;
+            /** @description Tokens of rows that go on: [B], as an answer had them. `true` asks for tokens of rows that begin. */
+            state?: boolean | string[];
         };
         /**
          * SafetensorsDocument
@@ -255,6 +371,8 @@ export interface components {
             h_out: number[][];
             /** @description The cell state of an LSTM: [B][Ho]. In a stack likewise. */
             c_out?: number[][];
+            /** @description A token for each row, [B], if the request has `state`: all that the row keeps, except the context. Send it as `state` to go on. */
+            state?: string[];
             /** @description The model's readout: [B][K]. Left out if it has none, or one that is made of more than the step's own h and c. */
             y?: number[][];
         };
@@ -288,36 +406,6 @@ export interface components {
             errors?: components["schemas"]["FieldError"][];
         };
         /**
-         * VectorsContext
-         * @description For a wiring with `vectors`.
-         */
-        VectorsContext: {
-            /** @description The wiring's part `vectors`: [D] for all rows, [B][D] one per row, or [B][T][D] one per row and step (without a batch dimension [D] or [T][D]). */
-            vectors: number[][][];
-        };
-        /**
-         * SupportContext
-         * @description For a wiring with an attention read.
-         */
-        SupportContext: {
-            /** @description The support vectors that are attended to: [N][D] for all rows, or [B][N][D] those of each row, of which there may be different numbers. */
-            support: number[][][];
-            /** @description How many support vectors are each row's own, if `support` is [B][N][D] and padded to the longest: [B]. */
-            support_lengths?: number[];
-        };
-        /**
-         * VectorsSupportContext
-         * @description For a wiring with `vectors` and an attention read.
-         */
-        VectorsSupportContext: {
-            /** @description The wiring's part `vectors`: [D] for all rows, [B][D] one per row, or [B][T][D] one per row and step (without a batch dimension [D] or [T][D]). */
-            vectors: number[][][];
-            /** @description The support vectors that are attended to: [N][D] for all rows, or [B][N][D] those of each row, of which there may be different numbers. */
-            support: number[][][];
-            /** @description How many support vectors are each row's own, if `support` is [B][N][D] and padded to the longest: [B]. */
-            support_lengths?: number[];
-        };
-        /**
          * SequenceRequest
          * @description T steps, the feedback by the model's wiring.
          */
@@ -338,12 +426,14 @@ export interface components {
             steps?: number;
             /** @description What the model's wiring needs from the request. */
             context?: components["schemas"]["VectorsContext"] | components["schemas"]["SupportContext"] | components["schemas"]["VectorsSupportContext"] | unknown;
+            /** @description Tokens of rows that go on: [B], as an answer had them. `true` asks for tokens of rows that begin. */
+            state?: boolean | string[];
             /** @description Parts of the wiring to answer: `read`, `attention`, or the names of its lets. */
             parts?: string[];
             /** @description Whether `output`, `y` and `parts` have every step (`true`, the default) or each row's last one alone. */
             return_sequences?: boolean;
             /** @description The fields that the answer is to have; all if left out. */
-            fields?: ("output" | "y" | "h_out" | "c_out" | "h_next" | "parts")[];
+            fields?: ("output" | "y" | "h_out" | "c_out" | "h_next" | "state" | "parts")[];
         };
         /**
          * SequenceAnswer
@@ -360,6 +450,8 @@ export interface components {
             c_out?: number[][];
             /** @description What the wiring would feed to the next step: [B][Hi]. Send it as h_in, and c_out as c_in, to go on. Left out if only the client knows it. */
             h_next?: number[][];
+            /** @description A token for each row, [B], if the request has `state`: all that the row keeps, except the context. Send it as `state` to go on. */
+            state?: string[];
             parts?: {
                 [key: string]: number[][][];
             };
@@ -389,6 +481,8 @@ export interface components {
             c_out?: number[][];
             /** @description What the wiring would feed to the next step: [B][Hi]. Send it as h_in, and c_out as c_in, to go on. Left out if only the client knows it. */
             h_next?: number[][];
+            /** @description A token for each row, [B], if the request has `state`: all that the row keeps, except the context. Send it as `state` to go on. */
+            state?: string[];
         };
         /**
          * SequenceFailure
@@ -402,6 +496,144 @@ export interface components {
          * @description One line of a streamed answer.
          */
         SequenceLine: components["schemas"]["SequenceStep"] | components["schemas"]["SequenceStates"] | components["schemas"]["SequenceFailure"];
+        /**
+         * SessionRequest
+         * @description Where a session begins: one row, without a batch dimension.
+         */
+        SessionRequest: {
+            /** @description What the first step reads as its h: [Hi], in place of what the wiring would make. */
+            h_in?: number[];
+            /** @description The first cell state of an LSTM: [Ho]. */
+            c_in?: number[];
+            /** @description The h that the first feedback sees: [Ho]. */
+            h_0?: number[];
+            /** @description A token to go on from: of an export, or of an answer of /step or /sequence. */
+            state?: string;
+            /** @description What the model's wiring needs from the request. */
+            context?: components["schemas"]["VectorsContext"] | components["schemas"]["SupportContext"] | components["schemas"]["VectorsSupportContext"] | unknown;
+            /** @description For how many seconds nobody may use the session before it ends; --session-timeout bounds it. */
+            idle_timeout?: number;
+            /** @description Of an export; not looked at. */
+            session?: string;
+            /** @description Of an export; not looked at: the path says which model, and the token says which it is of. */
+            model?: string;
+            /** @description Of an export; not looked at: the token has it. */
+            t?: number;
+            /** @description Of an export; not looked at. */
+            expires?: string;
+        };
+        /**
+         * Session
+         * @description A session: one row that goes on from request to request.
+         */
+        Session: {
+            /** @description 128 random bits, base64url. */
+            session: string;
+            model: string;
+            /** @description How many steps have been taken. */
+            t: number;
+            /** @description Seconds. */
+            idle_timeout: number;
+            /**
+             * Format: date-time
+             * @description When the session ends if nobody uses it.
+             */
+            expires: string;
+        };
+        /**
+         * SessionList
+         * @description A page.
+         */
+        SessionList: {
+            sessions: components["schemas"]["Session"][];
+            next?: number;
+        };
+        /**
+         * SessionExport
+         * @description All of a session. Send it to POST /models/{model}/sessions to go on there.
+         */
+        SessionExport: {
+            /** @description 128 random bits, base64url. */
+            session: string;
+            model: string;
+            /** @description How many steps have been taken. */
+            t: number;
+            /** @description Seconds. */
+            idle_timeout: number;
+            /**
+             * Format: date-time
+             * @description When the session ends if nobody uses it.
+             */
+            expires: string;
+            /** @description A token of all that the row keeps, except the context. */
+            state: string;
+            /** @description The context that the session keeps. */
+            context?: unknown;
+        };
+        /**
+         * SessionStepRequest
+         * @description A step of a session.
+         */
+        SessionStepRequest: {
+            /** @description The input: [I], or what the wiring leaves of it. */
+            x?: number[];
+            /** @description How many steps have been taken before this request. With it a request is safe to send again; left out it means now. */
+            t?: number;
+            /** @description Parts of the wiring to answer. */
+            parts?: string[];
+        };
+        /**
+         * SessionStepAnswer
+         * @description What the step made.
+         */
+        SessionStepAnswer: {
+            /** @description How many steps the session has taken now. */
+            t: number;
+            /** @description The last layer's h: [Ho]. */
+            output: number[];
+            parts?: {
+                [key: string]: number[];
+            };
+        };
+        /**
+         * SessionSequenceRequest
+         * @description Steps of a session: all of them are taken, or none.
+         */
+        SessionSequenceRequest: {
+            /** @description The inputs: [T][I]. */
+            x?: number[][];
+            /** @description How many steps have been taken before this request. With it a request is safe to send again; left out it means now. */
+            t?: number;
+            /** @description Feed the same x this many times; x is then [1][I]. */
+            steps?: number;
+            /** @description Parts of the wiring to answer. */
+            parts?: string[];
+            /** @description Whether every step is answered, or the last alone. */
+            return_sequences?: boolean;
+        };
+        /**
+         * SessionSequenceAnswer
+         * @description What the steps made.
+         */
+        SessionSequenceAnswer: {
+            /** @description How many steps the session has taken now. */
+            t: number;
+            /** @description [T][Ho] */
+            output: number[][];
+            parts?: {
+                [key: string]: number[][];
+            };
+        };
+        /**
+         * SessionLine
+         * @description A step; the last line has `t` alone: then the session has moved on.
+         */
+        SessionLine: {
+            /** @description How many steps the session has taken now. */
+            t: number;
+            /** @description [Ho] */
+            output?: number[];
+        };
         /**
          * Sizes
          * @description The sizes of the cell.
@@ -590,20 +822,29 @@ export interface components {
     headers: never;
     pathItems: never;
 }
+export type VectorsContext = components['schemas']['VectorsContext'];
+export type SupportContext = components['schemas']['SupportContext'];
+export type VectorsSupportContext = components['schemas']['VectorsSupportContext'];
 export type StepRequest = components['schemas']['StepRequest'];
 export type SafetensorsDocument = components['schemas']['SafetensorsDocument'];
 export type StepAnswer = components['schemas']['StepAnswer'];
 export type FieldError = components['schemas']['FieldError'];
 export type Problem = components['schemas']['Problem'];
-export type VectorsContext = components['schemas']['VectorsContext'];
-export type SupportContext = components['schemas']['SupportContext'];
-export type VectorsSupportContext = components['schemas']['VectorsSupportContext'];
 export type SequenceRequest = components['schemas']['SequenceRequest'];
 export type SequenceAnswer = components['schemas']['SequenceAnswer'];
 export type SequenceStep = components['schemas']['SequenceStep'];
 export type SequenceStates = components['schemas']['SequenceStates'];
 export type SequenceFailure = components['schemas']['SequenceFailure'];
 export type SequenceLine = components['schemas']['SequenceLine'];
+export type SessionRequest = components['schemas']['SessionRequest'];
+export type Session = components['schemas']['Session'];
+export type SessionList = components['schemas']['SessionList'];
+export type SessionExport = components['schemas']['SessionExport'];
+export type SessionStepRequest = components['schemas']['SessionStepRequest'];
+export type SessionStepAnswer = components['schemas']['SessionStepAnswer'];
+export type SessionSequenceRequest = components['schemas']['SessionSequenceRequest'];
+export type SessionSequenceAnswer = components['schemas']['SessionSequenceAnswer'];
+export type SessionLine = components['schemas']['SessionLine'];
 export type Sizes = components['schemas']['Sizes'];
 export type Cell = components['schemas']['Cell'];
 export type Widths = components['schemas']['Widths'];
@@ -620,7 +861,10 @@ export type $defs = Record<string, never>;
 export interface operations {
     step: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description For a body of safetensors: `true` asks for tokens of rows that begin. */
+                state?: boolean;
+            };
             header?: {
                 /** @description Seconds in which the request must be answered, if that is less than the server allows; past them the answer is a 504. */
                 "x-request-timeout"?: number;
@@ -704,7 +948,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No such model. */
+            /** @description No such model or session. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -716,6 +960,30 @@ export interface operations {
                      *       "title": "Not Found",
                      *       "status": 404,
                      *       "detail": "there is no model \"nobody\"; the models are attention-decoder, bidirectional-lstm, custom-lstm, gru, matching-networks, symmetric"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The state is of another model, or of another version of it; or a session is not where the request takes it to be. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Conflict",
+                     *       "status": 409,
+                     *       "detail": "model custom-lstm: /state/0: is of symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38",
+                     *       "model": "custom-lstm",
+                     *       "errors": [
+                     *         {
+                     *           "path": "/state/0",
+                     *           "message": "is of symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38"
+                     *         }
+                     *       ]
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -835,7 +1103,10 @@ export interface operations {
     };
     stepModel: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description For a body of safetensors: `true` asks for tokens of rows that begin. */
+                state?: boolean;
+            };
             header?: {
                 /** @description Seconds in which the request must be answered, if that is less than the server allows; past them the answer is a 504. */
                 "x-request-timeout"?: number;
@@ -925,7 +1196,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No such model. */
+            /** @description No such model or session. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -937,6 +1208,30 @@ export interface operations {
                      *       "title": "Not Found",
                      *       "status": 404,
                      *       "detail": "there is no model \"nobody\"; the models are attention-decoder, bidirectional-lstm, custom-lstm, gru, matching-networks, symmetric"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The state is of another model, or of another version of it; or a session is not where the request takes it to be. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Conflict",
+                     *       "status": 409,
+                     *       "detail": "model custom-lstm: /state/0: is of symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38",
+                     *       "model": "custom-lstm",
+                     *       "errors": [
+                     *         {
+                     *           "path": "/state/0",
+                     *           "message": "is of symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38"
+                     *         }
+                     *       ]
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -1057,6 +1352,8 @@ export interface operations {
     sequence: {
         parameters: {
             query?: {
+                /** @description For a body of safetensors: `true` asks for tokens of rows that begin. */
+                state?: boolean;
                 /** @description For a body of safetensors: feed the same x this many times. A JSON body has it as a field, and likewise those below. */
                 steps?: number;
                 /** @description For a body of safetensors: whether `output`, `y` and `parts` have every step, or each row's last one alone. */
@@ -1169,7 +1466,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No such model. */
+            /** @description No such model or session. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1181,6 +1478,30 @@ export interface operations {
                      *       "title": "Not Found",
                      *       "status": 404,
                      *       "detail": "there is no model \"nobody\"; the models are attention-decoder, bidirectional-lstm, custom-lstm, gru, matching-networks, symmetric"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The state is of another model, or of another version of it; or a session is not where the request takes it to be. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Conflict",
+                     *       "status": 409,
+                     *       "detail": "model custom-lstm: /state/0: is of symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38",
+                     *       "model": "custom-lstm",
+                     *       "errors": [
+                     *         {
+                     *           "path": "/state/0",
+                     *           "message": "is of symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38"
+                     *         }
+                     *       ]
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -1319,6 +1640,8 @@ export interface operations {
     sequenceModel: {
         parameters: {
             query?: {
+                /** @description For a body of safetensors: `true` asks for tokens of rows that begin. */
+                state?: boolean;
                 /** @description For a body of safetensors: feed the same x this many times. A JSON body has it as a field, and likewise those below. */
                 steps?: number;
                 /** @description For a body of safetensors: whether `output`, `y` and `parts` have every step, or each row's last one alone. */
@@ -1437,7 +1760,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No such model. */
+            /** @description No such model or session. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1449,6 +1772,1119 @@ export interface operations {
                      *       "title": "Not Found",
                      *       "status": 404,
                      *       "detail": "there is no model \"nobody\"; the models are attention-decoder, bidirectional-lstm, custom-lstm, gru, matching-networks, symmetric"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The state is of another model, or of another version of it; or a session is not where the request takes it to be. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Conflict",
+                     *       "status": 409,
+                     *       "detail": "model custom-lstm: /state/0: is of symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38",
+                     *       "model": "custom-lstm",
+                     *       "errors": [
+                     *         {
+                     *           "path": "/state/0",
+                     *           "message": "is of symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Payload Too Large",
+                     *       "status": 413,
+                     *       "detail": "the body is larger than the 16777216 bytes allowed"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is neither application/json nor application/vnd.safetensors. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unsupported Media Type",
+                     *       "status": 415,
+                     *       "detail": "expected application/json or application/vnd.safetensors, got text/plain"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is well-formed, but wrong for this model or inconsistent. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "detail": "model custom-lstm: /h_in: expected vectors of 6 numbers (Hi), got 5",
+                     *       "model": "custom-lstm",
+                     *       "errors": [
+                     *         {
+                     *           "path": "/h_in",
+                     *           "message": "expected vectors of 6 numbers (Hi), got 5"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description More requests per second than a client may send; try again after the seconds in Retry-After. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "more than 100 requests in a second"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The model's own feedback module failed. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "model custom-lstm: the model's feedback.mjs threw an error, for step 2",
+                     *       "model": "custom-lstm"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Overloaded or draining; try again after the seconds in Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "overloaded: 4096 rows of 1048576 bytes are in work; try again shortly"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No answer in the time allowed. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Gateway Timeout",
+                     *       "status": 504,
+                     *       "detail": "model custom-lstm: the answer was not ready in the time allowed",
+                     *       "model": "custom-lstm"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listSessions: {
+        parameters: {
+            query: {
+                /** @description Where the page begins: `next` of the page before. */
+                from: number;
+                limit: number;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The model's name, as in GET /models.
+                 * @example custom-lstm
+                 */
+                model: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionList"];
+                };
+            };
+            /** @description The body is neither JSON nor safetensors, or does not fit the schema. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "detail": "/h_on: is not a known field",
+                     *       "errors": [
+                     *         {
+                     *           "path": "/h_on",
+                     *           "message": "is not a known field"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service requires an API key, and the request has none or a wrong one. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "expected an API key, as Authorization: Bearer KEY or as X-API-Key: KEY"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such model or session. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "there is no model \"nobody\"; the models are attention-decoder, bidirectional-lstm, custom-lstm, gru, matching-networks, symmetric"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description More requests per second than a client may send; try again after the seconds in Retry-After. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "more than 100 requests in a second"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Overloaded or draining; try again after the seconds in Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "overloaded: 4096 rows of 1048576 bytes are in work; try again shortly"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createSession: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Seconds in which the request must be answered, if that is less than the server allows; past them the answer is a 504. */
+                "x-request-timeout"?: number;
+            };
+            path: {
+                /**
+                 * @description The model's name, as in GET /models.
+                 * @example custom-lstm
+                 */
+                model: string;
+            };
+            cookie?: never;
+        };
+        /** @description Where a session begins: one row, without a batch dimension. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SessionRequest"];
+                "application/vnd.safetensors": components["schemas"]["SafetensorsDocument"];
+            };
+        };
+        responses: {
+            /** @description A session: one row that goes on from request to request. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description The body is neither JSON nor safetensors, or does not fit the schema. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "detail": "/h_on: is not a known field",
+                     *       "errors": [
+                     *         {
+                     *           "path": "/h_on",
+                     *           "message": "is not a known field"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service requires an API key, and the request has none or a wrong one. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "expected an API key, as Authorization: Bearer KEY or as X-API-Key: KEY"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such model or session. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "there is no model \"nobody\"; the models are attention-decoder, bidirectional-lstm, custom-lstm, gru, matching-networks, symmetric"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The state is of another model, or of another version of it; or a session is not where the request takes it to be. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Conflict",
+                     *       "status": 409,
+                     *       "detail": "model custom-lstm: /state/0: is of symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38",
+                     *       "model": "custom-lstm",
+                     *       "errors": [
+                     *         {
+                     *           "path": "/state/0",
+                     *           "message": "is of symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Payload Too Large",
+                     *       "status": 413,
+                     *       "detail": "the body is larger than the 16777216 bytes allowed"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is neither application/json nor application/vnd.safetensors. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unsupported Media Type",
+                     *       "status": 415,
+                     *       "detail": "expected application/json or application/vnd.safetensors, got text/plain"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is well-formed, but wrong for this model or inconsistent. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "detail": "model custom-lstm: /h_in: expected vectors of 6 numbers (Hi), got 5",
+                     *       "model": "custom-lstm",
+                     *       "errors": [
+                     *         {
+                     *           "path": "/h_in",
+                     *           "message": "expected vectors of 6 numbers (Hi), got 5"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description More requests per second than a client may send; try again after the seconds in Retry-After. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "more than 100 requests in a second"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Overloaded or draining; try again after the seconds in Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "overloaded: 4096 rows of 1048576 bytes are in work; try again shortly"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No answer in the time allowed. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Gateway Timeout",
+                     *       "status": 504,
+                     *       "detail": "model custom-lstm: the answer was not ready in the time allowed",
+                     *       "model": "custom-lstm"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the session. */
+                session: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All of the session. As safetensors: the bytes of `state`, and the tensors of the context. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionExport"];
+                    "application/vnd.safetensors": components["schemas"]["SafetensorsDocument"];
+                };
+            };
+            /** @description The service requires an API key, and the request has none or a wrong one. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "expected an API key, as Authorization: Bearer KEY or as X-API-Key: KEY"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such model or session. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "there is no model \"nobody\"; the models are attention-decoder, bidirectional-lstm, custom-lstm, gru, matching-networks, symmetric"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The session has ended; the detail says why. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Gone",
+                     *       "status": 410,
+                     *       "detail": "the session has ended: expired"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description More requests per second than a client may send; try again after the seconds in Retry-After. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "more than 100 requests in a second"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Overloaded or draining; try again after the seconds in Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "overloaded: 4096 rows of 1048576 bytes are in work; try again shortly"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the session. */
+                session: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It has ended. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description The service requires an API key, and the request has none or a wrong one. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "expected an API key, as Authorization: Bearer KEY or as X-API-Key: KEY"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such model or session. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "there is no model \"nobody\"; the models are attention-decoder, bidirectional-lstm, custom-lstm, gru, matching-networks, symmetric"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The session has ended; the detail says why. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Gone",
+                     *       "status": 410,
+                     *       "detail": "the session has ended: expired"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description More requests per second than a client may send; try again after the seconds in Retry-After. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "more than 100 requests in a second"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Overloaded or draining; try again after the seconds in Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "overloaded: 4096 rows of 1048576 bytes are in work; try again shortly"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    stepSession: {
+        parameters: {
+            query?: {
+                /** @description How many steps have been taken before this request. With it a request is safe to send again; left out it means now. */
+                t?: number;
+            };
+            header?: {
+                /** @description Seconds in which the request must be answered, if that is less than the server allows; past them the answer is a 504. */
+                "x-request-timeout"?: number;
+            };
+            path: {
+                /** @description The id of the session. */
+                session: string;
+            };
+            cookie?: never;
+        };
+        /** @description A step of a session. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SessionStepRequest"];
+                "application/vnd.safetensors": components["schemas"]["SafetensorsDocument"];
+            };
+        };
+        responses: {
+            /** @description What the step made. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionStepAnswer"];
+                    "application/vnd.safetensors": components["schemas"]["SafetensorsDocument"];
+                };
+            };
+            /** @description The body is neither JSON nor safetensors, or does not fit the schema. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "detail": "/h_on: is not a known field",
+                     *       "errors": [
+                     *         {
+                     *           "path": "/h_on",
+                     *           "message": "is not a known field"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service requires an API key, and the request has none or a wrong one. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "expected an API key, as Authorization: Bearer KEY or as X-API-Key: KEY"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such model or session. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "there is no model \"nobody\"; the models are attention-decoder, bidirectional-lstm, custom-lstm, gru, matching-networks, symmetric"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The state is of another model, or of another version of it; or a session is not where the request takes it to be. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Conflict",
+                     *       "status": 409,
+                     *       "detail": "model custom-lstm: /state/0: is of symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38",
+                     *       "model": "custom-lstm",
+                     *       "errors": [
+                     *         {
+                     *           "path": "/state/0",
+                     *           "message": "is of symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The session has ended; the detail says why. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Gone",
+                     *       "status": 410,
+                     *       "detail": "the session has ended: expired"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Payload Too Large",
+                     *       "status": 413,
+                     *       "detail": "the body is larger than the 16777216 bytes allowed"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is neither application/json nor application/vnd.safetensors. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unsupported Media Type",
+                     *       "status": 415,
+                     *       "detail": "expected application/json or application/vnd.safetensors, got text/plain"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is well-formed, but wrong for this model or inconsistent. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "detail": "model custom-lstm: /h_in: expected vectors of 6 numbers (Hi), got 5",
+                     *       "model": "custom-lstm",
+                     *       "errors": [
+                     *         {
+                     *           "path": "/h_in",
+                     *           "message": "expected vectors of 6 numbers (Hi), got 5"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description More requests per second than a client may send; try again after the seconds in Retry-After. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "more than 100 requests in a second"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The model's own feedback module failed. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "model custom-lstm: the model's feedback.mjs threw an error, for step 2",
+                     *       "model": "custom-lstm"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Overloaded or draining; try again after the seconds in Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "overloaded: 4096 rows of 1048576 bytes are in work; try again shortly"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No answer in the time allowed. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Gateway Timeout",
+                     *       "status": 504,
+                     *       "detail": "model custom-lstm: the answer was not ready in the time allowed",
+                     *       "model": "custom-lstm"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sequenceSession: {
+        parameters: {
+            query?: {
+                /** @description How many steps have been taken before this request. With it a request is safe to send again; left out it means now. */
+                t?: number;
+            };
+            header?: {
+                /** @description Seconds in which the request must be answered, if that is less than the server allows; past them the answer is a 504. */
+                "x-request-timeout"?: number;
+            };
+            path: {
+                /** @description The id of the session. */
+                session: string;
+            };
+            cookie?: never;
+        };
+        /** @description Steps of a session: all of them are taken, or none. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SessionSequenceRequest"];
+                "application/vnd.safetensors": components["schemas"]["SafetensorsDocument"];
+            };
+        };
+        responses: {
+            /** @description What the steps made. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionSequenceAnswer"];
+                    "application/vnd.safetensors": components["schemas"]["SafetensorsDocument"];
+                    "application/x-ndjson": components["schemas"]["SessionLine"];
+                };
+            };
+            /** @description The body is neither JSON nor safetensors, or does not fit the schema. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "detail": "/h_on: is not a known field",
+                     *       "errors": [
+                     *         {
+                     *           "path": "/h_on",
+                     *           "message": "is not a known field"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service requires an API key, and the request has none or a wrong one. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "expected an API key, as Authorization: Bearer KEY or as X-API-Key: KEY"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such model or session. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "there is no model \"nobody\"; the models are attention-decoder, bidirectional-lstm, custom-lstm, gru, matching-networks, symmetric"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The state is of another model, or of another version of it; or a session is not where the request takes it to be. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Conflict",
+                     *       "status": 409,
+                     *       "detail": "model custom-lstm: /state/0: is of symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38",
+                     *       "model": "custom-lstm",
+                     *       "errors": [
+                     *         {
+                     *           "path": "/state/0",
+                     *           "message": "is of symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The session has ended; the detail says why. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Gone",
+                     *       "status": 410,
+                     *       "detail": "the session has ended: expired"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -1696,7 +3132,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No such model. */
+            /** @description No such model or session. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1775,7 +3211,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description No such model. */
+            /** @description No such model or session. */
             404: {
                 headers: {
                     [name: string]: unknown;

@@ -71,6 +71,8 @@ class NativeMemory implements Memory {
   readonly #memory: AddonMemory
   /** What is still to be prepared; afterwards it is let go. */
   #support: Float32Array
+  /** The preparation that is under way. */
+  #pending: Promise<boolean> | undefined
 
   constructor (program: AddonProgram, support: Float32Array, counts: readonly number[]) {
     this.counts = counts
@@ -84,8 +86,12 @@ class NativeMemory implements Memory {
   }
 
   prepare (work: number): boolean | Promise<boolean> {
+    // Another task that reads it may be having it prepared.
+    if (this.#pending !== undefined) return this.#pending
     const ready = this.#memory.prepare(this.#support, work)
-    return typeof ready === 'boolean' ? this.#letGo(ready) : ready.then((all) => this.#letGo(all))
+    if (typeof ready === 'boolean') return this.#letGo(ready)
+    this.#pending = ready.then((all) => this.#letGo(all)).finally(() => { this.#pending = undefined })
+    return this.#pending
   }
 
   dispose (): void {

@@ -11,6 +11,8 @@ export interface StepAnswer {
   readonly h_out: Tensor
   /** `[B][Ho]`, of an LSTM. */
   readonly c_out?: Tensor
+  /** `[B]` tokens, if they are asked for. */
+  readonly state?: string | readonly string[]
   /** `[B][K]`, if the readout is made of the step alone. */
   readonly y?: Tensor
 }

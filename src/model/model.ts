@@ -1,5 +1,5 @@
 import { InputError, unprocessable } from '../errors.ts'
-import type { Engine } from '../engine/engine.ts'
+import type { Engine, Memory } from '../engine/engine.ts'
 import type { Cell } from '../network/cell.ts'
 import type { Layers } from '../network/layers.ts'
 import type { StateLayout } from '../network/state.ts'
@@ -7,19 +7,23 @@ import type { Admission } from '../scheduler/admission.ts'
 import { createOutputWindow } from '../scheduler/output-window.ts'
 import type { Scheduler } from '../scheduler/scheduler.ts'
 import { createStageQueue } from '../scheduler/stage-queue.ts'
+import { compile } from '../tensor/schema.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { outputAnswer, partsAnswer, statesAnswer, stepAnswer, stepY, yAnswer, type SequenceAnswer, type SequenceStates, type SequenceStep, type StepAnswer } from './answers.ts'
 import { unboundCall, type Call } from './call.ts'
 import { createContextReader, type Context } from './context.ts'
+import { checkGoesOn, checkKept, contextBytes, ONE_ROW, readRows, stateAnswer, wantsState, type Going, type KeptContext, type Opening } from './going-on.ts'
+import type { KeptRow } from './kept-row.ts'
 import { countAll, describeWiring, joinStates, type DescribedWiring } from './describe.ts'
 import { answerBytes, checkAnswerSize } from './limits.ts'
 import type { ModelInput } from './input.ts'
 import { createServedNetwork, type Shape } from './network.ts'
 import type { NamedPolicy } from './policies/policies.ts'
 import type { Hosting } from './policies/policy.ts'
-import { outlineSequence, outlineStep, type Outline, type SequenceRequest, type StepRequest } from './request.ts'
+import { checkWiredStep, outlineSequence, outlineStep, type Outline, type SequenceRequest, type StepRequest } from './request.ts'
 import { readSteps, streamRoom } from './stream.ts'
-import { outputWidth, serveSequence, serveStep, type Served } from './tasks.ts'
+import { createTokens } from './tokens.ts'
+import { beginRows, outputWidth, serveSequence, serveStep, type Served } from './tasks.ts'
 
 /** A network, its policy, its rows. */
 export interface Model {
@@ -58,6 +62,14 @@ export interface Model {
    * @throws InputError, the first time that it is asked or later.
    */
   stream (request: SequenceRequest, call?: Call): AsyncGenerator<ReadonlyArray<SequenceStep | SequenceStates>, void>
+  /** Begins a row that somebody keeps. @throws InputError */
+  open (request: Opening): Going
+  /** Takes a kept row further, one step or many; what is kept stays as it is. @throws InputError */
+  advance (going: Going, request: SequenceRequest, one: boolean, call?: Call): Promise<{ answer: object, row: KeptRow }>
+  /** The same as it is computed; each step's `t` is then how many the row has taken. */
+  follow (going: Going, request: SequenceRequest, call?: Call): AsyncGenerator<readonly SequenceStep[], KeptRow>
+  /** A token of a kept row. */
+  token (row: KeptRow): string
   /** Ends what runs for it beside the engine, once no request is under way. */
   close (): Promise<void>
 }
@@ -90,6 +102,8 @@ export interface ModelParts {
 }
 
 const BYTES = Float32Array.BYTES_PER_ELEMENT
+/** What a kept row takes beside its numbers. */
+const SESSION_BYTES = 1024
 
 /** @throws RangeError if the cells and the wiring do not fit each other. */
 export function createModel ({ name, isDefault = false, version, layers, policy: chosen, input, readout, unusedTensors = [] }: ModelParts, deps: ModelDeps): Model {
@@ -102,6 +116,8 @@ export function createModel ({ name, isDefault = false, version, layers, policy:
   const bare = bareStage === undefined ? undefined : all[bareStage]
   const [{ program }] = queues
   const readContext = createContextReader(policy)
+  const judgeContext = compile(policy.context)
+  const tokens = createTokens(name, version, program.state)
   const width = network.stages.slice(0, passes).reduce((sum, _, i) => sum + all[i].program.state.width, 0)
 
   /** Runs what `serve` lays out, if there is room for it: nothing is held before it is counted. */
@@ -125,14 +141,20 @@ export function createModel ({ name, isDefault = false, version, layers, policy:
   interface Plan {
     readonly outline: Outline
     readonly context: Context
+    /** The rows that go on. */
+    readonly from: readonly KeptRow[] | undefined
+    /** What somebody keeps of the context's support. */
+    readonly memory: Memory | undefined
     readonly entries: number
     readonly yEntries: number
     readonly partEntries: number
   }
 
-  function plan (request: SequenceRequest, streamed: boolean): Plan {
+  function plan (request: SequenceRequest, streamed: boolean, going?: Going): Plan {
+    if (wantsState(request)) checkGoesOn(shape, policy, '/state')
     const outline = outlineSequence(request, shape, maxSteps)
-    const context = readContext(request.context === undefined ? {} : request.context, outline)
+    const context = going?.context?.context ?? readContext(request.context === undefined ? {} : request.context, outline)
+    const from = going === undefined ? readRows(request, outline, tokens) : [going.row]
     const { rows, steps, field } = outline
     if (steps > 1 && policy.wiring === undefined && shape.hIn !== shape.hOut) throw needsPolicy(steps, field)
     checkWork(outline, context)
@@ -146,7 +168,7 @@ export function createModel ({ name, isDefault = false, version, layers, policy:
     const partEntries = all ? room + 1 : 1
     checkAnswerSize(rows * Math.max(entries * shape.output, yEntries * y), field)
     for (const [i, part] of (request.parts ?? []).entries()) checkAnswerSize(rows * partEntries * partWidth(part, context), `/parts/${i}`)
-    return { outline, context, entries, yEntries, partEntries }
+    return { outline, context, from, memory: going?.context?.memory, entries, yEntries, partEntries }
   }
 
   function needsPolicy (steps: number, field: string): InputError {
@@ -179,11 +201,50 @@ export function createModel ({ name, isDefault = false, version, layers, policy:
     const ys = (shape.directions === 2 && yEntries > 0 ? steps : yEntries) * shape.sequence.y
     // Where the rows of the embedding are that ids stand for.
     const places = request.ids === undefined ? 0 : rows * (repeated ? 1 : steps)
-    return BYTES * (held + places + rows * width) + answerBytes(rows * (outputs + ys + parts + shape.hIn + shape.hOut + 2 * shape.c))
+    const kept = wantsState(request) ? 3 * rows * tokens.bytes : 0
+    return kept + BYTES * (held + places + rows * width) + answerBytes(rows * (outputs + ys + parts + shape.hIn + shape.hOut + 2 * shape.c))
   }
 
-  const serve = (request: SequenceRequest, { outline, context, entries, yEntries, partEntries }: Plan, call: Call, window?: Served['task']['window']): Served =>
-    serveSequence(request, outline, { network: loaded, shape, queues, policy, context, entries, yEntries, partEntries, window }, call)
+  const serve = (request: SequenceRequest, { outline, context, from, memory, entries, yEntries, partEntries }: Plan, call: Call, window?: Served['task']['window']): Served =>
+    serveSequence(request, outline, { network: loaded, shape, queues, policy, context, from, memory, entries, yEntries, partEntries, window }, call)
+
+  /** A step of the wiring: a sequence of one. */
+  async function wiredStep (request: StepRequest, call: Call): Promise<StepAnswer> {
+    checkWiredStep(request, shape)
+    const one: SequenceRequest = { ...request, steps: 1, fields: [] }
+    const planned = plan(one, false)
+    const { outline } = planned
+    const served = await run(outline.rows, bytesOf(one, planned), call, () => serve(one, planned, call))
+    const { h_next: _, ...states } = statesAnswer(served, shape, outline)
+    return { ...states, ...stateAnswer(one, outline, served.keep, tokens) }
+  }
+
+  /** The steps of a sequence, some at a time; none if only the last is asked for. */
+  async function * steps (request: SequenceRequest, planned: Plan, call: Call): AsyncGenerator<readonly SequenceStep[], Served> {
+    const { outline, partEntries, entries, yEntries } = planned
+    const lines = request.return_sequences !== false
+    const window = lines && shape.directions === 1 ? createOutputWindow(outline.steps, outline.lengths, Math.max(entries, yEntries, partEntries - 1)) : undefined
+    let served: Served | undefined
+    const done = run(outline.rows, bytesOf(request, planned), call, () => {
+      served = serve(request, planned, call, window)
+      return served
+    })
+    if (window !== undefined && served !== undefined) yield * readSteps(served, window, done, outline, call)
+    const whole = await done
+    // A direction that runs backwards has no step before it has the last one.
+    if (lines && window === undefined) for (let t = 0; t < outline.steps; t++) yield [stepAnswer(whole, t, outline)]
+    return whole
+  }
+
+  /** @throws InputError if the context does not fit the model. */
+  function keepContext (given: unknown): KeptContext {
+    checkKept(given)
+    judgeContext(given, '/context')
+    const context = readContext(given, ONE_ROW)
+    const { support } = context
+    const memory = support === undefined ? undefined : loaded.remember(0, support.data, support.counts)
+    return { given, context, memory, dispose: () => memory?.dispose() }
+  }
 
   return {
     name,
@@ -203,6 +264,8 @@ export function createModel ({ name, isDefault = false, version, layers, policy:
     unusedTensors,
 
     step: (request, call = unboundCall()) => naming(name, async () => {
+      if (wantsState(request)) return await wiredStep(request, call)
+      if (request.context !== undefined) throw unprocessable('/context', 'is for a step with state: without it a step is one of the bare network, which reads none')
       if (bare === undefined) throw unprocessable('', 'the network has two directions, and the backward one starts from the end: send the whole sequence to /sequence')
       const outline = outlineStep(request, shape)
       const { rows, field } = outline
@@ -222,26 +285,52 @@ export function createModel ({ name, isDefault = false, version, layers, policy:
         output: outputAnswer(served, planned.outline, shape, planned.entries > 0),
         ...yAnswer(served, planned.outline, request.return_sequences !== false),
         ...statesAnswer(served, shape, planned.outline),
+        ...stateAnswer(request, planned.outline, served.keep, tokens),
         ...partsAnswer(served.parts, planned.outline)
       }
     }),
 
     stream: (request, call = unboundCall()) => namingStream(name, async function * () {
       const planned = plan(request, shape.directions === 1)
-      const { outline, partEntries, entries, yEntries } = planned
-      const lines = request.return_sequences !== false
-      const window = lines && shape.directions === 1 ? createOutputWindow(outline.steps, outline.lengths, Math.max(entries, yEntries, partEntries - 1)) : undefined
-      let served: Served | undefined
-      const done = run(outline.rows, bytesOf(request, planned), call, () => {
-        served = serve(request, planned, call, window)
-        return served
-      })
-      if (window !== undefined && served !== undefined) yield * readSteps(served, window, done, outline, call)
-      const whole = await done
-      // A direction that runs backwards has no step before it has the last one.
-      if (lines && window === undefined) for (let t = 0; t < outline.steps; t++) yield [stepAnswer(whole, t, outline)]
-      yield [statesAnswer(whole, shape, outline)]
+      const { outline } = planned
+      const whole = yield * steps(request, planned, call)
+      yield [{ ...statesAnswer(whole, shape, outline), ...stateAnswer(request, outline, whole.keep, tokens) }]
     }),
+
+    open (request) {
+      checkGoesOn(shape, policy, '')
+      const rows = readRows(request, ONE_ROW, tokens)
+      const { states: [{ data }], given, seen } = beginRows(request, [program], shape, policy, 1)
+      const context = request.context === undefined ? undefined : keepContext(request.context)
+      const supports = context?.context.support?.counts[0] ?? 0
+      const room = BYTES * (shape.output + supports + program.outputs.reduce((sum, output) => sum + output.width, 0))
+      const bytes = SESSION_BYTES + BYTES * (program.state.width + supports * program.readWork) + contextBytes(request.context) + room
+      return { row: rows?.[0] ?? { t: 0, given, seen, state: data }, context, bytes, room }
+    },
+
+    advance: (going, request, one, call = unboundCall()) => naming(name, async () => {
+      if (one) checkWiredStep(request, shape)
+      const asked = { ...request, ...(one && { steps: 1 }), ...(going.context !== undefined && { context: going.context.given }) }
+      const planned = plan(asked, false, going)
+      const { outline } = planned
+      const served = await run(1, bytesOf(asked, planned), call, () => serve(asked, planned, call))
+      const { t: _, ...step } = one ? stepAnswer(served, 0, outline) : { t: 0, output: outputAnswer(served, outline, shape, planned.entries > 0), ...partsAnswer(served.parts, outline) }
+      return { answer: step, row: served.keep()[0] }
+    }),
+
+    follow: (going, request, call = unboundCall()) => namingStream(name, async function * () {
+      const asked = { ...request, ...(going.context !== undefined && { context: going.context.given }) }
+      const lines = steps(asked, plan(asked, true, going), call)
+      let next = await lines.next()
+      try {
+        for (; next.done !== true; next = await lines.next()) yield next.value.map((step) => ({ ...step, t: going.row.t + step.t + 1 }))
+      } finally {
+        if (next.done !== true) await lines.throw(new InputError('gone', { path: '', message: 'the caller has gone' })).catch(() => {})
+      }
+      return next.value.keep()[0]
+    }),
+
+    token: (row) => tokens.write(row),
 
     close: async () => { await policy.close?.() }
   }
@@ -262,9 +351,9 @@ async function naming<T> (model: string, answer: () => Promise<T>): Promise<T> {
   }
 }
 
-async function * namingStream<T> (model: string, answer: () => AsyncGenerator<T, void>): AsyncGenerator<T, void> {
+async function * namingStream<T, R> (model: string, answer: () => AsyncGenerator<T, R>): AsyncGenerator<T, R> {
   try {
-    yield * answer()
+    return yield * answer()
   } catch (error) {
     throw named(error, model)
   }

@@ -17,6 +17,10 @@ export interface StepRequest {
   readonly c_in?: Tensor | undefined
   /** `[B][Ho]`: the last output of a GRU whose Hi differs from its Ho. */
   readonly h_0?: Tensor | undefined
+  /** Tokens of the rows that go on, one per row, or one alone; true to begin. With it the server owns the feedback. */
+  readonly state?: boolean | string | readonly string[]
+  /** What the model's wiring needs from the request. */
+  readonly context?: unknown
 }
 
 /** Many steps, the feedback by the model's wiring. */
@@ -29,8 +33,6 @@ export interface SequenceRequest extends StepRequest {
   readonly lengths?: readonly number[]
   /** Feed the same `x` this many times. */
   readonly steps?: number
-  /** What the model's wiring needs from the request. */
-  readonly context?: unknown
   /** Which parts to answer. */
   readonly parts?: readonly string[]
   readonly return_sequences?: boolean
@@ -66,9 +68,19 @@ export function outlineStep (request: StepRequest, { step }: Shape): Outline {
   }
   const { shape, rank } = given
   checkWidth(given, field, step.width, 'I')
-  if (rank === 3 && shape[1] !== 1) throw unprocessable(field, `expected one step per row, ${field === '/x' ? '[B][1][I]' : '[B][1]'}, got ${shape[1]}; a sequence goes to /sequence`)
+  checkOneStep(rank, shape, field)
   const rows = rank === 1 ? 1 : shape[0]
   return { rows, steps: 1, lengths: new Array<number>(rows).fill(1), batched: rank > 1, repeated: true, field }
+}
+
+/** @throws InputError if a step of the wiring brings more than one. */
+export function checkWiredStep (request: StepRequest, { sequence }: Shape): void {
+  const given = givenSteps(request, sequence)
+  if (given !== undefined) checkOneStep(given.rank, given.shape, fieldOf(sequence))
+}
+
+function checkOneStep (rank: number, shape: readonly number[], field: Outline['field']): void {
+  if (rank === 3 && shape[1] !== 1) throw unprocessable(field, `expected one step per row, ${field === '/x' ? '[B][1][I]' : '[B][1]'}, got ${shape[1]}; a sequence goes to /sequence`)
 }
 
 /** @throws InputError if `x` or `ids`, `steps` and `lengths` do not fit the network or each other. */
@@ -133,11 +145,12 @@ function required (path: string): InputError {
 const READS_NO_X = 'this network reads no x: leave it out, and say how many steps to take in steps'
 
 /** The rows of a request without x: those of whatever has a batch dimension. */
-function rowsOf ({ h_in: hIn, c_in: cIn, h_0: h0, context }: SequenceRequest): { rows: number, batched: boolean } {
+function rowsOf ({ h_in: hIn, c_in: cIn, h_0: h0, context, state }: SequenceRequest): { rows: number, batched: boolean } {
   const { support, vectors }: { support?: unknown, vectors?: unknown } = Object(context)
   const sizes = [
     ['/h_in', hIn, 2], ['/c_in', cIn, 2], ['/h_0', h0, 2], ['/context/support', support, 3], ['/context/vectors', vectors, 2]
   ].flatMap(([path, value, rank]): Array<{ path: string, rows: number }> => isTensor(value) && value.rank >= Number(rank) ? [{ path: String(path), rows: value.shape[0] }] : [])
+  if (Array.isArray(state)) sizes.push({ path: '/state', rows: state.length })
   const [first, ...others] = sizes
   if (first === undefined) return { rows: 1, batched: false }
   const odd = others.find(({ rows }) => rows !== first.rows)

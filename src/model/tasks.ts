@@ -7,9 +7,11 @@ import { findSlice } from '../network/state.ts'
 import { States } from '../network/states.ts'
 import type { OutputWindow } from '../scheduler/output-window.ts'
 import type { StageQueue } from '../scheduler/stage-queue.ts'
+import type { Memory } from '../engine/engine.ts'
 import type { Kept, Pass, Sink, Stream, Task } from '../scheduler/task.ts'
 import type { Call } from './call.ts'
 import type { Context } from './context.ts'
+import { keepRows, type KeptRow } from './kept-row.ts'
 import { FORWARD, type Operation, type Shape } from './network.ts'
 import type { HostedRequest, OpenHost, Policy } from './policies/policy.ts'
 import { expandState, type Outline, type SequenceRequest, type StepRequest } from './request.ts'
@@ -27,6 +29,8 @@ export interface Served {
   readonly parts: ReadonlyMap<string, KeptPart>
   /** The slices of the states that are `h_next`, if the server knows it once the task is done. */
   readonly next: 'h' | 'h_in' | undefined
+  /** The rows as they are once the task is done, to go on from later; one stage has them all. */
+  keep (): KeptRow[]
   dispose (): void
 }
 
@@ -49,7 +53,7 @@ export function serveStep (queue: StageQueue, shape: Shape, request: StepRequest
   const y = keepY(shape.step, shape, outline, 1)
   const inputs = queue.program.inputs.map(() => stepsOf(request, outline, shape.step))
   const pass: Pass = { queue, state: states[0].data, inputs, sinks: ySinks(y, queue.program), peek: false }
-  return { task: { rows, lengths, passes: [pass], call }, states, output: undefined, y, parts: new Map(), next: undefined, dispose () {} }
+  return { task: { rows, lengths, passes: [pass], call }, states, output: undefined, y, parts: new Map(), next: undefined, keep: () => [], dispose () {} }
 }
 
 /** What a sequence needs beside its request. */
@@ -67,24 +71,29 @@ export interface SequenceSetting {
   /** How many entries of each part are kept; one is the last. */
   readonly partEntries: number
   readonly window?: OutputWindow | undefined
+  /** The rows that go on; left out, they begin with what the request says. */
+  readonly from?: readonly KeptRow[] | undefined
+  /** The context's support as an engine reads it, if somebody keeps that. */
+  readonly memory?: Memory | undefined
 }
 
 /** A sequence through all stages. */
 export function serveSequence (request: SequenceRequest, outline: Outline, setting: SequenceSetting, call: Call): Served {
-  const { network, shape, queues, policy, context, window } = setting
+  const { network, shape, queues, policy, context, window, from } = setting
   const { rows, lengths } = outline
   const programs = queues.map(({ program }) => program)
-  const states = programs.map(({ state }) => new States(state, rows))
-  setStates(states, programs, shape, request, rows)
+  const { states, before, given, seen } = from === undefined ? beginRows(request, programs, shape, policy, rows) : goOn(from, programs[0])
   const x = stepsOf(request, outline, shape.sequence)
-  setFirst(states[0], programs[0], shape, policy, request, rows, x)
+  // Rows that have taken a step already have all that feeds the next one.
+  const begun = before[0] > 0
+  if (!begun && policy.initial === 'x' && !seen) setFirstX(states[0], shape, programs[0], rows, x)
 
   const parts = keepParts(request.parts ?? [], programs[0], context, rows, setting.partEntries)
   const outputs = keepOutputs(programs, shape, outline, setting.entries)
   const y = keepY(shape.sequence, shape, outline, setting.yEntries)
   const next = nextOf(programs[0], shape, policy, context)
-  const memory = context.support === undefined ? undefined : network.remember(0, context.support.data, context.support.counts)
-  const host = policy.host === undefined ? undefined : openHost(policy.host, request, outline, states[0], x, shape.sequence.width, call)
+  const own = context.support === undefined || setting.memory !== undefined ? undefined : network.remember(0, context.support.data, context.support.counts)
+  const host = policy.host === undefined ? undefined : openHost(policy.host, request, outline, states[0], before, x, shape.sequence.width, call)
   const passes = queues.map((queue, i): Pass => {
     const { program } = queue
     const layer = Math.floor(i / shape.directions)
@@ -100,11 +109,12 @@ export function serveSequence (request: SequenceRequest, outline: Outline, setti
     return {
       ...base,
       sinks: [...sinks, ...partSinks(parts, program)],
-      memory,
+      memory: own ?? setting.memory,
       attention: parts.get('attention')?.kept,
-      start: startOf(program, policy, request.h_in !== undefined),
+      start: begun ? lookOf(program, parts) : startOf(program, policy, given),
+      looks: begun,
       peek: program.late && next !== undefined,
-      ...(host !== undefined && { host: { feed: host.feed, first: request.h_in === undefined } })
+      ...(host !== undefined && { host: { feed: host.feed, first: begun || !given } })
     }
   })
   return {
@@ -114,8 +124,9 @@ export function serveSequence (request: SequenceRequest, outline: Outline, setti
     y,
     parts,
     get next () { return host?.next === false ? undefined : next },
+    keep: () => keepRows(states[0], before, lengths, programs[0].late || host !== undefined),
     dispose () {
-      memory?.dispose()
+      own?.dispose()
       host?.close()
     }
   }
@@ -141,23 +152,64 @@ function madeUp ({ layers, directions }: Shape, size: string): string {
   return `${layers} ${layers === 1 ? 'layer' : 'layers'}${directions === 2 ? ', 2 directions' : ''}: one vector each, in torch's order`
 }
 
-/** Puts what the first feed sees in the state: h_0, or x if the wiring starts from that. */
-function setFirst (states: States, program: Program, shape: Shape, { initial, wiring }: Policy, request: SequenceRequest, rows: number, x: Stream): void {
-  const last = `h${program.stage.nodes.length - 1}`
-  const own = program.stage.wiring.h === 'own'
+/** Rows before the first step of a task. */
+interface Rows {
+  /** One per pass. */
+  readonly states: readonly States[]
+  /** How many steps each row has taken. */
+  readonly before: readonly number[]
+  /** Before the first of all: whether h_in was given, and whether the h that the first feed sees was. */
+  readonly given: boolean
+  readonly seen: boolean
+}
+
+/** Rows as a request begins them. */
+export function beginRows (request: SequenceRequest, programs: readonly Program[], shape: Shape, { wiring }: Policy, rows: number): Rows {
+  const states = programs.map(({ state }) => new States(state, rows))
+  setStates(states, programs, shape, request, rows)
+  const [program] = programs
   const given = request.h_in !== undefined
-  if (given && program.late) states.set('given', new Float32Array(rows).fill(1))
+  const ownGiven = program.stage.wiring.h === 'own' && given
+  if (given && program.late) states[0].set('given', new Float32Array(rows).fill(1))
   if (request.h_0 !== undefined) {
     const carried = carriesH(program, shape)
     if (shape.directions === 2 || (wiring === undefined && !carried)) throw unprocessable('/h_0', 'nothing reads it: this model has no feedback that starts from it')
     const h = expandState(request.h_0, 'h_0', rows, shape.Ho, 'Ho')
-    if (!(own && given)) states.set(last, h)
-    if (carried) states.set('c0', h)
-  } else if (initial === 'x' && !(own && given)) {
-    const h = new Float32Array(rows * shape.Ho)
-    for (let row = 0; row < rows; row++) h.set(vectorAt(x, shape.Ho, row, 0), row * shape.Ho)
-    states.set(last, h)
+    if (!ownGiven) states[0].set(lastOf(program), h)
+    if (carried) states[0].set('c0', h)
   }
+  return { states, before: new Array<number>(rows).fill(0), given, seen: request.h_0 !== undefined || ownGiven }
+}
+
+/**
+ * Rows that go on from where they were.
+ *
+ * @throws InputError if some of them have taken a step and others have not, or they are to begin in different ways.
+ */
+function goOn (kept: readonly KeptRow[], { state }: Program): Rows {
+  const [{ t, given, seen }] = kept
+  const odd = kept.findIndex((row) => (row.t > 0) !== (t > 0) || (t === 0 && (row.given !== given || row.seen !== seen)))
+  if (odd >= 0) throw unprocessable(`/state/${odd}`, 'cannot go on together with the first: a row that has taken no step yet begins as it was told to; send them apart')
+  const states = new States(state, kept.length)
+  kept.forEach((row, i) => { states.data.set(row.state, i * state.width) })
+  return { states: [states], before: kept.map((row) => row.t), given, seen }
+}
+
+/** The first feed sees the first x as its h. */
+function setFirstX (states: States, { Ho }: Shape, program: Program, rows: number, x: Stream): void {
+  const h = new Float32Array(rows * Ho)
+  for (let row = 0; row < rows; row++) h.set(vectorAt(x, Ho, row, 0), row * Ho)
+  states.set(lastOf(program), h)
+}
+
+/** Where the state has the last node's output. */
+function lastOf ({ stage: { nodes } }: Program): string {
+  return `h${nodes.length - 1}`
+}
+
+/** Rows that go on have their read already, but not the weights of it, which their first entry of `attention` has. */
+function lookOf ({ read, feed }: Program, parts: ReadonlyMap<string, KeptPart>): Pass['start'] {
+  return parts.size > 0 && read < feed ? [{ from: read, to: feed }] : undefined
 }
 
 /** Whether the carry is the last h of a GRU, which its Hi leaves no room for. */
@@ -204,9 +256,10 @@ function inputsOf (feed: Feed, stage: Stage): Set<string> {
   return names
 }
 
-function openHost (open: OpenHost, { context = {} }: SequenceRequest, { lengths }: Outline, states: States, x: Stream, width: number, call: Call): HostedRequest {
+function openHost (open: OpenHost, { context = {} }: SequenceRequest, { lengths }: Outline, states: States, before: readonly number[], x: Stream, width: number, call: Call): HostedRequest {
   return open(context, {
     lengths,
+    before,
     state: (row, name) => states.of(row, name),
     x: (row, t) => t >= lengths[row] && x.stepStride > 0 ? undefined : vectorAt(x, width, row, t)
   }, call)

@@ -8,6 +8,10 @@ declare module 'fastify' {
     /** Whether clients without a key may use the route. */
     open?: boolean
   }
+  interface FastifyRequest {
+    /** The API key that the request brought, if the service asks for one. */
+    key: string | undefined
+  }
 }
 
 /** The key that a request brings, if it is one of those that are set. */
@@ -15,9 +19,12 @@ export type KeyOf = (headers: IncomingHttpHeaders) => string | undefined
 
 /** If keys are set, clients must send one of them: `Authorization: Bearer KEY` or `X-API-Key: KEY`. */
 export default fp<{ keyOf: KeyOf | undefined }>(async (app, { keyOf }) => {
+  app.decorateRequest('key')
   if (keyOf === undefined) return
-  app.addHook('onRequest', async ({ headers, routeOptions }, reply) => {
-    if (routeOptions.config.open === true || keyOf(headers) !== undefined) return
+  app.addHook('onRequest', async (request, reply) => {
+    const { headers, routeOptions } = request
+    request.key = keyOf(headers)
+    if (routeOptions.config.open === true || request.key !== undefined) return
     reply.header('www-authenticate', 'Bearer realm="cellserve"')
     throw new InputError('unauthorized', { path: '', message: 'expected an API key, as Authorization: Bearer KEY or as X-API-Key: KEY' })
   })

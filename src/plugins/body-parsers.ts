@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { errorCodes, type FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { InputError } from '../errors.ts'
@@ -10,6 +11,12 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** What a body holds, given the parameters of the path. A route without it takes no body. */
     fields?: (params: unknown) => Fields
+    /** Whether a request is told from others by the bytes of its body. */
+    digest?: boolean
+  }
+  interface FastifyRequest {
+    /** A SHA-256 of the body, on routes that ask for it. */
+    digest: string
   }
 }
 
@@ -17,6 +24,7 @@ type Read = (body: Buffer, hold: Hold) => unknown
 
 /** Reads bodies, JSON and safetensors. The tensors made of them are counted, and so is a body whose length was not announced. */
 export default fp<{ json: Json }>(async (app, { json }) => {
+  app.decorateRequest('digest', '')
   // Fastify parses text by default.
   app.removeAllContentTypeParsers()
 
@@ -38,6 +46,7 @@ export default fp<{ json: Json }>(async (app, { json }) => {
         let value: unknown
         try {
           value = error === null ? read(body, hold) : undefined
+          if (config.digest === true) request.digest = createHash('sha256').update(body).digest('base64url')
         } catch (failure) {
           error = errorOf(failure)
         }

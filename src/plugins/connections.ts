@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
+import { Socket } from 'node:net'
 import fp from 'fastify-plugin'
 import { HttpError } from './errors.ts'
 import { problem, PROBLEM_JSON, type Problem } from './problem.ts'
@@ -37,8 +37,8 @@ export default fp<ConnectionsOptions>(async (app, { maxConnections, readTimeout,
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response))
 
   app.addHook('onRequest', ({ raw: { httpVersion, headers, rawHeaders, socket }, routeOptions }, reply, done) => {
-    // Of the other answers the admission plugin knows the deadlines.
-    if (routeOptions.config.work !== true) socket.setTimeout(1000 * readTimeout)
+    // Of the other answers the admission plugin knows the deadlines. A request that the process injects has no connection.
+    if (routeOptions.config.work !== true && socket instanceof Socket) socket.setTimeout(1000 * readTimeout)
     const wrong = problemOfHead(httpVersion, headers, rawHeaders)
     // Where its body ends is not certain.
     if (wrong !== undefined) reply.header('connection', 'close')

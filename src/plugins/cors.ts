@@ -9,9 +9,9 @@ export default fp<{ origins: readonly string[] | undefined }>(async (app, { orig
   if (origins === undefined) return
   await app.register(cors, {
     origin: [...origins],
-    methods: ['GET', 'POST'],
+    methods: ['GET', 'POST', 'DELETE'],
     // What a page needs beside the body: which request it was, and when to try again.
-    exposedHeaders: ['x-request-id', 'retry-after'],
+    exposedHeaders: ['x-request-id', 'retry-after', 'location', 'session-expires'],
     maxAge: MAX_AGE
   })
 }, { name: 'cors', fastify: '5.x' })

@@ -29,6 +29,8 @@ type Failure = Error & { readonly code?: string | undefined, readonly statusCode
 const STATUS: Readonly<Record<ErrorKind, number>> = {
   malformed: 400,
   unknown: 404,
+  conflict: 409,
+  ended: 410,
   unprocessable: 422,
   failed: 500,
   unavailable: 503,

@@ -34,6 +34,7 @@ export default fp<OpenapiOptions>(async (app, { version, registry, keyed }) => {
       servers: [{ url: '/', description: 'This server' }],
       tags: [
         { name: 'cells', description: 'Step a cell, or run it over a sequence.' },
+        { name: 'sessions', description: 'Rows that the service keeps between requests.' },
         { name: 'models', description: 'What is served.' },
         { name: 'operations', description: 'Health, metrics and this document.' }
       ]

@@ -4,6 +4,7 @@ import { SAFETENSORS } from '../wire/safetensors.ts'
 import type { Ids } from '../model/request.ts'
 import { IntegersSchema, TensorSchema } from '../tensor/schema.ts'
 import { JSON_TYPE } from '../wire/json.ts'
+import { CONTEXTS } from '../model/policies/contexts.ts'
 
 /** RFC 9457 problem details, as the errors plugin answers them. */
 export const Problem = Type.Object({
@@ -21,7 +22,9 @@ export const Problem = Type.Object({
 const DESCRIPTIONS = {
   400: 'The body is neither JSON nor safetensors, or does not fit the schema.',
   401: 'The service requires an API key, and the request has none or a wrong one.',
-  404: 'No such model.',
+  404: 'No such model or session.',
+  409: 'The state is of another model, or of another version of it; or a session is not where the request takes it to be.',
+  410: 'The session has ended; the detail says why.',
   413: 'The body is too large.',
   415: 'The body is neither application/json nor application/vnd.safetensors.',
   422: 'The body is well-formed, but wrong for this model or inconsistent.',
@@ -36,6 +39,12 @@ const EXAMPLES: Readonly<Record<keyof typeof DESCRIPTIONS, object>> = {
   400: { ...problem(400, '/h_on: is not a known field'), errors: [{ path: '/h_on', message: 'is not a known field' }] },
   401: problem(401, 'expected an API key, as Authorization: Bearer KEY or as X-API-Key: KEY'),
   404: problem(404, 'there is no model "nobody"; the models are attention-decoder, bidirectional-lstm, custom-lstm, gru, matching-networks, symmetric'),
+  409: {
+    ...problem(409, 'model custom-lstm: /state/0: is of symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38'),
+    model: 'custom-lstm',
+    errors: [{ path: '/state/0', message: 'is of symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38' }]
+  },
+  410: problem(410, 'the session has ended: expired'),
   413: problem(413, 'the body is larger than the 16777216 bytes allowed'),
   415: problem(415, 'expected application/json or application/vnd.safetensors, got text/plain'),
   422: {
@@ -86,6 +95,31 @@ export const FirstState = {
     description: 'The h that the first feedback sees: [B][Ho]. Zeros if left out. A GRU whose Hi differs from its Ho reads it in a step, too.'
   }))
 }
+
+/** What the model's wiring needs from the request; it says what that holds, once the model is known. */
+export const ContextField = Type.Unknown({
+  documented: { anyOf: [...CONTEXTS, { description: 'Whatever the schema in GET /models/{model} allows.' }] },
+  description: 'What the model\'s wiring needs from the request.'
+})
+
+/** Where rows go on from. A lone string is one row's. */
+export const StateField = Type.Unsafe<boolean | string | string[]>({
+  type: ['boolean', 'string', 'array'],
+  items: { type: 'string' },
+  minItems: 1,
+  documented: { type: ['boolean', 'array'] },
+  description: 'Tokens of rows that go on: [B], as an answer had them. `true` asks for tokens of rows that begin.'
+})
+
+/** The option of a query string. */
+export const StateOption = Type.Boolean({ description: 'For a body of safetensors: `true` asks for tokens of rows that begin.' })
+
+export const TokensField = Type.Unsafe<string | readonly string[]>({
+  type: ['string', 'array'],
+  items: { type: 'string' },
+  documented: { type: 'array' },
+  description: 'A token for each row, [B], if the request has `state`: all that the row keeps, except the context. Send it as `state` to go on.'
+})
 
 /** Where a request has come to, each row after its own last step. */
 export const LastState = {

@@ -1,18 +1,16 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyReply } from 'fastify'
 import Type, { type Static } from 'typebox'
-import { InputError } from '../errors.ts'
 import type { Call } from '../model/call.ts'
 import type { Model } from '../model/model.ts'
-import { CONTEXTS } from '../model/policies/contexts.ts'
 import type { Registry } from '../model/registry.ts'
 import type { SequenceRequest } from '../model/request.ts'
-import { compile, integerFields, nestedIntegerFields, tensorFields, TensorSchema } from '../tensor/schema.ts'
+import { TensorSchema } from '../tensor/schema.ts'
 import { NDJSON } from '../wire/json.ts'
-import type { Fields } from '../wire/tensor-paths.ts'
-import { answers, BODIES, FirstState, IdsSchema, LastState, ModelParams, Problem, problems, WorkHeaders } from './schemas.ts'
+import { modelFields, withOptions } from './fields.ts'
+import { answers, BODIES, ContextField, FirstState, IdsSchema, LastState, ModelParams, Problem, problems, StateField, StateOption, TokensField, WorkHeaders } from './schemas.ts'
 
-const ANSWER_FIELDS = ['output', 'y', 'h_out', 'c_out', 'h_next', 'parts'] as const
+const ANSWER_FIELDS = ['output', 'y', 'h_out', 'c_out', 'h_next', 'state', 'parts'] as const
 
 const Parts = Type.Array(Type.String({ minLength: 1 }), {
   uniqueItems: true, description: 'Parts of the wiring to answer: `read`, `attention`, or the names of its lets.'
@@ -31,11 +29,8 @@ const SequenceBody = Type.Object({
     description: 'How many steps each row takes, 1 to T: [B]. After its last step a row\'s output is zero.'
   })),
   steps: Type.Optional(Steps),
-  // The model's wiring says what it holds, once the model is known.
-  context: Type.Optional(Type.Unknown({
-    documented: { anyOf: [...CONTEXTS, { description: 'Whatever the schema in GET /models/{model} allows.' }] },
-    description: 'What the model\'s wiring needs from the request.'
-  })),
+  context: Type.Optional(ContextField),
+  state: Type.Optional(StateField),
   parts: Type.Optional(Parts),
   return_sequences: Type.Optional(ReturnSequences),
   fields: Type.Optional(AnswerFields)
@@ -54,12 +49,14 @@ const SequenceAnswer = Type.Object({
   h_next: Type.Optional(TensorSchema({ ranks: [1, 2], documented: 2 }, {
     description: 'What the wiring would feed to the next step: [B][Hi]. Send it as h_in, and c_out as c_in, to go on. Left out if only the client knows it.'
   })),
+  state: Type.Optional(TokensField),
   parts: Type.Optional(PartsAnswer(3, '[B][T + 1][...]: entry t is what fed step t, entry T what would feed the next one; with `return_sequences: false` that last entry alone. A let that takes x has T entries.'))
 }, { title: 'SequenceAnswer', description: 'The outputs, and the states to continue from.' })
 
 const FIELD = `(?:${ANSWER_FIELDS.join('|')})`
 
 const SequenceOptions = Type.Object({
+  state: Type.Optional(StateOption),
   steps: Type.Optional(Type.Integer({ minimum: 1, description: 'For a body of safetensors: feed the same x this many times. A JSON body has it as a field, and likewise those below.' })),
   return_sequences: Type.Optional(Type.Boolean({ description: 'For a body of safetensors: whether `output`, `y` and `parts` have every step, or each row\'s last one alone.' })),
   parts: Type.Optional(Type.String({ minLength: 1, description: 'For a body of safetensors: the parts to answer, with commas between them.' })),
@@ -73,32 +70,13 @@ const SequenceLine = Type.Union([
     y: Type.Optional(TensorSchema({ ranks: [1, 2], documented: 2 }, { description: 'The model\'s readout after step t: [B][K].' })),
     parts: Type.Optional(PartsAnswer(2, '[B][...]: the entry that was made after step t, or as it began if x is part of it.'))
   }, { title: 'SequenceStep', description: 'A step; none with `return_sequences: false`.' }),
-  Type.Pick(SequenceAnswer, ['h_out', 'c_out', 'h_next'], { title: 'SequenceStates', description: 'The last line: the states to continue from.' }),
+  Type.Pick(SequenceAnswer, ['h_out', 'c_out', 'h_next', 'state'], { title: 'SequenceStates', description: 'The last line: the states to continue from.' }),
   Type.Object({ error: Problem }, { title: 'SequenceFailure', description: 'The last line, if the request fails after the first.' })
 ], { title: 'SequenceLine', description: 'One line of a streamed answer.' })
 
-const readParams = compile(Type.Partial(ModelParams))
-
-/** The tensors and lists of the body, including those of the model's context. */
-function fieldsOf ({ policy: { policy: { context } } }: Model): Fields {
-  const inContext = (name: string): string => `context/${name}`
-  return {
-    known: Object.keys(SequenceBody.properties),
-    tensors: [...tensorFields(SequenceBody), ...tensorFields(context).map(inContext)],
-    integers: [...integerFields(SequenceBody), ...integerFields(context).map(inContext)],
-    nested: nestedIntegerFields(SequenceBody)
-  }
-}
-
 /** `POST /sequence`: many steps; the server computes the feedback. */
 const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { registry }) => {
-  const fields = new WeakMap<Model, Fields>()
-  const fieldsFor = (model: Model): Fields => {
-    const known = fields.get(model) ?? fieldsOf(model)
-    fields.set(model, known)
-    return known
-  }
-  const config = { work: true, formats: [NDJSON], fields: (params: unknown) => fieldsFor(registry.get(readParams(params, '').model)) }
+  const config = { work: true, formats: [NDJSON], fields: modelFields(SequenceBody, registry) }
   const schema = {
     tags: ['cells'],
     headers: WorkHeaders,
@@ -107,18 +85,18 @@ const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { 
     consumes: BODIES,
     querystring: SequenceOptions,
     body: SequenceBody,
-    response: { 200: answers(SequenceAnswer, 'The outputs, and the states to continue from.', { [NDJSON]: { schema: SequenceLine } }), ...problems(400, 401, 404, 413, 415, 422, 429, 500, 503, 504) }
+    response: { 200: answers(SequenceAnswer, 'The outputs, and the states to continue from.', { [NDJSON]: { schema: SequenceLine } }), ...problems(400, 401, 404, 409, 413, 415, 422, 429, 500, 503, 504) }
   }
 
   app.post('/sequence', {
     config,
     schema: { ...schema, operationId: 'sequence', summary: 'Run the default model over a sequence' }
-  }, async ({ body, query, call }, reply) => await answer(registry.get(), withOptions(body, query), call, reply))
+  }, async ({ body, query, call }, reply) => await answer(registry.get(), withOptions(body, splitLists(query)), call, reply))
 
   app.post('/models/:model/sequence', {
     config,
     schema: { ...schema, operationId: 'sequenceModel', summary: 'Run a model over a sequence', params: ModelParams }
-  }, async ({ body, query, params, call }, reply) => await answer(registry.get(params.model), withOptions(body, query), call, reply))
+  }, async ({ body, query, params, call }, reply) => await answer(registry.get(params.model), withOptions(body, splitLists(query)), call, reply))
 }
 
 async function answer (model: Model, request: SequenceRequest, call: Call | undefined, reply: FastifyReply): Promise<FastifyReply> {
@@ -135,12 +113,9 @@ function pick (answer: object, fields: readonly string[] | undefined): object {
   return fields === undefined ? answer : Object.fromEntries(Object.entries(answer).filter(([name]) => fields.includes(name)))
 }
 
-/** Joins a request and the options of its query string; each option may be in only one of them. */
-function withOptions (request: SequenceRequest, { parts, fields, ...options }: Static<typeof SequenceOptions>): SequenceRequest {
-  const given = { ...options, ...(parts !== undefined && { parts: parts.split(',') }), ...(fields !== undefined && { fields: fields.split(',') }) }
-  const twice = Object.keys(given).find((name) => Object.hasOwn(request, name))
-  if (twice !== undefined) throw new InputError('malformed', { path: `/${twice}`, message: 'is in the query string as well' })
-  return { ...request, ...given }
+/** Lists of the query string have commas. */
+function splitLists ({ parts, fields, ...options }: Static<typeof SequenceOptions>): object {
+  return { ...options, ...(parts !== undefined && { parts: parts.split(',') }), ...(fields !== undefined && { fields: fields.split(',') }) }
 }
 
 export default routes

@@ -162,7 +162,7 @@ export function finishSteps ({ batch, program: { outputs, state, stage } }: Stag
 export function finishStart ({ batch, program: { state: { width }, outputs, read } }: StageQueue, { passes, rows, supports }: Selection, i: number): void {
   const { pass } = passes[i]
   const row = rows[i]
-  copyNumbers(batch.states[0], i * width, pass.state, row * width, width)
+  if (pass.looks !== true) copyNumbers(batch.states[0], i * width, pass.state, row * width, width)
   for (const { output, kept, offset, initial } of pass.sinks) {
     if (initial !== undefined) copyNumbers(pass.state, row * width + initial.offset, kept.data, row * kept.entries * kept.width + offset, outputs[output].width)
   }

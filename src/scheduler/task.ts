@@ -30,6 +30,8 @@ export interface Pass {
   readonly attention?: Kept | undefined
   /** Which of the program's instructions, from its `read` on, make what feeds the first step; left out if none need to. */
   readonly start?: readonly Range[] | undefined
+  /** Whether the rows go on: their start then makes what is answered of the parts, and leaves their states as they are. */
+  readonly looks?: boolean | undefined
   /** Whether `h_in` of the state is to be, in the end, what would feed the next step, though that is made as steps begin. */
   readonly peek: boolean
   /** What makes `h_in`, if it is made outside of the engine; from the first step on, or only from the second. */

@@ -84,17 +84,22 @@ function parseLayout (bytes: Uint8Array, available: number): readonly Place[] {
   return places
 }
 
+/** A tensor as a file has it: F32, its own memory. */
+export function storeFloats ({ shape, data }: Tensor): StoredTensor {
+  return { dtype: 'F32', shape, bytes: encodeFloats(data) }
+}
+
 /**
- * Writes float32 tensors as a safetensors file, in the order given.
+ * Writes tensors as a safetensors file, in the order given.
  *
  * @returns the file's parts: its header, then the tensors' own memory.
  */
-export function writeSafetensors (tensors: ReadonlyArray<readonly [name: string, tensor: Tensor]>): Uint8Array[] {
+export function writeSafetensors (tensors: ReadonlyArray<readonly [name: string, tensor: StoredTensor]>): Uint8Array[] {
   let at = 0
-  const entries = tensors.map(([name, { shape, data }]) => {
+  const entries = tensors.map(([name, { dtype, shape, bytes }]) => {
     const begin = at
-    at += data.byteLength
-    return `${JSON.stringify(name)}:{"dtype":"F32","shape":[${shape.join(',')}],"data_offsets":[${begin},${at}]}`
+    at += bytes.byteLength
+    return `${JSON.stringify(name)}:{"dtype":"${dtype}","shape":[${shape.join(',')}],"data_offsets":[${begin},${at}]}`
   })
   const text = `{${entries.join(',')}}`
   // Spaces after the header, so that the data start at a multiple of eight bytes.
@@ -102,7 +107,7 @@ export function writeSafetensors (tensors: ReadonlyArray<readonly [name: string,
   const head = Buffer.allocUnsafe(PREFIX + length)
   head.writeBigUInt64LE(BigInt(length))
   head.fill(' ', PREFIX + head.write(text, PREFIX))
-  return [head, ...tensors.map(([, { data }]) => encodeFloats(data))]
+  return [head, ...tensors.map(([, { bytes }]) => bytes)]
 }
 
 function decodeHeader (bytes: Uint8Array): string {

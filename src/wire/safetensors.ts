@@ -2,7 +2,7 @@ import { InputError, pointerPart, unprocessable } from '../errors.ts'
 import { finiteTensor, Tensor } from '../tensor/tensor.ts'
 import { decodedBytes, decodeFloats, decodeIntegers, FLOAT_DTYPES, INTEGER_DTYPES } from '../tensor/dtypes.ts'
 import { tensorsOf, type Fields, type Hold } from './tensor-paths.ts'
-import { parseSafetensors, SafetensorsError, writeSafetensors, type StoredTensor } from '../tensor/safetensors.ts'
+import { parseSafetensors, SafetensorsError, storeFloats, writeSafetensors, type StoredTensor } from '../tensor/safetensors.ts'
 
 /** The media type of a safetensors document. */
 export const SAFETENSORS = 'application/vnd.safetensors'
@@ -12,18 +12,21 @@ const MAX_HEADER = 2 ** 14
 
 /**
  * Creates a reader of requests that are safetensors documents. A tensor has the name of its field: `vectors` is
- * `context/vectors`. Tensors may be F32, F16, BF16 or F64, integers I32 or I64.
+ * `context/vectors`. Tensors may be F32, F16, BF16 or F64, integers I32 or I64; a token is its bytes, U8 `[N]`, and tokens are `[B][N]`.
  *
  * @returns the reader, which throws an InputError if the document violates the format or contains something that the request does not accept.
  */
-export function createBinaryReader ({ tensors, integers = [], nested = [] }: Fields): (body: Buffer, hold: Hold) => object {
-  const paths = new Map([...tensors, ...integers, ...nested].map((field) => [field.slice(field.indexOf('/') + 1), field]))
+export function createBinaryReader ({ tensors, integers = [], nested = [], tokens = [] }: Fields): (body: Buffer, hold: Hold) => object {
+  const paths = new Map([...tensors, ...integers, ...nested, ...tokens].map((field) => [field.slice(field.indexOf('/') + 1), field]))
+  const readers = new Map<string, Reader>([
+    ...integers.map((field): [string, Reader] => [field, readIntegers]), ...nested.map((field): [string, Reader] => [field, readNested]), ...tokens.map((field): [string, Reader] => [field, readTokens])
+  ])
   return (body, hold) => {
     const document: Record<string, unknown> = {}
     for (const [name, stored] of parse(body)) {
       const field = paths.get(name)
       if (field === undefined) throw new InputError('malformed', { path: `/${pointerPart(name)}`, message: `is not a known field; expected one of ${[...paths.keys()].join(', ')}` })
-      const read = integers.includes(field) ? readIntegers : nested.includes(field) ? readNested : readFloats
+      const read = readers.get(field) ?? readFloats
       const value = read(stored, `/${field}`, hold)
       const group = field.slice(0, -name.length - 1)
       if (group === '') document[field] = value
@@ -33,9 +36,28 @@ export function createBinaryReader ({ tensors, integers = [], nested = [] }: Fie
   }
 }
 
-/** The tensors of an answer as a safetensors document, F32, in parts. */
+type Reader = (stored: StoredTensor, path: string, hold: Hold) => unknown
+
+/** The tensors of an answer as a safetensors document, F32, its `state` as the bytes of its tokens, and its `t`, I64; in parts. */
 export function writeBinary (answer: object): Uint8Array[] {
-  return writeSafetensors(tensorsOf(answer))
+  const { state, t }: { readonly state?: unknown, readonly t?: unknown } = { ...answer }
+  const tensors = tensorsOf(answer).map(([path, tensor]): [string, StoredTensor] => [path, storeFloats(tensor)])
+  if (typeof t === 'number') tensors.push(['t', storeInteger(t)])
+  if (state !== undefined) tensors.push(['state', storeTokens(state)])
+  return writeSafetensors(tensors)
+}
+
+function storeInteger (value: number): StoredTensor {
+  const bytes = Buffer.alloc(8)
+  bytes.writeBigInt64LE(BigInt(value))
+  return { dtype: 'I64', shape: [], bytes }
+}
+
+/** All tokens of an answer are of one length. */
+function storeTokens (state: unknown): StoredTensor {
+  const tokens = [state].flat().map((token) => Buffer.from(String(token), 'base64url'))
+  const shape = [tokens[0].length]
+  return { dtype: 'U8', shape: Array.isArray(state) ? [tokens.length, ...shape] : shape, bytes: Buffer.concat(tokens) }
 }
 
 function parse (body: Buffer): Map<string, StoredTensor> {
@@ -60,6 +82,16 @@ function readIntegers ({ dtype, shape, bytes }: StoredTensor, path: string, hold
   const integers = shape.length === 1 ? decodeIntegers(dtype, bytes) : undefined
   if (integers === undefined) throw new InputError('malformed', { path, message: `expected a list of ${INTEGER_DTYPES.join(' or ')}, got ${dtype} of shape [${shape.slice(0, 8).join(', ')}]` })
   return integers
+}
+
+function readTokens ({ dtype, shape, bytes }: StoredTensor, path: string, hold: Hold): string | string[] {
+  if (dtype !== 'U8' || shape.length < 1 || shape.length > 2 || bytes.length === 0) {
+    throw new InputError('malformed', { path, message: `expected the bytes of tokens, U8 [N] or [B][N], got ${dtype} of shape [${shape.slice(0, 8).join(', ')}]` })
+  }
+  hold(2 * bytes.byteLength)
+  const N = shape[shape.length - 1]
+  const tokens = Array.from({ length: bytes.byteLength / N }, (_, i) => Buffer.from(bytes.buffer, bytes.byteOffset + i * N, N).toString('base64url'))
+  return shape.length === 1 ? tokens[0] : tokens
 }
 
 function readNested ({ dtype, shape, bytes }: StoredTensor, path: string, hold: Hold): unknown {

@@ -7,6 +7,8 @@ export interface Fields {
   readonly tensors: readonly string[]
   /** Lists of integers. */
   readonly integers?: readonly string[]
+  /** Base64url texts, one or a list, which a document without texts has as bytes. */
+  readonly tokens?: readonly string[]
   /** Integers, nested as their shape is. */
   readonly nested?: readonly string[]
 }

@@ -43,7 +43,7 @@ async function runExamples (request: ReturnType<typeof supertest>, at = '/openap
       assert.ok(ajv.validate({ $ref: pointer }, body), `${path}: ${ajv.errorsText()}`)
       examples++
     }
-    const { example } = operation.responses[200].content['application/json']
+    const { example } = (operation.responses[200] ?? operation.responses[201]).content['application/json']
     if (example !== undefined) assert.ok(ajv.validate({ $ref: pointer }, example), `${path}: ${ajv.errorsText()}`)
   }
   return examples
@@ -94,7 +94,7 @@ test('every problem has an example, of its own status', async (t) => {
       seen.add(status)
     }
   }
-  assert.equal(seen.size, 10)
+  assert.equal(seen.size, 12)
 })
 
 test('it asks for a key where the service does', async (t) => {
@@ -112,7 +112,7 @@ test('the document names its operations and schemas for generated clients', asyn
   const { body: document } = await request.get('/openapi.json').expect(200)
   const operations = Object.values<Record<string, { operationId: string }>>(document.paths).flatMap((item) => Object.values(item))
   assert.deepEqual(operations.map(({ operationId }) => operationId).sort(),
-    ['getModel', 'getModelOpenapi', 'home', 'listModels', 'live', 'metrics', 'ready', 'sequence', 'sequenceModel', 'step', 'stepModel'])
+    ['createSession', 'deleteSession', 'getModel', 'getModelOpenapi', 'getSession', 'home', 'listModels', 'listSessions', 'live', 'metrics', 'ready', 'sequence', 'sequenceModel', 'sequenceSession', 'step', 'stepModel', 'stepSession'])
   for (const name of ['StepRequest', 'StepAnswer', 'SequenceRequest', 'SequenceAnswer', 'SupportContext', 'VectorsContext', 'Problem']) {
     assert.ok(name in document.components.schemas, name)
   }

@@ -128,7 +128,7 @@ const WRONG: ReadonlyArray<[name: string, url: string, body: object, status: num
   ['lengths beside ragged rows', '/sequence', { x: [ROW, ROW.slice(1)], lengths: [4, 3] }, 422, '/lengths', /ragged/],
   ['a row of another width', '/sequence', { x: [ROW, [[1, 2], [3]]] }, 422, '/x/1/1', /ragged/],
   ['a field of 0.1', '/sequence', { x: [ROW], return: 'last' }, 400, '/return', /is not a known field/],
-  ['a field that answers do not have', '/sequence', { x: [ROW], fields: ['weights'] }, 400, '/fields/0', /expected one of output, y, h_out, c_out, h_next, parts, got the string "weights"/],
+  ['a field that answers do not have', '/sequence', { x: [ROW], fields: ['weights'] }, 400, '/fields/0', /expected one of output, y, h_out, c_out, h_next, state, parts, got the string "weights"/],
   ['a part that the model does not have', '/sequence', { x: [ROW], parts: ['read'] }, 422, '/parts/0', /there is no part "read"; this model has none/],
   ['an unknown part', ATT, { x: [1, 2, 3, 4], steps: 1, context: { support: SUPPORT }, parts: ['reed'] }, 422, '/parts/0', /there is no part "reed"; the parts are read, attention/],
   ['an h_0 of another width', '/sequence', { x: [ROW], h_0: [[1, 2]] }, 422, '/h_0', /expected vectors of 3 numbers \(Ho\), got 2/],

@@ -27,6 +27,25 @@ test('a model is a file, or a folder with a configuration', async (t) => {
   assert.deepEqual(models[0].tensor('input_linear.bias').shape, [12])
 })
 
+test('the version changes with each of a model\'s files, and with nothing else', async (t) => {
+  const config = '{"feedback": {"policy": "module"}}'
+  const folder = await writeModels(t, {
+    'file.safetensors': CELL,
+    'same/model.safetensors': CELL,
+    'same/notes.txt': 'no part of it',
+    'weights/model.safetensors': writeSafetensors(customLstm(2, 6, 3, 1)),
+    'config/model.safetensors': CELL,
+    'config/config.json': config,
+    'code/model.safetensors': CELL,
+    'code/config.json': config,
+    'code/feedback.mjs': 'export const feedback = ({ h }) => [...h, ...h]'
+  })
+  const versions = new Map((await readModels(folder)).map(({ name, version }) => [name, version]))
+  assert.equal(versions.get('same'), versions.get('file'))
+  assert.equal(new Set(versions.values()).size, 4)
+  assert.deepEqual(new Map((await readModels(folder)).map(({ name, version }) => [name, version])), versions, 'the same at the next start')
+})
+
 test('the cell is read with the options of the configuration', async (t) => {
   const folder = await writeModels(t, { 'a/model.safetensors': CELL, 'a/config.json': '{"cell": {"kind": "rnn", "activation": "relu"}}', 'b/model.safetensors': CELL })
   const [a, b] = await readModels(folder)

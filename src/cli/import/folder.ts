@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, open, rename, rm, rmdir, stat } from 'node:fs/promises'
 import { join, sep } from 'node:path'
-import { writeSafetensors } from '../../tensor/safetensors.ts'
+import { storeFloats, writeSafetensors } from '../../tensor/safetensors.ts'
 import { Tensor } from '../../tensor/tensor.ts'
 import type { Floats } from '../../weights/layouts/floats.ts'
 import type { Chain } from './chain.ts'
@@ -72,7 +72,7 @@ export async function writeFolder<T> (models: string, name: string, { config, te
   try {
     const folder = join(staging, name)
     await mkdir(folder)
-    await writeParts(join(folder, 'model.safetensors'), writeSafetensors(tensors.map(([key, { shape, data }]) => [key, new Tensor(shape, data)])))
+    await writeParts(join(folder, 'model.safetensors'), writeSafetensors(tensors.map(([key, { shape, data }]) => [key, storeFloats(new Tensor(shape, data))])))
     await writeParts(join(folder, 'config.json'), [Buffer.from(`${JSON.stringify(config, undefined, 2)}\n`)])
     const checked = await check(folder)
     await refuseExisting(place)

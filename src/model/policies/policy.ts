@@ -91,6 +91,8 @@ export interface HostedRequest {
 export interface HostRows {
   /** How many steps each row takes. */
   readonly lengths: readonly number[]
+  /** How many steps each row had taken before. */
+  readonly before: readonly number[]
   /** A named slice of a row's state: `h0`, `c0`, `h_in`, `host`; a view, which may be written. */
   state (row: number, name: string): Float32Array
   /** What a row reads as x at a step, `[I]`; nothing if the request does not bring it, past the row's end. */

@@ -148,7 +148,7 @@ test('the state of a row is zeros at first, its own, and kept from step to step'
 test('what it writes to the state for h_next is dropped: that step is yet to come', async (t) => {
   const { policy } = await policyOf(t, 'export const state = 1; export const feedback = ({ h, state }) => [...h, ++state[0]]')
   const slices: Record<string, Float32Array> = { h0: new Float32Array(2), c0: new Float32Array(2), h_in: new Float32Array(3), host: new Float32Array(1) }
-  const request = policy.host?.({}, { lengths: [2], state: (_, name) => slices[name], x: () => undefined }, unboundCall())
+  const request = policy.host?.({}, { lengths: [2], before: [0], state: (_, name) => slices[name], x: () => undefined }, unboundCall())
   for (const [step, made, kept] of [[0, 1, 1], [1, 2, 2], [2, 3, 2], [2, 3, 2]]) {
     await request?.feed([0], [step])
     assert.deepEqual([slices.h_in[2], slices.host[0]], [made, kept])

@@ -34,6 +34,8 @@ interface OpenRequest {
 interface Turn {
   readonly request: OpenRequest
   readonly t: number
+  /** How many steps the rows had taken before the request's first. */
+  readonly before: number
   /** Whether the request brings the x of that step. */
   readonly x: boolean
   /** Those that are left. */
@@ -163,7 +165,7 @@ export async function startModule (file: ModuleFile, { timeout, memory, report }
         turn.resolve()
         return
       case 'failed':
-        turn.reject(failed(report.what, t, report.cause))
+        turn.reject(failed(report.what, turn.before + t, report.cause))
     }
   }
 
@@ -174,7 +176,7 @@ export async function startModule (file: ModuleFile, { timeout, memory, report }
     sent = []
     overdue = undefined
     waiting.unshift(...others)
-    if (turn !== undefined && isToBlame) turn.reject(failed(why, turn.t))
+    if (turn !== undefined && isToBlame) turn.reject(failed(why, turn.before + turn.t))
     else if (turn !== undefined) waiting.unshift({ ...turn, lost: turn.lost + 1 })
     // Otherwise the request's own error says it.
     if (!isClosed && (!isToBlame || turn?.request.closed === true)) report(new Error(`${file.path}: ${why}`))
@@ -192,9 +194,9 @@ export async function startModule (file: ModuleFile, { timeout, memory, report }
     child?.hold(false)
   }
 
-  function run (request: OpenRequest, rows: readonly number[], t: number, x: boolean): Promise<void> {
+  function run ({ request, rows, t, before, x }: Pick<Turn, 'request' | 'rows' | 't' | 'before' | 'x'>): Promise<void> {
     return new Promise((resolve, reject) => {
-      waiting.push({ request, t, x, rows, lost: 0, resolve, reject })
+      waiting.push({ request, t, before, x, rows, lost: 0, resolve, reject })
       proceed()
     })
   }
@@ -208,15 +210,18 @@ export async function startModule (file: ModuleFile, { timeout, memory, report }
       return {
         get next () { return request.next },
         async feed (all, steps) {
-          /** Rows by step, and by whether the request brings its x. */
-          const turns = new Map<number, number[]>()
+          /** Rows that read at the same step, of the request and of all, and of whose x the request brings all or none. */
+          const turns = new Map<string, { t: number, before: number, x: boolean, rows: number[] }>()
           all.forEach((row, i) => {
-            const key = 2 * steps[i] + (rows.x(row, steps[i]) === undefined ? 0 : 1)
-            const turn = turns.get(key)
-            if (turn === undefined) turns.set(key, [row])
-            else turn.push(row)
+            const t = steps[i]
+            const before = rows.before[row]
+            const x = rows.x(row, t) !== undefined
+            const key = `${t} ${before} ${x}`
+            const turn = turns.get(key) ?? { t, before, x, rows: [] }
+            turns.set(key, turn)
+            turn.rows.push(row)
           })
-          await Promise.all([...turns].map(async ([key, members]) => await run(request, members, key >> 1, key % 2 === 1)))
+          await Promise.all([...turns.values()].map(async (turn) => await run({ request, ...turn })))
         },
         close () {
           request.closed = true
@@ -241,7 +246,7 @@ function isWanted ({ request: { call, closed }, reject }: Turn, now: number): bo
 }
 
 /** What some of the rows bring to the call. */
-function gather ({ request: { rows: { state, x: xOf } }, t, x: hasX, rows }: Turn): Pick<RunOrder, 't' | 'rows' | 'c' | 'x'> & { readonly floats: Float32Array } {
+function gather ({ request: { rows: { state, x: xOf } }, t, before, x: hasX, rows }: Turn): Pick<RunOrder, 't' | 'rows' | 'c' | 'x'> & { readonly floats: Float32Array } {
   const some = rows.slice(0, MAX_ROWS)
   const partsOf = (row: number): Float32Array[] => [state(row, 'h0'), state(row, 'c0'), state(row, 'host'), (hasX ? xOf(row, t) : undefined) ?? NOTHING]
   const [h, c, host, x] = partsOf(some[0]).map(({ length }) => length)
@@ -253,7 +258,7 @@ function gather ({ request: { rows: { state, x: xOf } }, t, x: hasX, rows }: Tur
       at += part.length
     }
   }
-  return { t, rows: some, c, x, floats }
+  return { t: before + t, rows: some, c, x, floats }
 }
 
 /** Gives the first rows what was made for them. */

@@ -1,0 +1,94 @@
+import { unprocessable } from '../errors.ts'
+import type { Memory } from '../engine/engine.ts'
+import { Tensor } from '../tensor/tensor.ts'
+import type { Context } from './context.ts'
+import type { KeptRow } from './kept-row.ts'
+import type { Shape } from './network.ts'
+import type { Policy } from './policies/policy.ts'
+import type { Outline, SequenceRequest, StepRequest } from './request.ts'
+import type { Tokens } from './tokens.ts'
+
+/** Whether a request's answer is to have its rows' state. */
+export function wantsState ({ state }: SequenceRequest): boolean {
+  return state !== undefined && state !== false
+}
+
+/**
+ * Checks that rows of a model can go on from what is kept of them.
+ *
+ * @throws InputError if there is more than one direction, or only the client knows what feeds the next step.
+ */
+export function checkGoesOn ({ directions, hIn, hOut }: Shape, { wiring }: Policy, path: string): void {
+  if (directions === 2) throw unprocessable(path, 'the network has two directions, and the backward one starts from the end: there is no state from which a sequence goes on')
+  if (wiring === undefined && hIn !== hOut) {
+    throw unprocessable(path, `only the client knows what feeds the next step: the network reads ${hIn} numbers as its h and writes ${hOut}, and its config.json names no feedback policy`)
+  }
+}
+
+/**
+ * Reads the rows that a request brings as tokens; undefined if it brings none.
+ *
+ * @throws InputError if they are not this model's, not one per row, or beside what else says where rows begin.
+ */
+export function readRows (request: SequenceRequest, { rows }: Outline, tokens: Tokens): readonly KeptRow[] | undefined {
+  const { state } = request
+  if (state === undefined || typeof state === 'boolean') return undefined
+  for (const field of ['h_in', 'c_in', 'h_0'] as const) {
+    if (request[field] !== undefined) throw unprocessable(`/${field}`, 'cannot be given beside the tokens of state, which hold it')
+  }
+  if (typeof state !== 'string') {
+    if (state.length !== rows) throw unprocessable('/state', `expected ${rows} ${rows === 1 ? 'token' : 'tokens, one per row'}, got ${state.length}`)
+    return state.map((token, i) => tokens.read(token, `/state/${i}`))
+  }
+  if (rows > 1) throw unprocessable('/state', `expected ${rows} tokens, one per row, got one`)
+  return [tokens.read(state, '/state')]
+}
+
+/** What an answer says of the state of its rows, if it is wanted. */
+export function stateAnswer (request: SequenceRequest, { batched }: Outline, keep: () => readonly KeptRow[], tokens: Tokens): { state?: string | readonly string[] } {
+  if (!wantsState(request)) return {}
+  const written = keep().map((row) => tokens.write(row))
+  return { state: batched ? written : written[0] }
+}
+
+/** A row that somebody keeps, with a context that came once. */
+export interface Going {
+  readonly row: KeptRow
+  readonly context: KeptContext | undefined
+  /** How many bytes it holds, with room for what a step answers. */
+  readonly bytes: number
+  /** How many of them are for the answer. */
+  readonly room: number
+}
+
+export interface KeptContext {
+  /** As it came. */
+  readonly given: unknown
+  readonly context: Context
+  /** Its support as an engine reads it, prepared by the first step. */
+  readonly memory: Memory | undefined
+  dispose (): void
+}
+
+/** Where a kept row begins: without a batch dimension. */
+export interface Opening extends Pick<StepRequest, 'h_in' | 'c_in' | 'h_0' | 'context'> {
+  /** A token to go on from. */
+  readonly state?: string
+}
+
+/** Of a row without a batch dimension. */
+export const ONE_ROW: Outline = { rows: 1, steps: 1, lengths: [1], batched: false, repeated: true, field: '/x' }
+
+/** @throws InputError if a context has vectors for some steps alone, or for rows. */
+export function checkKept (context: unknown): void {
+  const { vectors, support }: { readonly vectors?: unknown, readonly support?: unknown } = Object(context)
+  if (vectors instanceof Tensor && vectors.rank > 1) throw unprocessable('/context/vectors', 'expected one vector, [D], which every step reads: what is kept is not of single steps')
+  if (support instanceof Tensor && support.rank > 2) throw unprocessable('/context/support', 'expected one set, [N][D]: a session has one row')
+}
+
+/** How many bytes a context takes as it came. */
+export function contextBytes (context: unknown): number {
+  if (context instanceof Tensor) return context.packed.byteLength
+  if (typeof context !== 'object' || context === null) return 2 * String(context).length
+  return Object.values(context).reduce<number>((sum, value: unknown) => sum + 16 + contextBytes(value), 16)
+}

@@ -1,0 +1,155 @@
+import { randomBytes } from 'node:crypto'
+import { InputError } from '../../errors.ts'
+import type { Session, SessionStore } from './session.ts'
+
+export interface MemoryOptions {
+  readonly maxSessions: number
+  /** The most bytes of all of them. */
+  readonly maxBytes: number
+  /** The longest idle timeout, and that of sessions which say none, in seconds. */
+  readonly timeout: number
+  /** The clock, in milliseconds since 1970. */
+  readonly now?: () => number
+}
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] }
+
+interface Entry {
+  readonly session: Writable<Session>
+  /** Its place in the order of their making. */
+  readonly place: number
+  /** How many requests use it. */
+  users: number
+  bytes: number
+  ended: boolean
+}
+
+interface Ended {
+  readonly owner: string | undefined
+  readonly reason: 'deleted' | 'expired'
+  /** Until when it is told why. */
+  readonly until: number
+}
+
+/** For how long an ended session is told from one that never was, in milliseconds; and of how many. */
+const TOLD = 3_600_000
+const MAX_TOLD = 100_000
+/** How often expired sessions are looked for, in milliseconds, and how many are looked at in a row. */
+const SWEEP = 1000
+const SWEPT = 10_000
+
+/** Sessions in the memory of the process. */
+export function createMemoryStore ({ maxSessions, maxBytes, timeout, now = Date.now }: MemoryOptions): SessionStore {
+  const entries = new Map<string, Entry>()
+  const told = new Map<string, Ended>()
+  let bytes = 0
+  let places = 0
+  let sweeping = entries.values()
+
+  function touch ({ session }: Entry): void {
+    session.expires = now() + 1000 * session.idleTimeout
+  }
+
+  function end (entry: Entry, reason: Ended['reason']): void {
+    const { session: { id, owner } } = entry
+    entry.ended = true
+    entries.delete(id)
+    told.set(id, { owner, reason, until: now() + TOLD })
+    const [oldest = id] = told.size > MAX_TOLD ? told.keys() : []
+    if (oldest !== id) told.delete(oldest)
+    if (entry.users === 0) letGo(entry)
+  }
+
+  /** Its memory goes once nobody reads it. */
+  function letGo ({ session, bytes: held }: Entry): void {
+    bytes -= held
+    session.going.context?.dispose()
+  }
+
+  function isOver ({ session, users }: Entry): boolean {
+    return users === 0 && session.expires <= now()
+  }
+
+  function find (id: string, owner: string | undefined): Entry {
+    const entry = entries.get(id)
+    if (entry !== undefined && entry.session.owner === owner) {
+      if (!isOver(entry)) return entry
+      end(entry, 'expired')
+    }
+    const ended = told.get(id)
+    if (ended === undefined || ended.owner !== owner || ended.until <= now()) throw new InputError('unknown', { path: '', message: 'there is no such session' })
+    throw new InputError('ended', { path: '', message: `the session has ended: ${ended.reason}` })
+  }
+
+  const timer = setInterval(() => {
+    for (let looked = 0; looked < SWEPT; looked++) {
+      const next = sweeping.next()
+      if (next.done === true) {
+        sweeping = entries.values()
+        break
+      }
+      if (isOver(next.value)) end(next.value, 'expired')
+    }
+    for (const [id, { until }] of told) {
+      if (until > now()) break
+      told.delete(id)
+    }
+  }, SWEEP).unref()
+
+  return {
+    async create ({ model, owner, going, idleTimeout = timeout }) {
+      if (entries.size >= maxSessions || bytes + going.bytes > maxBytes) {
+        throw new InputError('unavailable', { path: '', message: `no room for another session: ${entries.size} of ${maxSessions} live, and they hold ${bytes} of ${maxBytes} bytes` })
+      }
+      const session = { id: randomBytes(16).toString('base64url'), model, owner, idleTimeout: Math.min(idleTimeout, timeout), going, expires: 0, last: undefined }
+      const entry: Entry = { session, place: places++, users: 0, bytes: going.bytes, ended: false }
+      touch(entry)
+      bytes += entry.bytes
+      entries.set(session.id, entry)
+      return { ...session }
+    },
+    async get (id, owner) {
+      const entry = find(id, owner)
+      touch(entry)
+      return { ...entry.session }
+    },
+    async hold (session) {
+      const entry = find(session.id, session.owner)
+      entry.users++
+      return () => {
+        touch(entry)
+        if (--entry.users === 0 && entry.ended) letGo(entry)
+      }
+    },
+    async advance (session, row, taken) {
+      const entry = find(session.id, session.owner)
+      if (entry.session.going.row !== session.going.row) return false
+      // A step's answer has its room; a longer one is kept if there is more.
+      const more = Math.max(0, taken.bytes - session.going.room)
+      const held = session.going.bytes + more
+      const fits = more === 0 || bytes - entry.bytes + held <= maxBytes
+      bytes += (fits ? held : session.going.bytes) - entry.bytes
+      entry.bytes = fits ? held : session.going.bytes
+      entry.session.going = { ...session.going, row }
+      entry.session.last = fits ? taken : undefined
+      touch(entry)
+      return true
+    },
+    async end (id, owner) { end(find(id, owner), 'deleted') },
+    async page (model, owner, from, limit) {
+      const sessions: Session[] = []
+      for (const entry of entries.values()) {
+        const { session, place } = entry
+        if (place < from || session.model.name !== model || session.owner !== owner || isOver(entry)) continue
+        if (sessions.length === limit) return { sessions, next: place }
+        sessions.push({ ...session })
+      }
+      return { sessions, next: undefined }
+    },
+    async close () {
+      clearInterval(timer)
+      for (const entry of entries.values()) letGo(entry)
+      entries.clear()
+    }
+  }
+}

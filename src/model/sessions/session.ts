@@ -1,0 +1,56 @@
+import type { Going } from '../going-on.ts'
+import type { KeptRow } from '../kept-row.ts'
+import type { Model } from '../model.ts'
+
+/** One row that goes on from request to request. */
+export interface Session {
+  /** 128 random bits, base64url. */
+  readonly id: string
+  readonly model: Model
+  /** The API key that made it; nobody else's is it. */
+  readonly owner: string | undefined
+  /** For how many seconds nobody may use it before it ends. */
+  readonly idleTimeout: number
+  /** The row as it is now, and its context. */
+  readonly going: Going
+  /** When it ends if nobody uses it, in milliseconds since 1970. */
+  readonly expires: number
+  /** What its last step answered, for those who ask again. */
+  readonly last: Taken | undefined
+}
+
+/** A step, or several, that a session has taken. */
+export interface Taken {
+  /** How many steps had been taken before. */
+  readonly before: number
+  /** Of the request's bytes. */
+  readonly digest: string
+  readonly answer: object
+  /** How many bytes the answer's tensors take. */
+  readonly bytes: number
+}
+
+/** What a session is made from. */
+export type Draft = Pick<Session, 'model' | 'owner' | 'going'> & { readonly idleTimeout?: number | undefined }
+
+/** Where sessions are kept. */
+export interface SessionStore {
+  /** @throws InputError if there is no room; nothing that lives is ended for it. */
+  create (draft: Draft): Promise<Session>
+  /** @throws InputError if it never was or is another's, or has ended, and why. */
+  get (id: string, owner: string | undefined): Promise<Session>
+  /** Keeps a session from expiring, and its context in memory, until the function that it returns is called. @throws InputError as `get`. */
+  hold (session: Session): Promise<() => void>
+  /**
+   * Moves a session on, if it is still where it was: one of several who try succeeds.
+   *
+   * @returns whether it was.
+   * @throws InputError if the session has ended meanwhile.
+   */
+  advance (session: Session, row: KeptRow, taken: Taken): Promise<boolean>
+  /** @throws InputError as `get`. */
+  end (id: string, owner: string | undefined): Promise<void>
+  /** The sessions of a model in the order of their making, from a place on, and where the next page begins. */
+  page (model: string, owner: string | undefined, from: number, limit: number): Promise<{ sessions: readonly Session[], next: number | undefined }>
+  close (): Promise<void>
+}

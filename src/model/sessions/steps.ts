@@ -1,0 +1,73 @@
+import { InputError } from '../../errors.ts'
+import { Tensor } from '../../tensor/tensor.ts'
+import type { KeptRow } from '../kept-row.ts'
+import type { Session, SessionStore } from './session.ts'
+
+/** Which steps a request asks for. */
+export interface Asked {
+  /** How many steps it takes to have been taken before; left out, as many as have been. */
+  readonly t?: number | undefined
+  /** Of its bytes. */
+  readonly digest: string
+}
+
+/** What came of a request's steps. */
+export interface Advanced {
+  readonly answer: object
+  readonly row: KeptRow
+}
+
+/**
+ * Takes a session's steps: all of them, or it stays where it was. Those that were taken already, by the same bytes, answer what they
+ * answered.
+ *
+ * @param compute makes the steps from where the session is.
+ * @throws InputError if the session is elsewhere than the request takes it to be, or somebody else's step came first.
+ */
+export async function takeSteps (store: SessionStore, session: Session, asked: Asked, compute: (session: Session) => Promise<Advanced>): Promise<object> {
+  const { t } = session.going.row
+  if (asked.t !== undefined && asked.t !== t) return again(session, asked)
+  const release = await store.hold(session)
+  try {
+    const { answer, row } = await compute(session)
+    const told = { t: row.t, ...answer }
+    if (await store.advance(session, row, { before: t, digest: asked.digest, answer: told, bytes: bytesOf(answer) })) return told
+    return again(await store.get(session.id, session.owner), { digest: asked.digest, t: asked.t ?? -1 })
+  } finally {
+    release()
+  }
+}
+
+/** The same for steps that are told as they are taken, which are not kept. A stream that ends early leaves the session where it was. */
+export async function * streamSteps (
+  store: SessionStore, session: Session, asked: Asked, compute: (session: Session) => AsyncGenerator<readonly object[], KeptRow>
+): AsyncGenerator<readonly object[], void> {
+  const { t } = session.going.row
+  if (asked.t !== undefined && asked.t !== t) throw elsewhere(session, asked)
+  const release = await store.hold(session)
+  try {
+    const row = yield * compute(session)
+    if (!await store.advance(session, row, { before: t, digest: '', answer: {}, bytes: 0 })) throw elsewhere(await store.get(session.id, session.owner), { digest: '' })
+    yield [{ t: row.t }]
+  } finally {
+    release()
+  }
+}
+
+function again (session: Session, asked: Asked): object {
+  const { last } = session
+  if (last !== undefined && last.before === asked.t && last.digest === asked.digest) return last.answer
+  throw elsewhere(session, asked)
+}
+
+function elsewhere ({ going: { row: { t } } }: Session, { t: asked = -1 }: Asked): InputError {
+  const what = asked < 0 ? 'another request has moved it on meanwhile' : `the request is for t = ${asked}`
+  return new InputError('conflict', { path: '', message: `the session has taken ${t} steps: t = ${t}, and ${what}` })
+}
+
+function bytesOf (answer: object): number {
+  return Object.values(answer).reduce<number>((sum, value: unknown) => {
+    if (value instanceof Tensor) return sum + value.data.byteLength
+    return sum + (typeof value === 'object' && value !== null ? bytesOf(value) : 0)
+  }, 0)
+}

@@ -1,0 +1,39 @@
+import Type, { type TObject } from 'typebox'
+import { InputError } from '../errors.ts'
+import type { Model } from '../model/model.ts'
+import type { Registry } from '../model/registry.ts'
+import { compile, integerFields, nestedIntegerFields, tensorFields } from '../tensor/schema.ts'
+import type { Fields } from '../wire/tensor-paths.ts'
+import { ModelParams } from './schemas.ts'
+
+const readParams = compile(Type.Partial(ModelParams))
+
+/** Tells what a body of this schema holds, given the parameters of the path: the context is the named model's. */
+export function modelFields (body: TObject, registry: Registry): (params: unknown) => Fields {
+  const fields = new WeakMap<Model, Fields>()
+  return (params) => {
+    const model = registry.get(readParams(params, '').model)
+    const known = fields.get(model) ?? fieldsOf(body, model)
+    fields.set(model, known)
+    return known
+  }
+}
+
+/** The tensors and lists of the body, including those of the model's context. */
+function fieldsOf (body: TObject, { policy: { policy: { context } } }: Model): Fields {
+  const inContext = (name: string): string => `context/${name}`
+  return {
+    known: Object.keys(body.properties),
+    tensors: [...tensorFields(body), ...tensorFields(context).map(inContext)],
+    tokens: Object.keys(body.properties).filter((name) => name === 'state'),
+    nested: nestedIntegerFields(body),
+    integers: [...integerFields(body), ...integerFields(context).map(inContext)]
+  }
+}
+
+/** Joins a body and the options of its query string; each option may be in only one of them. */
+export function withOptions<B extends object> (body: B, options: object): B {
+  const twice = Object.keys(options).find((name) => Object.hasOwn(body, name))
+  if (twice !== undefined) throw new InputError('malformed', { path: `/${twice}`, message: 'is in the query string as well' })
+  return { ...body, ...options }
+}

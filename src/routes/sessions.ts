@@ -1,0 +1,197 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import Type, { type Static } from 'typebox'
+import type { Registry } from '../model/registry.ts'
+import type { Session, SessionStore } from '../model/sessions/session.ts'
+import { streamSteps, takeSteps, type Asked } from '../model/sessions/steps.ts'
+import { tensorFields, TensorSchema } from '../tensor/schema.ts'
+import { NDJSON } from '../wire/json.ts'
+import { SAFETENSORS } from '../wire/safetensors.ts'
+import { modelFields, withOptions } from './fields.ts'
+import { answers, BODIES, ContextField, ModelParams, problems, WorkHeaders } from './schemas.ts'
+
+const vector = (description: string) => TensorSchema({ ranks: [1] }, { description })
+const T = Type.Integer({ minimum: 0, description: 'How many steps have been taken before this request. With it a request is safe to send again; left out it means now.' })
+const Parts = Type.Array(Type.String({ minLength: 1 }), { uniqueItems: true, description: 'Parts of the wiring to answer.' })
+
+const Opening = Type.Object({
+  h_in: Type.Optional(vector('What the first step reads as its h: [Hi], in place of what the wiring would make.')),
+  c_in: Type.Optional(vector('The first cell state of an LSTM: [Ho].')),
+  h_0: Type.Optional(vector('The h that the first feedback sees: [Ho].')),
+  state: Type.Optional(Type.String({ description: 'A token to go on from: of an export, or of an answer of /step or /sequence.' })),
+  context: Type.Optional(ContextField),
+  idle_timeout: Type.Optional(Type.Number({ exclusiveMinimum: 0, description: 'For how many seconds nobody may use the session before it ends; --session-timeout bounds it.' })),
+  session: Type.Optional(Type.String({ description: 'Of an export; not looked at.' })),
+  model: Type.Optional(Type.String({ description: 'Of an export; not looked at: the path says which model, and the token says which it is of.' })),
+  t: Type.Optional(Type.Integer({ description: 'Of an export; not looked at: the token has it.' })),
+  expires: Type.Optional(Type.String({ description: 'Of an export; not looked at.' }))
+}, { additionalProperties: false, title: 'SessionRequest', description: 'Where a session begins: one row, without a batch dimension.' })
+
+const Description = Type.Object({
+  session: Type.String({ description: '128 random bits, base64url.' }),
+  model: Type.String(),
+  t: Type.Integer({ description: 'How many steps have been taken.' }),
+  idle_timeout: Type.Number({ description: 'Seconds.' }),
+  expires: Type.String({ format: 'date-time', description: 'When the session ends if nobody uses it.' })
+}, { title: 'Session', description: 'A session: one row that goes on from request to request.' })
+
+const Export = Type.Object({
+  ...Description.properties,
+  state: Type.String({ description: 'A token of all that the row keeps, except the context.' }),
+  context: Type.Optional(Type.Unknown({ description: 'The context that the session keeps.' }))
+}, { title: 'SessionExport', description: 'All of a session. Send it to POST /models/{model}/sessions to go on there.' })
+
+const StepBody = Type.Object({
+  x: Type.Optional(vector('The input: [I], or what the wiring leaves of it.')),
+  t: Type.Optional(T),
+  parts: Type.Optional(Parts)
+}, { additionalProperties: false, title: 'SessionStepRequest', description: 'A step of a session.' })
+
+const SequenceBody = Type.Object({
+  x: Type.Optional(TensorSchema({ ranks: [1, 2], documented: 2 }, { description: 'The inputs: [T][I].' })),
+  t: Type.Optional(T),
+  steps: Type.Optional(Type.Integer({ minimum: 1, description: 'Feed the same x this many times; x is then [1][I].' })),
+  parts: Type.Optional(Parts),
+  return_sequences: Type.Optional(Type.Boolean({ description: 'Whether every step is answered, or the last alone.' }))
+}, { additionalProperties: false, title: 'SessionSequenceRequest', description: 'Steps of a session: all of them are taken, or none.' })
+
+const Taken = Type.Integer({ description: 'How many steps the session has taken now.' })
+const StepAnswer = Type.Object({
+  t: Taken,
+  output: vector('The last layer\'s h: [Ho].'),
+  parts: Type.Optional(Type.Record(Type.String(), vector('The entry that was made after the step, or as it began if x is part of it.')))
+}, { title: 'SessionStepAnswer', description: 'What the step made.' })
+const SequenceAnswer = Type.Object({
+  t: Taken,
+  output: TensorSchema({ ranks: [2] }, { description: '[T][Ho]' }),
+  parts: Type.Optional(Type.Record(Type.String(), TensorSchema({ ranks: [2] }, { description: '[T + 1][...], as of POST /sequence.' })))
+}, { title: 'SessionSequenceAnswer', description: 'What the steps made.' })
+const Line = Type.Object({ t: Taken, output: Type.Optional(vector('[Ho]')) }, { title: 'SessionLine', description: 'A step; the last line has `t` alone: then the session has moved on.' })
+
+const Params = Type.Object({ session: Type.String({ description: 'The id of the session.' }) })
+const Options = Type.Object({ t: Type.Optional(T) }, { additionalProperties: false })
+const Page = Type.Object({
+  from: Type.Integer({ minimum: 0, default: 0, description: 'Where the page begins: `next` of the page before.' }),
+  limit: Type.Integer({ minimum: 1, maximum: 1000, default: 100 })
+}, { additionalProperties: false })
+
+/** Sessions: rows that the service keeps between requests. */
+const routes: FastifyPluginAsyncTypebox<{ registry: Registry, sessions: SessionStore }> = async (app, { registry, sessions }) => {
+  const describe = ({ id, model, going, idleTimeout, expires }: Session): Static<typeof Description> => ({
+    session: id, model: model.name, t: going.row.t, idle_timeout: idleTimeout, expires: new Date(expires).toISOString()
+  })
+  const tell = async (reply: FastifyReply, session: Session): Promise<void> => {
+    reply.header('session-expires', new Date(session.expires).toISOString())
+  }
+  const asked = ({ url, digest }: FastifyRequest, t: number | undefined): Asked => ({ t, digest: `${url} ${digest}` })
+  const taking = (body: typeof StepBody | typeof SequenceBody) => {
+    const fields = { known: Object.keys(body.properties), tensors: tensorFields(body) }
+    return { work: true, digest: true, fields: () => fields }
+  }
+  const common = { tags: ['sessions'], headers: WorkHeaders, consumes: BODIES }
+  const PROBLEMS = problems(400, 401, 404, 409, 410, 413, 415, 422, 429, 500, 503, 504)
+
+  app.post('/models/:model/sessions', {
+    config: { work: true, fields: modelFields(Opening, registry) },
+    schema: {
+      ...common,
+      operationId: 'createSession',
+      summary: 'Begin a session',
+      description: 'Begins a row that the service keeps, with its context. A full store refuses it with a 503.',
+      params: ModelParams,
+      body: Opening,
+      response: { 201: Description, ...problems(400, 401, 404, 409, 413, 415, 422, 429, 503, 504) }
+    }
+  }, async ({ body: { idle_timeout: idleTimeout, session: _s, model: _m, t: _t, expires: _e, ...opening }, params, key }, reply) => {
+    const model = registry.get(params.model)
+    const going = model.open(opening)
+    try {
+      const session = await sessions.create({ model, owner: key, going, idleTimeout })
+      await tell(reply, session)
+      return await reply.code(201).header('location', `/sessions/${session.id}`).send(describe(session))
+    } catch (error) {
+      going.context?.dispose()
+      throw error
+    }
+  })
+
+  app.get('/models/:model/sessions', {
+    schema: {
+      operationId: 'listSessions',
+      tags: ['sessions'],
+      summary: 'List the sessions of a model',
+      description: 'Pages of a model\'s sessions, in the order of their making. With API keys, those of the caller\'s key.',
+      params: ModelParams,
+      querystring: Page,
+      response: { 200: Type.Object({ sessions: Type.Array(Description), next: Type.Optional(Type.Integer()) }, { title: 'SessionList', description: 'A page.' }), ...problems(400, 401, 404, 429, 503) }
+    }
+  }, async ({ params, query: { from, limit }, key }) => {
+    const { sessions: page, next } = await sessions.page(registry.get(params.model).name, key, from, limit)
+    return { sessions: page.map(describe), ...(next !== undefined && { next }) }
+  })
+
+  app.get('/sessions/:session', {
+    schema: {
+      operationId: 'getSession',
+      tags: ['sessions'],
+      summary: 'Export a session',
+      params: Params,
+      response: { 200: answers(Export, 'All of the session. As safetensors: the bytes of `state`, and the tensors of the context.'), ...problems(401, 404, 410, 429, 503) }
+    }
+  }, async ({ params, key }, reply) => {
+    const session = await sessions.get(params.session, key)
+    await tell(reply, session)
+    const { model, going: { row, context } } = session
+    const state = model.token(row)
+    if (reply.format === SAFETENSORS) return reply.answer({ state, ...Object(context?.given) })
+    return reply.answer({ ...describe(session), state, ...(context !== undefined && { context: context.given }) })
+  })
+
+  app.delete('/sessions/:session', {
+    schema: { operationId: 'deleteSession', tags: ['sessions'], summary: 'End a session', params: Params, response: { 204: { description: 'It has ended.' }, ...problems(401, 404, 410, 429, 503) } }
+  }, async ({ params, key }, reply) => {
+    await sessions.end(params.session, key)
+    return await reply.code(204).send()
+  })
+
+  app.post('/sessions/:session/step', {
+    config: taking(StepBody),
+    schema: {
+      ...common,
+      operationId: 'stepSession',
+      summary: 'Take a step of a session',
+      description: 'A step that fails leaves the session where it was.',
+      params: Params,
+      querystring: Options,
+      body: StepBody,
+      response: { 200: answers(StepAnswer, 'What the step made.'), ...PROBLEMS }
+    }
+  }, async (request, reply) => {
+    const { t, ...step } = withOptions(request.body, request.query)
+    const session = await sessions.get(request.params.session, request.key)
+    await tell(reply, session)
+    return reply.answer(await takeSteps(sessions, session, asked(request, t), async ({ model, going }) => await model.advance(going, step, true, request.call)))
+  })
+
+  app.post('/sessions/:session/sequence', {
+    config: { ...taking(SequenceBody), formats: [NDJSON] },
+    schema: {
+      ...common,
+      operationId: 'sequenceSession',
+      summary: 'Take many steps of a session',
+      description: 'All of the steps are taken, or none. As NDJSON, the last line says that they have been.',
+      params: Params,
+      querystring: Options,
+      body: SequenceBody,
+      response: { 200: answers(SequenceAnswer, 'What the steps made.', { [NDJSON]: { schema: Line } }), ...PROBLEMS }
+    }
+  }, async (request, reply) => {
+    const { t, ...steps } = withOptions(request.body, request.query)
+    const session = await sessions.get(request.params.session, request.key)
+    await tell(reply, session)
+    if (reply.format === NDJSON) return await reply.stream(streamSteps(sessions, session, asked(request, t), ({ model, going }) => model.follow(going, steps, request.call)))
+    return reply.answer(await takeSteps(sessions, session, asked(request, t), async ({ model, going }) => await model.advance(going, steps, false, request.call)))
+  })
+}
+
+export default routes
