@@ -215,7 +215,7 @@ test('a config.json that does not fit the schema stops the start', async (t) => 
 })
 
 test('a default model that is not there stops the start', async (t) => {
-  assert.match(await refusal(t, '--default-model', 'nobody'), /default model nobody is not there; the models are custom-lstm/)
+  assert.match(await refusal(t, '--default-model', 'nobody'), /default model nobody is not there; the models are attention-decoder, bidirectional-lstm, custom-lstm/)
 })
 
 test('a wrong flag stops the start and points to the help', async (t) => {

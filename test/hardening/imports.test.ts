@@ -50,7 +50,7 @@ function spoil (good: Buffer, dice: Dice): Buffer {
     const at = dice.below(file.length)
     const way = dice.below(6)
     if (way === 0 && dice.chance(0.3)) file = file.subarray(0, at)
-    else if (way === 1) file.fill(0xff, at, at + dice.below(9))
+    else if (way === 1) file.fill(0xff, at, Math.min(file.length, at + dice.below(9)))
     else if (way === 2) file.copy(file, at, dice.below(file.length), dice.below(file.length))
     else if (way === 3) file = Buffer.concat([file.subarray(0, at), Buffer.from(String(dice.pick([0, -1, 1e9, 2 ** 31, 2 ** 53]))), file.subarray(at)])
     else file[at] = dice.below(256)

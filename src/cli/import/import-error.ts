@@ -19,7 +19,7 @@ function shorten (message: string): string {
 
 /** A name from a file, for a message. */
 export function quote (name: unknown): string {
-  const text = typeof name === 'string' ? name : JSON.stringify(name) ?? String(name)
+  const text = typeof name === 'string' ? name : JSON.stringify(name) ?? 'nothing'
   return text.length > LONGEST_NAME ? `${text.slice(0, LONGEST_NAME)}...` : text
 }
 const LONGEST_NAME = 80

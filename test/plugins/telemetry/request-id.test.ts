@@ -15,10 +15,10 @@ test('a request keeps its id if that is harmless, and gets one otherwise', async
 
 test('with --access-log each answer is a line with the ids of its request and its trace', async (t) => {
   const { request, lines } = await logged(t, 'info', '--access-log')
-  await request.post('/step?x=secret').set({ 'x-request-id': 'mine', traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' }).send({ x: [1, 2] }).expect(200)
+  await request.post('/step?x=secret').set({ 'x-request-id': 'mine', traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' }).send({ x: [1, 2] }).expect(400)
   await request.post('/step').set({ traceparent: '00-00000000000000000000000000000000-b7ad6b7169203331-01' }).send({ x: 1 }).expect(400)
   const [first, second] = lines().filter(({ msg }) => msg === 'answered')
-  assert.deepEqual([first.method, first.path, first.status, first.reqId, first.traceId], ['POST', '/step', 200, 'mine', '0af7651916cd43dd8448eb211c80319c'])
+  assert.deepEqual([first.method, first.path, first.status, first.reqId, first.traceId], ['POST', '/step', 400, 'mine', '0af7651916cd43dd8448eb211c80319c'])
   assert.deepEqual([second.status, second.traceId], [400, undefined])
 })
 
