@@ -22,7 +22,8 @@ interface Example {
 /** Requests that a model answers with 200, and what such an answer looks like. */
 interface Examples {
   readonly requests: readonly Example[]
-  readonly answer: object
+  /** Left out if the answer's schema tells enough. */
+  readonly answer?: object
 }
 
 /**
@@ -55,14 +56,14 @@ export function addModelExamples (document: Document, model: Model): Document {
 }
 
 function examplesOf (model: Model): Array<[path: string, Examples]> {
-  return [['/step', stepExamples(model)], ['/sequence', sequenceExamples(model)]]
+  return [['/step', stepExamples(model)], ['/sequence', sequenceExamples(model)], ['/sessions', sessionExamples(model)]]
 }
 
 function giveExamples (operation: Operation | undefined, { requests, answer }: Examples): void {
   const body = operation?.requestBody?.content?.['application/json']
   const answered = operation?.responses?.[200]?.content?.['application/json']
   if (body !== undefined && requests.length > 0) body.examples = Object.fromEntries(requests.map((example, i) => [`example${i + 1}`, example]))
-  if (answered !== undefined) answered.example = answer
+  if (answered !== undefined && answer !== undefined) answered.example = answer
 }
 
 /** None with two directions, which a step does not take. */
@@ -116,6 +117,15 @@ function sequenceExamples (model: Model): Examples {
     }),
     answer: answer(3)
   }
+}
+
+/** None if a session cannot go on by itself. A session has no batch dimension. */
+function sessionExamples (model: Model): Examples {
+  const { shape: { directions }, policy: { policy: { vectors = 0, wiring } } } = model
+  const asked = exampleContext(model, [1])
+  if (directions === 2 || wiring === undefined || asked === undefined) return { requests: [] }
+  const context = { ...asked.context, ...(wiring.read !== undefined && { support: [numbers(wiring.read.support), numbers(wiring.read.support, 1)] }), ...(vectors > 0 && { vectors: numbers(vectors) }) }
+  return { requests: [{ summary: 'A row that begins', value: Object.keys(context).length > 0 ? { context } : {} }] }
 }
 
 /**
