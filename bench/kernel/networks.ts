@@ -6,6 +6,7 @@ import { createModel, type Model } from '../../src/model/model.ts'
 import { createPolicy, type PolicyOptions } from '../../src/model/policies/policies.ts'
 import type { PolicySetting } from '../../src/model/policies/policy.ts'
 import { createAdmission } from '../../src/scheduler/admission.ts'
+import { SILENT } from '../../src/scheduler/events.ts'
 import { createScheduler } from '../../src/scheduler/scheduler.ts'
 import { Tensor } from '../../src/tensor/tensor.ts'
 
@@ -105,7 +106,7 @@ async function serve (engine: Engine, layers: Layers, feedback?: PolicyOptions, 
   const setting: PolicySetting = { layers, folder: undefined, tensor: (name) => tensors[name], tensors: () => Object.entries(tensors), hosting }
   return createModel({ name: 'bench', version: 'bench', layers, policy: await createPolicy(feedback, setting) }, {
     engine,
-    scheduler: createScheduler({ computed: () => {}, began: () => {}, queued: () => {} }),
+    scheduler: createScheduler(SILENT),
     admission: createAdmission(1e6, 1e9),
     maxSteps: 1e6,
     maxWork: Infinity,

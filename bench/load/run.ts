@@ -12,6 +12,7 @@ import { cpus } from 'node:os'
 import { createNativeEngine } from '../../src/engine/native.ts'
 import { loadModels } from '../../src/load.ts'
 import { createAdmission } from '../../src/scheduler/admission.ts'
+import { SILENT } from '../../src/scheduler/events.ts'
 import { createScheduler } from '../../src/scheduler/scheduler.ts'
 import { Tensor } from '../../src/tensor/tensor.ts'
 import { median, random, writeBenchModels } from '../models.ts'
@@ -57,7 +58,7 @@ async function modelInterface (): Promise<void> {
     hosting: { timeout: 1, memory: 256, report: () => {} },
     batchRows: 64,
     admission: createAdmission(1e6, 1e12),
-    scheduler: createScheduler({ computed: () => {}, began: () => {}, queued: () => {} })
+    scheduler: createScheduler(SILENT)
   }
   const model = (await loadModels(models, deps)).find(({ name }) => name === '512')
   assert.ok(model !== undefined)

@@ -5,8 +5,10 @@ import { closeModels, loadAll } from '../load.ts'
 import type { Model } from '../model/model.ts'
 import { createRegistry } from '../model/registry.ts'
 import { createAdmission } from '../scheduler/admission.ts'
+import { SILENT } from '../scheduler/events.ts'
 import { createScheduler } from '../scheduler/scheduler.ts'
 import { Tensor } from '../tensor/tensor.ts'
+import { showNumbers } from './show.ts'
 
 /**
  * `cellserve check`: loads a folder as the service would with these flags, and says what each model is and how it takes a first
@@ -49,7 +51,7 @@ async function load (config: Config, report: (error: Error) => void): ReturnType
     batchRows: config['batch-rows'],
     maxWork: config['max-work'],
     admission: createAdmission(config['max-rows'], config['max-bytes']),
-    scheduler: createScheduler({ computed () {}, began () {}, queued () {} }),
+    scheduler: createScheduler(SILENT),
     hosting: { timeout: config['feedback-timeout'], memory: config['feedback-memory'], report }
   }, say)
 }
@@ -57,7 +59,6 @@ async function load (config: Config, report: (error: Error) => void): ReturnType
 /** What a first step reads: an x, or if there is none an h, of this in every place, or an id. */
 const X = 0.1
 const ID = 0
-const SHOWN = 4
 
 async function firstStep ({ shape, step, sequence }: Model): Promise<string> {
   const operation = shape.directions === 1 ? shape.step : shape.sequence
@@ -65,22 +66,18 @@ async function firstStep ({ shape, step, sequence }: Model): Promise<string> {
   const read = embedding !== undefined ? `id ${ID}` : `${width > 0 ? 'x' : 'h_in'} = ${X}`
   if (shape.directions === 2) {
     const { output, y } = await sequence(embedding === undefined ? { x: filled(1, width) } : { ids: [ID] })
-    return `${read}: output ${show(output)}${showY(y)}`
+    return `${read}: output ${showNumbers(output.data)}${showY(y)}`
   }
   const { h_out: h, y } = await step(embedding !== undefined ? { ids: ID } : width > 0 ? { x: filled(width) } : { h_in: filled(shape.hIn) })
-  return `${read}: h_out ${show(h)}${showY(y)}`
+  return `${read}: h_out ${showNumbers(h.data)}${showY(y)}`
 }
 
 function showY (y: Tensor | undefined): string {
-  return y === undefined ? '' : `, y ${show(y)}`
+  return y === undefined ? '' : `, y ${showNumbers(y.data)}`
 }
 
 function filled (...shape: number[]): Tensor {
   return new Tensor(shape, new Float32Array(shape.reduce((a, b) => a * b)).fill(X))
-}
-
-function show ({ data }: Tensor): string {
-  return `[${[...data.subarray(0, SHOWN)].map((value) => value.toFixed(6)).join(', ')}${data.length > SHOWN ? ', ...' : ''}]`
 }
 
 function describe (model: Model, step: string): string {

@@ -336,7 +336,6 @@ export function createModel ({ name, isDefault = false, version, layers, policy:
   }
 }
 
-/** The trained numbers before and behind the cells. */
 /** Numbers that are allocated when ragged rows are padded. */
 function paddingOf (tensor: Tensor | undefined): number {
   return tensor?.lengths === undefined ? 0 : tensor.size

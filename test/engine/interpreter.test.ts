@@ -1,7 +1,8 @@
 import { test } from 'node:test'
 import { assertByTheBook, drawTask, run } from '../support/drive.ts'
 import { scaled } from '../support/full.ts'
-import { createRandom, drawNetwork } from '../support/networks.ts'
+import { drawNetwork } from '../support/networks.ts'
+import { createRandom } from '../support/random.ts'
 import { plainEngine } from '../support/plain-arithmetic.ts'
 
 const NETWORKS = scaled(400, 10)

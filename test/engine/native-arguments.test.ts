@@ -7,7 +7,8 @@ import { compileStage, type Program } from '../../src/engine/program.ts'
 import { concat, part } from '../../src/network/feed.ts'
 import { withoutAddon } from '../support/addon.ts'
 import { scaled } from '../support/full.ts'
-import { createRandom, drawNetwork, oneStage, randomCell, randomFloats, randomLinear } from '../support/networks.ts'
+import { drawNetwork, oneStage, randomCell, randomFloats, randomLinear } from '../support/networks.ts'
+import { createRandom } from '../support/random.ts'
 
 const floats = (length: number): Float32Array => new Float32Array(length)
 

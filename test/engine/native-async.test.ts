@@ -9,7 +9,8 @@ import { concat, part } from '../../src/network/feed.ts'
 import type { Network } from '../../src/network/network.ts'
 import { assertSameBits, withoutAddon } from '../support/addon.ts'
 import { drawTask, run } from '../support/drive.ts'
-import { createRandom, drawNetwork, oneStage, randomCell, randomFloats, randomLinear } from '../support/networks.ts'
+import { drawNetwork, oneStage, randomCell, randomFloats, randomLinear } from '../support/networks.ts'
+import { createRandom } from '../support/random.ts'
 
 const sizes = { I: 65, Hi: 66, Ho: 33 }
 const random = createRandom(11)

@@ -3,7 +3,8 @@ import { createNativeEngine, nativeKernels } from '../../src/engine/native.ts'
 import { withoutAddon } from '../support/addon.ts'
 import { assertByTheBook, drawTask, run } from '../support/drive.ts'
 import { scaled } from '../support/full.ts'
-import { createRandom, drawNetwork } from '../support/networks.ts'
+import { drawNetwork } from '../support/networks.ts'
+import { createRandom } from '../support/random.ts'
 
 const NETWORKS = scaled(4000, 80)
 

@@ -9,7 +9,8 @@ import { findSlice } from '../../src/network/state.ts'
 import { assertSameBits, withoutAddon } from '../support/addon.ts'
 import { drawTask, partOf, remember, run, type Outcome, type Task } from '../support/drive.ts'
 import { scaled } from '../support/full.ts'
-import { createRandom, drawNetwork, oneStage, randomCell, randomFloats, randomLinear } from '../support/networks.ts'
+import { drawNetwork, oneStage, randomCell, randomFloats, randomLinear } from '../support/networks.ts'
+import { createRandom } from '../support/random.ts'
 
 const inline = { threads: 1, inlineBelow: Infinity }
 /** Every way in which work is shared out: alone and in teams, inline and off the event loop. */

@@ -4,6 +4,7 @@ import { chooseEngine } from '../../src/engine/choose.ts'
 import type { Engine } from '../../src/engine/engine.ts'
 import { createAdmission } from '../../src/scheduler/admission.ts'
 import type { Hosting } from '../../src/model/policies/policy.ts'
+import { SILENT } from '../../src/scheduler/events.ts'
 import { createScheduler } from '../../src/scheduler/scheduler.ts'
 import type { ModelDeps } from '../../src/model/model.ts'
 import { createService } from '../../src/service.ts'
@@ -39,7 +40,7 @@ export async function testDeps (over: Partial<ModelDeps> = {}): Promise<ModelDep
     batchRows: 64,
     hosting: testHosting(),
     admission: createAdmission(1e6, 1e9),
-    scheduler: createScheduler({ computed: () => {}, began: () => {}, queued: () => {} }),
+    scheduler: createScheduler(SILENT),
     ...over
   }
 }

@@ -2,16 +2,6 @@ import { createCell, GATES, type Cell, type CellKind, type CellSizes } from '../
 import { concat, feedWidth, part, partsOf, readWidth, type Activation, type Feed, type Linear, type Read } from '../../src/network/feed.ts'
 import { PLAIN, type Network, type Node, type Stage, type Wiring } from '../../src/network/network.ts'
 
-/** Mulberry32: the same numbers in every run. */
-export function createRandom (seed: number): () => number {
-  return () => {
-    seed = (seed + 0x6D2B79F5) | 0
-    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
-  }
-}
-
 /** Numbers in [-scale, scale). */
 export function randomFloats (length: number, random: () => number, scale = 1): Float32Array {
   return Float32Array.from({ length }, () => (random() * 2 - 1) * scale)

@@ -2,7 +2,7 @@ import type { Engine } from '../../src/engine/engine.ts'
 import type { Network } from '../../src/network/network.ts'
 import { States } from '../../src/network/states.ts'
 import { unboundCall } from '../../src/model/call.ts'
-import type { SchedulerEvents } from '../../src/scheduler/events.ts'
+import { SILENT } from '../../src/scheduler/events.ts'
 import { createScheduler } from '../../src/scheduler/scheduler.ts'
 import { createStageQueue } from '../../src/scheduler/stage-queue.ts'
 import type { Kept, Pass, Sink, Stream } from '../../src/scheduler/task.ts'
@@ -117,8 +117,6 @@ export async function runTasks (engine: Engine, network: Network, tasks: readonl
     loaded.dispose()
   }
 }
-
-const SILENT: SchedulerEvents = { computed () {}, began () {}, queued () {} }
 
 /**
  * The numbers of a row among a task's: those that a row alone has, too, so none past its own length or supports.

@@ -1,0 +1,7 @@
+/** How many numbers of an answer are shown. */
+const SHOWN = 4
+
+/** The first numbers of a vector, for people. */
+export function showNumbers (numbers: Float32Array): string {
+  return `[${[...numbers.subarray(0, SHOWN)].map((value) => value.toFixed(6)).join(', ')}${numbers.length > SHOWN ? ', ...' : ''}]`
+}
