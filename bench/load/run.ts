@@ -2,6 +2,7 @@
  * cellserve under load from loopback, compared with itself without batching and with FastAPI and PyTorch, all in one run:
  *
  *     npm run bench:load                 three rounds; writes bench/results/load.md
+ *     npm run bench:load -- beside       a lone step beside large requests alone; writes nothing
  *     npm run bench:load -- --quick      one short round; writes nothing
  *
  * TEST_PYTHON names a Python with torch, fastapi, uvicorn and orjson; without it the benchmark leaves that peer out.
@@ -17,10 +18,12 @@ import { createScheduler } from '../../src/scheduler/scheduler.ts'
 import { Tensor } from '../../src/tensor/tensor.ts'
 import { median, random, writeBenchModels } from '../models.ts'
 import { post } from '../../test/support/http.ts'
+import { beside } from './beside.ts'
 import { load, once, type Load } from './client.ts'
 import { startCellserve, startPeer, type Server } from './servers.ts'
 
 const quick = process.argv.includes('--quick')
+const part = process.argv.includes('beside') ? 'beside' : undefined
 const ROUNDS = quick ? 1 : 3
 const MS = quick ? 700 : 2500
 const UNITS = [64, 256, 512]
@@ -42,12 +45,15 @@ say('# cellserve under load')
 say()
 say(`${cpus()[0].model}, ${cpus().length} cores, shared by client and server; Node.js ${process.versions.node}; ${ROUNDS} rounds, medians. Written by \`npm run bench:load\`.`)
 say()
-await modelInterface()
-await throughput()
-await mixed()
-await overload()
+if (part !== 'beside') {
+  await modelInterface()
+  await throughput()
+  await mixed()
+}
+await beside(say, ROUNDS, MS)
+if (part !== 'beside') await overload()
 await rm(models, { recursive: true })
-if (!quick) await writeFile(new URL('../results/load.md', import.meta.url), lines.join('\n') + '\n')
+if (!quick && part === undefined) await writeFile(new URL('../results/load.md', import.meta.url), lines.join('\n') + '\n')
 
 /** Measures 64 concurrent steps at the model's own interface against one by one. */
 async function modelInterface (): Promise<void> {
