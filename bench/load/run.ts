@@ -25,7 +25,7 @@ import { startCellserve, startPeer, type Server } from './servers.ts'
 const quick = process.argv.includes('--quick')
 const part = process.argv.includes('beside') ? 'beside' : undefined
 const ROUNDS = quick ? 1 : 3
-const MS = quick ? 700 : 2500
+const MS = quick ? 700 : 1000
 const UNITS = [64, 256, 512]
 const CONNECTIONS = [1, 8, 64, 256]
 
@@ -143,13 +143,13 @@ async function overload (): Promise<void> {
   await load(server.port, 40, requests, MS)
   const before = await server.memory()
   let wrong = 0
-  const result = await load(server.port, 400, requests, quick ? 2000 : 30_000, ({ status, body }, i) => {
+  const result = await load(server.port, 400, requests, quick ? 2000 : 15_000, ({ status, body }, i) => {
     if (status === 200 ? body !== expected[i] : status !== 503) wrong++
   })
   await load(server.port, 40, requests, MS)
   const after = await server.memory()
   const counts = [...result.statuses].map(([status, count]) => `${count} of ${status}`).join(', ')
-  say(`Ten times overload for 30 s (400 connections on \`--max-rows 40\`, 256 units): ${counts}; ${wrong} wrong or other; ` +
+  say(`Ten times overload for 15 s (400 connections on \`--max-rows 40\`, 256 units): ${counts}; ${wrong} wrong or other; ` +
     `p99 of the 200s ${result.p99.toFixed(0)} ms; memory ${before.toFixed(0)} MiB before, ${after.toFixed(0)} MiB after.`)
   await server.stop()
 }
