@@ -2,7 +2,7 @@
  * cellserve under load from loopback, compared with itself without batching and with FastAPI and PyTorch, all in one run:
  *
  *     npm run bench:load                 three rounds; writes bench/results/load.md
- *     npm run bench:load -- beside       a lone step beside large requests alone; writes nothing
+ *     npm run bench:load -- beside       short requests beside large ones alone; writes nothing
  *     npm run bench:load -- --quick      one short round; writes nothing
  *
  * TEST_PYTHON names a Python with torch, fastapi, uvicorn and orjson; without it the benchmark leaves that peer out.
@@ -19,7 +19,7 @@ import { Tensor } from '../../src/tensor/tensor.ts'
 import { median, random, writeBenchModels } from '../models.ts'
 import { post } from '../../test/support/http.ts'
 import { beside } from './beside.ts'
-import { load, once, type Load } from './client.ts'
+import { load, once, type Answer, type Load } from './client.ts'
 import { startCellserve, startPeer, type Server } from './servers.ts'
 
 const quick = process.argv.includes('--quick')
@@ -48,8 +48,8 @@ say()
 if (part !== 'beside') {
   await modelInterface()
   await throughput()
-  await mixed()
 }
+await mixed()
 await beside(say, ROUNDS, MS)
 if (part !== 'beside') await overload()
 await rm(models, { recursive: true })
@@ -121,10 +121,11 @@ async function mixed (): Promise<void> {
   const server = await startCellserve('cellserve', models)
   const steps = stepsOf(64, 16)
   const quiet = await load(server.port, 4, steps, MS)
-  const sequence = post('/models/256/sequence', { x: Array.from({ length: 8 }, () => Array.from({ length: 100 }, () => random(256).map((v) => Number(v.toFixed(3))))), return: 'last' })
-  const long = post('/models/256/sequence', { x: [random(256)], steps: 5000, return: 'last' })
-  const longs = load(server.port, 8, [long], 4 * MS)
-  const middle = load(server.port, 1, [sequence], 3 * MS)
+  const sequence = post('/models/256/sequence', { x: Array.from({ length: 8 }, () => Array.from({ length: 100 }, () => random(256).map((v) => Number(v.toFixed(3))))), return_sequences: false })
+  const long = post('/models/256/sequence', { x: [random(256)], steps: 5000, return_sequences: false })
+  const isGood = ({ status, body }: Answer): void => assert.equal(status, 200, body)
+  const longs = load(server.port, 8, [long], 4 * MS, isGood)
+  const middle = load(server.port, 1, [sequence], 3 * MS, isGood)
   await new Promise((resolve) => setTimeout(resolve, MS / 2))
   const busy = await load(server.port, 4, steps, 2 * MS)
   await Promise.all([longs, middle])
