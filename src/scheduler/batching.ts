@@ -5,9 +5,12 @@ import { setOf, type LivePass, type Selection, type StageQueue } from './stage-q
 /** The most floats of an input, an output or attention weights in one call of the engine. */
 const MAX_FLOATS = 2 ** 16
 
-/** How many steps these rows can take in one call: until the first is at its end or its limit, or the work is enough. */
+/**
+ * How many steps these rows can take in one call: until the first is at its end or its limit, or the work is enough. A step reads
+ * all weights, however few rows it has, which takes about as long as the multiply-adds of one more row.
+ */
 export function reachOf ({ program, budget }: StageQueue, { passes, rows, work, supports, length }: Selection, share: number): number {
-  let steps = Math.min(budget * share / work, MAX_FLOATS / (length * widest(program)))
+  let steps = Math.min(budget * share / (work + work / length), MAX_FLOATS / (length * widest(program)))
   let attention = false
   for (let i = 0; i < length; i++) {
     const { pass, task: { task }, t } = passes[i]
