@@ -13,7 +13,7 @@ export interface StepRequest {
   readonly ids?: Ids | undefined
   /** `[B][Hi]`; zeros if left out. In a stack every node's, one after the other. */
   readonly h_in?: Tensor | undefined
-  /** `[B][Ho]`; zeros if left out. In a stack likewise. */
+  /** `[B][Ho]`; zeros if left out. In a stack, those of all layers. */
   readonly c_in?: Tensor | undefined
   /** `[B][Ho]`: the last output of a GRU whose Hi differs from its Ho. */
   readonly h_0?: Tensor | undefined
