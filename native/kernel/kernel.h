@@ -1,7 +1,7 @@
 // The kernel: rows through panels. Include it once in a file that is compiled for one instruction set, with
 //
 //     CELLSERVE_LANES   floats in a vector
-//     CELLSERVE_ROWS    rows in a block: 4 * CELLSERVE_ROWS sums fill the registers, but for a few
+//     CELLSERVE_ROWS    rows in a block: 4 * CELLSERVE_ROWS sums fill the registers except for a few
 //     CELLSERVE_KERNEL  the name of the `Kernel` that it defines
 #pragma once
 

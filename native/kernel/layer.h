@@ -38,7 +38,7 @@ struct FreeFloats {
 };
 using FloatMemory = std::unique_ptr<float[], FreeFloats>;
 
-// Memory for so many floats, on a cache line of its own; large ones are on huge pages if the system has them. Its contents
+// Memory for this many floats, aligned to a cache line; large ones are on huge pages if the system has them. Its contents
 // are not set. @throws std::bad_alloc
 FloatMemory allocateFloats(size_t floats);
 

@@ -93,7 +93,7 @@ void Run::work(size_t member, Team& team) {
         begun = true;
         execute(i, step, member, team);
       }
-      // One who is alone meets nobody, but may be told to give up.
+      // A lone thread waits for nobody, but may be asked to give up.
       if (team.members == 1 && !team.meet()) return;
     }
   }

@@ -350,7 +350,7 @@ export interface components {
         StepAnswer: {
             /** @description The output hidden state: [B][Ho]. In a stack each layer's and direction's, one after the other. */
             h_out: number[][];
-            /** @description The cell state of an LSTM: [B][Ho]. In a stack likewise. */
+            /** @description The cell state of an LSTM: [B][Ho]. In a stack, those of all layers. */
             c_out?: number[][];
             /** @description A token for each row, [B], if the request has `state`: all that the row keeps, except the context. Send it as `state` to go on. */
             state?: string[];
@@ -431,7 +431,7 @@ export interface components {
             y?: number[][][];
             /** @description The output hidden state: [B][Ho]. In a stack each layer's and direction's, one after the other. */
             h_out?: number[][];
-            /** @description The cell state of an LSTM: [B][Ho]. In a stack likewise. */
+            /** @description The cell state of an LSTM: [B][Ho]. In a stack, those of all layers. */
             c_out?: number[][];
             /** @description What the wiring would feed to the next step: [B][Hi]. Send it as h_in, and c_out as c_in, to go on. Left out if only the client knows it. */
             h_next?: number[][];
@@ -462,7 +462,7 @@ export interface components {
         SequenceStates: {
             /** @description The output hidden state: [B][Ho]. In a stack each layer's and direction's, one after the other. */
             h_out?: number[][];
-            /** @description The cell state of an LSTM: [B][Ho]. In a stack likewise. */
+            /** @description The cell state of an LSTM: [B][Ho]. In a stack, those of all layers. */
             c_out?: number[][];
             /** @description What the wiring would feed to the next step: [B][Hi]. Send it as h_in, and c_out as c_in, to go on. Left out if only the client knows it. */
             h_next?: number[][];
@@ -660,7 +660,7 @@ export interface components {
             h_in: number;
             /** @description `h_out`: in a stack those of all layers and directions. */
             h_out: number;
-            /** @description `c_in` and `c_out`, likewise; 0 if the cells have none. */
+            /** @description `c_in` and `c_out`, of all layers and directions; 0 if the cells have no c. */
             c: number;
             /** @description `output`: that of the last layer, both directions' side by side. */
             output: number;
@@ -1337,7 +1337,7 @@ export interface operations {
             query?: {
                 /** @description For a body of safetensors: `true` asks for tokens of rows that begin. */
                 state?: boolean;
-                /** @description For a body of safetensors: feed the same x this many times. A JSON body has it as a field, and likewise those below. */
+                /** @description For a body of safetensors: feed the same x this many times. A JSON body has this option and those below as fields. */
                 steps?: number;
                 /** @description For a body of safetensors: whether `output`, `y` and `parts` have every step, or each row's last one alone. */
                 return_sequences?: boolean;
@@ -1625,7 +1625,7 @@ export interface operations {
             query?: {
                 /** @description For a body of safetensors: `true` asks for tokens of rows that begin. */
                 state?: boolean;
-                /** @description For a body of safetensors: feed the same x this many times. A JSON body has it as a field, and likewise those below. */
+                /** @description For a body of safetensors: feed the same x this many times. A JSON body has this option and those below as fields. */
                 steps?: number;
                 /** @description For a body of safetensors: whether `output`, `y` and `parts` have every step, or each row's last one alone. */
                 return_sequences?: boolean;

@@ -122,7 +122,7 @@ export const TokensField = Type.Unsafe<string | readonly string[]>({
 /** Where a request has come to, each row after its own last step. */
 export const LastState = {
   h_out: Type.Optional(TensorSchema({ ranks: [1, 2], documented: 2 }, { description: 'The output hidden state: [B][Ho]. In a stack each layer\'s and direction\'s, one after the other.' })),
-  c_out: Type.Optional(TensorSchema({ ranks: [1, 2], documented: 2 }, { description: 'The cell state of an LSTM: [B][Ho]. In a stack likewise.' }))
+  c_out: Type.Optional(TensorSchema({ ranks: [1, 2], documented: 2 }, { description: 'The cell state of an LSTM: [B][Ho]. In a stack, those of all layers.' }))
 }
 
 /** The headers of an operation that computes; the admission plugin reads them. */

@@ -35,7 +35,7 @@ export function limitOf ({ index, task: { task } }: LivePass): number {
   return task.window === undefined || index < task.passes.length - 1 ? Infinity : task.window.limit
 }
 
-/** Has the engine take the selected rows through so many steps; `finishSteps` then gives each what it has become. */
+/** Has the engine take the selected rows through `steps` steps; `finishSteps` then gives each row its results. */
 export function callSteps (stage: StageQueue, selection: Selection, steps: number): void | Promise<void> {
   const { batch, program: { inputs, outputs } } = stage
   const { passes, rows, length } = selection
