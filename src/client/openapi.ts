@@ -1337,7 +1337,7 @@ export interface operations {
             query?: {
                 /** @description For a body of safetensors: `true` asks for tokens of rows that begin. */
                 state?: boolean;
-                /** @description For a body of safetensors: feed the same x this many times. A JSON body has this option and those below as fields. */
+                /** @description For a body of safetensors: feed the same x this many times. A JSON body has it as a field, and likewise those below. */
                 steps?: number;
                 /** @description For a body of safetensors: whether `output`, `y` and `parts` have every step, or each row's last one alone. */
                 return_sequences?: boolean;
@@ -1625,7 +1625,7 @@ export interface operations {
             query?: {
                 /** @description For a body of safetensors: `true` asks for tokens of rows that begin. */
                 state?: boolean;
-                /** @description For a body of safetensors: feed the same x this many times. A JSON body has this option and those below as fields. */
+                /** @description For a body of safetensors: feed the same x this many times. A JSON body has it as a field, and likewise those below. */
                 steps?: number;
                 /** @description For a body of safetensors: whether `output`, `y` and `parts` have every step, or each row's last one alone. */
                 return_sequences?: boolean;
