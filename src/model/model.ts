@@ -314,7 +314,7 @@ export function createModel ({ name, isDefault = false, version, layers, policy:
       const planned = plan(asked, false, going)
       const { outline } = planned
       const served = await run(1, bytesOf(asked, planned), call, () => serve(asked, planned, call))
-      const { t: _, ...step } = one ? stepAnswer(served, 0, outline) : { t: 0, output: outputAnswer(served, outline, shape, planned.entries > 0), ...partsAnswer(served.parts, outline) }
+      const { t: _, ...step } = one ? stepAnswer(served, 0, outline) : { t: 0, output: outputAnswer(served, outline, shape, planned.entries > 0), ...yAnswer(served, outline, asked.return_sequences !== false), ...partsAnswer(served.parts, outline) }
       return { answer: step, row: served.keep()[0] }
     }),
 
