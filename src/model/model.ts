@@ -20,7 +20,7 @@ import type { ModelInput } from './input.ts'
 import { createServedNetwork, type Shape } from './network.ts'
 import type { NamedPolicy } from './policies/policies.ts'
 import type { Hosting } from './policies/policy.ts'
-import { checkWiredStep, outlineSequence, outlineStep, type Outline, type SequenceRequest, type StepRequest } from './request.ts'
+import { checkWiredStep, outlineOneRow, outlineSequence, outlineStep, type Outline, type SequenceRequest, type StepRequest } from './request.ts'
 import { readSteps, streamRoom } from './stream.ts'
 import { createTokens } from './tokens.ts'
 import { beginRows, outputWidth, serveSequence, serveStep, type Served } from './tasks.ts'
@@ -152,7 +152,8 @@ export function createModel ({ name, isDefault = false, version, layers, policy:
 
   function plan (request: SequenceRequest, streamed: boolean, going?: Going): Plan {
     if (wantsState(request)) checkGoesOn(shape, policy, '/state')
-    const outline = outlineSequence(request, shape, maxSteps)
+    const asked = outlineSequence(request, shape, maxSteps)
+    const outline = going === undefined ? asked : outlineOneRow(asked)
     const context = going?.context?.context ?? readContext(request.context === undefined ? {} : request.context, outline)
     const from = going === undefined ? readRows(request, outline, tokens) : [going.row]
     const { rows, steps, field } = outline

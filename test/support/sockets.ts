@@ -1,19 +1,22 @@
+import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import type { TestContext } from 'node:test'
 import { WebSocket, type ClientOptions } from 'ws'
 
-/** What a frame was answered: a parsed text, or bytes as they are. */
-export type Told = Record<string, unknown> | Buffer
+/** What may be sent: an object as JSON, a text, or bytes. */
+export type Sent = object | string | Uint8Array
 
 /** The client's end of a WebSocket. */
 export interface Client {
   readonly socket: WebSocket
-  /** Sends a frame: an object as JSON, a text, or bytes. */
-  send (frame: object | string | Uint8Array): void
-  /** The next frame that has not been read. */
-  next (): Promise<Told>
+  send (frame: Sent): void
+  /** The next text frame, parsed. */
+  next (): Promise<Record<string, unknown>>
+  /** The numbers of the next binary frame. */
+  nextNumbers (): Promise<number[]>
   /** Sends a frame, and reads the next. */
-  ask (frame: object | string | Uint8Array): Promise<Told>
+  ask (frame: Sent): Promise<Record<string, unknown>>
+  askNumbers (frame: Sent): Promise<number[]>
   /** The code and the reason with which it was closed. */
   readonly closed: Promise<{ code: number, reason: string }>
 }
@@ -26,26 +29,35 @@ export interface Wanted extends ClientOptions {
 export async function openSocket (t: Pick<TestContext, 'after'>, app: { readonly listeningOrigin: string }, path: string, { protocols = [], ...options }: Wanted = {}): Promise<Client> {
   const socket = new WebSocket(`${app.listeningOrigin.replace('http', 'ws')}${path}`, protocols, { perMessageDeflate: false, ...options })
   t.after(() => socket.terminate())
-  const told: Told[] = []
-  const waiting: Array<(told: Told) => void> = []
+  const told: Array<readonly [data: Buffer, binary: boolean]> = []
+  const waiting: Array<(told: readonly [Buffer, boolean]) => void> = []
   socket.on('message', (data: Buffer, binary) => {
-    const one: Told = binary ? data : JSON.parse(data.toString())
     const next = waiting.shift()
-    if (next === undefined) told.push(one)
-    else next(one)
+    if (next === undefined) told.push([data, binary])
+    else next([data, binary])
   })
   const closed = once(socket, 'close').then(([code, reason]) => ({ code: Number(code), reason: String(reason) }))
   closed.catch(() => {})
   await once(socket, 'open')
+  const next = async (binary: boolean): Promise<Buffer> => {
+    const [data, isBinary] = told.shift() ?? await new Promise<readonly [Buffer, boolean]>((resolve) => { waiting.push(resolve) })
+    assert.equal(isBinary, binary, `a frame that is ${isBinary ? 'bytes' : data.toString()}`)
+    return data
+  }
   const client: Client = {
     socket,
+    closed,
     send: (frame) => socket.send(typeof frame === 'string' || frame instanceof Uint8Array ? frame : JSON.stringify(frame)),
-    async next () { return told.shift() ?? await new Promise((resolve) => { waiting.push(resolve) }) },
+    next: async () => JSON.parse((await next(false)).toString()),
+    nextNumbers: async () => [...new Float32Array(Uint8Array.from(await next(true)).buffer)],
     async ask (frame) {
       client.send(frame)
       return await client.next()
     },
-    closed
+    async askNumbers (frame) {
+      client.send(frame)
+      return await client.nextNumbers()
+    }
   }
   return client
 }
@@ -53,12 +65,6 @@ export async function openSocket (t: Pick<TestContext, 'after'>, app: { readonly
 /** Numbers as a binary frame has them. */
 export function floats (...values: readonly number[]): Uint8Array {
   return new Uint8Array(Float32Array.from(values).buffer)
-}
-
-/** What a binary frame has. */
-export function numbersIn (told: Told): number[] {
-  if (!(told instanceof Buffer)) throw new Error(`expected a binary frame, got ${JSON.stringify(told)}`)
-  return [...new Float32Array(Uint8Array.from(told).buffer)]
 }
 
 /** The answer to a handshake that is refused. */
