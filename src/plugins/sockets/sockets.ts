@@ -62,7 +62,7 @@ export default fp<SocketsOptions>(async (app, { registry, metrics, reserve, path
       done()
     }
   })
-  const isUpgrade = filterUpgrades(app.server, (request) => offersSocket(request) && path.test(request.url?.split('?', 1)[0] ?? ''))
+  const isUpgrade = filterUpgrades(app.server, app.afterAnswers, (request) => offersSocket(request) && path.test(request.url?.split('?', 1)[0] ?? ''))
 
   app.addHook('onRequest', async ({ raw }) => {
     if (!isUpgrade(raw)) return
@@ -85,6 +85,8 @@ export default fp<SocketsOptions>(async (app, { registry, metrics, reserve, path
     const route = request.routeOptions.url ?? 'none'
     const model = modelAsked(request, registry) ?? NO_MODEL
     const opened = performance.now()
+    // A connection that has closed does not know its address any more.
+    const client = request.ip
     const connection = new Connection(socket, request.raw.socket, conversation, {
       reserve,
       refuse (error) {
@@ -101,7 +103,7 @@ export default fp<SocketsOptions>(async (app, { registry, metrics, reserve, path
     connections.add(connection)
     socket.once('close', (code) => {
       connections.delete(connection)
-      if (log) request.log.info({ client: request.ip, path: request.url.split('?', 1)[0].slice(0, 256), model, code, ...connection.tally, milliseconds: Math.round(performance.now() - opened) }, 'socket closed')
+      if (log) request.log.info({ client, path: request.url.split('?', 1)[0].slice(0, 256), model, code, ...connection.tally, milliseconds: Math.round(performance.now() - opened) }, 'socket closed')
     })
   })
 
@@ -110,4 +112,4 @@ export default fp<SocketsOptions>(async (app, { registry, metrics, reserve, path
     for (const connection of connections) connection.check(now)
   }, Math.min(1000, 500 * ping)).unref()
   app.addHook('onClose', async () => clearInterval(sweep))
-}, { name: 'sockets', fastify: '5.x', dependencies: ['errors'] })
+}, { name: 'sockets', fastify: '5.x', dependencies: ['errors', 'connections'] })

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage, Server } from 'node:http'
-import type { Duplex } from 'node:stream'
+import type { Socket } from 'node:net'
 import { HttpError } from '../errors.ts'
 
 /** The subprotocol that is spoken with those who offer any. */
@@ -13,20 +13,30 @@ export type IsSocket = (request: IncomingMessage) => boolean
  * it. Only a WebSocket for a path that has one goes on to the listeners; what else is offered is passed over, as HTTP allows, and
  * the request is read again without the offer.
  *
+ * @param afterAnswers calls once all is answered that came before on a connection.
  * @returns whether a request has gone on.
  */
-export function filterUpgrades (server: Server, isSocket: IsSocket): IsSocket {
+export function filterUpgrades (server: Server, afterAnswers: (socket: Socket, then: () => void) => void, isSocket: IsSocket): IsSocket {
   const upgrades = new WeakSet<IncomingMessage>()
   const listeners = server.rawListeners('upgrade')
   server.removeAllListeners('upgrade')
-  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    if (isSocket(request)) {
-      upgrades.add(request)
-      for (const listener of listeners) Reflect.apply(listener, server, [request, socket, head])
-      return
-    }
-    socket.unshift(Buffer.concat([headWithoutOffer(request), head]))
-    server.emit('connection', socket)
+  server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
+    // Node.js has let go of the connection.
+    const onError = (): void => { socket.destroy() }
+    socket.on('error', onError)
+    afterAnswers(socket, () => {
+      if (socket.destroyed) return
+      socket.off('error', onError)
+      if (isSocket(request)) {
+        upgrades.add(request)
+        for (const listener of listeners) Reflect.apply(listener, server, [request, socket, head])
+        return
+      }
+      // Whoever follows connections is told of this one again.
+      for (const event of ['close', 'timeout', 'error']) socket.removeAllListeners(event)
+      socket.unshift(Buffer.concat([headWithoutOffer(request), head]))
+      server.emit('connection', socket)
+    })
   })
   return (request) => upgrades.has(request)
 }
