@@ -87,9 +87,9 @@ const routes: FastifyPluginAsyncTypebox<StreamRoutes> = async (app, { registry, 
       operationId: 'streamModel',
       tags: ['sessions'],
       summary: 'Take steps over a WebSocket',
-      description: 'The connection is the session: one row, which begins with the first frame and ends with the connection. A text frame is a StreamFrame, and is answered ' +
-        'with JSON: `{t, output, y?, parts?, state?}`. A binary frame is float32, little-endian, one step or many, [T][I]; its answer is [T][Ho], each step followed by its y if the model has a readout. ' +
-        'Frames are answered in order. What fails is answered with a problem, as text, and the row stays where it was.',
+      description: 'The connection is the session: one row, which begins with the first frame and ends with the connection. A text frame is JSON: `x` ([I] for a step, [T][I] for many), or `ids`; `steps`, `parts`, ' +
+        '`return_sequences`, `t` as in a session; `h_in`, `c_in`, `h_0`, `state`, `context` in the first one. It is answered with `{t, output, y?, parts?, state?}`. A binary frame is float32, little-endian, [T][I]; its answer ' +
+        'is [T][Ho], each step followed by its y if the model has a readout. Frames are answered in order. What fails is answered with a problem, as text, and the row stays where it was.',
       params: ModelParams,
       querystring: StreamOptions,
       response: { 101: { description: 'The connection is a WebSocket now.' }, ...problems(400, 401, 403, 404, 409, 410, 422, 426, 429, 503) }
