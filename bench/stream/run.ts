@@ -41,6 +41,13 @@ interface Rate {
   readonly p50: number
 }
 
+/** The same, and how long the server computes for an answer, in microseconds: that is the same on a busy machine. */
+async function measured (ask: (connections: number, seconds: number) => Promise<Rate>, connections: number): Promise<Rate & { readonly cpu: number }> {
+  const before = await server.cpu()
+  const rate = await ask(connections, SECONDS)
+  return { ...rate, cpu: (await server.cpu() - before) / (rate.perSecond * SECONDS) * 1e6 }
+}
+
 async function steps (connections: number, seconds: number): Promise<Rate> {
   const { stdout } = await run('taskset', ['-c', '1', 'wrk', '-t', '1', '-c', String(connections), '-d', `${seconds}s`, '--latency', '-s', script, `http://127.0.0.1:${server.port}/models/${N}/step`])
   if (stdout.includes('Non-2xx')) throw new Error(stdout)
@@ -65,15 +72,23 @@ say(`${cpus()[0].model}, a core for the server and one for the client; Node.js $
 say()
 say(`One step of ${N} units at a time on each connection, steps a second (p50 in ms): binary frames, against \`POST /step\` with safetensors, whose client sends and gets the states.`)
 say()
-say('| connections | `/stream` | `/step` | against `/step` |')
-say('| ---: | ---: | ---: | ---: |')
+say('| connections | `/stream` | `/step` | rate | the server\'s time for a step | of `/step` | times less |')
+say(`|${' ---: |'.repeat(7)}`)
 for (const connections of CONNECTIONS) {
   await steps(connections, 1)
   await frames(connections, 1)
-  const rounds: Array<readonly [Rate, Rate]> = []
-  for (let round = 0; round < ROUNDS; round++) rounds.push([await frames(connections, SECONDS), await steps(connections, SECONDS)])
-  const of = (pick: (round: readonly [Rate, Rate]) => number): number => median(rounds.map(pick))
-  say(`| ${connections} | ${of(([a]) => a.perSecond).toFixed(0)} (${of(([a]) => a.p50).toFixed(2)}) | ${of(([, b]) => b.perSecond).toFixed(0)} (${of(([, b]) => b.p50).toFixed(2)}) | ${of(([a, b]) => a.perSecond / b.perSecond).toFixed(2)}x |`)
+  const rounds: Array<{ stream: Awaited<ReturnType<typeof measured>>, step: Awaited<ReturnType<typeof measured>> }> = []
+  for (let round = 0; round < ROUNDS; round++) rounds.push({ stream: await measured(frames, connections), step: await measured(steps, connections) })
+  const of = (pick: (round: typeof rounds[number]) => number): number => median(rounds.map(pick))
+  const cells = [
+    `${of(({ stream }) => stream.perSecond).toFixed(0)} (${of(({ stream }) => stream.p50).toFixed(2)})`,
+    `${of(({ step }) => step.perSecond).toFixed(0)} (${of(({ step }) => step.p50).toFixed(2)})`,
+    `${of(({ stream, step }) => stream.perSecond / step.perSecond).toFixed(2)}x`,
+    `${of(({ stream }) => stream.cpu).toFixed(1)} us`,
+    `${of(({ step }) => step.cpu).toFixed(1)} us`,
+    `${of(({ stream, step }) => step.cpu / stream.cpu).toFixed(2)}x`
+  ]
+  say(`| ${connections} | ${cells.join(' | ')} |`)
 }
 
 await server.stop()

@@ -2437,9 +2437,7 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/json": unknown;
-                };
+                content?: never;
             };
             /** @description The service requires an API key, and the request has none or a wrong one. */
             401: {
@@ -3105,9 +3103,7 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/json": unknown;
-                };
+                content?: never;
             };
             /** @description The body is neither JSON nor safetensors, or does not fit the schema. */
             400: {

@@ -157,10 +157,10 @@ const routes: FastifyPluginAsyncTypebox<{ registry: Registry, sessions: SessionS
   })
 
   app.delete('/sessions/:session', {
-    schema: { operationId: 'deleteSession', tags: ['sessions'], summary: 'End a session', params: Params, response: { 204: { description: 'It has ended.' }, ...problems(401, 404, 410, 429, 503) } }
+    schema: { operationId: 'deleteSession', tags: ['sessions'], summary: 'End a session', params: Params, response: { 204: Type.Null({ description: 'It has ended.' }), ...problems(401, 404, 410, 429, 503) } }
   }, async ({ params, key }, reply) => {
     await sessions.end(params.session, key)
-    return await reply.code(204).send()
+    return await reply.code(204).send(null)
   })
 
   app.post('/sessions/:session/step', {
