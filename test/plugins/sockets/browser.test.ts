@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
 import { describe, test } from 'node:test'
 import { buildTestApp } from '../../support/app.ts'
 import { browserFor, withoutBrowser } from '../../support/browser.ts'
@@ -27,19 +29,25 @@ describe('a WebSocket in a browser', { skip: withoutBrowser }, () => {
     assert.deepEqual(printed[1].split(',').map((number) => Number(Number(number).toFixed(6))), [-0.14726, -0.115129, -0.129846])
   })
 
-  test('a page of another origin cannot open one', async (t) => {
-    const { listeningOrigin } = await buildTestApp(t)
-    const { port } = new URL(listeningOrigin)
+  test('a page of another origin opens one if --cors-origin names it', async (t) => {
+    const site = createServer((_request, response) => { response.setHeader('content-type', 'text/html').end('<!doctype html><title>a page</title>') })
+    site.listen(0, '127.0.0.1')
+    await once(site, 'listening')
+    t.after(() => { site.close().closeAllConnections() })
+    const address = site.address()
+    assert.ok(typeof address === 'object' && address !== null)
     const page = await browser().newPage()
     t.after(() => page.close())
-    await page.goto(`http://other.test:${port}/docs/`)
-    const open = async (host: string): Promise<string> => await page.evaluate(async (url) => await new Promise<string>((resolve) => {
-      const socket = new WebSocket(url)
-      socket.onopen = () => resolve('open')
-      socket.onclose = ({ code }) => resolve(String(code))
-    }), `ws://${host}:${port}/models/custom-lstm/stream`)
-    await page.setContent('')
-    assert.equal(await open('other.test'), 'open')
-    assert.equal(await open(HOST), '1006')
+    const origin = `http://other.test:${address.port}`
+    await page.goto(`${origin}/`)
+    for (const [flags, seen] of [[[], '1006'], [['--cors-origin', origin], 'open']] as const) {
+      const { listeningOrigin } = await buildTestApp(t, ...flags)
+      const open = await page.evaluate(async (url) => await new Promise<string>((resolve) => {
+        const socket = new WebSocket(url)
+        socket.onopen = () => resolve('open')
+        socket.onclose = ({ code }) => resolve(String(code))
+      }), `ws://${HOST}:${new URL(listeningOrigin).port}/models/custom-lstm/stream`)
+      assert.equal(open, seen)
+    }
   })
 })
