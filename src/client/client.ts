@@ -2,9 +2,8 @@ import createFetchClient, { type Client, type ClientOptions } from 'openapi-fetc
 import type { paths } from './openapi.ts'
 
 export type {
-  FieldError, Model, ModelList, Problem, SequenceAnswer, SequenceLine, SequenceRequest, Session, SessionExport, SessionLine, SessionRequest,
-  SessionSequenceAnswer, SessionSequenceRequest, SessionStepAnswer, SessionStepRequest, Sizes, StepAnswer, StepRequest,
-  SupportContext, VectorsContext, VectorsSupportContext
+  Context, FieldError, Model, ModelList, Problem, SequenceAnswer, SequenceLine, SequenceRequest, Session, SessionExport, SessionLine, SessionRequest,
+  SessionSequenceAnswer, SessionSequenceRequest, SessionStepAnswer, SessionStepRequest, Sizes, StepAnswer, StepRequest
 } from './openapi.ts'
 export { openStream, StreamError, type Socket, type Stream, type StreamAnswer, type StreamFrame, type StreamOptions } from './stream.ts'
 

@@ -313,32 +313,14 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
-         * VectorsContext
-         * @description For a wiring with `vectors`.
+         * Context
+         * @description What the model's wiring needs from the request. GET /models/{model} has the schema of its own.
          */
-        VectorsContext: {
+        Context: {
             /** @description The wiring's part `vectors`: [D] for all rows, [B][D] one per row, or [B][T][D] one per row and step (without a batch dimension [D] or [T][D]). */
-            vectors: number[][][];
-        };
-        /**
-         * SupportContext
-         * @description For a wiring with an attention read.
-         */
-        SupportContext: {
+            vectors?: number[][][];
             /** @description The support vectors that are attended to: [N][D] for all rows, or [B][N][D] those of each row, of which there may be different numbers. */
-            support: number[][][];
-            /** @description How many support vectors are each row's own, if `support` is [B][N][D] and padded to the longest: [B]. */
-            support_lengths?: number[];
-        };
-        /**
-         * VectorsSupportContext
-         * @description For a wiring with `vectors` and an attention read.
-         */
-        VectorsSupportContext: {
-            /** @description The wiring's part `vectors`: [D] for all rows, [B][D] one per row, or [B][T][D] one per row and step (without a batch dimension [D] or [T][D]). */
-            vectors: number[][][];
-            /** @description The support vectors that are attended to: [N][D] for all rows, or [B][N][D] those of each row, of which there may be different numbers. */
-            support: number[][][];
+            support?: number[][][];
             /** @description How many support vectors are each row's own, if `support` is [B][N][D] and padded to the longest: [B]. */
             support_lengths?: number[];
         };
@@ -357,10 +339,9 @@ export interface components {
             c_in?: number[][];
             /** @description The h that the first feedback sees: [B][Ho]. Zeros if left out. A GRU whose Hi differs from its Ho reads it in a step, too. */
             h_0?: number[][];
-            /** @description What the model's wiring needs from the request. */
-            context?: components["schemas"]["VectorsContext"] | components["schemas"]["SupportContext"] | components["schemas"]["VectorsSupportContext"] | unknown;
-            /** @description Tokens of rows that go on: [B], as an answer had them. `true` asks for tokens of rows that begin. */
-            state?: boolean | string[];
+            context?: components["schemas"]["Context"];
+            /** @description Tokens of rows that go on: [B], as an answer had them. An empty list, or `true`, asks for tokens of rows that begin. */
+            state?: string[];
         };
         /**
          * SafetensorsDocument
@@ -426,6 +407,11 @@ export interface components {
             errors?: components["schemas"]["FieldError"][];
         };
         /**
+         * AnswerField
+         * @enum {unknown}
+         */
+        AnswerField: "output" | "y" | "h_out" | "c_out" | "h_next" | "state" | "parts";
+        /**
          * SequenceRequest
          * @description T steps, the feedback by the model's wiring.
          */
@@ -444,16 +430,15 @@ export interface components {
             lengths?: number[];
             /** @description Feed the same x this many times; x is then [B][1][I]. Required if the network reads no x. */
             steps?: number;
-            /** @description What the model's wiring needs from the request. */
-            context?: components["schemas"]["VectorsContext"] | components["schemas"]["SupportContext"] | components["schemas"]["VectorsSupportContext"] | unknown;
-            /** @description Tokens of rows that go on: [B], as an answer had them. `true` asks for tokens of rows that begin. */
-            state?: boolean | string[];
+            context?: components["schemas"]["Context"];
+            /** @description Tokens of rows that go on: [B], as an answer had them. An empty list, or `true`, asks for tokens of rows that begin. */
+            state?: string[];
             /** @description Parts of the wiring to answer: `read`, `attention`, or the names of its lets. */
             parts?: string[];
             /** @description Whether `output`, `y` and `parts` have every step (`true`, the default) or each row's last one alone. */
             return_sequences?: boolean;
             /** @description The fields that the answer is to have; all if left out. */
-            fields?: ("output" | "y" | "h_out" | "c_out" | "h_next" | "state" | "parts")[];
+            fields?: components["schemas"]["AnswerField"][];
         };
         /**
          * SequenceAnswer
@@ -529,8 +514,7 @@ export interface components {
             h_0?: number[];
             /** @description A token to go on from: of an export, or of an answer of /step or /sequence. */
             state?: string;
-            /** @description What the model's wiring needs from the request. */
-            context?: components["schemas"]["VectorsContext"] | components["schemas"]["SupportContext"] | components["schemas"]["VectorsSupportContext"] | unknown;
+            context?: components["schemas"]["Context"];
             /** @description For how many seconds nobody may use the session before it ends; --session-timeout bounds it. */
             idle_timeout?: number;
             /** @description Of an export; not looked at. */
@@ -855,14 +839,13 @@ export interface components {
     headers: never;
     pathItems: never;
 }
-export type VectorsContext = components['schemas']['VectorsContext'];
-export type SupportContext = components['schemas']['SupportContext'];
-export type VectorsSupportContext = components['schemas']['VectorsSupportContext'];
+export type Context = components['schemas']['Context'];
 export type StepRequest = components['schemas']['StepRequest'];
 export type SafetensorsDocument = components['schemas']['SafetensorsDocument'];
 export type StepAnswer = components['schemas']['StepAnswer'];
 export type FieldError = components['schemas']['FieldError'];
 export type Problem = components['schemas']['Problem'];
+export type AnswerField = components['schemas']['AnswerField'];
 export type SequenceRequest = components['schemas']['SequenceRequest'];
 export type SequenceAnswer = components['schemas']['SequenceAnswer'];
 export type SequenceStep = components['schemas']['SequenceStep'];
