@@ -18,6 +18,7 @@ import accessLog from './plugins/telemetry/access-log.ts'
 import identity, { requestId, requestLogger } from './plugins/telemetry/request-id.ts'
 import auth, { createKeyring } from './plugins/auth.ts'
 import limit from './plugins/rate-limit.ts'
+import sockets from './plugins/sockets/sockets.ts'
 import counting from './plugins/telemetry/request-metrics.ts'
 import openapi from './plugins/openapi.ts'
 import streams from './plugins/ndjson.ts'
@@ -32,6 +33,7 @@ import documents from './routes/openapi.ts'
 import sequence from './routes/sequence.ts'
 import sessionRoutes from './routes/sessions.ts'
 import step from './routes/step.ts'
+import stream, { STREAM_PATH } from './routes/stream.ts'
 import { version } from './version.ts'
 
 export interface AppOptions {
@@ -110,6 +112,23 @@ export async function buildApp ({ config, registry, sessions, admission, metrics
   await app.register(step, { registry })
   await app.register(sequence, { registry })
   await app.register(sessionRoutes, { registry, sessions })
+  // What sockets need is nothing to other routes.
+  await app.register(async (beside) => {
+    await beside.register(sockets, {
+      registry,
+      metrics,
+      reserve: admission.reserve,
+      path: STREAM_PATH,
+      maxSockets: config['max-sockets'],
+      maxBytes: config['body-limit'],
+      origins: config['cors-origin'] ?? [],
+      timeout: config['request-timeout'],
+      idle: config['session-timeout'],
+      ping: config['ping-interval'],
+      log: config['access-log']
+    })
+    await beside.register(stream, { registry, sessions, reserve: admission.reserve, json })
+  })
   await app.register(models, { registry })
   await app.register(documents, { registry })
   await app.register(health)

@@ -109,13 +109,13 @@ describe('programs that call the service print what it answers', async () => {
 
 describe('programs of docs/sessions.md print what they say', async () => {
   const blocks = [...readFileSync('docs/sessions.md', 'utf8').matchAll(/^```(sh|python)\n(.*?)^```\n\n```text\n(.*?)^```/gms)]
-  test('all of them are found', () => assert.deepEqual(blocks.map(([, language]) => language), ['sh', 'python']))
+  test('all of them are found', () => assert.deepEqual(blocks.map(([, language]) => language), ['sh', 'python', 'python']))
   for (const [, language, code, printed] of blocks) {
     test(language, { skip: await missing({ language, code }) }, async (t) => {
       const { listeningOrigin: origin } = await buildTestApp(t)
-      const here = code.replaceAll(/(http:\/\/)?localhost:8080/g, origin)
+      const here = code.replaceAll('ws://localhost:8080', origin.replace('http', 'ws')).replaceAll(/(http:\/\/)?localhost:8080/g, origin)
       const stdout = language === 'sh' ? (await run('sh', ['-c', here])).stdout : await execute({ language, code: here }, '.')
-      if (language === 'python' || (await testEngine()).name === 'native') assert.equal(stdout, printed)
+      if ((await testEngine()).name === 'native') assert.equal(stdout, printed)
       else closeTo(numbersOf(stdout), numbersOf(printed))
     })
   }

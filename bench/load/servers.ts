@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 
 /** A server under load, in its own process. */
@@ -8,6 +9,8 @@ export interface Server {
   readonly port: number
   /** Resident memory, in MiB. */
   memory (): Promise<number>
+  /** The time that it has computed, in seconds. */
+  cpu (): Promise<number>
   stop (): Promise<void>
 }
 
@@ -48,6 +51,12 @@ async function start (name: string, program: string, options: string[], ready: R
       ps.stdout.on('data', (chunk) => { text += String(chunk) })
       await once(ps, 'close')
       return Number(text) / 1024
+    },
+    async cpu () {
+      // After the name, which may have spaces, utime and stime are the 12th and the 13th, in hundredths of a second.
+      const [, rest] = /\) (.*)/.exec(await readFile(`/proc/${child.pid}/stat`, 'utf8')) ?? []
+      const [user, system] = (rest ?? '').split(' ').slice(11, 13).map(Number)
+      return (user + system) / 100
     },
     async stop () {
       child.kill('SIGTERM')

@@ -2,8 +2,10 @@ import createFetchClient, { type Client, type ClientOptions } from 'openapi-fetc
 import type { paths } from './openapi.ts'
 
 export type {
-  Context, FieldError, Model, ModelList, Problem, SequenceAnswer, SequenceLine, SequenceRequest, Sizes, StepAnswer, StepRequest
+  Context, FieldError, Model, ModelList, Problem, SequenceAnswer, SequenceLine, SequenceRequest, Session, SessionExport, SessionLine, SessionRequest,
+  SessionSequenceAnswer, SessionSequenceRequest, SessionStepAnswer, SessionStepRequest, Sizes, StepAnswer, StepRequest
 } from './openapi.ts'
+export { openStream, StreamError, type Socket, type Stream, type StreamAnswer, type StreamFrame, type StreamOptions } from './stream.ts'
 
 export interface CellserveOptions extends ClientOptions {
   /** The address of the service, such as `http://127.0.0.1:8080`. */

@@ -166,6 +166,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/models/{model}/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Take steps over a WebSocket
+         * @description The connection is the session: one row, which begins with the first frame and ends with the connection. A text frame is JSON: `x` ([I] for a step, [T][I] for many), or `ids`; `steps`, `parts`, `return_sequences`, `t` as in a session; `h_in`, `c_in`, `h_0`, `state`, `context` in the first one. It is answered with `{t, output, y?, parts?, state?}`. A binary frame is float32, little-endian, [T][I]; its answer is [T][Ho], each step followed by its y if the model has a readout. Frames are answered in order. What fails is answered with a problem, as text, and the row stays where it was.
+         */
+        get: operations["streamModel"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/models": {
         parameters: {
             query?: never;
@@ -561,6 +581,8 @@ export interface components {
         SessionStepRequest: {
             /** @description The input: [I], or what the wiring leaves of it. */
             x?: number[];
+            /** @description In the place of x, for a model that begins with an embedding: a row of its vocabulary. */
+            ids?: number;
             /** @description How many steps have been taken before this request. With it a request is safe to send again; left out it means now. */
             t?: number;
             /** @description Parts of the wiring to answer. */
@@ -575,6 +597,8 @@ export interface components {
             t: number;
             /** @description The last layer's h: [Ho]. */
             output: number[];
+            /** @description The model's readout: [K]. Left out if it has none. */
+            y?: number[];
             parts?: {
                 [key: string]: number[];
             };
@@ -586,9 +610,11 @@ export interface components {
         SessionSequenceRequest: {
             /** @description The inputs: [T][I]. */
             x?: number[][];
+            /** @description In the place of x, for a model that begins with an embedding: [T], rows of its vocabulary. */
+            ids?: number[];
             /** @description How many steps have been taken before this request. With it a request is safe to send again; left out it means now. */
             t?: number;
-            /** @description Feed the same x this many times; x is then [1][I]. */
+            /** @description Feed the same x this many times; x is then [1][I], and ids [1]. */
             steps?: number;
             /** @description Parts of the wiring to answer. */
             parts?: string[];
@@ -602,8 +628,10 @@ export interface components {
         SessionSequenceAnswer: {
             /** @description How many steps the session has taken now. */
             t: number;
-            /** @description [T][Ho] */
+            /** @description [T][Ho]; with `return_sequences: false` [1][Ho]. */
             output: number[][];
+            /** @description The model's readout: [T][K]; with `return_sequences: false` [1][K]. Left out if it has none. */
+            y?: number[][];
             parts?: {
                 [key: string]: number[][];
             };
@@ -617,6 +645,11 @@ export interface components {
             t: number;
             /** @description [Ho] */
             output?: number[];
+            /** @description [K] */
+            y?: number[];
+            parts?: {
+                [key: string]: number[];
+            };
         };
         /**
          * Sizes
@@ -2387,9 +2420,7 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/json": unknown;
-                };
+                content?: never;
             };
             /** @description The service requires an API key, and the request has none or a wrong one. */
             401: {
@@ -2508,6 +2539,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "t": 1,
+                     *       "output": [
+                     *         0.1,
+                     *         0.2,
+                     *         -0.3
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["SessionStepAnswer"];
                     "application/vnd.safetensors": components["schemas"]["SafetensorsDocument"];
                 };
@@ -2770,6 +2811,23 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "t": 2,
+                     *       "output": [
+                     *         [
+                     *           0.5,
+                     *           -0.25,
+                     *           0.1
+                     *         ],
+                     *         [
+                     *           0.1,
+                     *           0.2,
+                     *           -0.3
+                     *         ]
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["SessionSequenceAnswer"];
                     "application/vnd.safetensors": components["schemas"]["SafetensorsDocument"];
                     "application/x-ndjson": components["schemas"]["SessionLine"];
@@ -2996,6 +3054,225 @@ export interface operations {
                      *       "status": 504,
                      *       "detail": "model custom-lstm: the answer was not ready in the time allowed",
                      *       "model": "custom-lstm"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    streamModel: {
+        parameters: {
+            query?: {
+                /** @description A session whose steps these are; left out, the connection has a row of its own. */
+                session?: string;
+                /** @description The fields to answer beside `t`, with commas between them; all if left out. Of a binary frame, `output` and `y` are answered. */
+                fields?: string;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The model's name, as in GET /models.
+                 * @example custom-lstm
+                 */
+                model: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The connection is a WebSocket now. */
+            101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The body is neither JSON nor safetensors, or does not fit the schema. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "detail": "/h_on: is not a known field",
+                     *       "errors": [
+                     *         {
+                     *           "path": "/h_on",
+                     *           "message": "is not a known field"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service requires an API key, and the request has none or a wrong one. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "expected an API key, as Authorization: Bearer KEY or as X-API-Key: KEY"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Pages of this origin may not call. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Forbidden",
+                     *       "status": 403,
+                     *       "detail": "pages of \"https://app.example.org\" may not open a WebSocket here; pages of other origins may if --cors-origin names them"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such model or session. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "there is no model \"nobody\"; the models are attention-decoder, bidirectional-lstm, custom-lstm, gru, matching-networks, symmetric"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The state is of another model, or of another version of it; or a session is not where the request takes it to be. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Conflict",
+                     *       "status": 409,
+                     *       "detail": "model custom-lstm: /state/0: is of symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38",
+                     *       "model": "custom-lstm",
+                     *       "errors": [
+                     *         {
+                     *           "path": "/state/0",
+                     *           "message": "is of symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The session has ended; the detail says why. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Gone",
+                     *       "status": 410,
+                     *       "detail": "the session has ended: expired"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is well-formed, but wrong for this model or inconsistent. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "detail": "model custom-lstm: /h_in: expected vectors of 6 numbers (Hi), got 5",
+                     *       "model": "custom-lstm",
+                     *       "errors": [
+                     *         {
+                     *           "path": "/h_in",
+                     *           "message": "expected vectors of 6 numbers (Hi), got 5"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The path is a WebSocket, and the request does not upgrade to one. */
+            426: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Upgrade Required",
+                     *       "status": 426,
+                     *       "detail": "expected a WebSocket: a GET that upgrades to it"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description More requests per second than a client may send; try again after the seconds in Retry-After. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "more than 100 requests in a second"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Overloaded or draining; try again after the seconds in Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "overloaded: 4096 rows of 1048576 bytes are in work; try again shortly"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];

@@ -22,7 +22,7 @@ export const Settings = Type.Object({
   'log-level': Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
     default: 'info', description: 'fatal, error, warn, info, debug, trace or silent'
   }),
-  'body-limit': Type.Integer({ minimum: 1024, maximum: 2 ** 30, default: 2 ** 24, description: 'Largest request body, in bytes' }),
+  'body-limit': Type.Integer({ minimum: 1024, maximum: 2 ** 30, default: 2 ** 24, description: 'Largest request body, and frame of a WebSocket, in bytes' }),
   'max-steps': Type.Integer({ minimum: 1, maximum: 2 ** 24, default: 2 ** 16, description: 'Largest B x T of a request' }),
   'max-work': Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER, default: 2 ** 40, description: 'Most multiply-adds of a request: its rows x steps x the work of a step, reads included' }),
   'batch-rows': Type.Integer({ minimum: 1, maximum: 4096, default: 64, description: 'Most rows that are computed together; 1 turns batching off' }),
@@ -30,7 +30,7 @@ export const Settings = Type.Object({
   'max-bytes': Type.Integer({ minimum: 1, maximum: 2 ** 40, default: 2 ** 28, description: 'Most bytes that requests hold; past it requests get a 503' }),
   'max-sessions': Type.Integer({ minimum: 0, maximum: 2 ** 24, default: 100_000, description: 'Most sessions at once; past it new ones get a 503, and none that lives is ended' }),
   'max-session-bytes': Type.Integer({ minimum: 0, maximum: 2 ** 40, default: 2 ** 28, description: 'Most bytes that sessions hold; past it new ones get a 503' }),
-  'session-timeout': Type.Number({ exclusiveMinimum: 0, maximum: 2_592_000, default: 900, description: 'Most seconds for which a session may idle; also for those that say nothing' }),
+  'session-timeout': Type.Number({ exclusiveMinimum: 0, maximum: 2_592_000, default: 900, description: 'Most seconds for which a session or a WebSocket may idle; also for sessions that say nothing' }),
   'api-key': Type.Optional(Type.Array(Type.String({ minLength: 1 }), { description: 'A key that clients must send; for several, repeat the flag or use commas in the variable' })),
   'api-key-file': Type.Optional(Type.String({ minLength: 1, description: 'File of such keys, one per line' })),
   'metrics-port': Type.Optional(Type.Integer({ minimum: 0, maximum: 65535, description: 'Port that serves only /metrics, without a key' })),
@@ -38,6 +38,8 @@ export const Settings = Type.Object({
   'cors-origin': Type.Optional(Type.Array(Type.String({ minLength: 1 }), { description: 'Origin whose pages may call, such as https://app.example.org; repeat the flag for several; * for all' })),
   'trust-proxy': Type.Optional(Type.String({ minLength: 1, description: 'Addresses of proxies whose x-forwarded-for is trusted, such as 10.0.0.0/8' })),
   'max-connections': Type.Integer({ minimum: 1, maximum: 2 ** 20, default: 4096, description: 'Most connections at once; more are closed' }),
+  'max-sockets': Type.Integer({ minimum: 0, maximum: 2 ** 20, default: 2048, description: 'Most WebSockets at once; past it new ones get a 503' }),
+  'ping-interval': Type.Number({ exclusiveMinimum: 0, maximum: 3600, default: 30, description: 'Seconds of silence after which a WebSocket is asked whether it is there; after as many again it is cut' }),
   'max-header-bytes': Type.Integer({ minimum: 1024, maximum: 2 ** 20, default: 2 ** 14, description: 'Largest head of a request, in bytes' }),
   'header-timeout': Type.Number({ exclusiveMinimum: 0, maximum: 3600, default: 10, description: 'Seconds in which the head of a request must arrive' }),
   'body-timeout': Type.Number({ exclusiveMinimum: 0, maximum: 3600, default: 60, description: 'Seconds in which the whole request must arrive' }),

@@ -1,6 +1,6 @@
 import { InputError } from '../errors.ts'
 import { compile } from '../tensor/schema.ts'
-import { outputAnswer, partsAnswer, stepAnswer, type SequenceStep } from './answers.ts'
+import { outputAnswer, partsAnswer, stepAnswer, yAnswer, type SequenceStep } from './answers.ts'
 import { unboundCall, type Call } from './call.ts'
 import { createContextReader } from './context.ts'
 import { checkGoesOn, checkKept, contextBytes, ONE_ROW, readRows, type Going, type KeptContext, type Opening } from './going-on.ts'
@@ -60,7 +60,7 @@ export function createKeptRows ({ name, network, shape, policy, queues: [{ progr
       const plan = planner.sequence(asked, false, going)
       const { outline } = plan
       const served = await runner.sequence(asked, plan, call)
-      const { t: _, ...step } = one ? stepAnswer(served, 0, outline) : { t: 0, output: outputAnswer(served, outline, shape, plan.entries > 0), ...partsAnswer(served.parts, outline) }
+      const { t: _, ...step } = one ? stepAnswer(served, 0, outline) : { t: 0, output: outputAnswer(served, outline, shape, plan.entries > 0), ...yAnswer(served, outline, asked.return_sequences !== false), ...partsAnswer(served.parts, outline) }
       return { answer: step, row: served.keep()[0] }
     }),
 

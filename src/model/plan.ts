@@ -8,7 +8,7 @@ import { outputWidth } from './kept-steps.ts'
 import type { KeptRow } from './kept-row.ts'
 import { answerBytes, checkAnswerSize } from './limits.ts'
 import type { LoadedModel } from './loaded-model.ts'
-import { outlineSequence, outlineStep, type Outline, type SequenceRequest, type StepRequest } from './request.ts'
+import { outlineOneRow, outlineSequence, outlineStep, type Outline, type SequenceRequest, type StepRequest } from './request.ts'
 import { streamRoom } from './stream.ts'
 
 /** What a request computes, and how many bytes that takes. */
@@ -113,7 +113,8 @@ export function createPlanner ({ shape, policy, queues, bare, tokens }: LoadedMo
 
     sequence (request, streamed, going) {
       if (wantsState(request)) checkGoesOn(shape, policy, '/state')
-      const outline = outlineSequence(request, shape, maxSteps)
+      const asked = outlineSequence(request, shape, maxSteps)
+      const outline = going === undefined ? asked : outlineOneRow(asked)
       const context = going?.context?.context ?? readContext(request.context === undefined ? {} : request.context, outline)
       const from = going === undefined ? readRows(request, outline, tokens) : [going.row]
       const { rows, steps, field } = outline

@@ -106,6 +106,17 @@ export function outlineSequence (request: SequenceRequest, { sequence, I }: Shap
   return { rows, steps: T, lengths: rowLengths(given, lengths, rows, T, field), batched, repeated: steps !== undefined, field }
 }
 
+/**
+ * The same for a row that somebody keeps: there is one, and its answers have no batch dimension.
+ *
+ * @throws InputError if there are more.
+ */
+export function outlineOneRow (outline: Outline): Outline {
+  const { rows, field } = outline
+  if (rows > 1) throw unprocessable(field, `a session has one row: with steps, ${field === '/x' ? 'x is one vector, [1][I]' : 'ids is one id'}, got ${rows}`)
+  return { ...outline, batched: false }
+}
+
 /** What a request brings for its steps, as a tensor `[B][T][width]` lies; nothing if the network reads none. */
 type Given = Pick<Tensor, 'shape' | 'rank' | 'lengths'>
 

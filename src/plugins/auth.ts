@@ -17,7 +17,10 @@ declare module 'fastify' {
 /** The key that a request brings, if it is one of those that are set. */
 export type KeyOf = (headers: IncomingHttpHeaders) => string | undefined
 
-/** If keys are set, clients must send one of them: `Authorization: Bearer KEY` or `X-API-Key: KEY`. */
+/**
+ * If keys are set, clients must send one of them: `Authorization: Bearer KEY` or `X-API-Key: KEY`. A page can set no header of a
+ * WebSocket, so there the key may be among the subprotocols that are offered, as `bearer.` and its base64url.
+ */
 export default fp<{ keyOf: KeyOf | undefined }>(async (app, { keyOf }) => {
   app.decorateRequest('key')
   if (keyOf === undefined) return
@@ -42,8 +45,9 @@ export function createKeyring (keys: readonly string[]): KeyOf | undefined {
 }
 
 /** Empty, which no key is, if the request brings none. */
-function sentKey ({ authorization = '', 'x-api-key': plain }: IncomingHttpHeaders): string {
-  return typeof plain === 'string' && plain !== '' ? plain : /^Bearer +([^ ]+) *$/i.exec(authorization)?.[1] ?? ''
+function sentKey ({ authorization = '', 'x-api-key': plain, 'sec-websocket-protocol': offered = '' }: IncomingHttpHeaders): string {
+  if (typeof plain === 'string' && plain !== '') return plain
+  return /^Bearer +([^ ]+) *$/i.exec(authorization)?.[1] ?? Buffer.from(/(?:^|,)\s*bearer\.([\w-]+)\s*(?:,|$)/.exec(offered)?.[1] ?? '', 'base64url').toString()
 }
 
 /** A digest has one length for keys of any length. */

@@ -6,6 +6,13 @@ import { HttpError } from './errors.ts'
 import { problem, PROBLEM_JSON, type Problem } from './problem.ts'
 import { SECURITY_HEADERS } from './security-headers.ts'
 
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Calls once all is answered that came before on a connection. */
+    afterAnswers (socket: Socket, then: () => void): void
+  }
+}
+
 export interface ConnectionsOptions {
   readonly maxConnections: number
   /** Seconds for which an answer may wait for its client to read on. */
@@ -47,9 +54,13 @@ export default fp<ConnectionsOptions>(async (app, { maxConnections, readTimeout,
 
   app.server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     // What the same client asked before is answered first.
+    app.afterAnswers(socket, () => refuse(error, socket))
+  })
+
+  app.decorate('afterAnswers', (socket, then) => {
     const last = unsent(socket).findLast(({ req }) => req.complete)
-    if (last === undefined) refuse(error, socket)
-    else last.once('close', () => refuse(error, socket))
+    if (last === undefined) then()
+    else last.once('close', then)
   })
 
   function refuse ({ code = 'error' }: NodeJS.ErrnoException, socket: Socket): void {

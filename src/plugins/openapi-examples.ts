@@ -42,6 +42,7 @@ export function addExamples (document: Document, registry: Registry): Document {
     if (registry.defaultName !== undefined) giveExamples(paths[path]?.post, examples)
     giveExamples(paths[`/models/{model}${path}`]?.post, examples)
   }
+  giveSessionExamples(document, model)
   return document
 }
 
@@ -52,7 +53,23 @@ export function addExamples (document: Document, registry: Registry): Document {
  */
 export function addModelExamples (document: Document, model: Model): Document {
   for (const [path, examples] of examplesOf(model)) giveExamples(document.paths?.[`/models/${encodeURIComponent(model.name)}${path}`]?.post, examples)
+  giveSessionExamples(document, model)
   return document
+}
+
+/** Those of the steps of a session of the model that has just begun. */
+function giveSessionExamples ({ paths = {} }: Document, model: Model): void {
+  const { shape: { sequence: { width, embedding, y }, output } } = model
+  if (sessionExamples(model).requests.length === 0) return
+  const answer = (t: number): object => ({ output: numbers(output, t), ...(y > 0 && { y: numbers(y, t) }) })
+  const several = { t: 2, output: [numbers(output), numbers(output, 1)], ...(y > 0 && { y: [numbers(y), numbers(y, 1)] }) }
+  if (width === 0) {
+    giveExamples(paths['/sessions/{session}/sequence']?.post, { requests: [{ summary: 'Two steps', value: { steps: 2 } }], answer: several })
+    return
+  }
+  const [field, step] = embedding === undefined ? ['x', (t: number): unknown => numbers(width, t)] as const : ['ids', (t: number): unknown => idOf(embedding, t)] as const
+  giveExamples(paths['/sessions/{session}/step']?.post, { requests: [{ summary: 'A step', value: { [field]: step(0) } }], answer: { t: 1, ...answer(1) } })
+  giveExamples(paths['/sessions/{session}/sequence']?.post, { requests: [{ summary: 'Two steps', value: { [field]: [step(1), step(2)] } }], answer: several })
 }
 
 function examplesOf (model: Model): Array<[path: string, Examples]> {

@@ -15,6 +15,9 @@ interface Document {
 /** The operations of a model, and what they are called in a document of its own. */
 const OPERATIONS = { '/step': 'step', '/sequence': 'sequence', '': 'getModel', '/openapi.json': 'getModelOpenapi' } as const
 
+/** Those of its sessions, if it has any. */
+const SESSIONS = ['/models/{model}/sessions', '/models/{model}/stream', '/sessions/{session}', '/sessions/{session}/step', '/sessions/{session}/sequence'] as const
+
 /**
  * The document of one model, made from that of the service: its operations alone, under its name, with its own sizes and
  * context. A field that the model does not have is left out.
@@ -26,19 +29,30 @@ export function cutToModel (document: Document, model: Model): object {
     const item = asPart(document.paths[`/models/{model}${end}`])
     return [[`/models/${name}${end}`, mapValues(item, (operation) => ownOperation(asPart(operation), operationId))] as const]
   })
+  const sessions = !goesOn(model)
+    ? []
+    : SESSIONS.map((path) => [path.replace('{model}', name), mapValues(asPart(document.paths[path]), (operation) => ownOperation(asPart(operation)))] as const)
   const cut = {
     ...document,
     info: { ...document.info, title: `cellserve: ${model.name}`, description: `The model ${model.name} of cellserve, version ${model.version}, with its own sizes.` },
-    tags: [{ name: 'cells', description: 'Step the model, or run it over a sequence.' }, { name: 'models', description: 'What it is.' }],
-    paths: Object.fromEntries(paths)
+    tags: [
+      { name: 'cells', description: 'Step the model, or run it over a sequence.' },
+      ...(sessions.length > 0 ? [{ name: 'sessions', description: 'Rows of it that the service keeps between requests.' }] : []),
+      { name: 'models', description: 'What it is.' }
+    ],
+    paths: Object.fromEntries([...paths, ...sessions])
   }
   const schemas = { ...document.components.schemas, ...sizedSchemas(document.components.schemas, model) }
   return { ...cut, components: { ...document.components, schemas: reachable(cut.paths, schemas) } }
 }
 
+/** Whether rows of a model can go on from what is kept of them. */
+function goesOn ({ shape: { directions, hIn, hOut }, wiring }: Model): boolean {
+  return directions === 1 && (wiring !== undefined || hIn === hOut)
+}
+
 /** Without the parameter that names the model. */
-function ownOperation (operation: Part, operationId: string): Part {
-  const { parameters, ...rest } = operation
+function ownOperation ({ parameters, ...rest }: Part, operationId = rest.operationId): Part {
   const others = Array.isArray(parameters) ? parameters.filter(({ name }: { name?: unknown }) => name !== 'model') : []
   return { ...rest, operationId, ...(others.length > 0 && { parameters: others }) }
 }
@@ -70,11 +84,20 @@ function sizedSchemas (schemas: Readonly<Record<string, unknown>>, model: Model)
         }
   })
   const { required: needed = [] }: { readonly required?: readonly string[] } = context
-  const sequenceRequest = sized('SequenceRequest', { ...brought(sequence), ...first }, ({ parts: value, context: given }) => ({
-    parts: named.length === 0 ? undefined : { ...asPart(value), items: { type: 'string', enum: named.map(({ name }) => name) } },
-    context: { description: asPart(given).description, ...sizedContext(model) }
-  }), [...(sequence.width > 0 ? field(sequence) : ['steps']), ...(needed.length > 0 ? ['context'] : [])])
+  const askedParts = ({ parts: value }: Part): Part => ({ parts: named.length === 0 ? undefined : { ...asPart(value), items: { type: 'string', enum: named.map(({ name }) => name) } } })
+  const inContext = needed.length > 0 ? ['context'] : []
+  const steps = sequence.width > 0 ? field(sequence) : ['steps']
+  const sequenceRequest = sized('SequenceRequest', { ...brought(sequence), ...first }, (properties) => ({
+    ...askedParts(properties),
+    context: { description: asPart(properties.context).description, ...sizedContext(model) }
+  }), [...steps, ...inContext])
   return {
+    SessionRequest: sized('SessionRequest', first, ({ context: given }) => ({ context: { description: asPart(given).description, ...contextOfOneRow(model) } }), inContext),
+    SessionStepRequest: sized('SessionStepRequest', brought(sequence), askedParts, field(sequence)),
+    SessionStepAnswer: sized('SessionStepAnswer', { output, y: sequence.y }, partsAnswer),
+    SessionSequenceRequest: sized('SessionSequenceRequest', brought(sequence), askedParts, steps),
+    SessionSequenceAnswer: sized('SessionSequenceAnswer', { output, y: sequence.y }, partsAnswer),
+    SessionLine: sized('SessionLine', { output, y: sequence.y }, partsAnswer),
     StepRequest: sized('StepRequest', { ...brought(step), ...first }, () => ({}), field(step)),
     StepAnswer: sized('StepAnswer', { ...last, y: step.y }),
     SequenceRequest: sequenceRequest,
@@ -90,6 +113,24 @@ function sizedContext ({ policy: { policy: { context, vectors, wiring } } }: Mod
   const widths: Readonly<Record<string, number | undefined>> = { vectors, support: wiring?.read?.support }
   if (schema.properties === undefined) return schema
   return { ...schema, properties: mapEntries(asPart(schema.properties), (key, value) => widths[key] === undefined ? value : withWidth(value, widths[key])) }
+}
+
+/** The same without a batch dimension: a session's vectors are one, and its support is one set. */
+function contextOfOneRow (model: Model): Part {
+  const schema = sizedContext(model)
+  const ranks: Readonly<Record<string, number>> = { vectors: 1, support: 2 }
+  return schema.properties === undefined ? schema : { ...schema, properties: mapEntries(asPart(schema.properties), (key, value) => key in ranks ? ofRank(asPart(value), ranks[key]) : value) }
+}
+
+/** A schema of nested arrays without the outer ones. */
+function ofRank ({ description, ...array }: Part, rank: number): Part {
+  let inner = array
+  for (let depth = depthOf(array); depth > rank; depth--) inner = asPart(inner.items)
+  return { ...inner, description }
+}
+
+function depthOf ({ type, items }: Part): number {
+  return type === 'array' ? 1 + depthOf(asPart(items)) : 0
 }
 
 /** A schema of nested arrays whose innermost ones have `width` numbers; unchanged if the width is unknown. */

@@ -22,12 +22,14 @@ export const Problem = Type.Object({
 const DESCRIPTIONS = {
   400: 'The body is neither JSON nor safetensors, or does not fit the schema.',
   401: 'The service requires an API key, and the request has none or a wrong one.',
+  403: 'Pages of this origin may not call.',
   404: 'No such model or session.',
   409: 'The state is of another model, or of another version of it; or a session is not where the request takes it to be.',
   410: 'The session has ended; the detail says why.',
   413: 'The body is too large.',
   415: 'The body is neither application/json nor application/vnd.safetensors.',
   422: 'The body is well-formed, but wrong for this model or inconsistent.',
+  426: 'The path is a WebSocket, and the request does not upgrade to one.',
   429: 'More requests per second than a client may send; try again after the seconds in Retry-After.',
   500: 'The model\'s own feedback module failed.',
   503: 'Overloaded or draining; try again after the seconds in Retry-After.',
@@ -38,6 +40,7 @@ const DESCRIPTIONS = {
 const EXAMPLES: Readonly<Record<keyof typeof DESCRIPTIONS, object>> = {
   400: { ...problem(400, '/h_on: is not a known field'), errors: [{ path: '/h_on', message: 'is not a known field' }] },
   401: problem(401, 'expected an API key, as Authorization: Bearer KEY or as X-API-Key: KEY'),
+  403: problem(403, 'pages of "https://app.example.org" may not open a WebSocket here; pages of other origins may if --cors-origin names them'),
   404: problem(404, 'there is no model "nobody"; the models are attention-decoder, bidirectional-lstm, custom-lstm, gru, matching-networks, symmetric'),
   409: {
     ...problem(409, 'model custom-lstm: /state/0: is of symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38'),
@@ -52,6 +55,7 @@ const EXAMPLES: Readonly<Record<keyof typeof DESCRIPTIONS, object>> = {
     model: 'custom-lstm',
     errors: [{ path: '/h_in', message: 'expected vectors of 6 numbers (Hi), got 5' }]
   },
+  426: problem(426, 'expected a WebSocket: a GET that upgrades to it'),
   429: problem(429, 'more than 100 requests in a second'),
   500: { ...problem(500, 'model custom-lstm: the model\'s feedback.mjs threw an error, for step 2'), model: 'custom-lstm' },
   503: problem(503, 'overloaded: 4096 rows of 1048576 bytes are in work; try again shortly'),

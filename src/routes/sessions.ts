@@ -4,7 +4,7 @@ import Type, { type Static } from 'typebox'
 import type { Registry } from '../model/registry.ts'
 import type { Session, SessionStore } from '../model/sessions/session.ts'
 import { streamSteps, takeSteps, type Asked } from '../model/sessions/steps.ts'
-import { tensorFields, TensorSchema } from '../tensor/schema.ts'
+import { IntegersSchema, nestedIntegerFields, tensorFields, TensorSchema } from '../tensor/schema.ts'
 import { NDJSON } from '../wire/json.ts'
 import { SAFETENSORS } from '../wire/safetensors.ts'
 import { modelFields, withOptions } from './fields.ts'
@@ -43,14 +43,16 @@ const Export = Type.Object({
 
 const StepBody = Type.Object({
   x: Type.Optional(vector('The input: [I], or what the wiring leaves of it.')),
+  ids: Type.Optional(IntegersSchema<number>([0], 0, { description: 'In the place of x, for a model that begins with an embedding: a row of its vocabulary.' })),
   t: Type.Optional(T),
   parts: Type.Optional(Parts)
 }, { additionalProperties: false, title: 'SessionStepRequest', description: 'A step of a session.' })
 
 const SequenceBody = Type.Object({
   x: Type.Optional(TensorSchema({ ranks: [1, 2], documented: 2 }, { description: 'The inputs: [T][I].' })),
+  ids: Type.Optional(IntegersSchema<number | readonly number[]>([0, 1], 1, { description: 'In the place of x, for a model that begins with an embedding: [T], rows of its vocabulary.' })),
   t: Type.Optional(T),
-  steps: Type.Optional(Type.Integer({ minimum: 1, description: 'Feed the same x this many times; x is then [1][I].' })),
+  steps: Type.Optional(Type.Integer({ minimum: 1, description: 'Feed the same x this many times; x is then [1][I], and ids [1].' })),
   parts: Type.Optional(Parts),
   return_sequences: Type.Optional(Type.Boolean({ description: 'Whether every step is answered, or the last alone.' }))
 }, { additionalProperties: false, title: 'SessionSequenceRequest', description: 'Steps of a session: all of them are taken, or none.' })
@@ -59,14 +61,21 @@ const Taken = Type.Integer({ description: 'How many steps the session has taken 
 const StepAnswer = Type.Object({
   t: Taken,
   output: vector('The last layer\'s h: [Ho].'),
+  y: Type.Optional(vector('The model\'s readout: [K]. Left out if it has none.')),
   parts: Type.Optional(Type.Record(Type.String(), vector('The entry that was made after the step, or as it began if x is part of it.')))
 }, { title: 'SessionStepAnswer', description: 'What the step made.' })
 const SequenceAnswer = Type.Object({
   t: Taken,
-  output: TensorSchema({ ranks: [2] }, { description: '[T][Ho]' }),
+  output: TensorSchema({ ranks: [2] }, { description: '[T][Ho]; with `return_sequences: false` [1][Ho].' }),
+  y: Type.Optional(TensorSchema({ ranks: [2] }, { description: 'The model\'s readout: [T][K]; with `return_sequences: false` [1][K]. Left out if it has none.' })),
   parts: Type.Optional(Type.Record(Type.String(), TensorSchema({ ranks: [2] }, { description: '[T + 1][...], as of POST /sequence.' })))
 }, { title: 'SessionSequenceAnswer', description: 'What the steps made.' })
-const Line = Type.Object({ t: Taken, output: Type.Optional(vector('[Ho]')) }, { title: 'SessionLine', description: 'A step; the last line has `t` alone: then the session has moved on.' })
+const Line = Type.Object({
+  t: Taken,
+  output: Type.Optional(vector('[Ho]')),
+  y: Type.Optional(vector('[K]')),
+  parts: Type.Optional(Type.Record(Type.String(), vector('The entry that was made after the step, or as it began if x is part of it.')))
+}, { title: 'SessionLine', description: 'A step; the last line has `t` alone: then the session has moved on.' })
 
 const Params = Type.Object({ session: Type.String({ description: 'The id of the session.' }) })
 const Options = Type.Object({ t: Type.Optional(T) }, { additionalProperties: false })
@@ -85,7 +94,7 @@ const routes: FastifyPluginAsyncTypebox<{ registry: Registry, sessions: SessionS
   }
   const asked = ({ url, digest }: FastifyRequest, t: number | undefined): Asked => ({ t, digest: `${url} ${digest}` })
   const taking = (body: typeof StepBody | typeof SequenceBody) => {
-    const fields = { known: Object.keys(body.properties), tensors: tensorFields(body) }
+    const fields = { known: Object.keys(body.properties), tensors: tensorFields(body), nested: nestedIntegerFields(body) }
     return { work: true, digest: true, fields: () => fields }
   }
   const common = { tags: ['sessions'], headers: WorkHeaders, consumes: BODIES }
@@ -148,10 +157,10 @@ const routes: FastifyPluginAsyncTypebox<{ registry: Registry, sessions: SessionS
   })
 
   app.delete('/sessions/:session', {
-    schema: { operationId: 'deleteSession', tags: ['sessions'], summary: 'End a session', params: Params, response: { 204: { description: 'It has ended.' }, ...problems(401, 404, 410, 429, 503) } }
+    schema: { operationId: 'deleteSession', tags: ['sessions'], summary: 'End a session', params: Params, response: { 204: Type.Null({ description: 'It has ended.' }), ...problems(401, 404, 410, 429, 503) } }
   }, async ({ params, key }, reply) => {
     await sessions.end(params.session, key)
-    return await reply.code(204).send()
+    return await reply.code(204).send(null)
   })
 
   app.post('/sessions/:session/step', {

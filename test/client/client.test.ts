@@ -98,7 +98,7 @@ test('the client is small, and runs with only what a browser has', async (t) => 
   const { outputFiles: [bundle], metafile } = await build({
     entryPoints: ['src/client/client.ts'], bundle: true, minify: true, platform: 'browser', format: 'iife', globalName: 'cellserve', write: false, metafile: true
   })
-  assert.deepEqual(Object.keys(metafile.inputs), ['node_modules/openapi-fetch/dist/index.mjs', 'src/client/client.ts'])
+  assert.deepEqual(Object.keys(metafile.inputs), ['node_modules/openapi-fetch/dist/index.mjs', 'src/client/stream.ts', 'src/client/client.ts'])
   assert.ok(bundle.contents.length < 10_000, `${bundle.contents.length} bytes`)
   const browser = createContext({ baseUrl: await served(t), fetch, Request, Response, Headers, URL, URLSearchParams, FormData })
   const status: unknown = await runInContext(`${bundle.text}

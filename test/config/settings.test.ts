@@ -28,6 +28,8 @@ test('without anything set it is the demo, on the loopback interface', () => {
     'max-session-bytes': 268435456,
     'session-timeout': 900,
     'max-connections': 4096,
+    'max-sockets': 2048,
+    'ping-interval': 30,
     'max-header-bytes': 16384,
     'header-timeout': 10,
     'body-timeout': 60,

@@ -15,7 +15,7 @@ test(`${CONNECTIONS} connections of bytes that are HTTP no more: each is answere
   const { app, admission } = await startService(t)
   const port = Number(new URL(app.listeningOrigin).port)
   const dice = createDice(1)
-  const requests = createRequests(dice)
+  const requests = createRequests(dice, ['nobody'])
   /** Not a HEAD, because after its answer nobody can tell where the next one begins. */
   const nextBytes = (): Buffer => {
     const { method, bytes } = requests.next()

@@ -66,7 +66,8 @@ export function readDocument (document: Written): Document {
     const validate = declared.get(type) ?? assert.fail(`${operation.id} does not declare ${type} for ${status}: ${body.toString().slice(0, 500)}`)
     if (bodyless) return
     if (type === 'application/vnd.safetensors') {
-      for (const { dtype } of parseSafetensors(body).values()) assert.equal(dtype, 'F32')
+      // Tokens are bytes, and t is an integer.
+      for (const [name, { dtype }] of parseSafetensors(body)) assert.equal(dtype, name === 'state' ? 'U8' : name === 't' ? 'I64' : 'F32')
     } else if (type === 'application/x-ndjson') {
       for (const line of body.toString().split('\n').slice(0, -1)) assertValid(validate, line)
     } else {

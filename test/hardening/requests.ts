@@ -37,8 +37,12 @@ interface Draft {
   body: Buffer | undefined
 }
 
-/** Makes requests of all kinds: some follow the document, some have something changed. */
-export function createRequests (dice: Dice) {
+/**
+ * Makes requests of all kinds: some follow the document, some have something changed.
+ *
+ * @param sessions ids of sessions of the model custom-lstm.
+ */
+export function createRequests (dice: Dice, sessions: readonly string[]) {
   const number = (): number => dice.chance(0.9) ? (dice.below(2001) - 1000) / 500 : dice.pick([0, -0, 1e-45, 1e30, -1e30, 12345678.9, 2 ** 24 + 1])
   const tensor = (...shape: number[]): Json[] => {
     const [size, ...rest] = shape
@@ -101,12 +105,32 @@ export function createRequests (dice: Dice) {
     if (dice.chance(0.1)) headers.push(['x-request-id', dice.pick(['abc', 'a b', '\u00e9', 'x'.repeat(300)])])
     if (dice.chance(0.1)) headers.push(['x-request-timeout', dice.pick(['5', '0.5', '1e9'])])
     if (dice.chance(0.15)) return { draft: { method: dice.chance(0.8) ? 'GET' : 'HEAD', path: dice.pick(READS), query: '', headers, body: undefined }, json: undefined }
+    if (dice.chance(0.2)) return ofSession(headers)
     const model = dice.pick(MODELS)
     const [operation, json] = dice.chance(0.5) ? ['step', stepOf(model)] as const : ['sequence', sequenceOf(model)] as const
     const binary = dice.chance(0.4) ? asSafetensors(json) : undefined
     headers.push(['content-type', binary === undefined ? 'application/json' : 'application/vnd.safetensors'])
     const body = binary?.body ?? Buffer.from(JSON.stringify(json))
     return { draft: { method: 'POST', path: `${model.path}/${operation}`, query: binary?.query ?? '', headers, body }, json: binary === undefined ? json : undefined }
+  }
+
+  function ofSession (headers: Array<[string, string]>): { draft: Draft, json: Record<string, Json> | undefined } {
+    const id = dice.chance(0.95) ? dice.pick(sessions) : dice.pick(['nobody', '%20', 'a'.repeat(22)])
+    if (dice.chance(0.15)) return { draft: { method: dice.chance(0.9) ? 'GET' : 'DELETE', path: dice.chance(0.8) ? `/sessions/${id}` : '/models/custom-lstm/sessions', query: '', headers, body: undefined }, json: undefined }
+    const [T, t] = [some(), dice.chance(0.2) ? { t: dice.below(50) } : {}]
+    const [path, json] = dice.pick<() => [string, Record<string, Json>]>([
+      () => ['/models/custom-lstm/sessions', { ...(dice.chance(0.3) && { h_in: tensor(6) }), ...(dice.chance(0.3) && { c_in: tensor(3) }), ...(dice.chance(0.2) && { idle_timeout: 1 + dice.below(100) }) }],
+      () => ['/models/matching-networks/sessions', { context: { support: tensor(some(), 4) } }],
+      () => [`/sessions/${id}/step`, { x: tensor(2), ...t }],
+      () => [`/sessions/${id}/sequence`, { x: tensor(T, 2), ...t, ...(dice.chance(0.2) && { return_sequences: false }) }],
+      () => [`/sessions/${id}/sequence`, { x: tensor(1, 2), steps: T, ...t }]
+    ])()
+    const { t: at, ...fields } = json
+    const binary = path.startsWith('/sessions/') && dice.chance(0.3) ? asSafetensors(fields) : undefined
+    headers.push(['content-type', binary === undefined ? 'application/json' : 'application/vnd.safetensors'])
+    // A session takes its other options from a JSON body alone.
+    if (binary !== undefined) return { draft: { method: 'POST', path, query: at === undefined ? '' : `?t=${String(at)}`, headers, body: binary.body }, json: undefined }
+    return { draft: { method: 'POST', path, query: '', headers, body: Buffer.from(JSON.stringify(json)) }, json }
   }
 
   const ODD: readonly Json[] = [
@@ -122,7 +146,7 @@ export function createRequests (dice: Dice) {
     }
     if (typeof value === 'object' && value !== null && !Array.isArray(value) && dice.chance(0.85)) {
       const names = Object.keys(value)
-      if (dice.chance(0.25)) return { ...value, [dice.pick(['y', 'steps', 'lengths', 'context', 'return', '', '/~', 'constructor', 'n'.repeat(2000)])]: dice.pick(ODD) }
+      if (dice.chance(0.25)) return { ...value, [dice.pick(['y', 'steps', 'lengths', 'context', 'return', 't', 'ids', 'state', '', '/~', 'constructor', 'n'.repeat(2000)])]: dice.pick(ODD) }
       const name = dice.pick(names)
       if (dice.chance(0.2)) return Object.fromEntries(Object.entries(value).filter(([key]) => key !== name))
       return { ...value, [name]: spoil(value[name]) }

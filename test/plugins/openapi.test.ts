@@ -29,7 +29,7 @@ test('the committed OpenAPI 3.0 document is made from it, and valid', async () =
 /** Fails if an example of the service's document is not answered as the document says. @returns how many there are. */
 async function runExamples (request: ReturnType<typeof supertest>, at = '/openapi.json'): Promise<number> {
   const { body: document } = await request.get(at).expect(200)
-  const ajv = new Ajv2020({ strict: false })
+  const ajv = new Ajv2020({ strict: false, formats: { 'date-time': true } })
   ajv.addSchema(document, 'openapi.json')
   let examples = 0
   for (const path of Object.keys(document.paths)) {
@@ -40,7 +40,8 @@ async function runExamples (request: ReturnType<typeof supertest>, at = '/openap
     const pointer = `openapi.json#/paths/${path.replaceAll('/', '~1').replaceAll('{', '%7B').replaceAll('}', '%7D')}/post/responses/${success}/content/application~1json/schema`
     const { examples: bodies = {} } = operation.requestBody.content['application/json']
     for (const { summary, value } of Object.values<{ summary: string, value: object }>(bodies)) {
-      const { status, body, text } = await request.post(path.replace('{model}', model)).send(value)
+      const session = path.includes('{session}') ? await beginSession(request, document) : ''
+      const { status, body, text } = await request.post(path.replace('{model}', model).replace('{session}', session)).send(value)
       assert.equal(status, Number(success), `${path}, ${summary}: ${text}`)
       assert.ok(ajv.validate({ $ref: pointer }, body), `${path}: ${ajv.errorsText()}`)
       examples++
@@ -51,18 +52,27 @@ async function runExamples (request: ReturnType<typeof supertest>, at = '/openap
   return examples
 }
 
+/** A session that the document's own example begins. */
+async function beginSession (request: ReturnType<typeof supertest>, { paths }: { paths: Record<string, { post?: { parameters?: Array<{ name: string, example: string }>, requestBody: { content: { 'application/json': { examples: Record<string, { value: object }> } } } } }> }): Promise<string> {
+  const [path, { post }] = Object.entries(paths).find(([path]) => /^\/models\/[^/]+\/sessions$/.test(path)) ?? assert.fail('no path begins a session')
+  const model = post?.parameters?.find(({ name }) => name === 'model')?.example ?? ''
+  const [{ value }] = Object.values(post?.requestBody.content['application/json'].examples ?? {})
+  const { body } = await request.post(path.replace('{model}', model)).send(value).expect(201)
+  return body.session
+}
+
 test('every example of the document runs, and its answer is of the declared schema', async (t) => {
-  assert.equal(await runExamples(supertest((await buildTestApp(t)).server)), 11)
+  assert.equal(await runExamples(supertest((await buildTestApp(t)).server)), 13)
 })
 
 for (const [name, config, cell, count] of [
   ['none', { feedback: { policy: 'none' } }, customLstm(10, 24, 8), 6],
-  ['identity', {}, customLstm(1, 5, 5), 11],
-  ['repeat', { feedback: { policy: 'repeat' } }, customLstm(7, 24, 8), 11],
-  ['concat', { feedback: { policy: 'concat' } }, customLstm(3, 11, 8), 11],
-  ['attention', { feedback: { policy: 'attention', residual: true } }, customLstm(4, 8, 4), 11],
-  ['a module without a context', { feedback: { policy: 'module' } }, customLstm(2, 3, 1), 11],
-  ['a module that gives an example of its context', { feedback: { policy: 'module' } }, customLstm(2, 3, 1), 11],
+  ['identity', {}, customLstm(1, 5, 5), 13],
+  ['repeat', { feedback: { policy: 'repeat' } }, customLstm(7, 24, 8), 13],
+  ['concat', { feedback: { policy: 'concat' } }, customLstm(3, 11, 8), 13],
+  ['attention', { feedback: { policy: 'attention', residual: true } }, customLstm(4, 8, 4), 13],
+  ['a module without a context', { feedback: { policy: 'module' } }, customLstm(2, 3, 1), 13],
+  ['a module that gives an example of its context', { feedback: { policy: 'module' } }, customLstm(2, 3, 1), 13],
   ['a module that gives none', { feedback: { policy: 'module' } }, customLstm(2, 3, 1), 4]
 ] as const) {
   test(`the examples are of the model that is served: ${name}`, async (t) => {
@@ -78,7 +88,7 @@ for (const [name, config, cell, count] of [
 
 test('where no model is the default, only the operations that name one have examples', async (t) => {
   const models = await writeModels(t, { 'a.safetensors': writeSafetensors(customLstm(2, 3, 3)), 'b.safetensors': writeSafetensors(customLstm(4, 3, 3)) })
-  assert.equal(await runExamples(supertest((await buildTestApp(t, '--models', models)).server)), 6)
+  assert.equal(await runExamples(supertest((await buildTestApp(t, '--models', models)).server)), 8)
 })
 
 test('every problem has an example, of its own status', async (t) => {
@@ -96,7 +106,7 @@ test('every problem has an example, of its own status', async (t) => {
       seen.add(status)
     }
   }
-  assert.equal(seen.size, 12)
+  assert.equal(seen.size, 14)
 })
 
 test('it asks for a key where the service does', async (t) => {
@@ -114,7 +124,7 @@ test('the document names its operations and schemas for generated clients', asyn
   const { body: document } = await request.get('/openapi.json').expect(200)
   const operations = Object.values<Record<string, { operationId: string }>>(document.paths).flatMap((item) => Object.values(item))
   assert.deepEqual(operations.map(({ operationId }) => operationId).sort(),
-    ['createSession', 'deleteSession', 'getModel', 'getModelOpenapi', 'getSession', 'home', 'listModels', 'listSessions', 'live', 'metrics', 'ready', 'sequence', 'sequenceModel', 'sequenceSession', 'step', 'stepModel', 'stepSession'])
+    ['createSession', 'deleteSession', 'getModel', 'getModelOpenapi', 'getSession', 'home', 'listModels', 'listSessions', 'live', 'metrics', 'ready', 'sequence', 'sequenceModel', 'sequenceSession', 'step', 'stepModel', 'stepSession', 'streamModel'])
   for (const name of ['StepRequest', 'StepAnswer', 'SequenceRequest', 'SequenceAnswer', 'Context', 'Problem']) {
     assert.ok(name in document.components.schemas, name)
   }
@@ -142,7 +152,7 @@ test('the interactive reference is served', async (t) => {
   assert.equal(body.info.title, 'cellserve')
 })
 
-const MODELS = { 'attention-decoder': 5, 'bidirectional-lstm': 3, 'custom-lstm': 5, gru: 5, 'matching-networks': 5, symmetric: 5 } as const
+const MODELS = { 'attention-decoder': 8, 'bidirectional-lstm': 3, 'custom-lstm': 8, gru: 8, 'matching-networks': 8, symmetric: 8 } as const
 
 for (const [name, count] of Object.entries(MODELS)) {
   test(`every example in the document of ${name} runs`, async (t) => {
@@ -172,7 +182,9 @@ async function lint (...files: readonly string[]): Promise<void> {
 test('the document of a model has its own sizes and context', async (t) => {
   const request = supertest((await buildTestApp(t)).server)
   const { body: { paths, components: { schemas } } } = await request.get('/models/attention-decoder/openapi.json').expect(200)
-  assert.deepEqual(Object.keys(paths), ['/step', '/sequence', '', '/openapi.json'].map((end) => `/models/attention-decoder${end}`))
+  assert.deepEqual(Object.keys(paths), [
+    ...['/step', '/sequence', '', '/openapi.json', '/sessions', '/stream'].map((end) => `/models/attention-decoder${end}`), '/sessions/{session}', '/sessions/{session}/step', '/sessions/{session}/sequence'
+  ])
   const numbers = (width: number): object => ({ type: 'array', items: { type: 'number' }, minItems: width, maxItems: width })
   const { x, h_in: h, context, parts } = schemas.SequenceRequest.properties
   assert.deepEqual([schemas.StepRequest.properties.x.items, x.items.items, h.items], [numbers(8), numbers(3), numbers(4)])
@@ -180,6 +192,10 @@ test('the document of a model has its own sizes and context', async (t) => {
   assert.deepEqual(schemas.SequenceRequest.required, ['x', 'context'])
   assert.deepEqual(parts.items.enum, ['read', 'attention'])
   assert.deepEqual(schemas.SequenceAnswer.properties.parts.properties.read.items.items, numbers(5))
+  // A session has one row.
+  const { SessionRequest: begin, SessionStepRequest: one, SessionSequenceRequest: many, SessionStepAnswer: answer } = schemas
+  assert.deepEqual([begin.properties.h_in.maxItems, begin.properties.context.properties.support.items, one.properties.x.maxItems, many.properties.x.items, answer.properties.output.maxItems], [4, numbers(5), 3, numbers(3), 4])
+  assert.deepEqual([begin.required, one.required, many.required, 'ids' in one.properties], [['context'], ['x'], ['x'], false])
 })
 
 test('the document of a model leaves out what the model does not have', async (t) => {

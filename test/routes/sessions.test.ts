@@ -2,10 +2,11 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import supertest from 'supertest'
 import { parseSafetensors } from '../../src/tensor/safetensors.ts'
-import { buildTestApp } from '../support/app.ts'
+import { buildTestApp, startService } from '../support/app.ts'
 import { closeTo } from '../support/close.ts'
-import { overflowingModels } from '../support/models.ts'
+import { overflowingModels, spellerModels } from '../support/models.ts'
 import { f32, writeSafetensors } from '../support/safetensors.ts'
+import { until } from '../support/until.ts'
 
 const ROW = [[0.5, -0.25], [0.1, 0.2], [-0.3, 0.4], [1, 1]]
 const MADE = '/models/custom-lstm/sessions'
@@ -197,5 +198,57 @@ test('what is wrong with a request is told with its path', async (t) => {
     const { body: problem } = await request.post(url).send(body).expect(status)
     assert.equal(problem.errors?.[0].path, path, `${url} ${JSON.stringify(body)}`)
     assert.match(problem.errors[0].message, message)
+  }
+})
+
+test('a session of a model with an embedding and a readout takes ids and answers y', async (t) => {
+  const request = supertest((await buildTestApp(t, '--models', await spellerModels(t))).server)
+  const { body: { output, y } } = await request.post('/sequence').send({ ids: [0, 4, 2, 2] }).expect(200)
+  const session = await make(request, {}, '/models/speller/sessions')
+  const { body: one } = await request.post(`${session}/step`).send({ ids: 0, t: 0 }).expect(200)
+  assert.deepEqual(one, { t: 1, output: output[0], y: y[0] })
+  const { body: many } = await request.post(`${session}/sequence`).send({ ids: [4, 2] }).expect(200)
+  assert.deepEqual(many, { t: 3, output: output.slice(1, 3), y: y.slice(1, 3) })
+  const { body: last } = await request.post(`${session}/sequence`).send({ ids: [2], return_sequences: false }).expect(200)
+  assert.deepEqual(last, { t: 4, output: [output[3]], y: [y[3]] })
+  for (const [end, body, status, message] of [
+    ['step', { ids: [0] }, 400, /expected an integer, got an array of integers/], ['step', { ids: 5 }, 422, /expected 0 to 4/],
+    ['step', { x: [1, 2] }, 422, /send ids/], ['sequence', { ids: [[0]] }, 400, /expected an integer or an array of integers/], ['step', {}, 400, /is required/]
+  ] as const) {
+    const { body: problem } = await request.post(`${session}/${end}`).send(body).expect(status)
+    assert.match(problem.detail, message)
+  }
+  const binary = await make(request, {}, '/models/speller/sessions')
+  const { body: stored } = await request.post(`${binary}/sequence`).set('content-type', 'application/vnd.safetensors')
+    .send(Buffer.from(writeSafetensors({ ids: { dtype: 'I32', shape: [2], bytes: new Uint8Array(Int32Array.of(0, 4).buffer) } }))).responseType('blob').expect(200)
+  assert.ok(stored instanceof Buffer)
+  assert.deepEqual([...parseSafetensors(stored).keys()], ['output', 'y', 't'])
+})
+
+test('the same x several times is one row, too', async (t) => {
+  const request = supertest((await buildTestApp(t)).server)
+  const { body: { output } } = await request.post('/sequence').send({ x: ROW[0], steps: 3 }).expect(200)
+  for (const x of [ROW[0], [ROW[0]]]) {
+    const session = await make(request)
+    assert.deepEqual((await request.post(`${session}/sequence`).send({ x, steps: 3 }).expect(200)).body, { t: 3, output })
+    const { body } = await request.post(`${session}/sequence`).send({ x: ROW.slice(0, 2), steps: 3 }).expect(422)
+    assert.match(body.detail, /\/x: a session has one row: with steps, x is one vector, \[1\]\[I\], got 2/)
+  }
+})
+
+test('a client that leaves in the middle of a request leaves the session where it was', async (t) => {
+  const { app, admission } = await startService(t)
+  const request = supertest(app.server)
+  const session = await make(request)
+  for (const accept of ['application/json', 'application/x-ndjson']) {
+    const client = new AbortController()
+    const asked = fetch(`${app.listeningOrigin}${session}/sequence`, {
+      method: 'POST', headers: { 'content-type': 'application/json', accept }, body: JSON.stringify({ x: [ROW[0]], steps: 60_000 }), signal: client.signal
+    })
+    await until(() => admission.rows === 1, 'it is in work')
+    client.abort()
+    await assert.rejects(async () => await (await asked).text())
+    await until(() => admission.rows === 0 && admission.bytes === 0, 'it is given up')
+    assert.equal((await request.get(session).expect(200)).body.t, 0)
   }
 })

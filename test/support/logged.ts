@@ -17,5 +17,5 @@ export async function logged (t: TestContext, level: Level, ...flags: string[]) 
   const { app } = await createService(testConfig(...flags), await testEngine(), pino({ level }, sink))
   t.after(() => app.close())
   await app.listen({ host: '127.0.0.1', port: 0 })
-  return { request: supertest(app.server), lines: () => text.trim().split('\n').map((line): Record<string, unknown> => JSON.parse(line)), text: () => text }
+  return { app, request: supertest(app.server), lines: () => text.trim().split('\n').map((line): Record<string, unknown> => JSON.parse(line)), text: () => text }
 }

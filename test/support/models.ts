@@ -33,3 +33,12 @@ export async function readModels (directory: string, warn?: (message: string) =>
   if (fault !== undefined) throw fault
   return models.flatMap((model) => model instanceof ModelsError ? [] : [model])
 }
+
+/** One model `speller`: an embedding of 5 rows in front, I = 2, Hi = Ho = 3, a readout of 4. */
+export async function spellerModels (t: Pick<TestContext, 'after'>): Promise<string> {
+  const some = (shape: readonly number[]) => f32(shape, Array.from({ length: shape[0] * shape[1] }, (_, i) => (i % 7 - 3) / 5))
+  return await writeModels(t, {
+    'speller/model.safetensors': writeSafetensors({ ...customLstm(2, 3, 3), 'embedding.weight': some([5, 2]), 'out.weight': some([4, 3]) }),
+    'speller/config.json': '{"input": {"embedding": "embedding.weight"}, "readout": {"weight": "out.weight"}}'
+  })
+}

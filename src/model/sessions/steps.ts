@@ -43,11 +43,11 @@ export async function * streamSteps (
   store: SessionStore, session: Session, asked: Asked, compute: (session: Session) => AsyncGenerator<readonly object[], KeptRow>
 ): AsyncGenerator<readonly object[], void> {
   const { t } = session.going.row
-  if (asked.t !== undefined && asked.t !== t) throw elsewhere(session, asked)
+  if (asked.t !== undefined && asked.t !== t) throw elsewhere(t, asked.t)
   const release = await store.hold(session)
   try {
     const row = yield * compute(session)
-    if (!await store.advance(session, row, { before: t, digest: '', answer: {}, bytes: 0 })) throw elsewhere(await store.get(session.id, session.owner), { digest: '' })
+    if (!await store.advance(session, row, { before: t, digest: '', answer: {}, bytes: 0 })) throw elsewhere((await store.get(session.id, session.owner)).going.row.t)
     yield [{ t: row.t }]
   } finally {
     release()
@@ -57,10 +57,11 @@ export async function * streamSteps (
 function again (session: Session, asked: Asked): object {
   const { last } = session
   if (last !== undefined && last.before === asked.t && last.digest === asked.digest) return last.answer
-  throw elsewhere(session, asked)
+  throw elsewhere(session.going.row.t, asked.t)
 }
 
-function elsewhere ({ going: { row: { t } } }: Session, { t: asked = -1 }: Asked): InputError {
+/** That a row has taken `t` steps, and the request is for another time; left out or negative, that somebody else has moved it on. */
+export function elsewhere (t: number, asked = -1): InputError {
   const what = asked < 0 ? 'another request has moved it on meanwhile' : `the request is for t = ${asked}`
   return new InputError('conflict', { path: '', message: `the session has taken ${t} steps: t = ${t}, and ${what}` })
 }

@@ -16,6 +16,8 @@ export interface Metrics {
   queued (model: string, rows: number): void
   /** A request has been answered. `rejected` is the kind of error, if it was one. */
   answered (labels: { route: string, model: string, status: number }, seconds: number, rejected: string | undefined): void
+  /** So many WebSockets are open. */
+  sockets (count: number): void
 }
 
 /** What requests hold at the moment. */
@@ -44,7 +46,7 @@ export function createMetrics (load: Load, build: { version: string, engine: str
 
   const requests = new Histogram({
     name: 'cellserve_request_duration_seconds',
-    help: 'Time from the head of a request to the end of its answer.',
+    help: 'Time from the head of a request to the end of its answer; and from a frame of a WebSocket to its answer.',
     labelNames: ['route', 'model', 'status'],
     buckets: SECONDS,
     registers
@@ -56,6 +58,8 @@ export function createMetrics (load: Load, build: { version: string, engine: str
   const steps = new Counter({ name: 'cellserve_steps_total', help: 'Steps computed, those of every row.', labelNames: ['model'], registers })
   const queued = new Gauge({ name: 'cellserve_queued_rows', help: 'Rows that waited for their turn when the latest batch was made.', labelNames: ['model'], registers })
 
+  const sockets = new Gauge({ name: 'cellserve_open_sockets', help: 'WebSockets that are open.', registers })
+
   return {
     register,
     computed (model, rows, count, seconds) {
@@ -65,6 +69,7 @@ export function createMetrics (load: Load, build: { version: string, engine: str
     },
     began: (model, seconds) => queue.observe({ model }, seconds),
     queued: (model, rows) => queued.set({ model }, rows),
+    sockets: (count) => sockets.set(count),
     answered (labels, seconds, reason) {
       requests.observe(labels, seconds)
       if (reason !== undefined) rejected.inc({ reason })

@@ -1,0 +1,131 @@
+import { unprocessable } from '../../errors.ts'
+import type { Call, Reservation } from '../call.ts'
+import type { Going, Opening } from '../going-on.ts'
+import type { Model } from '../model.ts'
+import type { SequenceRequest } from '../request.ts'
+import type { SessionStore } from './session.ts'
+import { elsewhere, takeSteps } from './steps.ts'
+
+/** What one message asks of a row: where it begins, if it is to begin, and steps, if it is to take any. */
+export interface RowRequest extends Pick<SequenceRequest, 'x' | 'ids' | 'steps' | 'parts' | 'return_sequences'>, Omit<Opening, 'state'> {
+  /** Begin anew, whatever the row has taken. */
+  readonly begin?: boolean
+  /** A token to go on from, or `true` for one of where the row is then. */
+  readonly state?: string | boolean
+  /** How many steps it takes to have been taken before. */
+  readonly t?: number
+}
+
+/** A row that is taken further message by message, and by nobody else through this. */
+export interface Row {
+  /**
+   * Takes all the steps of a message, or the row stays where it was.
+   *
+   * @param digest of the message's bytes.
+   * @throws InputError
+   */
+  take (request: RowRequest, digest: () => string, call: Call): Promise<object>
+  /** Gives back what it holds, once nothing is in work. */
+  close (): void
+}
+
+/** A row that lives as long as it is not closed. */
+export function openRow (model: Model, reserve: () => Reservation): Row {
+  let held = hold({})
+  let begun = false
+
+  function hold (opening: Opening): { going: Going, end: () => void } {
+    const going = model.open(opening)
+    const reservation = reserve()
+    const end = (): void => {
+      going.context?.dispose()
+      reservation.release()
+    }
+    try {
+      reservation.hold(going.bytes)
+      return { going, end }
+    } catch (error) {
+      end()
+      throw error
+    }
+  }
+
+  return {
+    async take (request, _digest, call) {
+      const { t, begin = false, state, steps } = partsOf(request)
+      const opening = openingOf(request)
+      const [first] = Object.keys(opening)
+      if (first !== undefined && begun && !begin) {
+        throw unprocessable(`/${first}`, `says where a row begins, and this one has taken ${held.going.row.t} steps: send "begin": true with it to begin anew`)
+      }
+      const fresh = first !== undefined || begin ? hold(opening) : undefined
+      try {
+        const { going } = fresh ?? held
+        if (t !== undefined && t !== going.row.t) throw elsewhere(going.row.t, t)
+        const nothing = !asksForSteps(steps) && (fresh !== undefined || state === true)
+        const { answer, row } = nothing ? { answer: {}, row: going.row } : await model.advance(going, steps, isOne(steps), call)
+        if (fresh !== undefined) {
+          held.end()
+          held = fresh
+          begun = false
+        }
+        held.going = { ...going, row }
+        begun ||= !nothing
+        return { t: row.t, ...answer, ...(state === true && { state: model.token(row) }) }
+      } catch (error) {
+        if (fresh !== held) fresh?.end()
+        throw error
+      }
+    },
+    close: () => held.end()
+  }
+}
+
+/** A session's row: others may take it further, too. */
+export function sessionRow (store: SessionStore, id: string, owner: string | undefined): Row {
+  return {
+    async take (request, digest, call) {
+      const { t, begin, state, steps } = partsOf(request)
+      const [first] = [...Object.keys(openingOf(request)), ...(begin === true ? ['begin'] : [])]
+      if (first !== undefined) throw unprocessable(`/${first}`, 'says where a row begins, and this is the row of a session, which has begun')
+      const session = await store.get(id, owner)
+      if (!asksForSteps(steps) && state === true) return { t: session.going.row.t, state: session.model.token(session.going.row) }
+      return await takeSteps(store, session, { t, digest: t === undefined ? '' : `stream ${digest()}` }, async ({ model, going }) => {
+        const { answer, row } = await model.advance(going, steps, isOne(steps), call)
+        return { answer: { ...answer, ...(state === true && { state: model.token(row) }) }, row }
+      })
+    },
+    close () {}
+  }
+}
+
+type Steps = Pick<SequenceRequest, 'x' | 'ids' | 'steps' | 'parts' | 'return_sequences'>
+
+function partsOf ({ t, begin, state, x, ids, steps, parts, return_sequences: sequences }: RowRequest): { t: number | undefined, begin: boolean | undefined, state: RowRequest['state'], steps: Steps } {
+  return {
+    t,
+    begin,
+    state,
+    steps: { x, ids, ...(steps !== undefined && { steps }), ...(parts !== undefined && { parts }), ...(sequences !== undefined && { return_sequences: sequences }) }
+  }
+}
+
+/** Those of the fields that say where a row begins. */
+function openingOf ({ h_in: hIn, c_in: cIn, h_0: h0, context, state }: RowRequest): Opening {
+  return {
+    ...(hIn !== undefined && { h_in: hIn }),
+    ...(cIn !== undefined && { c_in: cIn }),
+    ...(h0 !== undefined && { h_0: h0 }),
+    ...(context !== undefined && { context }),
+    ...(typeof state === 'string' && { state })
+  }
+}
+
+function asksForSteps ({ x, ids, steps }: Steps): boolean {
+  return x !== undefined || ids !== undefined || steps !== undefined
+}
+
+/** Whether a message brings a single step, `[I]` or an id, so that its answer is that of one. */
+function isOne ({ x, ids, steps }: Steps): boolean {
+  return steps === undefined && (typeof ids === 'number' || x?.rank === 1)
+}

@@ -1,0 +1,265 @@
+import type { Socket } from 'node:net'
+import { setImmediate } from 'node:timers/promises'
+import type { WebSocket } from 'ws'
+import { InputError } from '../../errors.ts'
+import type { Call, Reservation } from '../../model/call.ts'
+
+/** A frame that has arrived, whole. */
+export interface Frame {
+  readonly data: Buffer
+  readonly binary: boolean
+}
+
+/** What a frame is answered with: bytes, or a text in pieces. */
+export type FrameAnswer = Uint8Array | Iterable<string>
+
+/** What a connection is told by those who know what its frames mean. */
+export interface Conversation {
+  /** @throws InputError, which is answered in the place of what was asked for. */
+  answer (frame: Frame, call: Call): Promise<FrameAnswer>
+  /** Nothing is asked any more, and nothing is in work. */
+  end (): void
+}
+
+/** What it tells others, and the bounds that it keeps. */
+export interface Surroundings {
+  reserve (body: number): Reservation
+  /** The text that reports a failed frame, its status, and why to close the connection for it, if that is so. */
+  refuse (error: unknown): { readonly text: string, readonly status: number, readonly close?: { readonly code: number, readonly reason: string } | undefined }
+  /** A frame has been answered. */
+  answered (status: number, seconds: number): void
+  /** Milliseconds in which a frame must be answered. */
+  readonly timeout: number
+  /** Milliseconds without a frame after which the connection is closed. */
+  readonly idle: number
+  /** Milliseconds of silence after which the peer is asked whether it is there; after as many again it is not. */
+  readonly ping: number
+}
+
+/** What a connection has done, for the log. */
+export interface Tally {
+  frames: number
+  received: number
+  sent: number
+}
+
+/** A frame that waits for its turn; without a reservation it is refused for that reason. */
+interface Waiting {
+  readonly frame: Frame
+  readonly arrived: number
+  readonly reservation: Reservation | InputError
+}
+
+/** What a frame takes beside its bytes, and so does each piece of one that is on its way. */
+const FRAME_BYTES = 256
+/** So much of a frame may be on its way without being counted: a connection is counted with it. */
+export const SLACK = 2 ** 14
+/** Past so many bytes that the peer has not read it gets no further answer until it has. */
+const MAX_UNREAD = 2 ** 16
+/** How long after its deadline an answer may still be read, in milliseconds. */
+const LAST_READ = 5000
+/** After so many frames others have their turn. */
+const FRAMES_AT_ONCE = 16
+
+/**
+ * One WebSocket. Its frames are answered in the order in which they come, one at a time. While a frame waits, or the peer does not
+ * read what it was answered, nothing more is read from it.
+ */
+export class Connection {
+  readonly tally: Tally = { frames: 0, received: 0, sent: 0 }
+  readonly #socket: WebSocket
+  readonly #conversation: Conversation
+  readonly #around: Surroundings
+  readonly #waiting: Waiting[] = []
+  #busy = false
+  #over = false
+  /** Why it closes once the frame in work is answered. */
+  #closing: { readonly code: number, readonly reason: string } | undefined
+  /** The frame in work. */
+  #call: Call | undefined
+  /** Bytes of a frame that is not whole yet, those of whole ones that came with the last of them, and what is counted. */
+  #pending = 0
+  #whole = 0
+  #arriving: { readonly reservation: Reservation, bytes: number } | undefined
+  /** Clocks of `performance.now()`: of the last frame, of the last sign of life, of the last question for one; until when the peer must have read. */
+  #asked = performance.now()
+  #heard = performance.now()
+  #pinged = 0
+  #readBy = Infinity
+  /** What waits until nothing is left to send. */
+  #afterSent: Array<() => void> = []
+  // An error here means that the connection has gone, which is told otherwise.
+  readonly #written = (): void => { if (this.#socket.bufferedAmount === 0) this.#sent() }
+
+  constructor (socket: WebSocket, raw: Socket, conversation: Conversation, around: Surroundings) {
+    this.#socket = socket
+    this.#conversation = conversation
+    this.#around = around
+    socket.on('message', (data: Buffer, binary) => { this.#take({ data, binary }) })
+    const alive = (): void => { this.#heard = performance.now() }
+    socket.on('pong', alive)
+    socket.on('ping', alive)
+    socket.once('close', () => { this.#finish() })
+    // After the listener that makes frames of it.
+    raw.on('data', (chunk: Buffer) => { this.#count(chunk.length) })
+  }
+
+  /** Closes once the frame in work is answered. Those that wait are not taken. */
+  close (code: number, reason: string): void {
+    this.#closing ??= { code, reason }
+    if (!this.#busy) this.#closeNow()
+  }
+
+  /** Looks at the clocks. */
+  check (now: number): void {
+    if (now > this.#readBy) this.#socket.terminate()
+    if (this.#busy || this.#over) return
+    const { idle, ping } = this.#around
+    if (now - this.#asked > idle) {
+      this.close(1001, `no frame in ${idle / 1000} seconds`)
+      return
+    }
+    if (this.#pinged > this.#heard) {
+      if (now - this.#pinged > ping) this.#socket.terminate()
+    } else if (now - this.#heard > ping) {
+      this.#pinged = now
+      this.#socket.ping()
+    }
+  }
+
+  #take (frame: Frame): void {
+    this.#whole += frame.data.length + 1
+    if (this.#over || this.#closing !== undefined) return
+    const now = performance.now()
+    this.#heard = now
+    this.#asked = now
+    this.tally.frames++
+    this.tally.received += frame.data.length
+    this.#waiting.push({ frame, arrived: now, reservation: this.#reserve(frame.data.length) })
+    // A peer that waits for its answer is still read from, so that it is known if it goes.
+    if (this.#busy) this.#socket.pause()
+    else void this.#work()
+  }
+
+  #reserve (bytes: number): Reservation | InputError {
+    try {
+      return this.#around.reserve(bytes + FRAME_BYTES)
+    } catch (error) {
+      if (error instanceof InputError) return error
+      throw error
+    }
+  }
+
+  /** Counts what of a frame has arrived; without room for it the connection ends. */
+  #count (bytes: number): void {
+    this.#pending += bytes + FRAME_BYTES
+    if (this.#whole > 0) {
+      // What else came with the end of a frame may be the head of the next one.
+      const rest = this.#pending - this.#whole - FRAME_BYTES
+      this.#pending = rest > SLACK ? rest : 0
+      this.#whole = 0
+      this.#arriving?.reservation.release()
+      this.#arriving = undefined
+    }
+    if (this.#pending <= SLACK || this.#over) return
+    try {
+      this.#arriving ??= { reservation: this.#around.reserve(0), bytes: 0 }
+      this.#arriving.reservation.hold(this.#pending - this.#arriving.bytes)
+      this.#arriving.bytes = this.#pending
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error
+      this.#closing ??= { code: 1013, reason: 'overloaded; try again shortly' }
+      this.#closeNow()
+      // Nor is the rest of it read.
+      this.#socket.pause()
+    }
+  }
+
+  async #work (): Promise<void> {
+    this.#busy = true
+    for (let done = 1; this.#closing === undefined; done++) {
+      const next = this.#waiting.shift()
+      if (next === undefined) break
+      await this.#answer(next)
+      if (done % FRAMES_AT_ONCE === 0) await setImmediate()
+    }
+    this.#busy = false
+    if (this.#over) this.#conversation.end()
+    else if (this.#closing !== undefined) this.#closeNow()
+    else if (this.#socket.isPaused) this.#socket.resume()
+  }
+
+  async #answer ({ frame, arrived, reservation }: Waiting): Promise<void> {
+    const { timeout, refuse, answered } = this.#around
+    const deadline = arrived + timeout
+    let status = 200
+    try {
+      if (reservation instanceof InputError) throw reservation
+      this.#call = { deadline, cancelled: this.#over, reservation }
+      await this.#send(await this.#conversation.answer(frame, this.#call), deadline)
+    } catch (error) {
+      const { text, status: refused, close } = refuse(error)
+      status = refused
+      await this.#send([text], deadline)
+      if (close !== undefined) this.close(close.code, close.reason)
+    } finally {
+      this.#call = undefined
+      if (!(reservation instanceof InputError)) this.#onceSent(() => reservation.release())
+    }
+    answered(status, (performance.now() - arrived) / 1000)
+  }
+
+  async #send (answer: FrameAnswer, deadline: number): Promise<void> {
+    this.#readBy = deadline + LAST_READ
+    if (answer instanceof Uint8Array) {
+      this.#write(answer, true)
+    } else {
+      const pieces = answer[Symbol.iterator]()
+      for (let piece = pieces.next(); piece.done !== true;) {
+        const next = pieces.next()
+        this.#write(piece.value, next.done === true)
+        if (next.done !== true) await setImmediate()
+        if (this.#socket.bufferedAmount > MAX_UNREAD) await this.#read()
+        piece = next
+      }
+    }
+    if (this.#socket.bufferedAmount > MAX_UNREAD) await this.#read()
+    this.#readBy = Infinity
+  }
+
+  #write (data: Uint8Array | string, fin: boolean): void {
+    this.tally.sent += data.length
+    this.#socket.send(data, { binary: data instanceof Uint8Array, fin }, this.#written)
+  }
+
+  /** Until the peer has read all, or the connection is cut. */
+  async #read (): Promise<void> {
+    await new Promise<void>((resolve) => { this.#onceSent(resolve) })
+  }
+
+  #onceSent (then: () => void): void {
+    if (this.#over || this.#socket.bufferedAmount === 0) then()
+    else this.#afterSent.push(then)
+  }
+
+  #sent (): void {
+    for (const then of this.#afterSent.splice(0)) then()
+  }
+
+  #closeNow (): void {
+    if (this.#closing === undefined || this.#socket.readyState !== this.#socket.OPEN) return
+    // Otherwise the peer's own close would not be read.
+    this.#socket.resume()
+    this.#socket.close(this.#closing.code, this.#closing.reason)
+  }
+
+  #finish (): void {
+    this.#over = true
+    if (this.#call !== undefined) this.#call.cancelled = true
+    for (const { reservation } of this.#waiting.splice(0)) if (!(reservation instanceof InputError)) reservation.release()
+    this.#arriving?.reservation.release()
+    this.#arriving = undefined
+    this.#sent()
+    if (!this.#busy) this.#conversation.end()
+  }
+}

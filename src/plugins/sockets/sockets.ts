@@ -1,0 +1,115 @@
+import websocket from '@fastify/websocket'
+import fp from 'fastify-plugin'
+import type { WebSocket } from 'ws'
+import { InputError } from '../../errors.ts'
+import type { Reservation } from '../../model/call.ts'
+import type { Registry } from '../../model/registry.ts'
+import { isUnreadable } from '../../wire/frames.ts'
+import { refuse } from '../errors.ts'
+import { modelAsked } from '../telemetry/model-asked.ts'
+import { NO_MODEL, type Metrics } from '../telemetry/metrics.ts'
+import { Connection, SLACK, type Conversation } from './connection.ts'
+import { filterUpgrades, offersSocket, problemOfUpgrade, SUBPROTOCOL } from './upgrades.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Has the frames of a socket answered until it closes. */
+    converse (socket: WebSocket, request: FastifyRequest, conversation: Conversation): void
+  }
+}
+
+export interface SocketsOptions {
+  readonly registry: Registry
+  readonly metrics: Metrics
+  /** Opens the account of a socket, or of a frame. @throws InputError if there is no room for it. */
+  reserve (bytes: number): Reservation
+  /** The paths that are WebSockets. */
+  readonly path: RegExp
+  /** The most at once. */
+  readonly maxSockets: number
+  /** The most bytes of a frame. */
+  readonly maxBytes: number
+  /** Whose pages may open one, beside those of the service itself. */
+  readonly origins: readonly string[]
+  /** Seconds: in which a frame is answered, without a frame, and of silence before a peer is asked whether it is there. */
+  readonly timeout: number
+  readonly idle: number
+  readonly ping: number
+  /** Whether a line is logged once a socket has closed. */
+  readonly log: boolean
+}
+
+/** What a socket takes beside its row. */
+const SOCKET_BYTES = 2 ** 14 + SLACK
+/** A peer that does not answer a close is cut, after so many milliseconds. */
+const CLOSE_TIMEOUT = 2000
+/** How many pieces a frame may come in. */
+const MAX_FRAGMENTS = 1024
+
+/** WebSockets: how many there may be, who may open one, and for how long. It belongs to the routes that are registered beside it. */
+export default fp<SocketsOptions>(async (app, { registry, metrics, reserve, path, maxSockets, maxBytes, origins, timeout, idle, ping, log }) => {
+  const connections = new Set<Connection>()
+  let open = 0
+
+  // Some of these are newer than the types that the plugin's options have.
+  const options = { maxPayload: maxBytes, maxFragments: MAX_FRAGMENTS, closeTimeout: CLOSE_TIMEOUT, handleProtocols: () => SUBPROTOCOL }
+  await app.register(websocket, {
+    options,
+    // The protocol was violated: the socket has told its peer and closes.
+    errorHandler: (error, _socket, request) => request.log.debug(error, 'a socket failed'),
+    preClose (done) {
+      for (const connection of connections) connection.close(1012, 'the server is shutting down; another replica may answer')
+      done()
+    }
+  })
+  const isUpgrade = filterUpgrades(app.server, app.afterAnswers, (request) => offersSocket(request) && path.test(request.url?.split('?', 1)[0] ?? ''))
+
+  app.addHook('onRequest', async ({ raw }) => {
+    if (!isUpgrade(raw)) return
+    const { headers, socket } = raw
+    const wrong = problemOfUpgrade(headers, origins)
+    if (wrong !== undefined) throw wrong
+    if (open >= maxSockets) throw new InputError('unavailable', { path: '', message: `no room for another WebSocket: ${open} of ${maxSockets} are open` })
+    const reservation = reserve(SOCKET_BYTES)
+    metrics.sockets(++open)
+    socket.once('close', () => {
+      metrics.sockets(--open)
+      reservation.release()
+    })
+  })
+  // Node.js has given away the connection of a request that is not to become a socket.
+  app.addHook('onSend', async ({ raw }, reply) => { if (isUpgrade(raw)) reply.header('connection', 'close') })
+  app.addHook('onResponse', async ({ raw }) => { if (isUpgrade(raw)) raw.socket.destroySoon() })
+
+  app.decorate('converse', (socket, request, conversation) => {
+    const route = request.routeOptions.url ?? 'none'
+    const model = modelAsked(request, registry) ?? NO_MODEL
+    const opened = performance.now()
+    // A connection that has closed does not know its address any more.
+    const client = request.ip
+    const connection = new Connection(socket, request.raw.socket, conversation, {
+      reserve,
+      refuse (error) {
+        const problem = refuse(error instanceof Error ? error : new Error(String(error)), request)
+        return { text: JSON.stringify(problem), status: problem.status, ...(isUnreadable(error) && { close: { code: 1007, reason: 'the frame is not a JSON object' } }) }
+      },
+      answered (status, seconds) {
+        metrics.answered({ route, model, status }, seconds, status === 200 ? undefined : request.refused)
+      },
+      timeout: 1000 * timeout,
+      idle: 1000 * idle,
+      ping: 1000 * ping
+    })
+    connections.add(connection)
+    socket.once('close', (code) => {
+      connections.delete(connection)
+      if (log) request.log.info({ client, path: request.url.split('?', 1)[0].slice(0, 256), model, code, ...connection.tally, milliseconds: Math.round(performance.now() - opened) }, 'socket closed')
+    })
+  })
+
+  const sweep = setInterval(() => {
+    const now = performance.now()
+    for (const connection of connections) connection.check(now)
+  }, Math.min(1000, 500 * ping)).unref()
+  app.addHook('onClose', async () => clearInterval(sweep))
+}, { name: 'sockets', fastify: '5.x', dependencies: ['errors', 'connections'] })

@@ -1,0 +1,90 @@
+import type { IncomingHttpHeaders, IncomingMessage, Server } from 'node:http'
+import type { Socket } from 'node:net'
+import { HttpError } from '../errors.ts'
+
+/** The subprotocol that is spoken with those who offer any. */
+export const SUBPROTOCOL = 'cellserve'
+
+/** Which requests for an upgrade are WebSockets. */
+export type IsSocket = (request: IncomingMessage) => boolean
+
+/**
+ * Once somebody listens for upgrades, Node.js takes every request that offers one for an upgrade, also to HTTP/2, and reads no body of
+ * it. Only a WebSocket for a path that has one goes on to the listeners; what else is offered is passed over, as HTTP allows, and
+ * the request is read again without the offer.
+ *
+ * @param afterAnswers calls once all is answered that came before on a connection.
+ * @returns whether a request has gone on.
+ */
+export function filterUpgrades (server: Server, afterAnswers: (socket: Socket, then: () => void) => void, isSocket: IsSocket): IsSocket {
+  const upgrades = new WeakSet<IncomingMessage>()
+  const listeners = server.rawListeners('upgrade')
+  server.removeAllListeners('upgrade')
+  server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
+    // Node.js has let go of the connection.
+    const onError = (): void => { socket.destroy() }
+    socket.on('error', onError)
+    afterAnswers(socket, () => {
+      if (socket.destroyed) return
+      socket.off('error', onError)
+      if (isSocket(request)) {
+        upgrades.add(request)
+        for (const listener of listeners) Reflect.apply(listener, server, [request, socket, head])
+        return
+      }
+      // Whoever follows connections is told of this one again.
+      for (const event of ['close', 'timeout', 'error']) socket.removeAllListeners(event)
+      socket.unshift(Buffer.concat([headWithoutOffer(request), head]))
+      server.emit('connection', socket)
+    })
+  })
+  return (request) => upgrades.has(request)
+}
+
+function headWithoutOffer ({ method = 'GET', url = '/', httpVersion, rawHeaders }: IncomingMessage): Buffer {
+  let text = `${method} ${url} HTTP/${httpVersion}\r\n`
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    if (rawHeaders[i].toLowerCase() !== 'upgrade') text += `${rawHeaders[i]}: ${rawHeaders[i + 1]}\r\n`
+  }
+  return Buffer.from(`${text}\r\n`, 'latin1')
+}
+
+/** Whether a request offers to become a WebSocket. */
+export function offersSocket ({ method, headers: { upgrade = '' } }: IncomingMessage): boolean {
+  return method === 'GET' && upgrade.toLowerCase() === 'websocket'
+}
+
+/** A key of 16 bytes, base64. */
+const KEY = /^[\w+/]{22}==$/
+
+/**
+ * What is wrong with a request for a WebSocket, if anything is.
+ *
+ * @param origins whose pages may call, beside those of the service itself. Browsers ask nobody before they open a socket, so CORS does not judge it.
+ */
+export function problemOfUpgrade ({ origin, host = '', ...headers }: IncomingHttpHeaders, origins: readonly string[]): HttpError | undefined {
+  if (origin !== undefined && !origins.includes('*') && !origins.includes(origin) && hostOf(origin) !== host.toLowerCase()) {
+    return new HttpError(403, `pages of ${JSON.stringify(origin.slice(0, MAX_SHOWN))} may not open a WebSocket here; pages of other origins may if --cors-origin names them`)
+  }
+  const version = headers['sec-websocket-version']
+  if (version !== '13') return new HttpError(400, `expected the header sec-websocket-version to be 13, got ${version === undefined ? 'none' : JSON.stringify(version.slice(0, MAX_SHOWN))}`)
+  if (!KEY.test(headers['sec-websocket-key'] ?? '')) return new HttpError(400, 'expected 16 bytes as base64 in the header sec-websocket-key')
+  const offered = headers['sec-websocket-protocol']
+  if (offered !== undefined && !protocolsOf(offered).includes(SUBPROTOCOL)) {
+    return new HttpError(400, `expected ${SUBPROTOCOL} among the subprotocols that are offered: it is the one that is spoken`)
+  }
+  return undefined
+}
+const MAX_SHOWN = 100
+
+function protocolsOf (header: string): string[] {
+  return header.split(',').map((name) => name.trim())
+}
+
+function hostOf (origin: string): string | undefined {
+  try {
+    return new URL(origin).host
+  } catch {
+    return undefined
+  }
+}
