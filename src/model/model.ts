@@ -9,7 +9,7 @@ import type { Scheduler } from '../scheduler/scheduler.ts'
 import { createStageQueue } from '../scheduler/stage-queue.ts'
 import { compile } from '../tensor/schema.ts'
 import type { Tensor } from '../tensor/tensor.ts'
-import { outputAnswer, partsAnswer, statesAnswer, stepAnswer, stepY, yAnswer, type SequenceAnswer, type SequenceStates, type SequenceStep, type StepAnswer } from './answers.ts'
+import { outputAnswer, partsAnswer, rowY, statesAnswer, stepAnswer, stepY, yAnswer, type SequenceAnswer, type SequenceStates, type SequenceStep, type StepAnswer } from './answers.ts'
 import { unboundCall, type Call } from './call.ts'
 import { createContextReader, type Context } from './context.ts'
 import { checkGoesOn, checkKept, contextBytes, ONE_ROW, readRows, stateAnswer, wantsState, type Going, type KeptContext, type Opening } from './going-on.ts'
@@ -23,7 +23,7 @@ import type { Hosting } from './policies/policy.ts'
 import { checkWiredStep, outlineSequence, outlineStep, type Outline, type SequenceRequest, type StepRequest } from './request.ts'
 import { readSteps, streamRoom } from './stream.ts'
 import { createTokens } from './tokens.ts'
-import { beginRows, outputWidth, serveSequence, serveStep, type Served } from './tasks.ts'
+import { beginRows, keptEntriesOfY, outputWidth, serveSequence, serveStep, type Served } from './tasks.ts'
 
 /** A network, its policy, its rows. */
 export interface Model {
@@ -164,7 +164,7 @@ export function createModel ({ name, isDefault = false, version, layers, policy:
     const room = streamed ? streamRoom(outline, shape.output + y) : steps
     // Nobody sees outputs that are not among the fields.
     const entries = all && asksFor('output') ? room : 0
-    const yEntries = y === 0 ? 0 : all ? room : 1
+    const yEntries = y === 0 ? 0 : all && !shape.sequence.once ? room : 1
     const partEntries = all ? room + 1 : 1
     checkAnswerSize(rows * Math.max(entries * shape.output, yEntries * y), field)
     for (const [i, part] of (request.parts ?? []).entries()) checkAnswerSize(rows * partEntries * partWidth(part, context), `/parts/${i}`)
@@ -191,14 +191,15 @@ export function createModel ({ name, isDefault = false, version, layers, policy:
   }
 
   /** Bytes of a request's memory, its states, and what is kept of its steps. What came is counted already, except for padding. */
-  function bytesOf (request: SequenceRequest, { outline: { rows, steps, repeated }, context, entries, yEntries, partEntries }: Plan): number {
+  function bytesOf (request: SequenceRequest, { outline, context, entries, yEntries, partEntries }: Plan): number {
+    const { rows, steps, repeated } = outline
     const { support, vectors } = context
     const total = support?.counts.reduce((a, b) => a + b, 0) ?? 0
     // A memory has the supports as they came, and their keys and values.
     const held = paddingOf(request.x) + paddingOf(vectors?.tensor) + total * program.readWork
     const parts = (request.parts ?? []).reduce((sum, part) => sum + partEntries * partWidth(part, context), 0)
     const outputs = shape.directions === 2 ? steps * queues.reduce((sum, queue) => sum + outputWidth(queue.program), 0) : entries * shape.output
-    const ys = (shape.directions === 2 && yEntries > 0 ? steps : yEntries) * shape.sequence.y
+    const ys = keptEntriesOfY(shape, outline, yEntries) * shape.sequence.y
     // Where the rows of the embedding are that ids stand for.
     const places = request.ids === undefined ? 0 : rows * (repeated ? 1 : steps)
     const kept = wantsState(request) ? 3 * rows * tokens.bytes : 0
@@ -294,7 +295,7 @@ export function createModel ({ name, isDefault = false, version, layers, policy:
       const planned = plan(request, shape.directions === 1)
       const { outline } = planned
       const whole = yield * steps(request, planned, call)
-      yield [{ ...statesAnswer(whole, shape, outline), ...stateAnswer(request, outline, whole.keep, tokens) }]
+      yield [{ ...rowY(whole, outline), ...statesAnswer(whole, shape, outline), ...stateAnswer(request, outline, whole.keep, tokens) }]
     }),
 
     open (request) {

@@ -12,7 +12,7 @@ import type { Kept, Pass, Sink, Stream, Task } from '../scheduler/task.ts'
 import type { Call } from './call.ts'
 import type { Context } from './context.ts'
 import { keepRows, type KeptRow } from './kept-row.ts'
-import { FORWARD, type Operation, type Shape } from './network.ts'
+import { FORWARD, FORWARD_LAST, type Shape } from './network.ts'
 import type { HostedRequest, OpenHost, Policy } from './policies/policy.ts'
 import { expandState, type Outline, type SequenceRequest, type StepRequest } from './request.ts'
 import { stepsOf, vectorAt } from './steps.ts'
@@ -26,6 +26,8 @@ export interface Served {
   readonly output: Kept | undefined
   /** `[B, entries, K]`, if y is. */
   readonly y: Kept | undefined
+  /** `[B, 1, K]` in its place, if y is made once a row. */
+  readonly yOnce?: Kept | undefined
   readonly parts: ReadonlyMap<string, KeptPart>
   /** The slices of the states that are `h_next`, if the server knows it once the task is done. */
   readonly next: 'h' | 'h_in' | undefined
@@ -50,7 +52,7 @@ export function serveStep (queue: StageQueue, shape: Shape, request: StepRequest
     if (!carriesH(queue.program, shape)) throw unprocessable('/h_0', 'a step reads it in a GRU whose Hi differs from its Ho alone')
     states[0].set('c0', expandState(request.h_0, 'h_0', rows, shape.Ho, 'Ho'))
   }
-  const y = keepY(shape.step, shape, outline, 1)
+  const y = keepY(shape.step.y, rows, 1)
   const inputs = queue.program.inputs.map(() => stepsOf(request, outline, shape.step))
   const pass: Pass = { queue, state: states[0].data, inputs, sinks: ySinks(y, queue.program), peek: false }
   return { task: { rows, lengths, passes: [pass], call }, states, output: undefined, y, parts: new Map(), next: undefined, keep: () => [], dispose () {} }
@@ -90,7 +92,7 @@ export function serveSequence (request: SequenceRequest, outline: Outline, setti
 
   const parts = keepParts(request.parts ?? [], programs[0], context, rows, setting.partEntries)
   const outputs = keepOutputs(programs, shape, outline, setting.entries)
-  const y = keepY(shape.sequence, shape, outline, setting.yEntries)
+  const y = keepY(shape.sequence.y, rows, keptEntriesOfY(shape, outline, setting.yEntries))
   const next = nextOf(programs[0], shape, policy, context)
   const own = context.support === undefined || setting.memory !== undefined ? undefined : network.remember(0, context.support.data, context.support.counts)
   const host = policy.host === undefined ? undefined : openHost(policy.host, request, outline, states[0], before, x, shape.sequence.width, call)
@@ -101,6 +103,7 @@ export function serveSequence (request: SequenceRequest, outline: Outline, setti
     const inputs = program.inputs.map(({ name }): Stream => {
       if (name === 'x') return x
       if (name === 'vectors') return vectorsOf(context)
+      if (name === FORWARD_LAST) return lastStream(states[i - 1], programs[i - 1])
       // What this layer has written forwards, or what the layer before has written.
       return keptStream(outputs[name === FORWARD ? layer : layer - 1])
     })
@@ -121,7 +124,7 @@ export function serveSequence (request: SequenceRequest, outline: Outline, setti
     task: { rows, lengths, passes, call, window },
     states,
     output: outputs.at(-1),
-    y,
+    ...(shape.sequence.once ? { y: undefined, yOnce: y } : { y }),
     parts,
     get next () { return host?.next === false ? undefined : next },
     keep: () => keepRows(states[0], before, lengths, programs[0].late || host !== undefined),
@@ -271,9 +274,17 @@ function keepOutputs (programs: readonly Program[], { directions, layers, output
   return entries === 0 ? [] : [createKept(rows, entries, output)]
 }
 
-/** `[B, entries, K]`. A backward stage comes to the last step first, so all of its are kept. */
-function keepY ({ y }: Operation, { directions }: Shape, { rows, steps }: Outline, entries: number): Kept | undefined {
-  return y === 0 || entries === 0 ? undefined : createKept(rows, directions === 2 ? steps : entries, y)
+/**
+ * How many entries of y are kept to answer so many. A backward stage comes to the last step first, so all of its are kept,
+ * except of a y that is made once: the first step's, to which the stage comes last, takes the place of the others'.
+ */
+export function keptEntriesOfY ({ directions, sequence: { once } }: Shape, { steps }: Outline, entries: number): number {
+  return directions === 2 && entries > 0 && !once ? steps : entries
+}
+
+/** `[B, entries, K]` */
+function keepY (width: number, rows: number, entries: number): Kept | undefined {
+  return width === 0 || entries === 0 ? undefined : createKept(rows, entries, width)
 }
 
 function ySinks (y: Kept | undefined, { outputs }: Program): Sink[] {
@@ -322,6 +333,18 @@ function vectorsOf ({ vectors }: Context): Stream {
 
 function keptStream ({ data, entries, width }: Kept): Stream {
   return { data, rowStride: entries * width, stepStride: width }
+}
+
+/** What a stage's rows end with, at every step. */
+function lastStream ({ data }: States, program: Program): Stream {
+  const { offset } = sliceOf(program, lastOf(program))
+  return { data: data.subarray(offset), rowStride: program.state.width, stepStride: 0 }
+}
+
+function sliceOf ({ state }: Program, name: string): { offset: number } {
+  const slice = findSlice(state, name)
+  if (slice === undefined) throw new Error(`the state has no ${name}`)
+  return slice
 }
 
 function createKept (rows: number, entries: number, width: number): Kept {

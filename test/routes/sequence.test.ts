@@ -162,3 +162,18 @@ test('a request of more steps than allowed is refused before it is computed', as
   await request.post('/sequence').send({ x: [ROW, ROW.slice(0, 3)] }).expect(422)
   await request.post('/sequence').send({ x: [ROW] }).expect(200)
 })
+
+test('a y of h_last is answered once a row, with or without the steps, and in a stream beside the states', async (t) => {
+  const request = supertest((await buildTestApp(t, '--models', 'test/fixtures/whole')).server)
+  const sent = { ids: [[3, 1, 4, 1, 7], [5, 9]] }
+  const { body: { output, y, ...states } } = await request.post('/models/ends/sequence').send(sent).expect(200)
+  assert.deepEqual([y.length, y[0].length, y[1].length, y[0][0].length], [2, 1, 1, 3])
+  const { body: last } = await request.post('/models/ends/sequence').send({ ...sent, return_sequences: false, fields: ['y'] }).expect(200)
+  assert.deepEqual(last, { y })
+  const { text } = await request.post('/models/ends/sequence').set('accept', 'application/x-ndjson').buffer(true).send(sent).expect(200)
+  const lines = text.trimEnd().split('\n').map((line): unknown => JSON.parse(line))
+  assert.deepEqual(lines, [...[0, 1, 2, 3, 4].map((t) => ({ t, output: output.map((row: number[][]) => row[t]) })), { ...states, y: y.map(([row]: number[][]) => row) }])
+  // Each row's is its own, whatever runs beside it.
+  const { body: alone } = await request.post('/models/ends/sequence').send({ ids: sent.ids[1] }).expect(200)
+  assert.deepEqual(alone.y, y[1])
+})
