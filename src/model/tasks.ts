@@ -55,7 +55,7 @@ export function serveStep (queue: StageQueue, shape: Shape, request: StepRequest
   const y = keepY(shape.step.y, rows, 1)
   const inputs = queue.program.inputs.map(() => stepsOf(request, outline, shape.step))
   const pass: Pass = { queue, state: states[0].data, inputs, sinks: ySinks(y, queue.program), peek: false }
-  return { task: { rows, lengths, passes: [pass], call }, states, output: undefined, y, parts: new Map(), next: undefined, keep: () => [], dispose () {} }
+  return { task: { rows, lengths, passes: [pass], call, field: outline.field }, states, output: undefined, y, parts: new Map(), next: undefined, keep: () => [], dispose () {} }
 }
 
 /** What a sequence needs beside its request. */
@@ -121,7 +121,7 @@ export function serveSequence (request: SequenceRequest, outline: Outline, setti
     }
   })
   return {
-    task: { rows, lengths, passes, call, window },
+    task: { rows, lengths, passes, call, field: outline.field, window },
     states,
     output: outputs.at(-1),
     ...(shape.sequence.once ? { y: undefined, yOnce: y } : { y }),
