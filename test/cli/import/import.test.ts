@@ -77,6 +77,10 @@ const REFUSED: Readonly<Record<string, RegExp>> = {
   'onnxscript-unlike.onnx': /^n\d+: joins n\d+, an LSTM of 2 with tanh, and n\d+, a GRU of 2 with tanh; the directions of a layer are alike$/,
   'onnxscript-along.onnx': /^n\d+: joins two directions along axis 0$/,
   'onnxscript-flipped.onnx': /^n\d+: is a Slice of other steps than the last$/,
+  'itself.h5': /has groups in groups without end: model_weights\/again\/model_weights\/again\//,
+  'each-other.h5': /has groups in groups without end: model_weights\/g0\/a\/a\//,
+  'links.h5': /is not an HDF5 file that can be read: too many links$/,
+  'deflated.h5': /its model_weights\/lstm\/kernel declares 16777216 bytes; the whole file has \d+$/,
   'tfjs-gru/model.json': /^gru_GRU1: is a GRU with reset_after=False/
 }
 
