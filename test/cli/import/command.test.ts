@@ -41,9 +41,9 @@ for (const [what, args, message] of [
   ['a file that is refused', [`${FIXTURES}/refused/convolution.keras`], /^cellserve: \S+\/convolution\.keras: conv1d: is a Conv1D; batch_normalization: is a BatchNormalization\n$/],
   ['a file that is not there', ['no/such.onnx'], /^cellserve: no\/such\.onnx: is not there\n$/],
   ['a folder', [`${FIXTURES}/refused`], /^cellserve: \S+: is of no kind that is read: expected \.keras, \.h5, \.hdf5, \.json, \.onnx\n$/],
-  ['no file', [], /^cellserve: import: expected one FILE, got none\n$/],
-  ['two files', ['a.h5', 'b.h5'], /^cellserve: import: expected one FILE, got 2\n$/],
-  ['a name that is a path', ['a.h5', '--name', '../a'], /^cellserve: --name: "\.\.\/a" is not the name of a folder\n$/],
+  ['no file', [], /^cellserve: import: expected one FILE, got none\n/],
+  ['two files', ['a.h5', 'b.h5'], /^cellserve: import: expected one FILE, got 2\n/],
+  ['a name that is a path', ['a.h5', '--name', '../a'], /^cellserve: --name: "\.\.\/a" is not the name of a folder\n/],
   ['a flag that there is not', ['a.h5', '--force'], /^cellserve: import: Unknown option '--force'/]
 ] as const) {
   test(`import of ${what} exits with 1, one line and nothing written`, async (t) => {
