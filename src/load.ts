@@ -5,7 +5,7 @@ import { readReadout } from './model/policies/readout.ts'
 import { createModel, type Model, type ModelDeps } from './model/model.ts'
 import { directionsOf, sizesOf, type Layers } from './network/layers.ts'
 import { compile } from './tensor/schema.ts'
-import { asFault, ModelsError, readModels, type ModelFile } from './weights/folder.ts'
+import { ModelsError, readModels, type ModelFile } from './weights/folder.ts'
 import { listOf } from './weights/layouts/floats.ts'
 import { CellOptionsSchema } from './weights/layouts/options.ts'
 
@@ -32,15 +32,15 @@ export async function loadModels (directory: string, deps: ModelDeps, warn: (mes
 }
 
 /**
- * The same, whatever is wrong with some of them.
+ * The same, whatever is wrong with some of them: every fault of each.
  *
  * @throws ModelsError if the folder cannot be read, or there is no model at all.
  */
 export async function loadAll (directory: string, deps: ModelDeps, warn: (message: string) => void = () => {}): Promise<{ models: Model[], faults: ModelsError[] }> {
   const files = await readModels(directory, warn)
-  const loaded = await Promise.all(files.map((file) => file instanceof ModelsError ? file : loadModel(file, deps).catch(asFault)))
-  const faults = loaded.filter((one) => one instanceof ModelsError)
-  const models = loaded.flatMap((one) => one instanceof ModelsError ? [] : [one])
+  const loaded = await Promise.all(files.map(async (file) => file instanceof ModelsError ? [file] : await loadModel(file, deps)))
+  const faults = loaded.flatMap((one) => Array.isArray(one) ? one : [])
+  const models = loaded.flatMap((one) => Array.isArray(one) ? [] : [one])
   for (const { name, unusedTensors } of models) {
     if (unusedTensors.length > 0) warn(`model ${name}: nothing uses the tensors ${listOf(unusedTensors)} of its file`)
   }
@@ -51,25 +51,39 @@ export async function closeModels (models: readonly Model[]): Promise<void> {
   await Promise.all(models.map((model) => model.close()))
 }
 
-/** @throws ModelsError */
-async function loadModel (file: ModelFile, deps: ModelDeps): Promise<Model> {
-  const { name, version, config, folder, tensor, tensors, layers } = file
-  try {
-    const { feedback, default: isDefault, input: from, readout: to } = readConfig(config, '')
-    const input = from === undefined ? undefined : readInput(from, tensor)
-    const readout = to === undefined ? undefined : readReadout(to, tensor)
-    const policy = await createPolicy(feedback, { layers, folder, tensor, tensors, hosting: deps.hosting, readout, input })
+/** @returns the model, or everything that is wrong with it, as far as one fault does not hide another. */
+async function loadModel (file: ModelFile, deps: ModelDeps): Promise<Model | ModelsError[]> {
+  const { name, version, tensor, tensors } = file
+  const faults: ModelsError[] = []
+  let sizes = ''
+  const attempt = async <T>(work: () => T | Promise<T>): Promise<T | undefined> => {
     try {
-      return createModel({ name, isDefault, version, layers, policy, input, readout: to, unusedTensors: file.unused() }, deps)
+      return await work()
     } catch (error) {
-      await policy.policy.close?.()
-      throw error
+      const fault = nameFault(file, error, sizes)
+      if (!faults.some(({ message }) => message === fault.message)) faults.push(fault)
+      return undefined
     }
-  } catch (error) {
-    if (error instanceof ModelsError) throw error
-    throw new ModelsError(`${folder === undefined ? file.path : `${folder}/config.json`}: ` +
-      `${error instanceof Error ? error.message : String(error)} (${file.path} has ${describeSizes(layers)})`)
   }
+  const layers = await attempt(() => file.layers)
+  if (layers !== undefined) sizes = ` (${file.path} has ${describeSizes(layers)})`
+  const config = await attempt(() => readConfig(file.config, ''))
+  const { input: from, readout: to }: Readonly<Record<string, unknown>> = { ...Object(file.config) }
+  const input = from === undefined ? undefined : await attempt(() => readInput(from, tensor))
+  const readout = to === undefined ? undefined : await attempt(() => readReadout(to, tensor))
+  // The wiring is made of all of these.
+  if (layers === undefined || config === undefined || faults.length > 0) return faults
+  const policy = await attempt(() => createPolicy(config.feedback, { layers, folder: file.folder, tensor, tensors, hosting: deps.hosting, readout, input }))
+  if (policy === undefined) return faults
+  const model = await attempt(() => createModel({ name, isDefault: config.default, version, layers, policy, input, readout: to, unusedTensors: file.unused() }, deps))
+  if (model !== undefined) return model
+  await policy.policy.close?.()
+  return faults
+}
+
+function nameFault ({ folder, path }: ModelFile, error: unknown, sizes: string): ModelsError {
+  if (error instanceof ModelsError) return error
+  return new ModelsError(`${folder === undefined ? path : `${folder}/config.json`}: ${error instanceof Error ? error.message : String(error)}${sizes}`)
 }
 
 function describeSizes (layers: Layers): string {

@@ -137,8 +137,16 @@ describe('the program of the README writes a model that is served by default', a
 
 describe('programs of docs/models.md that write a model print what the service answers with it', async () => {
   const programs = programsOf(readFileSync('docs/models.md', 'utf8'))
-  test('all of them are found', () => assert.deepEqual(programs.map(({ language }) => language), ['python', 'python', 'python', 'js', 'python']))
-  for (const program of programs) {
+  test('all of them are found', () => assert.deepEqual(programs.map(({ language }) => language), ['python', 'python', 'python', 'python', 'js', 'python']))
+  const [whole, ...cells] = programs
+  const text = buildFolder('my-models')
+  test('a whole model', { skip: await missing(whole) }, async (t) => {
+    const printed = await execute(whole, text)
+    const app = await buildTestApp(t, '--models', join(text, 'my-models'))
+    const { y: [answered] } = (await app.inject({ method: 'POST', url: '/models/text/sequence', body: { ids: [1, 6], return_sequences: false, fields: ['y'] } })).json()
+    closeTo(answered, numbersOf(printed))
+  })
+  for (const program of cells) {
     const file = /my-models\/(\w+)\.safetensors/.exec(program.code)?.[1] ?? ''
     const folder = buildFolder('my-models')
     // The file that the ONNX program reads comes from a program that prints what ONNX Runtime computes with it.

@@ -7,7 +7,7 @@ import { createRegistry } from '../model/registry.ts'
 import { createAdmission } from '../scheduler/admission.ts'
 import { SILENT } from '../scheduler/events.ts'
 import { createScheduler } from '../scheduler/scheduler.ts'
-import { Tensor } from '../tensor/tensor.ts'
+import { takeFirstSteps } from './first-steps.ts'
 import { showNumbers } from './show.ts'
 
 /**
@@ -56,28 +56,9 @@ async function load (config: Config, report: (error: Error) => void): ReturnType
   }, say)
 }
 
-/** What a first step reads: an x, or if there is none an h, of this in every place, or an id. */
-const X = 0.1
-const ID = 0
-
-async function firstStep ({ shape, step, sequence }: Model): Promise<string> {
-  const operation = shape.directions === 1 ? shape.step : shape.sequence
-  const { width, embedding } = operation
-  const read = embedding !== undefined ? `id ${ID}` : `${width > 0 ? 'x' : 'h_in'} = ${X}`
-  if (shape.directions === 2) {
-    const { output, y } = await sequence(embedding === undefined ? { x: filled(1, width) } : { ids: [ID] })
-    return `${read}: output ${showNumbers(output.data)}${showY(y)}`
-  }
-  const { h_out: h, y } = await step(embedding !== undefined ? { ids: ID } : width > 0 ? { x: filled(width) } : { h_in: filled(shape.hIn) })
-  return `${read}: h_out ${showNumbers(h.data)}${showY(y)}`
-}
-
-function showY (y: Tensor | undefined): string {
-  return y === undefined ? '' : `, y ${showNumbers(y.data)}`
-}
-
-function filled (...shape: number[]): Tensor {
-  return new Tensor(shape, new Float32Array(shape.reduce((a, b) => a * b)).fill(X))
+async function firstStep (model: Model): Promise<string> {
+  const { reads, made } = await takeFirstSteps(model, 1)
+  return `${reads}: ${made.map(([field, numbers]) => `${field} ${showNumbers(numbers)}`).join(', ')}`
 }
 
 function describe (model: Model, step: string): string {

@@ -447,7 +447,7 @@ export interface components {
         SequenceAnswer: {
             /** @description The last layer's h after every step: [B][T][Ho], both directions' side by side; with `return_sequences: false` [B][1][Ho]. */
             output?: number[][][];
-            /** @description The model's readout after every step: [B][T][K]; with `return_sequences: false` [B][1][K]. Left out if it has none. */
+            /** @description The model's readout after every step: [B][T][K]; with `return_sequences: false`, or if it is made of `h_last`, [B][1][K]. Left out if it has none. */
             y?: number[][][];
             /** @description The output hidden state: [B][Ho]. In a stack each layer's and direction's, one after the other. */
             h_out?: number[][];
@@ -480,6 +480,8 @@ export interface components {
          * @description The last line: the states to continue from.
          */
         SequenceStates: {
+            /** @description The model's readout, if it is made of `h_last`: [B][K]. */
+            y?: number[][];
             /** @description The output hidden state: [B][Ho]. In a stack each layer's and direction's, one after the other. */
             h_out?: number[][];
             /** @description The cell state of an LSTM: [B][Ho]. In a stack, those of all layers. */

@@ -14,12 +14,12 @@ export interface StepAnswer {
   readonly c_out?: Tensor
   /** `[B]` tokens, if they are asked for. */
   readonly state?: string | readonly string[]
-  /** `[B][K]`, if the readout is made of the step alone. */
+  /** `[B][K]`, if the readout is made of the step alone; at the end of a stream, if it is made once a row. */
   readonly y?: Tensor
 }
 
 /** Where a sequence has come to. */
-export interface SequenceStates extends Omit<StepAnswer, 'y'> {
+export interface SequenceStates extends StepAnswer {
   /** `[B][Hi]`: what the wiring would feed to the next step; left out if only the client knows. */
   readonly h_next?: Tensor
 }
@@ -27,7 +27,7 @@ export interface SequenceStates extends Omit<StepAnswer, 'y'> {
 export interface SequenceAnswer extends SequenceStates {
   /** `[B][T][D * Ho]`, or `[B][1][D * Ho]` of the last steps. */
   readonly output: Tensor
-  /** `[B][T][K]`, or `[B][1][K]` of the last steps. */
+  /** `[B][T][K]`, or `[B][1][K]` of the last steps, or if it is made once a row. */
   readonly y?: Tensor
   /** `[B][T + 1][...]`, or `[B][1][...]` of the last entries. */
   readonly parts?: Readonly<Record<string, Tensor>>
@@ -81,13 +81,24 @@ export function outputAnswer (served: Served, outline: Outline, { output: width,
   return new Tensor(batched ? [rows, 1, width] : [1, width], last)
 }
 
-/** The readout of all steps, or of each row's last, if it is kept. */
-export function yAnswer ({ y }: Served, outline: Outline, sequences: boolean): { y?: Tensor } {
+/** The readout of all steps, or of each row's last, or that of each row, if it is kept. */
+export function yAnswer ({ y, yOnce }: Served, outline: Outline, sequences: boolean): { y?: Tensor } {
+  if (yOnce !== undefined) return { y: keptAnswer(yOnce, outline, false) }
   return y === undefined ? {} : { y: keptAnswer(y, outline, sequences) }
 }
 
-/** The readout of a step, if it is kept. */
-export function stepY ({ y }: Served, { rows, batched }: Outline): { y?: Tensor } {
+/** The readout of a step. */
+export function stepY ({ y }: Served, outline: Outline): { y?: Tensor } {
+  return oneY(y, outline)
+}
+
+/** The readout that is made once a row, beside the states. */
+export function rowY ({ yOnce }: Served, outline: Outline): { y?: Tensor } {
+  return oneY(yOnce, outline)
+}
+
+/** A readout without steps, if it is kept. */
+function oneY (y: Kept | undefined, { rows, batched }: Outline): { y?: Tensor } {
   return y === undefined ? {} : { y: new Tensor(batched ? [rows, y.width] : [y.width], y.data) }
 }
 

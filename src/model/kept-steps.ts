@@ -1,10 +1,12 @@
 import type { Program } from '../engine/program.ts'
 import { unprocessable } from '../errors.ts'
 import { findSlice } from '../network/state.ts'
+import type { States } from '../network/states.ts'
 import type { Kept, Sink, Stream } from '../scheduler/task.ts'
 import type { Context } from './context.ts'
-import type { Operation, Shape } from './network.ts'
+import type { Shape } from './network.ts'
 import type { Outline } from './request.ts'
+import { lastOf } from './rows.ts'
 
 /** A part that is answered. */
 export interface KeptPart {
@@ -19,9 +21,17 @@ export function keepOutputs (programs: readonly Program[], { directions, layers,
   return entries === 0 ? [] : [createKept(rows, entries, output)]
 }
 
-/** `[B, entries, K]`. A backward stage comes to the last step first, so all of its are kept. */
-export function keepY ({ y }: Operation, { directions }: Shape, { rows, steps }: Outline, entries: number): Kept | undefined {
-  return y === 0 || entries === 0 ? undefined : createKept(rows, directions === 2 ? steps : entries, y)
+/**
+ * How many entries of y are kept for an answer of `entries`. A backward stage comes to the last step first, so all of its are
+ * kept, except of a y that is made once: the first step's, to which the stage comes last, takes the place of the others'.
+ */
+export function keptEntriesOfY ({ directions, sequence: { once } }: Shape, { steps }: Outline, entries: number): number {
+  return directions === 2 && entries > 0 && !once ? steps : entries
+}
+
+/** `[B, entries, K]` */
+export function keepY (width: number, rows: number, entries: number): Kept | undefined {
+  return width === 0 || entries === 0 ? undefined : createKept(rows, entries, width)
 }
 
 export function ySinks (y: Kept | undefined, { outputs }: Program): Sink[] {
@@ -60,6 +70,14 @@ export function partSinks (parts: ReadonlyMap<string, KeptPart>, { outputs, stat
     const output = outputs.findIndex((each) => each.name === name)
     return output < 0 ? [] : [{ output, kept, offset: 0, shift: late ? 0 : 1, initial: late ? undefined : findSlice(state, name) }]
   })
+}
+
+/** What a stage's rows end with, at every step. */
+export function lastStream ({ data }: States, program: Program): Stream {
+  const name = lastOf(program)
+  const slice = findSlice(program.state, name)
+  if (slice === undefined) throw new Error(`the state has no ${name}`)
+  return { data: data.subarray(slice.offset), rowStride: program.state.width, stepStride: 0 }
 }
 
 export function keptStream ({ data, entries, width }: Kept): Stream {

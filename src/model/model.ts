@@ -4,7 +4,7 @@ import type { Layers } from '../network/layers.ts'
 import type { StateLayout } from '../network/state.ts'
 import type { Admission } from '../scheduler/admission.ts'
 import type { Scheduler } from '../scheduler/scheduler.ts'
-import { outputAnswer, partsAnswer, statesAnswer, stepY, yAnswer, type SequenceAnswer, type SequenceStates, type SequenceStep, type StepAnswer } from './answers.ts'
+import { outputAnswer, partsAnswer, rowY, statesAnswer, stepY, yAnswer, type SequenceAnswer, type SequenceStates, type SequenceStep, type StepAnswer } from './answers.ts'
 import { unboundCall, type Call } from './call.ts'
 import { countAll, describeWiring, joinStates, type DescribedWiring } from './describe.ts'
 import { stateAnswer, wantsState } from './going-on.ts'
@@ -143,7 +143,7 @@ export function createModel ({ name, isDefault = false, version, layers, policy:
     stream: (request, call = unboundCall()) => namingStream(name, async function * () {
       const plan = planner.sequence(request, shape.directions === 1)
       const whole = yield * runner.steps(request, plan, call)
-      yield [{ ...statesAnswer(whole, shape, plan.outline), ...stateAnswer(request, plan.outline, whole.keep, tokens) }]
+      yield [{ ...rowY(whole, plan.outline), ...statesAnswer(whole, shape, plan.outline), ...stateAnswer(request, plan.outline, whole.keep, tokens) }]
     }),
 
     ...createKeptRows(loaded, planner, runner),

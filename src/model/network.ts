@@ -4,7 +4,7 @@ import { nodeWidth, PLAIN, type Input, type Network, type Node, type Stage, type
 import { concat, part, partsOf, type Feed, type Linear } from '../network/feed.ts'
 import type { Embedding, ModelInput } from './input.ts'
 import type { Policy } from './policies/policy.ts'
-import { ofBoth } from './policies/readout.ts'
+import { H_LAST, ofBoth } from './policies/readout.ts'
 
 /** A model's network, and how its requests and answers are shaped by it. */
 export interface ServedNetwork {
@@ -48,6 +48,8 @@ export interface Operation {
   readonly embedding?: Embedding | undefined
   /** K, the numbers of y; 0 if it makes none. */
   readonly y: number
+  /** y is made of what a row ends with: once a row, not once a step. */
+  readonly once: boolean
 }
 
 /** How many numbers of x a request brings; those that bring ids have none. */
@@ -73,9 +75,10 @@ export function createServedNetwork (layers: Layers, policy: Policy, input?: Mod
 }
 
 /** What an operation takes that has the input in front of it, or reads `width` numbers as they come. */
-function operation (width: number, y: number, input?: ModelInput): Operation {
-  if (input?.kind === 'embedding') return { width, y, embedding: input }
-  return { width: input?.linear.in ?? width, y }
+function operation (width: number, readout: Feed | undefined, input?: ModelInput): Operation {
+  const behind = { y: widthOfY(readout), once: isOfEnds(readout) }
+  if (input?.kind === 'embedding') return { width, ...behind, embedding: input }
+  return { width: input?.linear.in ?? width, ...behind }
 }
 
 function frontOf (input: ModelInput | undefined): Linear | undefined {
@@ -85,6 +88,10 @@ function frontOf (input: ModelInput | undefined): Linear | undefined {
 /** K of a readout: it ends with a layer. */
 function widthOfY (readout: Feed | undefined): number {
   return readout?.kind === 'linear' ? readout.linear.out : 0
+}
+
+function isOfEnds (readout: Feed | undefined): boolean {
+  return readout !== undefined && partsOf(readout).has(H_LAST)
 }
 
 /** Whether nodes read x and their own last outputs, and nothing else. */
@@ -100,8 +107,8 @@ function oneDirection (layers: Layers, { wiring, vectors, x, ...policy }: Policy
   // The bare network has the input in front of it if the wiring leaves x alone, and a y if that is made of its own h and c.
   const before = wiring === undefined || (wiring.x.kind === 'part' && wiring.x.name === 'x') ? input : undefined
   const behind = readout !== undefined && wiring?.residual !== true && [...partsOf(readout)].every((name) => name === 'h' || name === 'c') ? readout : undefined
-  const step = operation(I, widthOfY(behind), before)
-  const sequence = operation(wiring === undefined ? I : x, widthOfY(readout), input)
+  const step = operation(I, behind, before)
+  const sequence = operation(wiring === undefined ? I : x, readout, input)
   const front = frontOf(input)
   const bare: Stage = {
     name: 'network',
@@ -131,22 +138,23 @@ function oneDirection (layers: Layers, { wiring, vectors, x, ...policy }: Policy
 
 function bothDirections (layers: Layers, readout: Feed | undefined, given?: ModelInput): ServedNetwork {
   const stages: Stage[] = []
-  const sequence = operation(layers.nodes[0][0].cell.sizes.I, widthOfY(readout), given)
+  const sequence = operation(layers.nodes[0][0].cell.sizes.I, readout, given)
   let input: Input = { name: 'x', width: sequence.width }
   layers.nodes.forEach((pair, l) => {
     const last = l === layers.nodes.length - 1
     pair.forEach((node, d) => {
       if (node === undefined) return
       const direction = d === 0 ? 'forward' : 'backward'
-      // The last stage of all makes y, of what it writes itself and of what was written forwards.
+      // The last stage of all makes y, of what it writes itself and of what was written forwards: at the same step, or at the last.
       const ends = last && d === 1 && readout !== undefined
+      const forward = sequence.once ? FORWARD_LAST : FORWARD
       stages.push({
         name: `layer ${l} ${direction}`,
         direction,
-        inputs: ends ? [input, { name: FORWARD, width: nodeWidth(pair[0]) }] : [input],
+        inputs: ends ? [input, { name: forward, width: nodeWidth(pair[0]) }] : [input],
         front: l === 0 ? frontOf(given) : undefined,
         nodes: [node],
-        wiring: { ...PLAIN, x: part(input.name), readout: ends ? ofBoth(readout, concat(part(FORWARD), part('h'))) : undefined }
+        wiring: { ...PLAIN, x: part(input.name), readout: ends ? ofBoth(readout, concat(part(forward), part('h'))) : undefined }
       })
     })
     input = { name: `layer ${l}`, width: sum(pair, (node) => node === undefined ? 0 : nodeWidth(node)) }
@@ -158,7 +166,7 @@ function bothDirections (layers: Layers, readout: Feed | undefined, given?: Mode
     bare: undefined,
     shape: {
       ...shapeOf(layers, nodes),
-      step: operation(0, 0),
+      step: operation(0, undefined),
       sequence,
       hIn: sum(nodes, nodeWidth),
       output: input.width,
@@ -169,6 +177,8 @@ function bothDirections (layers: Layers, readout: Feed | undefined, given?: Mode
 
 /** The input of a backward stage that is what its layer has written forwards. */
 export const FORWARD = 'forward'
+/** That of its last step alone. */
+export const FORWARD_LAST = 'forward last'
 
 function shapeOf (layers: Layers, nodes: readonly Node[]): Pick<Shape, 'layers' | 'directions' | 'I' | 'Hi' | 'Ho' | 'hOut' | 'c'> {
   const [{ cell: { sizes: { I, Hi } } }] = nodes

@@ -4,7 +4,7 @@ import type { StageQueue } from '../scheduler/stage-queue.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { createContextReader, type Context } from './context.ts'
 import { checkGoesOn, readRows, wantsState, type Going } from './going-on.ts'
-import { outputWidth } from './kept-steps.ts'
+import { keptEntriesOfY, outputWidth } from './kept-steps.ts'
 import type { KeptRow } from './kept-row.ts'
 import { answerBytes, checkAnswerSize } from './limits.ts'
 import type { LoadedModel } from './loaded-model.ts'
@@ -84,14 +84,15 @@ export function createPlanner ({ shape, policy, queues, bare, tokens }: LoadedMo
   }
 
   /** Bytes of a request's memory, its states, and what is kept of its steps. What came is counted already, except for padding. */
-  function bytesOf (request: SequenceRequest, { outline: { rows, steps, repeated }, context, entries, yEntries, partEntries }: Omit<Plan, 'bytes'>): number {
+  function bytesOf (request: SequenceRequest, { outline, context, entries, yEntries, partEntries }: Omit<Plan, 'bytes'>): number {
+    const { rows, steps, repeated } = outline
     const { support, vectors } = context
     const total = support?.counts.reduce((a, b) => a + b, 0) ?? 0
     // A memory has the supports as they came, and their keys and values.
     const held = paddingOf(request.x) + paddingOf(vectors?.tensor) + total * program.readWork
     const parts = (request.parts ?? []).reduce((sum, part) => sum + partEntries * partWidth(part, context), 0)
     const outputs = shape.directions === 2 ? steps * queues.reduce((sum, queue) => sum + outputWidth(queue.program), 0) : entries * shape.output
-    const ys = (shape.directions === 2 && yEntries > 0 ? steps : yEntries) * shape.sequence.y
+    const ys = keptEntriesOfY(shape, outline, yEntries) * shape.sequence.y
     // The rows of the embedding that ids stand for.
     const places = request.ids === undefined ? 0 : rows * (repeated ? 1 : steps)
     const kept = wantsState(request) ? 3 * rows * tokens.bytes : 0
@@ -126,7 +127,7 @@ export function createPlanner ({ shape, policy, queues, bare, tokens }: LoadedMo
       const room = streamed ? streamRoom(outline, shape.output + y) : steps
       // Nobody sees outputs that are not among the fields.
       const entries = all && asksFor('output') ? room : 0
-      const yEntries = y === 0 ? 0 : all ? room : 1
+      const yEntries = y === 0 ? 0 : all && !shape.sequence.once ? room : 1
       const partEntries = all ? room + 1 : 1
       checkAnswerSize(rows * Math.max(entries * shape.output, yEntries * y), field)
       for (const [i, part] of (request.parts ?? []).entries()) checkAnswerSize(rows * partEntries * partWidth(part, context), `/parts/${i}`)

@@ -91,7 +91,7 @@ function madeUp ({ layers, directions }: Shape, size: string): string {
 }
 
 /** Where the state has the last node's output. */
-function lastOf ({ stage: { nodes } }: Program): string {
+export function lastOf ({ stage: { nodes } }: Program): string {
   return `h${nodes.length - 1}`
 }
 

@@ -7,10 +7,10 @@ import type { StageQueue } from '../scheduler/stage-queue.ts'
 import type { Kept, Pass, Stream, Task } from '../scheduler/task.ts'
 import type { Call } from './call.ts'
 import type { Context } from './context.ts'
-import { keepOutputs, keepParts, keepY, keptStream, outputSinks, partSinks, ySinks, type KeptPart } from './kept-steps.ts'
+import { keepOutputs, keepParts, keepY, keptEntriesOfY, keptStream, lastStream, outputSinks, partSinks, ySinks, type KeptPart } from './kept-steps.ts'
 import { keepRows, type KeptRow } from './kept-row.ts'
 import type { LoadedModel } from './loaded-model.ts'
-import { FORWARD, type Shape } from './network.ts'
+import { FORWARD, FORWARD_LAST, type Shape } from './network.ts'
 import type { Plan } from './plan.ts'
 import type { HostedRequest, OpenHost, Policy } from './policies/policy.ts'
 import type { Outline, SequenceRequest, StepRequest } from './request.ts'
@@ -26,6 +26,8 @@ export interface Served {
   readonly output: Kept | undefined
   /** `[B, entries, K]`, if y is. */
   readonly y: Kept | undefined
+  /** `[B, 1, K]` in its place, if y is made once a row. */
+  readonly yOnce?: Kept | undefined
   readonly parts: ReadonlyMap<string, KeptPart>
   /** The slices of the states that are `h_next`, if the server knows it once the task is done. */
   readonly next: 'h' | 'h_in' | undefined
@@ -38,10 +40,10 @@ export interface Served {
 export function serveStep (queue: StageQueue, shape: Shape, request: StepRequest, outline: Outline, call: Call): Served {
   const { rows, lengths } = outline
   const states = beginBareRows(request, queue.program, shape, rows)
-  const y = keepY(shape.step, shape, outline, 1)
+  const y = keepY(shape.step.y, rows, 1)
   const inputs = queue.program.inputs.map(() => stepsOf(request, outline, shape.step))
   const pass: Pass = { queue, state: states[0].data, inputs, sinks: ySinks(y, queue.program), peek: false }
-  return { task: { rows, lengths, passes: [pass], call }, states, output: undefined, y, parts: new Map(), next: undefined, keep: () => [], dispose () {} }
+  return { task: { rows, lengths, passes: [pass], call, field: outline.field }, states, output: undefined, y, parts: new Map(), next: undefined, keep: () => [], dispose () {} }
 }
 
 /** A sequence through all stages. */
@@ -57,7 +59,7 @@ export function serveSequence ({ network, shape, queues, policy }: LoadedModel, 
 
   const parts = keepParts(request.parts ?? [], programs[0], context, rows, plan.partEntries)
   const outputs = keepOutputs(programs, shape, outline, plan.entries)
-  const y = keepY(shape.sequence, shape, outline, plan.yEntries)
+  const y = keepY(shape.sequence.y, rows, keptEntriesOfY(shape, outline, plan.yEntries))
   const next = nextOf(programs[0], shape, policy, context)
   const own = context.support === undefined || memory !== undefined ? undefined : network.remember(0, context.support.data, context.support.counts)
   const host = policy.host === undefined ? undefined : openHost(policy.host, request, outline, states[0], before, x, shape.sequence.width, call)
@@ -68,6 +70,7 @@ export function serveSequence ({ network, shape, queues, policy }: LoadedModel, 
     const inputs = program.inputs.map(({ name }): Stream => {
       if (name === 'x') return x
       if (name === 'vectors') return vectorsOf(context)
+      if (name === FORWARD_LAST) return lastStream(states[i - 1], programs[i - 1])
       // What this layer has written forwards, or what the layer before has written.
       return keptStream(outputs[name === FORWARD ? layer : layer - 1])
     })
@@ -85,10 +88,10 @@ export function serveSequence ({ network, shape, queues, policy }: LoadedModel, 
     }
   })
   return {
-    task: { rows, lengths, passes, call, window },
+    task: { rows, lengths, passes, call, field: outline.field, window },
     states,
     output: outputs.at(-1),
-    y,
+    ...(shape.sequence.once ? { y: undefined, yOnce: y } : { y }),
     parts,
     get next () { return host?.next === false ? undefined : next },
     keep: () => keepRows(states[0], before, lengths, programs[0].late || host !== undefined),

@@ -44,7 +44,7 @@ const PartsAnswer = (rank: number, description: string) => Type.Record(Type.Stri
 
 const SequenceAnswer = Type.Object({
   output: Type.Optional(TensorSchema({ ranks: [2, 3], documented: 3 }, { description: 'The last layer\'s h after every step: [B][T][Ho], both directions\' side by side; with `return_sequences: false` [B][1][Ho].' })),
-  y: Type.Optional(TensorSchema({ ranks: [2, 3], documented: 3 }, { description: 'The model\'s readout after every step: [B][T][K]; with `return_sequences: false` [B][1][K]. Left out if it has none.' })),
+  y: Type.Optional(TensorSchema({ ranks: [2, 3], documented: 3 }, { description: 'The model\'s readout after every step: [B][T][K]; with `return_sequences: false`, or if it is made of `h_last`, [B][1][K]. Left out if it has none.' })),
   ...LastState,
   h_next: Type.Optional(TensorSchema({ ranks: [1, 2], documented: 2 }, {
     description: 'What the wiring would feed to the next step: [B][Hi]. Send it as h_in, and c_out as c_in, to go on. Left out if only the client knows it.'
@@ -70,7 +70,10 @@ const SequenceLine = Type.Union([
     y: Type.Optional(TensorSchema({ ranks: [1, 2], documented: 2 }, { description: 'The model\'s readout after step t: [B][K].' })),
     parts: Type.Optional(PartsAnswer(2, '[B][...]: the entry that was made after step t, or as it began if x is part of it.'))
   }, { title: 'SequenceStep', description: 'A step; none with `return_sequences: false`.' }),
-  Type.Pick(SequenceAnswer, ['h_out', 'c_out', 'h_next', 'state'], { title: 'SequenceStates', description: 'The last line: the states to continue from.' }),
+  Type.Object({
+    y: Type.Optional(TensorSchema({ ranks: [1, 2], documented: 2 }, { description: 'The model\'s readout, if it is made of `h_last`: [B][K].' })),
+    ...Type.Pick(SequenceAnswer, ['h_out', 'c_out', 'h_next', 'state']).properties
+  }, { title: 'SequenceStates', description: 'The last line: the states to continue from.' }),
   Type.Object({ error: Problem }, { title: 'SequenceFailure', description: 'The last line, if the request fails after the first.' })
 ], { title: 'SequenceLine', description: 'One line of a streamed answer.' })
 

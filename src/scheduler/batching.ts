@@ -1,6 +1,7 @@
 import { unprocessable } from '../errors.ts'
 import { allFinite, copyNumbers } from '../tensor/tensor.ts'
 import { setOf, type LivePass, type Selection, type StageQueue } from './stage-queue.ts'
+import type { Task } from './task.ts'
 
 /** The most floats of an input, an output or attention weights in one call of the engine. */
 const MAX_FLOATS = 2 ** 16
@@ -156,9 +157,9 @@ export function finishSteps ({ batch, program: { outputs, state, stage } }: Stag
     for (let s = 0; s < good; s++) keepAttention(pass.attention, row, t[row] + s + 1, buffer, (s * length + i) * supports, supports)
   }
   t[row] += good
-  if (good < steps) throw overflow(row, t[row])
+  if (good < steps) throw overflow(task, row, t[row])
   // Between the steps it need not be looked at: what the next step makes of it is.
-  if (t[row] > last && !allFinite(pass.state, row * width, width)) throw overflow(row, last)
+  if (t[row] > last && !allFinite(pass.state, row * width, width)) throw overflow(task, row, last)
 }
 
 /** Gives the `i`th of the selected rows what feeds its first step. */
@@ -184,6 +185,6 @@ function keepAttention ({ data, entries, width }: NonNullable<LivePass['pass']['
   copyNumbers(from, at, data, (row * entries + entry % entries) * width, Math.min(width, made))
 }
 
-function overflow (row: number, t: number): Error {
-  return unprocessable('/x', `row ${row}, step ${t}: the arithmetic overflows float32; the inputs are too large for these weights`)
+function overflow ({ field }: Task, row: number, t: number): Error {
+  return unprocessable(field, `row ${row}, step ${t}: the arithmetic overflows float32; the inputs are too large for these weights`)
 }

@@ -12,6 +12,8 @@ export interface Task {
   /** What each row goes through, stage after stage. */
   readonly passes: readonly Pass[]
   readonly call: Cancellation
+  /** The pointer of what its steps read, for what is wrong with the numbers. */
+  readonly field: string
   /** Of the last pass: keeps its rows no further ahead of a reader than there is room. */
   readonly window?: OutputWindow | undefined
 }

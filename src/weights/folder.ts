@@ -28,8 +28,9 @@ export interface ModelFile {
   readonly folder: string | undefined
   /** A hash of its files: two models of the same files have the same one, wherever the files lie. */
   readonly version: string
+  /** @throws ModelsError if its tensors are no network, or not the one that its `cell` says. */
   readonly layers: Layers
-  /** What `config.json` says, its `cell` alone checked; `{}` without one. */
+  /** What `config.json` says; `{}` without one. */
   readonly config: unknown
   /** Another tensor of the file, as float32; throws if the file has no such tensor. */
   readonly tensor: (name: string) => Floats
@@ -62,7 +63,7 @@ export async function readModels (directory: string, warn: (message: string) => 
 }
 
 /** What is wrong with a model; another error is thrown on. */
-export function asFault (error: unknown): ModelsError {
+function asFault (error: unknown): ModelsError {
   if (error instanceof ModelsError) return error
   throw error
 }
@@ -73,14 +74,14 @@ async function readModel ({ name, path, folder }: ModelPlace): Promise<ModelFile
     const { bytes, tensors } = await readSafetensors(path)
     const beside = folder === undefined ? {} : await readBeside(folder)
     const config = folder === undefined ? {} : parseConfig(join(folder, CONFIG), beside[CONFIG])
-    const found = readLayers(tensors, readCellOptions(config, '').cell)
-    const used = new Set(found.used)
+    const read = once(() => named(() => readLayers(tensors, readCellOptions(config, '').cell)))
+    const used = new Set<string>()
     return {
       name,
       path,
       folder,
       version: hashFiles({ ...beside, [MODEL]: bytes }),
-      layers: found.layers,
+      get layers () { return read().layers },
       config,
       tensor (tensor) {
         used.add(tensor)
@@ -88,17 +89,33 @@ async function readModel ({ name, path, folder }: ModelPlace): Promise<ModelFile
       },
       tensors: () => readAllFloats(tensors),
       unused () {
-        try {
-          return unusedTensors(tensors.keys(), used, found)
-        } catch (error) {
-          throw new ModelsError(`${path}: ${messageOf(error)}`)
-        }
+        return named(() => unusedTensors(tensors.keys(), new Set([...read().used, ...used]), read()))
       }
     }
   } catch (error) {
-    if (error instanceof ModelsError) throw error
-    // What is wrong with a field is wrong with the configuration, whose fields they are.
-    throw new ModelsError(`${error instanceof InputError && folder !== undefined ? join(folder, CONFIG) : path}: ${messageOf(error)}`)
+    throw nameFault(error)
+  }
+
+  function named<T> (work: () => T): T {
+    try {
+      return work()
+    } catch (error) {
+      throw nameFault(error)
+    }
+  }
+
+  /** What is wrong with a field is wrong with the configuration, whose fields they are. */
+  function nameFault (error: unknown): ModelsError {
+    return error instanceof ModelsError ? error : new ModelsError(`${error instanceof InputError && folder !== undefined ? join(folder, CONFIG) : path}: ${messageOf(error)}`)
+  }
+}
+
+/** What it returns at its first call, or throws, each time. */
+function once<T> (work: () => T): () => T {
+  let made: { readonly value: T } | undefined
+  return () => {
+    made ??= { value: work() }
+    return made.value
   }
 }
 

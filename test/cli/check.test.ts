@@ -17,7 +17,7 @@ test('check says what each model is, and exits with 0 if nothing is wrong', asyn
 test('check finds every fault, not the first alone, and exits with 1', async (t) => {
   const folder = await writeModels(t, {
     'a/model.safetensors': CELL,
-    'a/config.json': '{"cell": {"kind": "lstn"}}',
+    'a/config.json': '{"cell": {"kind": "lstn"}, "input": {"embedding": "input_linear.bias"}, "readout": [{"weight": "gone"}], "feedback": {"policy": "repeat"}}',
     'b.safetensors': 'not a file of tensors',
     'c/model.keras': '',
     'd/model.safetensors': CELL,
@@ -27,16 +27,23 @@ test('check finds every fault, not the first alone, and exits with 1', async (t)
     'f/model.safetensors': CELL,
     'f/config.json': '{"default": true}',
     'f.safetensors': CELL,
-    'g.pt': ''
+    'g.pt': '',
+    'h/model.safetensors': writeSafetensors({ weight_ih: f32([5, 1], [1, 2, 3, 4, 5]), weight_hh: f32([1, 1], [1]) }),
+    'h/config.json': '{"colour": "red", "input": {"weight": "weight_hh", "bias": "weight_ih"}}'
   })
   const { code, stdout, stderr } = await run(t, 'check', folder).ended
   assert.equal(code, 1)
   const faults = [
     /^cellserve: a\/config\.json: \/cell\/kind: expected one of lstm, gru, rnn, got the string "lstn"$/,
+    /^cellserve: a\/config\.json: \/input\/embedding: tensor input_linear\.bias: expected a matrix \[vocabulary, width of x\], found \[8\]$/,
+    /^cellserve: a\/config\.json: \/readout\/0\/weight: tensor gone: is missing; /,
     /^cellserve: b\.safetensors: declares a header of \d+ bytes/,
     /^cellserve: c\/model\.keras: is a Keras file; /,
     /^cellserve: d\/config\.json: \/feedback\/weight: tensor p: is missing; /,
     /^cellserve: f\/model\.safetensors and f\.safetensors are both named f$/,
+    /^cellserve: h\/model\.safetensors: tensor weight_hh: expected shape \[5, Hi\] for an RNN beside weight_ih, found \[1, 1\]$/,
+    /^cellserve: h\/config\.json: \/colour: is not a known field$/,
+    /^cellserve: h\/config\.json: \/input\/bias: tensor weight_ih: expected \[1\], found \[5, 1\]$/,
     /^cellserve: several models say that they are the default: e, f$/
   ]
   const lines = stderr.replaceAll(`${folder}/`, '').trimEnd().split('\n')
@@ -44,7 +51,7 @@ test('check finds every fault, not the first alone, and exits with 1', async (t)
   faults.forEach((fault, i) => assert.match(lines[i], fault))
   assert.match(stdout, /warning: not served: .*g\.pt is a PyTorch file/)
   assert.match(stdout, /\ne\n {2}cell {8}LSTM, hard sigmoid of slope 0\.2, tanh\n[^]* {2}unused {6}head\.weight\n/)
-  assert.match(stdout, /\n2 models, 256 bytes of weights, 6 faults\n$/)
+  assert.match(stdout, /\n2 models, 256 bytes of weights, 11 faults\n$/)
 })
 
 test('check loads with the flags and the settings of the service, and tells what takes no first step', async (t) => {

@@ -1,18 +1,29 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { cp } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test, type TestContext } from 'node:test'
 import supertest from 'supertest'
 import { startService } from '../support/app.ts'
 import { createDice } from '../support/dice.ts'
 import { scaled } from '../support/full.ts'
 import { createConnection } from '../support/http.ts'
+import { writeModels } from '../support/models.ts'
 import { readDocument } from './document.ts'
 import { createRequests } from './requests.ts'
 
 const REQUESTS = Number(process.env.TEST_HARDENING_REQUESTS ?? scaled(20_000))
 const SEED = Number(process.env.TEST_HARDENING_SEED ?? 1)
 
+/** The demo models, and two that read ids. */
+async function demoAndWhole (t: Pick<TestContext, 'after'>): Promise<string> {
+  const folder = await writeModels(t, {})
+  await cp('models', folder, { recursive: true })
+  for (const name of ['tagger', 'ends']) await cp(`test/fixtures/whole/${name}`, join(folder, name), { recursive: true })
+  return folder
+}
+
 test(`${REQUESTS} requests, good and not: each is answered as the OpenAPI document says, and none with a 5xx (seed ${SEED})`, async (t) => {
-  const { app, admission } = await startService(t)
+  const { app, admission } = await startService(t, '--models', await demoAndWhole(t))
   const known = await supertest(app.server).post('/step').send({ x: [0.5, -0.25] }).expect(200)
   const document = readDocument((await supertest(app.server).get('/openapi.json').expect(200)).body)
   const sessions: string[] = []

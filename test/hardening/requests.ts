@@ -16,13 +16,17 @@ interface DemoModel {
   readonly Hi: number
   readonly Ho: number
   readonly attention?: boolean
+  /** How many ids there are, if it reads those. */
+  readonly vocabulary?: number
 }
 
 const MODELS: readonly DemoModel[] = [
   { path: '', I: 2, Hi: 6, Ho: 3 },
   { path: '/models/custom-lstm', I: 2, Hi: 6, Ho: 3 },
   { path: '/models/symmetric', I: 2, Hi: 4, Ho: 4 },
-  { path: '/models/matching-networks', I: 4, Hi: 8, Ho: 4, attention: true }
+  { path: '/models/matching-networks', I: 4, Hi: 8, Ho: 4, attention: true },
+  { path: '/models/tagger', I: 6, Hi: 14, Ho: 14, vocabulary: 11 },
+  { path: '/models/ends', I: 3, Hi: 16, Ho: 16, vocabulary: 11 }
 ]
 
 const READS = ['/models', '/models/custom-lstm', '/models/nobody', '/health/live', '/health/ready', '/metrics']
@@ -50,25 +54,34 @@ export function createRequests (dice: Dice, sessions: readonly string[]) {
   }
   const some = (): number => 1 + dice.below(dice.chance(0.9) ? 4 : 40)
 
-  function stepOf ({ I, Hi, Ho }: DemoModel): Record<string, Json> {
+  const ids = (vocabulary: number, length: number): number[] => Array.from({ length }, () => dice.below(vocabulary))
+
+  function stepOf ({ I, Hi, Ho, vocabulary }: DemoModel): Record<string, Json> {
     const B = some()
     return {
-      x: dice.pick([() => tensor(I), () => tensor(B, I), () => tensor(B, 1, I)])(),
+      ...(vocabulary === undefined ? { x: dice.pick([() => tensor(I), () => tensor(B, I), () => tensor(B, 1, I)])() } : { ids: dice.pick([dice.below(vocabulary), ids(vocabulary, B)]) }),
       ...(dice.chance(0.5) && { h_in: tensor(Hi) }),
       ...(dice.chance(0.5) && { c_in: tensor(Ho) })
     }
   }
 
-  function sequenceOf ({ I, Hi, Ho, attention = false }: DemoModel): Record<string, Json> {
+  function sequenceOf ({ I, Hi, Ho, attention = false, vocabulary }: DemoModel): Record<string, Json> {
     const [B, T] = [some(), some()]
-    const x = dice.pick<() => Record<string, Json>>([
-      () => ({ x: tensor(T, I) }),
-      () => ({ x: tensor(B, T, I) }),
-      () => ({ x: tensor(B, T, I), lengths: Array.from({ length: B }, () => 1 + dice.below(T)) }),
-      () => ({ x: Array.from({ length: B }, () => tensor(1 + dice.below(T), I)) }),
-      () => ({ x: tensor(I), steps: T }),
-      () => ({ x: tensor(B, I), steps: T })
-    ])()
+    const x = dice.pick<() => Record<string, Json>>(vocabulary !== undefined
+      ? [
+          () => ({ ids: ids(vocabulary, T) }),
+          () => ({ ids: Array.from({ length: B }, () => ids(vocabulary, T)) }),
+          () => ({ ids: Array.from({ length: B }, () => ids(vocabulary, T)), lengths: Array.from({ length: B }, () => 1 + dice.below(T)) }),
+          () => ({ ids: Array.from({ length: B }, () => ids(vocabulary, 1 + dice.below(T))) })
+        ]
+      : [
+          () => ({ x: tensor(T, I) }),
+          () => ({ x: tensor(B, T, I) }),
+          () => ({ x: tensor(B, T, I), lengths: Array.from({ length: B }, () => 1 + dice.below(T)) }),
+          () => ({ x: Array.from({ length: B }, () => tensor(1 + dice.below(T), I)) }),
+          () => ({ x: tensor(I), steps: T }),
+          () => ({ x: tensor(B, I), steps: T })
+        ])()
     return {
       ...x,
       ...(dice.chance(0.3) && { h_in: tensor(Hi) }),
@@ -81,7 +94,7 @@ export function createRequests (dice: Dice, sessions: readonly string[]) {
   }
 
   /** The same request as a safetensors document and a query string; undefined if its rows are ragged. */
-  function asSafetensors ({ steps, return_sequences: sequences, parts, fields: wanted, lengths, context, ...fields }: Record<string, Json>): { body: Buffer, query: string } | undefined {
+  function asSafetensors ({ steps, return_sequences: sequences, parts, fields: wanted, lengths, context, ids, ...fields }: Record<string, Json>): { body: Buffer, query: string } | undefined {
     const { support }: Record<string, Json> = { ...Object(context) }
     const tensors: Record<string, Written> = {}
     for (const [name, value] of Object.entries({ ...fields, ...(support !== undefined && { support }) })) {
@@ -91,9 +104,12 @@ export function createRequests (dice: Dice, sessions: readonly string[]) {
       const [dtype, bytes] = dice.pick([['F32', new Float32Array(values)], ['F64', new Float64Array(values)]] as const)
       tensors[name] = { dtype, shape, bytes: new Uint8Array(bytes.buffer) }
     }
-    if (Array.isArray(lengths)) {
-      const [dtype, bytes] = dice.pick([['I32', Int32Array.from(lengths, Number)], ['I64', BigInt64Array.from(lengths, (length) => BigInt(Number(length)))]] as const)
-      tensors.lengths = { dtype, shape: [lengths.length], bytes: new Uint8Array(bytes.buffer) }
+    for (const [name, value] of Object.entries({ ...(lengths !== undefined && { lengths }), ...(ids !== undefined && { ids }) })) {
+      const shape = shapeOf(value)
+      const values = [value].flat(3).map(Number)
+      if (values.length !== shape.reduce((a, b) => a * b, 1)) return undefined
+      const [dtype, bytes] = dice.pick([['I32', Int32Array.from(values)], ['I64', BigInt64Array.from(values, BigInt)]] as const)
+      tensors[name] = { dtype, shape, bytes: new Uint8Array(bytes.buffer) }
     }
     const options = Object.entries({ steps, return_sequences: sequences, parts, fields: wanted }).filter(([, value]) => value !== undefined)
     return { body: Buffer.from(writeSafetensors(tensors)), query: options.length === 0 ? '' : `?${options.map(([name, value]) => `${name}=${String(value)}`).join('&')}` }

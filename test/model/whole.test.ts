@@ -25,7 +25,7 @@ const names = readdirSync(FOLDER)
 let models: ReturnType<typeof loadModels> | undefined
 
 describe('whole models', () => {
-  test('are all there', () => assert.equal(names.length, 6))
+  test('are all there', () => assert.equal(names.length, 7))
 
   for (const name of names) {
     test(`${name} is what it is in PyTorch`, async (t) => {

@@ -3,7 +3,8 @@ import { test } from 'node:test'
 import supertest from 'supertest'
 import { closeTo } from '../support/close.ts'
 import { buildTestApp } from '../support/app.ts'
-import { overflowingModels } from '../support/models.ts'
+import { overflowingModels, writeModels } from '../support/models.ts'
+import { customLstm, f32, writeSafetensors } from '../support/safetensors.ts'
 
 const ROW = [[0.5, -0.25], [0.1, 0.2], [-0.3, 0.4], [1, 1]]
 const ATT = '/models/matching-networks/sequence'
@@ -161,4 +162,28 @@ test('a request of more steps than allowed is refused before it is computed', as
   const request = supertest((await buildTestApp(t, '--max-steps', '7')).server)
   await request.post('/sequence').send({ x: [ROW, ROW.slice(0, 3)] }).expect(422)
   await request.post('/sequence').send({ x: [ROW] }).expect(200)
+})
+
+test('a y of h_last is answered once a row, with or without the steps, and in a stream beside the states', async (t) => {
+  const request = supertest((await buildTestApp(t, '--models', 'test/fixtures/whole')).server)
+  const sent = { ids: [[3, 1, 4, 1, 7], [5, 9]] }
+  const { body: { output, y, ...states } } = await request.post('/models/ends/sequence').send(sent).expect(200)
+  assert.deepEqual([y.length, y[0].length, y[1].length, y[0][0].length], [2, 1, 1, 3])
+  const { body: last } = await request.post('/models/ends/sequence').send({ ...sent, return_sequences: false, fields: ['y'] }).expect(200)
+  assert.deepEqual(last, { y })
+  const { text } = await request.post('/models/ends/sequence').set('accept', 'application/x-ndjson').buffer(true).send(sent).expect(200)
+  const lines = text.trimEnd().split('\n').map((line): unknown => JSON.parse(line))
+  assert.deepEqual(lines, [...[0, 1, 2, 3, 4].map((t) => ({ t, output: output.map((row: number[][]) => row[t]) })), { ...states, y: y.map(([row]: number[][]) => row) }])
+  // Each row's is its own, whatever runs beside it.
+  const { body: alone } = await request.post('/models/ends/sequence').send({ ids: sent.ids[1] }).expect(200)
+  assert.deepEqual(alone.y, y[1])
+})
+
+test('an overflow of a model that reads ids names them', async (t) => {
+  const folder = await writeModels(t, {
+    'm/model.safetensors': writeSafetensors({ ...customLstm(2, 3, 3, -4), 'input_linear.weight': f32([12, 2], new Array(24).fill(4)), table: f32([2, 2], [1, 1, 3e38, -3e38]) }),
+    'm/config.json': '{"input": {"embedding": "table"}}'
+  })
+  const { body } = await supertest((await buildTestApp(t, '--models', folder)).server).post('/sequence').send({ ids: [[0, 0], [0, 1]] }).expect(422)
+  assert.deepEqual(body.errors, [{ path: '/ids', message: 'row 1, step 1: the arithmetic overflows float32; the inputs are too large for these weights' }])
 })

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -31,7 +32,13 @@ export async function readModels (directory: string, warn?: (message: string) =>
   const models = await readAll(directory, warn)
   const fault = models.find((model) => model instanceof ModelsError)
   if (fault !== undefined) throw fault
-  return models.flatMap((model) => model instanceof ModelsError ? [] : [model])
+  return models.flatMap((model) => model instanceof ModelsError ? [] : [withLayers(model)])
+}
+
+/** @throws ModelsError if its tensors are no network. */
+function withLayers (model: ModelFile): ModelFile {
+  assert.ok(model.layers.nodes.length > 0)
+  return model
 }
 
 /** One model `speller`: an embedding of 5 rows in front, I = 2, Hi = Ho = 3, a readout of 4. */

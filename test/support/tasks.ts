@@ -109,7 +109,7 @@ export async function runTasks (engine: Engine, network: Network, tasks: readonl
           peek: program.late
         }
       })
-      await scheduler.run({ rows: B, lengths, passes, call: unboundCall() })
+      await scheduler.run({ rows: B, lengths, passes, call: unboundCall(), field: '/x' })
       memory?.dispose()
       return { tensors }
     }))

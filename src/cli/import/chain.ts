@@ -34,10 +34,6 @@ export function chainOf ({ layers }: Description, only?: string): Chain {
     if (kind === 'dense') faults.push(`${quote(name)}: is a dense layer between two cells`)
   }
   if (faults.length === 0) faults.push(...stackFaults(cells), ...widthFaults(servable))
-  const { gives, name } = cells[cells.length - 1]
-  if (gives === 'states' && readout.length > 0) {
-    faults.push(`${quote(readout[0].name)}: reads the last states of both directions of ${quote(name)}, and a readout reads steps; --layer ${quote(name)} imports that layer alone, whose h_out is what is read`)
-  }
   if (faults.length > 0) throw new ImportError(faults.join('; '))
   return { ...(front !== undefined && { front }), cells, readout }
 }

@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, open, rename, rm, rmdir, stat } from 'node:fs/promises'
 import { join, sep } from 'node:path'
 import { storeFloats, writeSafetensors } from '../../tensor/safetensors.ts'
 import { Tensor } from '../../tensor/tensor.ts'
+import { H_LAST } from '../../model/policies/readout.ts'
 import type { Floats } from '../../weights/layouts/floats.ts'
 import type { Chain } from './chain.ts'
 import type { Dense, Recurrent } from './description.ts'
@@ -23,7 +24,8 @@ export function contentsOf ({ front, cells, readout }: Chain): Contents {
   }
   if (front?.kind === 'embedding') tensors.unshift(['embedding.weight', front.weight])
   const input = front?.kind === 'dense' ? linear('input', front) : front && { embedding: 'embedding.weight' }
-  const layers = readout.map((layer, k) => linear(readout.length === 1 ? 'readout' : `readout.${k}`, layer))
+  const ofEnds = cells[cells.length - 1].gives === 'states'
+  const layers = readout.map((layer, k) => ({ ...linear(readout.length === 1 ? 'readout' : `readout.${k}`, layer), ...(ofEnds && k === 0 && { of: H_LAST }) }))
   const cell = cellOptions(cells[0])
   return {
     config: {

@@ -1,5 +1,5 @@
 import { basename, extname } from 'node:path'
-import { readWhole } from '../../weights/sources/file.ts'
+import { exists, readWhole } from '../../weights/sources/file.ts'
 import type { Description } from './description.ts'
 import { ImportError } from './import-error.ts'
 import { describeH5 } from './keras/h5.ts'
@@ -26,6 +26,7 @@ export async function describeFile (path: string): Promise<Description> {
   const ending = extname(path).toLowerCase()
   if (PICKLES.includes(ending)) throw new ImportError('is a PyTorch pickle, which is a program and is not run here; in Python:', saving(path))
   if (!Object.hasOwn(READERS, ending)) throw new ImportError(`is of no kind that is read: expected ${Object.keys(READERS).join(', ')}`)
+  if (!await exists(path)) throw new ImportError('is not there')
   return await READERS[ending](await readWhole(path), path)
 }
 

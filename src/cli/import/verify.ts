@@ -4,12 +4,11 @@ import type { Model } from '../../model/model.ts'
 import { createAdmission } from '../../scheduler/admission.ts'
 import { SILENT } from '../../scheduler/events.ts'
 import { createScheduler } from '../../scheduler/scheduler.ts'
-import { Tensor } from '../../tensor/tensor.ts'
+import { takeFirstSteps } from '../first-steps.ts'
 import { showNumbers } from '../show.ts'
 
-/** How many steps a new model takes, and what it reads in each. */
+/** How many steps a new model takes. */
 const STEPS = 3
-const X = 0.1
 
 /**
  * Loads a model's folder as the service does, and takes a few steps.
@@ -35,13 +34,7 @@ export async function verify (folder: string): Promise<string> {
 }
 
 async function firstSteps (model: Model): Promise<string> {
-  const { width, embedding } = model.shape.sequence
-  const reads = embedding === undefined ? { x: new Tensor([STEPS, width], new Float32Array(STEPS * width).fill(X)) } : { ids: new Array<number>(STEPS).fill(0) }
-  const { output, y } = await model.sequence(reads)
-  const made = y === undefined ? `output of the last ${showLast(output)}` : `y of the last ${showLast(y)}`
-  return `${STEPS} steps of ${embedding === undefined ? `x = ${X}` : 'id 0'}, ${model.engine.name} engine: ${made}`
-}
-
-function showLast ({ data, shape }: Tensor): string {
-  return showNumbers(data.subarray(data.length - shape[shape.length - 1]))
+  const { reads, made } = await takeFirstSteps(model, STEPS)
+  const [field, numbers] = made[made.length - 1]
+  return `${STEPS} steps of ${reads}, ${model.engine.name} engine: ${field} of the last ${showNumbers(numbers)}`
 }

@@ -1,7 +1,7 @@
 import Type from 'typebox'
 import { unprocessable } from '../../errors.ts'
-import { part, type Feed } from '../../network/feed.ts'
-import { directionsOf, type Layers } from '../../network/layers.ts'
+import { part, partsOf, type Feed } from '../../network/feed.ts'
+import { directionsOf, sizesOf, type Layers } from '../../network/layers.ts'
 import { compile } from '../../tensor/schema.ts'
 import { ACTIVATION, LAYER, readFeed, readLinear, type Scope } from './grammar.ts'
 import { findWidths, ownWidths, type Demand } from './widths.ts'
@@ -41,21 +41,37 @@ export function readReadout (value: unknown, tensor: Scope['tensor']): Readout {
   }
 }
 
-/** The feed of a readout without a wiring: it is made of the network's own `h` and, in one direction, `c`. */
+/** What each direction ends with, in a network of two: the forward one after a row's last step, the backward one after its first. */
+export const H_LAST = 'h_last'
+
+/** Why there is no `h_last` in one direction. */
+export const NO_H_LAST = `${H_LAST} is for networks of two directions; in one direction "return_sequences": false in a request gives y of the last step`
+
+/**
+ * The feed of a readout without a wiring: it is made of the network's own `h` and, in one direction, `c`; in two
+ * directions of `h_last` in place of `h`, if it is to be made once.
+ */
 export function plainReadout (readout: Readout, layers: Layers, tensor: Scope['tensor']): Feed {
   const own = ownWidths(layers)
+  const both = directionsOf(layers) === 2
+  if (both) own.set(H_LAST, sizesOf(layers).Ho)
   const demands: Demand[] = []
-  const names = [...own.keys()].join(' and ')
-  const why = directionsOf(layers) === 2 ? 'of a network of two directions' : 'without a wiring'
-  const feed = readout.feed({ tensor, demands, refuse: (name) => own.has(name) ? undefined : `a readout ${why} is made of ${names}, not of ${name}` })
+  const names = [...own.keys()].join(both ? ' or ' : ' and ')
+  const refuse = (name: string): string | undefined => {
+    if (own.has(name)) return undefined
+    return name === H_LAST ? NO_H_LAST : `a readout ${both ? 'of a network of two directions' : 'without a wiring'} is made of ${names}, not of ${name}`
+  }
+  const feed = readout.feed({ tensor, demands, refuse })
+  const parts = partsOf(feed)
+  if (parts.has(H_LAST) && parts.has('h')) throw unprocessable('/readout', `is made of h, once a step, and of ${H_LAST}, once a row: expected one of them`)
   findWidths(demands, own, [])
   return feed
 }
 
-/** `y` of a network whose `h` is what both directions write. */
+/** `y` of a network whose `h`, or `h_last`, is what both directions write. */
 export function ofBoth (feed: Feed, h: Feed): Feed {
   switch (feed.kind) {
-    case 'part': return feed.name === 'h' ? h : part(feed.name)
+    case 'part': return feed.name === 'h' || feed.name === H_LAST ? h : part(feed.name)
     case 'linear': return { ...feed, of: ofBoth(feed.of, h) }
     default: return { ...feed, of: feed.of.map((one) => ofBoth(one, h)) }
   }

@@ -9,7 +9,7 @@ import { readFeed, type Scope } from './grammar.ts'
 import { optionsOf } from './options.ts'
 import type { Policy, PolicyKind, PolicySetting } from './policy.ts'
 import { readRead } from './read.ts'
-import { plainReadout } from './readout.ts'
+import { H_LAST, NO_H_LAST, plainReadout } from './readout.ts'
 import { findWidths, ownWidths, type Demand } from './widths.ts'
 
 /** What every wiring may say, under whatever name. */
@@ -119,7 +119,7 @@ const REQUESTED: ReadonlySet<string> = new Set(['x', 'vectors'])
 
 const NAME = /^[A-Za-z]\w*$/
 /** Parts, fields of an answer, and slices of a state. */
-const RESERVED = /^(?:x|h|c|read|vectors|support|y|attention|output|h_in|given|host|[hc]\d+)$/
+const RESERVED = /^(?:x|h|h_last|c|read|vectors|support|y|attention|output|h_in|given|host|[hc]\d+)$/
 
 /** @throws InputError if a y that feeds the first step is made of what comes with a step. */
 function checkFedBack (wiring: Wiring): void {
@@ -141,6 +141,7 @@ function unwired (options: WiringOptions, { layers, tensor, readout }: PolicySet
 function whyNot (name: string, parts: ReadonlyMap<string, unknown>, lets: object, { kind }: Layers): string {
   if (name === 'read') return 'there is no read: /feedback/read says what one is'
   if (name === 'y') return 'there is no y: the model has no readout'
+  if (name === H_LAST) return NO_H_LAST
   if (name === 'c') return `there is no c: the cell is of kind ${kind}`
   if (Object.hasOwn(lets, name)) return `${name} is not made yet: a let is made of those before it, so that there is no loop`
   return `there is no part ${name}; there are ${[...new Set([...REQUESTED, ...parts.keys()])].join(', ')}`

@@ -295,12 +295,13 @@ const REFUSALS: ReadonlyArray<[options: object, sizes: Sizes, message: string, c
   // Names.
   [{ x: ['x', 'y'] }, [3, 4, 4], '/feedback/x/1: there is no y: the model has no readout'],
   [{ x: ['x', 'read'] }, [3, 4, 4], '/feedback/x/1: there is no read: /feedback/read says what one is'],
+  [{ x: ['x', 'h_last'] }, [3, 4, 4], '/feedback/x/1: h_last is for networks of two directions; in one direction "return_sequences": false in a request gives y of the last step'],
   [{ x: ['x', 'memory'] }, [3, 4, 4], '/feedback/x/1: there is no part memory; there are x, vectors, h, c'],
   [{ x: ['x', 'c'] }, [3, 4, 4], '/feedback/x/1: there is no c: the cell is of kind gru', { kind: 'gru' }],
   [{ let: { a: 'h', b: 'd' }, x: ['x', 'a'] }, [7, 4, 4], '/feedback/let/b: there is no part d; there are x, vectors, h, c, a'],
   [{ let: { a: ['b'], b: ['a'] } }, [3, 4, 4], '/feedback/let/a/0: b is not made yet: a let is made of those before it, so that there is no loop'],
   [{ let: { a: { sum: ['h', 'a'] } } }, [3, 4, 4], '/feedback/let/a/sum/1: a is not made yet: a let is made of those before it, so that there is no loop'],
-  ...['x', 'h', 'c', 'read', 'vectors', 'support', 'y', 'attention', 'output', 'h_in', 'h0', 'c12', 'given', 'host'].map((name): [object, Sizes, string] =>
+  ...['x', 'h', 'h_last', 'c', 'read', 'vectors', 'support', 'y', 'attention', 'output', 'h_in', 'h0', 'c12', 'given', 'host'].map((name): [object, Sizes, string] =>
     [{ let: { [name]: 'h' } }, [3, 4, 4], `/feedback/let/${name}: the name ${name} has a meaning of its own: choose another one`]),
   ...[['1st', '1st'], ['a b', 'a b'], ['__proto__', '__proto__'], ['a/b', 'a~1b'], ['', '']].map(([name, pointer]): [object, Sizes, string] =>
     [{ let: JSON.parse(JSON.stringify({ name: 'h' }).replace('name', name)) }, [3, 4, 4], `/feedback/let/${pointer}: expected a name of letters, digits and _, a letter first`]),

@@ -12,6 +12,9 @@ export interface Hdf5Contents {
   readonly tensors: ReadonlyMap<string, Floats>
 }
 
+/** What the process that reads says once the library has started. */
+export const STARTED = 'started\n'
+
 const NAME = 'file.h5'
 /** Where Keras keeps a model's weights; what its optimizer keeps is left out. */
 const ROOTS = ['layers', 'model_weights']
@@ -23,11 +26,13 @@ const MOST_OBJECTS = 20_000
 /**
  * Reads an HDF5 file in memory: links that lead out of it lead nowhere.
  *
+ * @param started is called once the library has started, before it reads.
  * @throws ImportError or another Error if it is none, or is broken. It may also run for ever.
  */
-export async function readContents (bytes: Uint8Array): Promise<Hdf5Contents> {
+export async function readContents (bytes: Uint8Array, started: () => unknown): Promise<Hdf5Contents> {
   const { default: h5wasm } = await loadLibrary('h5wasm', async () => await import('h5wasm'))
   const library = await h5wasm.ready
+  started()
   // Otherwise the library prints its errors.
   library.activate_throwing_error_handler()
   library.FS.writeFile(NAME, bytes)

@@ -1,18 +1,19 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { extname } from 'node:path'
-import { buffer, text } from 'node:stream/consumers'
+import { buffer } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { deserialize } from 'node:v8'
 import { ImportError } from '../import-error.ts'
-import type { Hdf5Contents } from './hdf5-contents.ts'
+import { STARTED, type Hdf5Contents } from './hdf5-contents.ts'
 
 export type { Hdf5Contents }
 
 const CHILD = fileURLToPath(new URL(`./hdf5-child${extname(import.meta.url)}`, import.meta.url))
 
-/** How long reading may take, in milliseconds: some for the start, the rest for what a file holds. */
-const START = 5000
+/** How long the library may take to start, on a busy machine, and then to read a file, in milliseconds. */
+const START = 60_000
+const READ = 8000
 const BYTES_PER_MILLISECOND = 5000
 
 /**
@@ -21,13 +22,23 @@ const BYTES_PER_MILLISECOND = 5000
  * @throws ImportError if it is none, is broken, or takes too long.
  */
 export async function readHdf5 (bytes: Uint8Array): Promise<Hdf5Contents> {
-  const child = spawn(process.execPath, [...process.execArgv, CHILD], { stdio: ['pipe', 'pipe', 'pipe'], timeout: START + Math.ceil(bytes.byteLength / BYTES_PER_MILLISECOND), killSignal: 'SIGKILL' })
+  const child = spawn(process.execPath, [...process.execArgv, CHILD], { stdio: ['pipe', 'pipe', 'pipe'] })
+  const end = (): void => { child.kill('SIGKILL') }
+  let timer = setTimeout(end, START)
+  let said = ''
+  child.stderr.setEncoding('utf8').on('data', (part: string) => {
+    said += part
+    if (said !== STARTED) return
+    clearTimeout(timer)
+    timer = setTimeout(end, READ + Math.ceil(bytes.byteLength / BYTES_PER_MILLISECOND))
+  })
   // A process that ends early does not read on.
   child.stdin.on('error', () => {})
   child.stdin.end(bytes)
-  const [contents, fault, [code]] = await Promise.all([buffer(child.stdout), text(child.stderr), once(child, 'close')])
+  const [contents, [code]] = await Promise.all([buffer(child.stdout), once(child, 'close')])
+  clearTimeout(timer)
   if (code === 0) return deserialize(contents)
-  throw new ImportError(`is not an HDF5 file that can be read: ${code === null ? 'its parts lead in circles' : reasonOf(fault)}`)
+  throw new ImportError(`is not an HDF5 file that can be read: ${code === null ? 'it takes too long; its parts may lead in circles' : reasonOf(said.replace(STARTED, ''))}`)
 }
 
 /** The library tells a stack of reasons, the last of which is the first that happened. */

@@ -27,11 +27,11 @@ export function cellOf (name: string, { type, attributes }: Node, { W, R, B }: C
   const cell = KINDS.get(type)
   if (cell === undefined) throw new Refusal(`is a ${quote(type)}`)
   const direction = attributes.get('direction')?.text ?? 'forward'
-  if (direction !== 'forward' && direction !== 'bidirectional') throw new Refusal(`has the direction ${quote(direction)}`)
+  if (direction !== 'forward' && direction !== 'reverse' && direction !== 'bidirectional') throw new Refusal(`has the direction ${quote(direction)}`)
   if (attributes.has('clip')) throw new Refusal('has a clip')
   if ((attributes.get('input_forget')?.int ?? 0) !== 0) throw new Refusal('has input_forget')
   if (cell === 'gru' && attributes.get('linear_before_reset')?.int !== 1) throw new Refusal('is a GRU with linear_before_reset=0 (Keras\'s reset_after=False), another equation than that of PyTorch')
-  const D = direction === 'forward' ? 1 : 2
+  const D = direction === 'bidirectional' ? 2 : 1
   const form = activationsOf(cell, D, attributes)
 
   const H = attributes.get('hidden_size')?.int ?? R.shape[2] ?? 0

@@ -4,6 +4,8 @@ import { Refusal } from '../refusal.ts'
 import { transposed } from '../tensors.ts'
 import { cellOf, KINDS } from './cells.ts'
 import { floatsOf } from './constants.ts'
+import { bothOf, directionOf, joinDirections } from './directions.ts'
+import { areKept, makeIds } from './ids.ts'
 import type { Graph, Node, TensorProto } from './messages.ts'
 import type { Constant, Flow, Several, Value } from './values.ts'
 
@@ -24,7 +26,7 @@ export function layersOfGraph ({ nodes, initializers, inputs, outputs }: Graph):
       if (output !== '' && value !== undefined) values.set(output, value)
     })
   }
-  const ends = outputs.flatMap((output) => flowsOf(values.get(output)))
+  const ends = outputs.flatMap((output) => endsOf(values.get(output), output))
   return ends.reduce<readonly Described[]>((longest, { layers }) => layers.length > longest.length ? layers : longest, [])
 }
 
@@ -33,6 +35,15 @@ function valueOf (values: ReadonlyMap<string, Value>, input: string, node: strin
   const value = values.get(input)
   if (value === undefined) throw new ImportError(`node ${quote(node)} reads ${quote(input)}, which nothing before it makes`)
   return value
+}
+
+/** What an output has: a direction without the other is no network. */
+function endsOf (value: Value | undefined, output: string): readonly Flow[] {
+  return flowsOf(value).map((flow) => {
+    const last = flow.layers.at(-1)
+    if (flow.only === undefined || (value?.kind === 'several' && last?.kind === 'recurrent' && last.directions.length === 2)) return flow
+    return { ...flow, layers: [...flow.layers, { kind: 'unservable', name: output, why: `is the ${flow.only} direction of ${quote(last?.name)} alone` }] }
+  })
 }
 
 function flowsOf (value: Value | undefined): readonly Flow[] {
@@ -57,24 +68,54 @@ const MOVES: ReadonlySet<string> = new Set(['Identity', 'Transpose', 'Squeeze', 
 
 const DENSE_ACTIVATIONS: Readonly<Record<string, DenseActivation>> = { Softmax: 'softmax', LogSoftmax: 'log_softmax', Sigmoid: 'sigmoid', Tanh: 'tanh', Relu: 'relu' }
 
+/** Nodes that have graphs inside: recurrences that the exporter had no node for. */
+const WRITTEN_OUT: ReadonlySet<string> = new Set(['Loop', 'Scan', 'If'])
+
 /** @throws Refusal if the service has nothing for the node. */
 function evaluate (name: string, node: Node, inputs: ReadonlyArray<Value | undefined>): readonly Value[] {
   const { type, domain } = node
   const [first] = inputs
   if (domain !== '' && domain !== 'ai.onnx') throw new Refusal(`is a ${quote(type)} of ${quote(domain)}`)
   if (KINDS.has(type)) return recurrent(name, node, inputs)
+  if (WRITTEN_OUT.has(type)) throw new Refusal(`is a ${type}, whose steps are a graph of their own; read are the nodes ${[...KINDS.keys()].join(', ')}`)
   if (type === 'Constant') return [constant(node)]
+  if (type === 'Gather' && first?.kind === 'constant' && isInput(inputs[1])) return [embedding(name, first, inputs[1])]
+  if (inputs.some(isInput)) {
+    const made = first?.kind === 'flow' && type === 'Cast' ? first : makeIds(node, inputs)
+    if (made !== undefined) return [made]
+  }
+  const ids = inputs.find((input) => input?.kind === 'ids')
+  if (ids !== undefined && type !== 'Shape') throw new Refusal(`is a ${quote(type)} of what a ${ids.type} makes of the input`)
   if (!inputs.some((input) => flowsOf(input).length > 0) || type === 'Shape') return [aside(node, inputs)]
-  if (type === 'Gather' && first?.kind === 'constant') return [embedding(name, first, inputs[1])]
-  if (type === 'Concat') return [{ kind: 'several', flows: inputs.flatMap((input) => input === undefined ? [] : sure(input)) }]
-  if (first?.kind === 'several') return [ofSeveral(node, first, inputs)]
+  if (type === 'Concat') return [joined(node, inputs)]
+  if (type === 'Transpose' && !keepsNumbers(node)) throw new Refusal('is a Transpose that moves the numbers of a step')
+  if (first?.kind === 'several') return ofSeveral(node, first, inputs)
   if (type === 'MatMul' || type === 'Gemm') return [dense(name, node, inputs)]
   if (type === 'Add') return [addBias(inputs)]
   if (first?.kind !== 'flow') throw new Refusal(`is a ${quote(type)}`)
   if (Object.hasOwn(DENSE_ACTIVATIONS, type)) return [activate(node, first)]
-  if (type === 'Gather' || type === 'Slice') return [lastStep(node, first, inputs)]
-  if (MOVES.has(type)) return [first]
+  if (type === 'Gather' || type === 'Slice' || type === 'Split') return selected(node, first, inputs)
+  if (MOVES.has(type)) return [RANKS.has(type) ? { ...first, directions: false } : first]
   throw new Refusal(`is a ${quote(type)}`)
+}
+
+/** Whether a value is what the request brings, or is made of that number by number. */
+function isInput (value: Value | undefined): boolean {
+  return value?.kind === 'ids' || value?.kind === 'flow'
+}
+
+/** Nodes after which the axis of the directions is no longer there. */
+const RANKS: ReadonlySet<string> = new Set(['Squeeze', 'Reshape', 'Flatten', 'Transpose'])
+
+function keepsNumbers ({ attributes }: Node): boolean {
+  const perm = attributes.get('perm')?.ints
+  return perm !== undefined && perm.at(-1) === perm.length - 1
+}
+
+/** Two directions of a layer, or several flows beside each other. */
+function joined ({ attributes }: Node, inputs: ReadonlyArray<Value | undefined>): Value {
+  return joinDirections(inputs, attributes.get('axis')?.int ?? 0) ??
+    { kind: 'several', flows: inputs.flatMap((input) => input === undefined ? [] : sure(input)) }
 }
 
 function sure (value: Value): readonly Flow[] {
@@ -124,7 +165,11 @@ function weightOf (value: Value | undefined, what: string): Constant {
 
 function embedding (name: string, table: Constant, ids: Value | undefined): Flow {
   const weight = floatsOf(table.tensor)
-  if (ids?.kind !== 'flow' || weight.shape.length !== 2) throw new Refusal('is a Gather of constants that is no embedding')
+  if (weight.shape.length !== 2 || (ids?.kind !== 'flow' && ids?.kind !== 'ids')) throw new Refusal('is a Gather of constants that is no embedding')
+  if (ids.kind === 'ids') {
+    if (!areKept(ids, weight.shape[0])) throw new Refusal('is an embedding that reads other ids than come')
+    return { kind: 'flow', layers: [{ kind: 'embedding', name, weight }], of: 'steps' }
+  }
   return { kind: 'flow', layers: [...ids.layers, { kind: 'embedding', name, weight }], of: ids.of }
 }
 
@@ -138,20 +183,23 @@ function recurrent (name: string, node: Node, [x, W, R, B, , initialH, initialC,
   }
   const weights = { W: floatsOf(weightOf(W, 'a W').tensor), R: floatsOf(weightOf(R, 'an R').tensor), B: B && floatsOf(weightOf(B, 'a B').tensor) }
   const layer = cellOf(name, node, weights)
-  const end = (gives: Recurrent['gives']): Flow => ({ kind: 'flow', layers: [...x.layers, { ...layer, gives }], of: gives })
-  const states: Value = layer.directions.length === 1 ? end('last') : { kind: 'several', flows: [end('states'), end('states')] }
+  const reverse = node.attributes.get('direction')?.text === 'reverse'
+  const end = (gives: Recurrent['gives']): Flow =>
+    ({ kind: 'flow', layers: [...bothOf(x).layers, { ...layer, gives }], of: gives === 'states' ? 'last' : gives, directions: true, ...(reverse && { only: 'backward' }) })
+  const states: Value = layer.directions.length === 1 ? end('last') : { kind: 'several', flows: [directionOf(end('states'), 0), directionOf(end('states'), 1)] }
   return [end('steps'), states, { kind: 'side', zero: false }]
 }
 
 /** One of several, by its number along their axis; those of two directions, beside each other, are the states that a request is answered. */
-function ofSeveral ({ type }: Node, several: Several, inputs: ReadonlyArray<Value | undefined>): Value {
-  if (type === 'Gather' && inputs[1]?.kind === 'constant') {
-    const [index, ...more] = floatsOf(inputs[1].tensor).data
-    const flow = several.flows.at(index)
-    if (flow === undefined || more.length > 0) throw new Refusal('is a Gather of more than one state')
-    return flow
+function ofSeveral (node: Node, several: Several, inputs: ReadonlyArray<Value | undefined>): readonly Value[] {
+  const { type } = node
+  if (type === 'Split') return several.flows
+  if (type === 'Gather' || type === 'Slice') {
+    const flow = several.flows.at(selectionOf(node, inputs)?.index ?? NaN)
+    if (flow === undefined) throw new Refusal(`is a ${type} of more than one state`)
+    return [type === 'Gather' ? { ...flow, directions: false } : flow]
   }
-  if (MOVES.has(type) && type !== 'Gather' && type !== 'Slice' && type !== 'Split') return several
+  if (MOVES.has(type)) return [several]
   if (type === 'MatMul' || type === 'Gemm') throw new Refusal(`is a ${type} over the last states of several layers or directions`)
   throw new Refusal(`is a ${quote(type)} of several states`)
 }
@@ -163,7 +211,7 @@ function dense (name: string, { type, attributes }: Node, [x, matrix, bias]: Rea
   const weight = floatsOf(weightOf(matrix, 'a matrix').tensor)
   if (weight.shape.length !== 2) throw new Refusal(`is a ${type} by a tensor of shape [${weight.shape.join(', ')}]`)
   const layer: Dense = { kind: 'dense', name, weight: number('transB', 0) === 1 ? weight : transposed(weight), activation: 'none' }
-  const flow: Flow = { kind: 'flow', layers: [...x.layers, layer], of: x.of }
+  const flow: Flow = { kind: 'flow', layers: [...bothOf(x).layers, layer], of: x.of }
   return bias === undefined ? flow : addBias([flow, bias])
 }
 
@@ -186,13 +234,38 @@ function activate ({ type, attributes }: Node, flow: Flow): Flow {
   return { ...flow, layers: [...flow.layers.slice(0, -1), { ...before, activation: DENSE_ACTIVATIONS[type] }] }
 }
 
-/** `[:, -1]`: of a sequence, the last step. */
-function lastStep ({ type, attributes }: Node, flow: Flow, inputs: ReadonlyArray<Value | undefined>): Flow {
-  const index = inputs[1]?.kind === 'constant' ? floatsOf(inputs[1].tensor) : undefined
-  const axis = type === 'Gather' ? attributes.get('axis')?.int ?? 0 : inputs[3]?.kind === 'constant' ? floatsOf(inputs[3].tensor).data[0] : 0
+/** Which entry of which axis a node takes; nothing if it takes several, or they are not known. */
+function selectionOf ({ type, attributes }: Node, [, starts, ends, axes, steps]: ReadonlyArray<Value | undefined>): { axis: number, index: number } | undefined {
+  const numbersOf = (value: Value | undefined): readonly number[] => value?.kind === 'constant' ? [...floatsOf(value.tensor).data] : []
+  const [index, ...more] = numbersOf(starts)
+  if (index === undefined || more.length > 0) return undefined
+  if (type === 'Gather') return { axis: attributes.get('axis')?.int ?? 0, index }
+  const [end = NaN] = numbersOf(ends)
+  const [axis = 0] = numbersOf(axes)
+  const [step = 1] = numbersOf(steps)
+  // The last one ends where the axis does, however that is written.
+  const one = index === -1 ? end > MANY : end === index + 1
+  return step === 1 && one ? { axis, index } : undefined
+}
+/** More than any axis has. */
+const MANY = 2 ** 30
+
+/** Of a sequence, the last step: `[:, -1]`; of two directions, one of them. */
+function selected (node: Node, flow: Flow, inputs: ReadonlyArray<Value | undefined>): readonly Flow[] {
+  const { type, attributes } = node
   const last = flow.layers.at(-1)
-  // A last state has one entry along its first axis.
-  if (flow.of === 'last' && axis === 0 && index?.data.length === 1 && (index.data[0] === 0 || index.data[0] === -1)) return flow
-  if (index?.data.length !== 1 || index.data[0] !== -1 || axis > 1 || axis < 0 || last?.kind !== 'recurrent') throw new Refusal(`is a ${type} of other steps than the last`)
-  return { kind: 'flow', layers: [...flow.layers.slice(0, -1), { ...last, gives: 'last' }], of: 'last' }
+  const two = flow.directions === true && flow.only === undefined && last?.kind === 'recurrent' && last.directions.length === 2
+  if (type === 'Split') {
+    if (two && attributes.get('axis')?.int === 1) return [directionOf(flow, 0), directionOf(flow, 1)]
+    throw new Refusal('is a Split of what is not two directions')
+  }
+  const { axis = NaN, index = NaN } = selectionOf(node, inputs) ?? {}
+  const without = (found: Flow): readonly Flow[] => [type === 'Gather' ? { ...found, directions: false } : found]
+  if (two && axis === 1 && (index === 0 || index === 1 || index === -1)) return without(directionOf(flow, index))
+  // One direction has one entry along its axis, as a last state has along its first.
+  if (flow.directions === true && !two && axis === (flow.of === 'steps' ? 1 : 0) && (index === 0 || index === -1)) return without(flow)
+  if (flow.of === 'last' && axis === 0 && (index === 0 || index === -1)) return [flow]
+  // The backward direction comes to the first step last.
+  if (flow.of !== 'steps' || index !== (flow.only === 'backward' ? 0 : -1) || !(axis === 0 || axis === 1) || last?.kind !== 'recurrent') throw new Refusal(`is a ${type} of other steps than the last`)
+  return [{ ...flow, layers: [...flow.layers.slice(0, -1), { ...last, gives: 'last' }], of: 'last', directions: false }]
 }

@@ -2,7 +2,7 @@ import type { Described } from '../description.ts'
 import type { TensorProto } from './messages.ts'
 
 /** What is known of a value of a graph. */
-export type Value = Constant | Side | Flow | Several
+export type Value = Constant | Side | MadeIds | Flow | Several
 
 export interface Constant {
   readonly kind: 'constant'
@@ -16,12 +16,24 @@ export interface Side {
   readonly zero: boolean
 }
 
+/** What arithmetic makes of the input, number by number: ids for an embedding. */
+export interface MadeIds {
+  readonly kind: 'ids'
+  /** The node that made them. */
+  readonly type: string
+  readonly of: (id: number) => number
+}
+
 /** What comes from the input, through these layers. */
 export interface Flow {
   readonly kind: 'flow'
   readonly layers: readonly Described[]
   /** What it has of the last cell. */
   readonly of: 'steps' | 'last' | 'states'
+  /** That of one of two directions. */
+  readonly only?: 'forward' | 'backward'
+  /** The axis of the directions is still there, as the node has it: before the rows. */
+  readonly directions?: boolean
 }
 
 /** Flows beside each other, such as the last states of all layers. */
