@@ -12,7 +12,7 @@ import type { Tensor } from '../tensor/tensor.ts'
 import { outputAnswer, partsAnswer, statesAnswer, stepAnswer, stepY, yAnswer, type SequenceAnswer, type SequenceStates, type SequenceStep, type StepAnswer } from './answers.ts'
 import { unboundCall, type Call } from './call.ts'
 import { createContextReader, type Context } from './context.ts'
-import { checkGoesOn, checkKept, contextBytes, ONE_ROW, readRows, stateAnswer, wantsState, type Going, type KeptContext, type Opening } from './going-on.ts'
+import { checkGoesOn, checkKept, contextBytes, lazyContext, ONE_ROW, readRows, stateAnswer, wantsState, type Going, type KeptContext, type Opening } from './going-on.ts'
 import type { KeptRow } from './kept-row.ts'
 import { countAll, describeWiring, joinStates, type DescribedWiring } from './describe.ts'
 import { answerBytes, checkAnswerSize } from './limits.ts'
@@ -64,6 +64,8 @@ export interface Model {
   stream (request: SequenceRequest, call?: Call): AsyncGenerator<ReadonlyArray<SequenceStep | SequenceStates>, void>
   /** Begins a row that somebody keeps. @throws InputError */
   open (request: Opening): Going
+  /** A row that was kept elsewhere, and its context as it came. @throws InputError if the context does not fit the model. */
+  resume (row: KeptRow, given: unknown): Going
   /** Takes a kept row further, one step or many; what is kept stays as it is. @throws InputError */
   advance (going: Going, request: SequenceRequest, one: boolean, call?: Call): Promise<{ answer: object, row: KeptRow }>
   /** The same as it is computed; each step's `t` is then how many the row has taken. */
@@ -240,10 +242,16 @@ export function createModel ({ name, isDefault = false, version, layers, policy:
   function keepContext (given: unknown): KeptContext {
     checkKept(given)
     judgeContext(given, '/context')
-    const context = readContext(given, ONE_ROW)
-    const { support } = context
-    const memory = support === undefined ? undefined : loaded.remember(0, support.data, support.counts)
-    return { given, context, memory, dispose: () => memory?.dispose() }
+    return lazyContext(given, readContext(given, ONE_ROW), ({ data, counts }) => loaded.remember(0, data, counts))
+  }
+
+  /** @throws InputError if the context does not fit the model. */
+  function goFrom (row: KeptRow, given: unknown): Going {
+    const context = given === undefined ? undefined : keepContext(given)
+    const supports = context?.context.support?.counts[0] ?? 0
+    const room = BYTES * (shape.output + supports + program.outputs.reduce((sum, output) => sum + output.width, 0))
+    const bytes = SESSION_BYTES + BYTES * (program.state.width + supports * program.readWork) + contextBytes(given) + room
+    return { row, context, bytes, room }
   }
 
   return {
@@ -301,12 +309,10 @@ export function createModel ({ name, isDefault = false, version, layers, policy:
       checkGoesOn(shape, policy, '')
       const rows = readRows(request, ONE_ROW, tokens)
       const { states: [{ data }], given, seen } = beginRows(request, [program], shape, policy, 1)
-      const context = request.context === undefined ? undefined : keepContext(request.context)
-      const supports = context?.context.support?.counts[0] ?? 0
-      const room = BYTES * (shape.output + supports + program.outputs.reduce((sum, output) => sum + output.width, 0))
-      const bytes = SESSION_BYTES + BYTES * (program.state.width + supports * program.readWork) + contextBytes(request.context) + room
-      return { row: rows?.[0] ?? { t: 0, given, seen, state: data }, context, bytes, room }
+      return goFrom(rows?.[0] ?? { t: 0, given, seen, state: data }, request.context)
     },
+
+    resume: goFrom,
 
     advance: (going, request, one, call = unboundCall()) => naming(name, async () => {
       if (one) checkWiredStep(request, shape)

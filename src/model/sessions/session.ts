@@ -17,6 +17,8 @@ export interface Session {
   readonly expires: number
   /** What its last step answered, for those who ask again. */
   readonly last: Taken | undefined
+  /** Which of its states this is, if the store tells them by that. */
+  readonly stamp?: string
 }
 
 /** A step, or several, that a session has taken. */
@@ -37,8 +39,11 @@ export type Draft = Pick<Session, 'model' | 'owner' | 'going'> & { readonly idle
 export interface SessionStore {
   /** @throws InputError if there is no room; nothing that lives is ended for it. */
   create (draft: Draft): Promise<Session>
-  /** @throws InputError if it never was or is another's, or has ended, and why. */
-  get (id: string, owner: string | undefined): Promise<Session>
+  /**
+   * @param t how many steps the caller takes to have been taken: a step that was taken from there answers again.
+   * @throws InputError if it never was or is another's, or has ended, and why.
+   */
+  get (id: string, owner: string | undefined, t?: number): Promise<Session>
   /** Keeps a session from expiring, and its context in memory, until the function that it returns is called. @throws InputError as `get`. */
   hold (session: Session): Promise<() => void>
   /**
