@@ -45,6 +45,7 @@ test('a session that is in use neither expires nor loses its context', async (t)
 })
 
 test('past the bound of bytes new sessions are refused, and those that live go on', async (t) => {
+  const { draft } = await setUp(t)
   const { store: small, draft: another } = await setUp(t, { maxBytes: 2 * draft().going.bytes })
   const first = await small.create(another())
   await small.create(another())
