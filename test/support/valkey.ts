@@ -23,41 +23,50 @@ export interface ValkeyServer {
   restart (): Promise<void>
   /** A command from outside, and its raw answer. */
   command (...words: readonly string[]): Promise<string>
+  /** Several over one connection, and the answer of the last. */
+  commands (...all: ReadonlyArray<readonly string[]>): Promise<string>
 }
 
 /** Starts one on a free port, without any file unless `--appendonly yes` asks for that. */
 export async function startValkey (t: Pick<TestContext, 'after'>, ...flags: readonly string[]): Promise<ValkeyServer> {
   const port = await freePort()
   const folder = await mkdtemp(join(tmpdir(), 'cellserve-valkey-'))
-  let child = await launch()
+  let child: ChildProcess | undefined
+  t.after(async () => {
+    await signal('SIGKILL')
+    await rm(folder, { recursive: true })
+  })
+  await launch()
 
-  async function launch (): Promise<ChildProcess> {
-    const server = spawn(program ?? '', ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--dir', folder, ...flags], { stdio: 'ignore' })
+  async function launch (): Promise<void> {
+    child = spawn(program ?? '', ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--dir', folder, ...flags], { stdio: 'ignore' })
     await until(async () => /PONG|NOAUTH/.test(await command('PING').catch(() => '')), 'a Valkey server')
-    return server
   }
 
-  async function command (...words: readonly string[]): Promise<string> {
+  async function commands (...all: ReadonlyArray<readonly string[]>): Promise<string> {
     const socket = connect(port, '127.0.0.1')
     socket.setTimeout(10_000, () => { socket.destroy(new Error('no answer')) })
-    socket.write(`*${words.length}\r\n${words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`).join('')}`)
+    let answer = ''
     try {
-      const [answer]: unknown[] = await once(socket, 'data')
-      return String(answer)
+      for (const words of all) {
+        socket.write(`*${words.length}\r\n${words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`).join('')}`)
+        const [chunk]: unknown[] = await once(socket, 'data')
+        answer = String(chunk)
+      }
+      return answer
     } finally {
       socket.destroy()
     }
   }
+  async function command (...words: readonly string[]): Promise<string> {
+    return await commands(words)
+  }
 
   async function signal (name: NodeJS.Signals): Promise<void> {
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
     const ended = once(child, 'exit')
     child.kill(name)
     if (name === 'SIGKILL') await ended
   }
-
-  t.after(async () => {
-    if (child.exitCode === null && child.signalCode === null) await signal('SIGKILL')
-    await rm(folder, { recursive: true })
-  })
-  return { port, url: `redis://127.0.0.1:${port}`, signal, restart: async () => { child = await launch() }, command }
+  return { port, url: `redis://127.0.0.1:${port}`, signal, restart: launch, command, commands }
 }

@@ -35,6 +35,9 @@ export interface Taken {
 /** What a session is made from. */
 export type Draft = Pick<Session, 'model' | 'owner' | 'going'> & { readonly idleTimeout?: number | undefined }
 
+/** For how long an ended session is told from one that never was, in milliseconds. */
+export const TOLD = 3_600_000
+
 /** Where sessions are kept. */
 export interface SessionStore {
   /** @throws InputError if there is no room; nothing that lives is ended for it. */

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { TOLD } from '../session.ts'
 
 /** What the store does in one go, whoever else asks it meanwhile. */
 export interface Script {
@@ -12,9 +13,6 @@ export interface Script {
 function script (name: string, keys: number, lua: string): Script {
   return { name, lua, keys, sha: createHash('sha1').update(lua).digest('hex') }
 }
-
-/** For how long an ended session is told from one that never was, in milliseconds. */
-export const TOLD = 3_600_000
 
 /**
  * A session has three keys: its row, a hash; its mark, which outlives the row by TOLD and holds the owner and, if somebody ended the

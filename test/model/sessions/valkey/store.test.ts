@@ -41,7 +41,7 @@ async function setUp (t: TestContext, over: Partial<ValkeyOptions> & { server?: 
 
 async function noServer (): Promise<ValkeyServer> {
   const none = async (): Promise<never> => await Promise.reject(new Error('there is no server'))
-  return { port: 0, url: '', signal: none, restart: none, command: none }
+  return { port: 0, url: '', signal: none, restart: none, command: none, commands: none }
 }
 
 const open = async (store: SessionStore): Promise<Session> => await store.create({ model, owner: undefined, going: model.open({ context }) })
