@@ -4,7 +4,6 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { TestContext } from 'node:test'
 import { freePort } from './free-port.ts'
 import { until } from './until.ts'
 
@@ -27,8 +26,13 @@ export interface ValkeyServer {
   commands (...all: ReadonlyArray<readonly string[]>): Promise<string>
 }
 
+/** A test, or what else has an end. */
+interface Closing {
+  after (close: () => unknown): void
+}
+
 /** Starts one on a free port, without any file unless `--appendonly yes` asks for that. */
-export async function startValkey (t: Pick<TestContext, 'after'>, ...flags: readonly string[]): Promise<ValkeyServer> {
+export async function startValkey (t: Closing, ...flags: readonly string[]): Promise<ValkeyServer> {
   const port = await freePort()
   const folder = await mkdtemp(join(tmpdir(), 'cellserve-valkey-'))
   let child: ChildProcess | undefined
