@@ -75,18 +75,21 @@ function createArithmetic (backend: TfjsBackend): Arithmetic {
         run (n, x, h, carry) {
           const [made, kept = made] = compute(() => {
             const [input, hidden] = sums(n, x, h)
-            if (kind === 'rnn') return [activate(activation, tf.add(input, hidden))]
+            if (kind === 'rnn') {
+              const sum = tf.add(input, hidden)
+              return [tf.add(activate(activation, sum), lost(sum))]
+            }
             const before = tf.tensor2d(carry, [n, Ho])
             if (kind === 'lstm') {
               const [i, f, g, o] = tf.split(tf.add(input, hidden), 4, 1)
-              const c = tf.add(tf.mul(gate(f), before), tf.mul(gate(i), activate(activation, g)))
+              const c = tf.addN([tf.mul(gate(f), before), tf.mul(gate(i), activate(activation, g)), ...[i, f, g, o].map(lost)])
               return [tf.mul(gate(o), activate(activation, c)), c]
             }
             const [r, z, nx] = tf.split(input, 3, 1)
             const [rh, zh, nh] = tf.split(hidden, 3, 1)
             const update = gate(tf.add(z, zh))
             const candidate = activate(activation, tf.add(nx, tf.mul(gate(tf.add(r, rh)), nh)))
-            return [tf.add(tf.mul(tf.sub(1, update), candidate), tf.mul(update, before))]
+            return [tf.addN([tf.mul(tf.sub(1, update), candidate), tf.mul(update, before), ...[r, z, nx, rh, zh, nh].map(lost)])]
           })
           return { h: made, carry: kept }
         },
@@ -101,30 +104,33 @@ function createArithmetic (backend: TfjsBackend): Arithmetic {
       const weight = tf.tensor2d(layer.weight, [layer.out, layer.in])
       const bias = tf.tensor1d(layer.bias)
       return {
-        run: (n, input) => compute(() => [activate(layer.activation, tf.add(tf.matMul(tf.tensor2d(input, [n, layer.in]), weight, false, true), bias))])[0],
+        run: (n, input) => compute(() => {
+          const sums = tf.add(tf.matMul(tf.tensor2d(input, [n, layer.in]), weight, false, true), bias)
+          return [tf.add(activate(layer.activation, sums), lost(sums))]
+        })[0],
         dispose () {
           use(backend)
           tf.dispose([weight, bias])
         }
       }
     },
-    softmax: (n, input, activation) => compute(() => [ROWS[activation](tf.tensor2d(input, [n, input.length / n]))])[0],
+    softmax: (n, input, activation) => compute(() => [ofRows(activation, tf.tensor2d(input, [n, input.length / n]))])[0],
     attend ({ score, scale, v, activation }, query, { count, keys, values }) {
       const [read, weights] = compute(() => {
         const q = tf.tensor2d(query, [1, query.length])
         const k = tf.tensor2d(keys, [count, query.length])
-        const a = tf.softmax(tf.mul(scoresOf(), scale))
+        const a = ofRows('softmax', tf.mul(scoresOf(), scale))
         return [tf.matMul(a, tf.tensor2d(values, [count, values.length / count])), a]
 
         function scoresOf (): tf.Tensor2D {
           if (score === 'additive' && v !== undefined) {
             const sums = tf.add(q, k)
-            return tf.matMul(tf.tensor2d(v, [1, v.length]), activation === 'relu' ? tf.relu(sums) : tf.tanh(sums), false, true)
+            return tf.matMul(tf.tensor2d(v, [1, v.length]), tf.add(activation === 'relu' ? tf.relu(sums) : tf.tanh(sums), lost(sums)), false, true)
           }
           const products: tf.Tensor2D = tf.matMul(q, k, false, true)
           if (score === 'dot') return products
-          const lengths = tf.maximum(tf.norm(k, 'euclidean', 1), TINY)
-          return tf.div(products, tf.mul(lengths, tf.maximum(tf.norm(q), TINY)))
+          const lengths = tf.mul(tf.maximum(tf.norm(k, 'euclidean', 1), TINY), tf.maximum(tf.norm(q), TINY))
+          return tf.add(tf.div(products, lengths), lost(lengths))
         }
       })
       return { read, weights }
@@ -132,10 +138,18 @@ function createArithmetic (backend: TfjsBackend): Arithmetic {
   }
 }
 
-const ROWS = { softmax: (sums: tf.Tensor2D) => tf.softmax(sums), log_softmax: (sums: tf.Tensor2D) => tf.logSoftmax(sums) }
-
 /** A direction of no length has no cosine; as in PyTorch it counts as this long. */
 const TINY = 1e-8
+
+function ofRows (activation: 'softmax' | 'log_softmax', sums: tf.Tensor2D): tf.Tensor2D {
+  const made: tf.Tensor2D = activation === 'softmax' ? tf.softmax(sums) : tf.logSoftmax(sums)
+  return tf.add(made, tf.sum(lost(sums), 1, true))
+}
+
+/** 0, or NaN for an infinity or NaN: a sigmoid would make a number of a sum that overflowed, and with this added it cannot. */
+function lost (sums: tf.Tensor): tf.Tensor {
+  return tf.sub(sums, sums)
+}
 
 function activate (activation: Activation, sums: tf.Tensor): tf.Tensor {
   switch (activation) {

@@ -2,23 +2,19 @@ import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import * as tf from '@tensorflow/tfjs-core'
 import type { Engine } from '../../src/engine/engine.ts'
-import { createTfjsEngine, type TfjsBackend } from '../../src/engine/tfjs.ts'
+import type { TfjsBackend } from '../../src/engine/tfjs.ts'
 import { drawNetwork } from '../support/draw.ts'
+import { startTfjs } from '../support/engines.ts'
 import { plainEngine } from '../support/plain-arithmetic.ts'
 import { createRandom } from '../support/random.ts'
 import { drawRows, runTasks } from '../support/tasks.ts'
 
 const BACKENDS: readonly TfjsBackend[] = ['wasm', 'tensorflow']
 
-/** If tfjs-node is not installed, its tests are skipped unless the environment asks for them. */
 async function start (t: TestContext, backend: TfjsBackend): Promise<Engine | undefined> {
-  try {
-    return await createTfjsEngine(backend)
-  } catch (error) {
-    if (backend === 'wasm' || process.env.TEST_REQUIRE_TFJS_NODE !== undefined) throw error
-    t.skip('@tensorflow/tfjs-node is not installed')
-    return undefined
-  }
+  const engine = await startTfjs(backend)
+  if (engine === undefined) t.skip('@tensorflow/tfjs-node is not installed')
+  return engine
 }
 
 for (const backend of BACKENDS) {

@@ -25,7 +25,7 @@ const MAX_LATENCY = 500
 
 const SAFETENSORS = 'application/vnd.safetensors'
 
-/** The built service with a small heap, as an operator would start it. */
+/** The built service with a small heap, as an operator would start it. What is promised of its memory is promised of the native engine. */
 async function startBuilt (t: TestContext, ...flags: string[]) {
   const models = await writeModels(t, {
     'cell.safetensors': writeSafetensors(customLstm(2, 6, 3)),
@@ -33,7 +33,7 @@ async function startBuilt (t: TestContext, ...flags: string[]) {
     'attention/model.safetensors': writeSafetensors(customLstm(4, 8, 4)),
     'attention/config.json': '{"feedback": {"policy": "attention"}}'
   })
-  const child = spawn(process.execPath, ['--max-old-space-size=256', 'dist/main.js', '--port', '0', '--models', models, '--default-model', 'cell', '--max-bytes', String(MAX_BYTES), '--body-limit', String(BODY_LIMIT), ...flags], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, ['--max-old-space-size=256', 'dist/main.js', '--port', '0', '--models', models, '--default-model', 'cell', '--engine', findAddon() === undefined ? 'tfjs' : 'native', '--max-bytes', String(MAX_BYTES), '--body-limit', String(BODY_LIMIT), ...flags], { stdio: ['ignore', 'pipe', 'inherit'] })
   t.after(async () => {
     t.diagnostic(`at most ${Math.round(await peakOf(child.pid) / MIB)} MiB were resident`)
     child.kill('SIGKILL')
