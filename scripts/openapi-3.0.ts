@@ -1,6 +1,6 @@
 /**
  * An OpenAPI 3.1 document as 3.0, for generators that read no newer one. It changes what this service's document has and 3.0
- * writes otherwise: a numeric `exclusiveMinimum`, a license's `identifier`, and a list of types. A test has the linter find whatever else comes.
+ * writes otherwise: a numeric `exclusiveMinimum` and a license's `identifier`. A test has the linter find whatever else comes.
  */
 export function toOpenapi30 (document: object): object {
   return { ...Object(convert(document)), openapi: '3.0.3' }
@@ -10,11 +10,6 @@ function convert (value: unknown, key = ''): unknown {
   // These are instances, not schemas.
   if (typeof value !== 'object' || value === null || key === 'example' || key === 'examples') return value
   if (Array.isArray(value)) return value.map((one) => convert(one))
-  if ('type' in value && Array.isArray(value.type)) {
-    const { type: types, ...rest } = value
-    const { description, ...array }: { description?: unknown } = Object(convert(rest))
-    return { ...(description !== undefined && { description }), anyOf: types.map((type: unknown) => type === 'array' ? { type, ...array } : { type }) }
-  }
   return Object.fromEntries(Object.entries(value).flatMap(([name, child]): Array<[string, unknown]> => {
     if (name === 'exclusiveMinimum' && typeof child === 'number') return [['minimum', child], [name, true]]
     if (name === 'identifier' && key === 'license') return [['url', `https://spdx.org/licenses/${child}`]]

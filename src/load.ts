@@ -21,7 +21,7 @@ const readConfig = compile(Type.Object({
 /**
  * Loads the models of a folder, each with its policy, onto the engine.
  *
- * @param warn is told, one line each, of files and tensors that someone may believe to be used and that are not.
+ * @param warn takes one line for each file or tensor that someone may believe to be used and that is not.
  * @throws ModelsError if a file is wrong, the first of them; the message names it.
  */
 export async function loadModels (directory: string, deps: ModelDeps, warn: (message: string) => void = () => {}): Promise<Model[]> {

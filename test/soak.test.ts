@@ -7,7 +7,7 @@ import { runInNewContext } from 'node:vm'
 import { startService, testEngine } from './support/app.ts'
 import { FULL } from './support/full.ts'
 import { createConnection, post, type Answer } from './support/http.ts'
-import { randomNumbers } from './support/reference.ts'
+import { createRandom } from './support/random.ts'
 
 /** A few seconds in the suite; TEST_SOAK_SECONDS=300 soaks for five minutes. */
 const SECONDS = Number(process.env.TEST_SOAK_SECONDS ?? (FULL ? 6 : 2))
@@ -15,11 +15,11 @@ const SECONDS = Number(process.env.TEST_SOAK_SECONDS ?? (FULL ? 6 : 2))
 setFlagsFromString('--expose-gc')
 const collectGarbage: () => void = runInNewContext('gc')
 
-const random = randomNumbers(42)
-const below = (n: number): number => Math.floor((random() + 1) / 2 * n)
+const random = createRandom(42)
+const below = (n: number): number => Math.floor(random() * n)
 const numbers = (...shape: number[]): unknown => {
   const [size, ...rest] = shape
-  return Array.from({ length: size }, () => rest.length === 0 ? random() : numbers(...rest))
+  return Array.from({ length: size }, () => rest.length === 0 ? random() * 2 - 1 : numbers(...rest))
 }
 
 /** One request, on a connection of its own. */

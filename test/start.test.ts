@@ -6,6 +6,7 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { before, describe, test, type TestContext } from 'node:test'
+import { onlyFull } from './support/full.ts'
 import { ADDRESS, start } from './support/process.ts'
 
 /** A separate checkout without src/ and dist/, with the packages of this one except those that are left out. */
@@ -57,7 +58,7 @@ describe('a compiled checkout', () => {
 })
 
 // The program does not matter here, and a small one compiles sooner.
-describe('a checkout whose sources have changed', () => {
+describe('a checkout whose sources have changed', onlyFull('compiles five times'), () => {
   async function changed (t: TestContext, program: string, without?: readonly string[]): Promise<string> {
     const folder = await checkout(t, without)
     await mkdir(join(folder, 'src'))

@@ -1,9 +1,10 @@
 import type { Engine } from '../../src/engine/engine.ts'
 import { usableCores } from '../../src/engine/cores.ts'
 import { createNativeEngine } from '../../src/engine/native.ts'
-import { createCell, type Cell } from '../../src/network/cell.ts'
 import { concat, part, type Feed } from '../../src/network/feed.ts'
 import { bareCell, PLAIN } from '../../src/network/network.ts'
+import { drawCell } from '../../test/support/networks.ts'
+import { createRandom, randomFloats } from '../../test/support/random.ts'
 import { createNetworkCall, type NetworkShape } from './networks.ts'
 
 /** What is measured: `steps` steps of `rows` rows of a cell of this shape. */
@@ -68,23 +69,14 @@ async function createCall (engine: Engine, shape: Shape | ReadShape | NetworkSha
   return 'supports' in shape ? await createRead(engine, shape) : createSteps(engine, shape)
 }
 
-const random = (length: number, scale = 1): Float32Array => Float32Array.from({ length }, () => (Math.random() * 2 - 1) * scale)
+const RANDOM = createRandom(1)
 
-function randomCell (I: number, Hi: number, Ho: number): Cell {
-  const scale = 1 / Math.sqrt(Ho)
-  return createCell({
-    sizes: { I, Hi, Ho },
-    weightIh: random(4 * Ho * I, scale),
-    weightHh: random(4 * Ho * Hi, scale),
-    biasIh: random(4 * Ho, scale),
-    biasHh: random(4 * Ho, scale)
-  })
-}
+const random = (length: number): Float32Array => randomFloats(length, RANDOM)
 
 /** Steps of a cell that reads its own last output, twice over if its Hi asks for that; one step is the bare cell's. */
 function createSteps (engine: Engine, { rows, I, Hi, Ho, steps }: Shape): () => unknown {
   const repeated = steps > 1 && Hi !== Ho ? { ...PLAIN, h: concat(...new Array<Feed>(Hi / Ho).fill(part('h'))) } : undefined
-  const batch = engine.load(bareCell(randomCell(I, Hi, Ho), repeated)).batch(0, rows)
+  const batch = engine.load(bareCell(drawCell({ I, Hi, Ho }, RANDOM), repeated)).batch(0, rows)
   batch.states[0].set(random(batch.states[0].length))
   batch.input(0, steps * rows * I).set(random(steps * rows * I))
   batch.output(0, steps * rows * Ho)
@@ -95,7 +87,7 @@ function createSteps (engine: Engine, { rows, I, Hi, Ho, steps }: Shape): () => 
 /** The read of a cell's h, and what the cell reads next. */
 async function createRead (engine: Engine, { rows, supports, width, own }: ReadShape): Promise<() => unknown> {
   const read = { score: 'dot', scale: 1, query: part('h'), support: width } as const
-  const loaded = engine.load(bareCell(randomCell(1, 2 * width, width), { ...PLAIN, read, h: concat(part('h'), part('read')) }))
+  const loaded = engine.load(bareCell(drawCell({ I: 1, Hi: 2 * width, Ho: width }, RANDOM), { ...PLAIN, read, h: concat(part('h'), part('read')) }))
   const counts = Array.from({ length: own ? rows : 1 }, () => supports)
   const memory = loaded.remember(0, random(counts.length * supports * width), counts)
   while (!await memory.prepare(1e6));

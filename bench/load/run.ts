@@ -2,6 +2,7 @@
  * cellserve under load from loopback, compared with itself without batching and with FastAPI and PyTorch, all in one run:
  *
  *     npm run bench:load                 three rounds; writes bench/results/load.md
+ *     npm run bench:load -- beside       short requests beside large ones alone; writes nothing
  *     npm run bench:load -- --quick      one short round; writes nothing
  *
  * TEST_PYTHON names a Python with torch, fastapi, uvicorn and orjson; without it the benchmark leaves that peer out.
@@ -17,12 +18,14 @@ import { createScheduler } from '../../src/scheduler/scheduler.ts'
 import { Tensor } from '../../src/tensor/tensor.ts'
 import { median, random, writeBenchModels } from '../models.ts'
 import { post } from '../../test/support/http.ts'
-import { load, once, type Load } from './client.ts'
+import { beside } from './beside.ts'
+import { load, once, type Answer, type Load } from './client.ts'
 import { startCellserve, startPeer, type Server } from './servers.ts'
 
 const quick = process.argv.includes('--quick')
+const part = process.argv.includes('beside') ? 'beside' : undefined
 const ROUNDS = quick ? 1 : 3
-const MS = quick ? 700 : 2500
+const MS = quick ? 700 : 1000
 const UNITS = [64, 256, 512]
 const CONNECTIONS = [1, 8, 64, 256]
 
@@ -42,12 +45,15 @@ say('# cellserve under load')
 say()
 say(`${cpus()[0].model}, ${cpus().length} cores, shared by client and server; Node.js ${process.versions.node}; ${ROUNDS} rounds, medians. Written by \`npm run bench:load\`.`)
 say()
-await modelInterface()
-await throughput()
+if (part !== 'beside') {
+  await modelInterface()
+  await throughput()
+}
 await mixed()
-await overload()
+await beside(say, ROUNDS, MS)
+if (part !== 'beside') await overload()
 await rm(models, { recursive: true })
-if (!quick) await writeFile(new URL('../results/load.md', import.meta.url), lines.join('\n') + '\n')
+if (!quick && part === undefined) await writeFile(new URL('../results/load.md', import.meta.url), lines.join('\n') + '\n')
 
 /** Measures 64 concurrent steps at the model's own interface against one by one. */
 async function modelInterface (): Promise<void> {
@@ -115,10 +121,11 @@ async function mixed (): Promise<void> {
   const server = await startCellserve('cellserve', models)
   const steps = stepsOf(64, 16)
   const quiet = await load(server.port, 4, steps, MS)
-  const sequence = post('/models/256/sequence', { x: Array.from({ length: 8 }, () => Array.from({ length: 100 }, () => random(256).map((v) => Number(v.toFixed(3))))), return: 'last' })
-  const long = post('/models/256/sequence', { x: [random(256)], steps: 5000, return: 'last' })
-  const longs = load(server.port, 8, [long], 4 * MS)
-  const middle = load(server.port, 1, [sequence], 3 * MS)
+  const sequence = post('/models/256/sequence', { x: Array.from({ length: 8 }, () => Array.from({ length: 100 }, () => random(256).map((v) => Number(v.toFixed(3))))), return_sequences: false })
+  const long = post('/models/256/sequence', { x: [random(256)], steps: 5000, return_sequences: false })
+  const isGood = ({ status, body }: Answer): void => assert.equal(status, 200, body)
+  const longs = load(server.port, 8, [long], 4 * MS, isGood)
+  const middle = load(server.port, 1, [sequence], 3 * MS, isGood)
   await new Promise((resolve) => setTimeout(resolve, MS / 2))
   const busy = await load(server.port, 4, steps, 2 * MS)
   await Promise.all([longs, middle])
@@ -137,13 +144,13 @@ async function overload (): Promise<void> {
   await load(server.port, 40, requests, MS)
   const before = await server.memory()
   let wrong = 0
-  const result = await load(server.port, 400, requests, quick ? 2000 : 30_000, ({ status, body }, i) => {
+  const result = await load(server.port, 400, requests, quick ? 2000 : 15_000, ({ status, body }, i) => {
     if (status === 200 ? body !== expected[i] : status !== 503) wrong++
   })
   await load(server.port, 40, requests, MS)
   const after = await server.memory()
   const counts = [...result.statuses].map(([status, count]) => `${count} of ${status}`).join(', ')
-  say(`Ten times overload for 30 s (400 connections on \`--max-rows 40\`, 256 units): ${counts}; ${wrong} wrong or other; ` +
+  say(`Ten times overload for 15 s (400 connections on \`--max-rows 40\`, 256 units): ${counts}; ${wrong} wrong or other; ` +
     `p99 of the 200s ${result.p99.toFixed(0)} ms; memory ${before.toFixed(0)} MiB before, ${after.toFixed(0)} MiB after.`)
   await server.stop()
 }

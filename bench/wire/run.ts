@@ -19,7 +19,7 @@ import { median, random, writeBenchModels } from '../models.ts'
 
 const quick = process.argv.includes('--quick')
 const ROUNDS = quick ? 1 : 5
-const MS = quick ? 700 : 2000
+const MS = quick ? 700 : 1200
 const UNITS = [64, 256, 512]
 const [CLIENT, SERVER] = [{ core: 1 }, { core: 0 }]
 

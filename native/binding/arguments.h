@@ -41,13 +41,13 @@ struct Floats {
 // @throws Refusal if it is no Float32Array, or has fewer elements than needed; a detached one has none.
 Floats floatsOf(napi_env, napi_value, const char* name, size_t needed);
 
-// A Uint8Array's memory, likewise.
+// The memory of a Uint8Array.
 struct Bytes {
   const char* data;
   size_t length;
 };
 
-// The memory of a typed array of another element type, likewise.
+// The memory of a typed array of another element type.
 template <typename Element>
 struct Numbers {
   const Element* data;

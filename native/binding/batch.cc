@@ -134,7 +134,7 @@ size_t teamFor(const Engine& engine, const Program& program, const Call& call, d
   return engine.isWorthMeeting(work / meets) ? members : 1;
 }
 
-// Runs the call that has been filled in, but for what follows from its rows.
+// Runs the call, whose arguments are set except for those that follow from its rows.
 napi_value start(const Batch& batch, const Arguments& arguments, size_t attached) {
   BatchData& data = *batch.data;
   const Program& program = *data.program;

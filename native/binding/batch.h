@@ -2,7 +2,7 @@
 //
 //     batch(maxRows) -> { states, input, output, attention, advance, start, peek, dispose }
 //     states: [Float32Array, Float32Array]
-//     input(k, floats) -> Float32Array                likewise output; attention(floats)
+//     input(k, floats) -> Float32Array                the same for output; attention(floats)
 //     advance(rows, steps, repeated, asked, attention, attached) -> undefined | Promise
 //     start(rows, from, to, attention, attached) -> undefined | Promise
 //     peek(rows) -> undefined | Promise

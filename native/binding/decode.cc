@@ -5,7 +5,7 @@
 namespace cellserve {
 namespace {
 
-constexpr size_t kMostStreams = 32;        // they are told by bits
+constexpr size_t kMostStreams = 32;        // one bit per stream
 constexpr size_t kMostWidth = size_t{1} << 24;
 
 void require(bool condition, const char* what) {

@@ -34,9 +34,9 @@ class Engine : public std::enable_shared_from_this<Engine> {
   static std::shared_ptr<Engine> create(napi_env, const Kernel&, size_t threads, double inlineBelow);
   ~Engine();
 
-  // Whether so many multiply-adds are done at once, on the caller's thread.
+  // Whether this number of multiply-adds is done at once, on the caller's thread.
   bool isLight(double multiplyAdds) const { return multiplyAdds < inlineBelow_; }
-  // Whether so many multiply-adds are worth a meeting of the threads.
+  // Whether this number of multiply-adds is worth a meeting of the threads.
   bool isWorthMeeting(double multiplyAdds) const;
   // Returns the promise.
   napi_value start(std::unique_ptr<EngineJob>);

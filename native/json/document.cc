@@ -173,7 +173,7 @@ class Reader {
   size_t left_ = schema_.mostRest;  // how much longer the rest may get, without the zeros
   Document& out_;
   std::vector<bool> known_;    // the fields that have occurred
-  std::vector<bool> tensors_;  // likewise
+  std::vector<bool> tensors_;  // the tensors that have occurred
 };
 
 }  // namespace

@@ -27,7 +27,7 @@ struct Additive {
   }
 };
 
-// A block of queries and keys: as many sums as fill the registers, but for a few, and make whole vectors of scores.
+// A block of queries and keys: as many sums as fill the registers except for a few, and make whole vectors of scores.
 constexpr int kQueries = 4;
 constexpr int keysFor(int queries) {
   if (kLanes == 4) return 4;
@@ -151,7 +151,7 @@ void score(const Reading& reading, const Set& set, size_t rows, Vectors queries,
   }
 }
 
-// The largest of x, and NaN if a number of x is none, or infinite, else 0.
+// The largest of x, and NaN if a value of x is NaN or infinite, else 0.
 struct Largest {
   float value, odd;
 };

@@ -1,7 +1,7 @@
 // The kernel: rows through panels. Include it once in a file that is compiled for one instruction set, with
 //
 //     CELLSERVE_LANES   floats in a vector
-//     CELLSERVE_ROWS    rows in a block: 4 * CELLSERVE_ROWS sums fill the registers, but for a few
+//     CELLSERVE_ROWS    rows in a block: 4 * CELLSERVE_ROWS sums fill the registers except for a few
 //     CELLSERVE_KERNEL  the name of the `Kernel` that it defines
 #pragma once
 
@@ -70,7 +70,7 @@ void compute(const Block& block) {
   const float* w[P];
 
   for (int p = 0; p < P; p++) {
-    w[p] = weights.panel(panel + p);
+    w[p] = weights.input(panel + p);
     for (int r = 0; r < R; r++) {
       const float* start = from == nullptr ? w[p] : from + p * panelStride + r * kSumRow;
       for (int sum = 0; sum < K::kUsed; sum++) sums[p][r][sum] = load(start + sum * kLanes);
@@ -78,11 +78,11 @@ void compute(const Block& block) {
   }
 
   if (terms.x < terms.xEnd) {
-    for (int p = 0; p < P; p++) w[p] = weights.panel(panel + p) + kSumRow + terms.x * kTerm;
+    for (int p = 0; p < P; p++) w[p] = weights.input(panel + p) + kSumRow + terms.x * kTerm;
     multiply<K, P, R>(sums, K::kX, w, pass.x.row(row) + terms.x, pass.x.stride, terms.xEnd - terms.x);
   }
   if (terms.h < terms.hEnd) {
-    for (int p = 0; p < P; p++) w[p] = weights.panel(panel + p) + kSumRow + (weights.sizes.I + terms.h) * kTerm;
+    for (int p = 0; p < P; p++) w[p] = weights.hidden(panel + p) + terms.h * kTerm;
     multiply<K, P, R>(sums, K::kH, w, pass.h.row(row) + terms.h, pass.h.stride, terms.hEnd - terms.h);
   }
 

@@ -15,9 +15,9 @@ struct Kernel {
 
   // Scores of rows that read the same set with its supports [begin, end). Queries are padded as keys are.
   void (*score)(const Reading&, const Set&, size_t rows, Vectors queries, Vectors scores, size_t begin, size_t end);
-  // y may be x. NaN everywhere if a number of x is none, or infinite.
+  // y may be x. NaN everywhere if a value of x is NaN or infinite.
   void (*softmax)(const float* x, float* y, size_t n);
-  // x - max - log(sum of e^(x - max)), otherwise likewise.
+  // x - max - log(sum of e^(x - max)), otherwise the same.
   void (*logSoftmax)(const float* x, float* y, size_t n);
   // The sums of values, weighted, for the columns [begin, end), of which `begin` is a multiple of kPartialSums.
   void (*read)(const Reading&, const Set&, size_t rows, Vectors weights, float* const* out, size_t begin, size_t end);

@@ -38,14 +38,17 @@ struct FreeFloats {
 };
 using FloatMemory = std::unique_ptr<float[], FreeFloats>;
 
-// Memory for so many floats, on a cache line of its own; large ones are on huge pages if the system has them. Its contents
+// Memory for this many floats, aligned to a cache line; large ones are on huge pages if the system has them. Its contents
 // are not set. @throws std::bad_alloc
 FloatMemory allocateFloats(size_t floats);
 
 // A layer's weights, packed once. A panel holds all that a few units need, in the order of its use: first the sums' start,
-// the bias, then a row of columns for each term, a column being a vector of weights.
+// the bias, then a row of columns for each term, a column being a vector of weights. The panels' terms of x come first, those
+// of h after them, so that steps which read one half alone read memory without gaps: gaps of a power of two would crowd it
+// into a part of the cache.
 //
-//     [4][lanes]  [I][columns][lanes]  [Hi][columns][lanes]
+//     [panels]  [4][lanes]  [I][columns][lanes]
+//     [panels]  [Hi][columns][lanes]
 //
 // lstm: a panel has `lanes` units, sums and columns are i, f, g, o. gru: `lanes` units, sums r, z, n of x, n of h, columns
 // r, z, n. rnn: 4 x `lanes` units, of which each sum and column has a quarter. Units past Ho, in the last panel, are zeros.
@@ -60,9 +63,13 @@ struct Weights {
   size_t columns() const { return kind == Kind::kGru ? 3 : 4; }
   size_t units() const;
   size_t panels() const { return (sizes.Ho + units() - 1) / units(); }
-  size_t panelFloats() const;
-  size_t floats() const { return panels() * panelFloats(); }
-  const float* panel(size_t index) const { return data.get() + index * panelFloats(); }
+  // A panel's floats in either half.
+  size_t inputFloats() const;
+  size_t hiddenFloats() const;
+  size_t floats() const { return panels() * (inputFloats() + hiddenFloats()); }
+  // A panel's start of the sums, which the terms of x follow, and its terms of h.
+  const float* input(size_t panel) const { return data.get() + panel * inputFloats(); }
+  const float* hidden(size_t panel) const { return data.get() + panels() * inputFloats() + panel * hiddenFloats(); }
 };
 
 // What is known of a layer before it is packed. Matrices are row-major, a gate's rows after those of the gate before.

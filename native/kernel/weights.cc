@@ -45,20 +45,27 @@ FloatMemory allocateFloats(size_t floats) {
 
 size_t Weights::units() const { return kind == Kind::kRnn ? kSums * kernel->lanes : kernel->lanes; }
 
-size_t Weights::panelFloats() const { return (kSums + (sizes.I + sizes.Hi) * columns()) * kernel->lanes; }
+size_t Weights::inputFloats() const { return (kSums + sizes.I * columns()) * kernel->lanes; }
+
+size_t Weights::hiddenFloats() const { return sizes.Hi * columns() * kernel->lanes; }
 
 Weights packWeights(const Kernel& kernel, const Layer& layer) {
   Weights weights{layer.kind, layer.activation, layer.slope, layer.sizes, &kernel, nullptr};
   weights.data = allocateFloats(weights.floats());
   float* to = weights.data.get();
-  for (size_t panel = 0; panel < weights.panels(); panel++) {
-    for (size_t k = 0; k < 1 + layer.sizes.I + layer.sizes.Hi; k++) {
-      for (size_t column = 0; column < (k == 0 ? kSums : weights.columns()); column++) {
-        const size_t first = panel * weights.units() + (layer.kind == Kind::kRnn ? column * kernel.lanes : 0);
-        for (size_t lane = 0; lane < kernel.lanes; lane++) *to++ = weightAt(layer, k, column, first + lane);
+  const auto pack = [&](size_t begin, size_t end) {
+    for (size_t panel = 0; panel < weights.panels(); panel++) {
+      for (size_t k = begin; k < end; k++) {
+        for (size_t column = 0; column < (k == 0 ? kSums : weights.columns()); column++) {
+          const size_t first = panel * weights.units() + (layer.kind == Kind::kRnn ? column * kernel.lanes : 0);
+          for (size_t lane = 0; lane < kernel.lanes; lane++) *to++ = weightAt(layer, k, column, first + lane);
+        }
       }
     }
-  }
+  };
+  const size_t inputs = 1 + layer.sizes.I;
+  pack(0, inputs);
+  pack(inputs, inputs + layer.sizes.Hi);
   return weights;
 }
 

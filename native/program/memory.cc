@@ -5,7 +5,7 @@
 namespace cellserve {
 namespace {
 
-// To write a number to memory that is still to be mapped takes as long as about so many multiply-adds.
+// Writing a number to memory that is not mapped yet takes as long as about this many multiply-adds.
 constexpr double kWorkOfWrite = 64;
 
 // Whether the values are the keys, so that one copy serves as both.

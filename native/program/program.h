@@ -29,9 +29,9 @@ enum class Op { kCell, kLinear, kSoftmax, kCopy, kSum, kProduct, kAttend, kChoos
 //
 //     cell      x, h, carry -> out, carryOut      the carries have no width if the cell keeps none beside out
 //     linear    x -> out
-//     softmax   x -> out                          it may be in place; likewise log_softmax
+//     softmax   x -> out                          it may be in place; the same for log_softmax
 //     copy      x -> out
-//     sum       a, b -> out                       likewise product
+//     sum       a, b -> out                       the same for product
 //     attend    query -> read
 //     choose    x, flag -> out                    copied in rows whose flag, one number, is not 0
 //     clear     -> out

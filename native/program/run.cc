@@ -7,9 +7,9 @@
 namespace cellserve {
 namespace {
 
-// Enough for a lone row's steps to fill the kernel's blocks. Batches from there on fill them by themselves, and go through
-// both halves at once.
-constexpr size_t kChunkRows = 24;
+// Few rows make their sums of x for several steps at once: that fills the kernel's blocks, reads the weights of x once for all
+// of them, and leaves the cache to those of h. More rows fill the blocks by themselves, and go through both halves at once.
+constexpr size_t kChunkRows = 96, kFewRows = 24;
 
 // The scores of a tile of rows stay in the L2 cache, and a tile has enough rows for the kernel's blocks.
 constexpr size_t kTileFloats = 1 << 16, kLeastTile = 6, kMostTile = 64;
@@ -48,7 +48,7 @@ void Run::begin(size_t members) {
       const Instruction& instruction = program_.instructions[i];
       if (!instruction.ahead) continue;
       const bool same = places_[instruction.in[0].place].step == 0;
-      const size_t chunk = same ? 1 : std::min(steps, std::max<size_t>(kChunkRows / rows, 1));
+      const size_t chunk = same || rows >= kFewRows ? 1 : std::min(steps, kChunkRows / rows);
       if (!same && chunk == 1) continue;
       aheads_.push_back({i, chunk, same, nullptr});
       floats += chunk * rows * instruction.layer->panels() * kSums * program_.kernel->lanes;
@@ -93,7 +93,7 @@ void Run::work(size_t member, Team& team) {
         begun = true;
         execute(i, step, member, team);
       }
-      // One who is alone meets nobody, but may be told to give up.
+      // A lone thread waits for nobody, but may be asked to give up.
       if (team.members == 1 && !team.meet()) return;
     }
   }

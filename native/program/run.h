@@ -1,4 +1,4 @@
-// Takes the rows of a batch through a program's instructions, so many steps.
+// Takes the rows of a batch through a program's instructions, for a number of steps.
 #pragma once
 
 #include <vector>

@@ -66,7 +66,7 @@ class Pool {
  public:
   explicit Pool(size_t threads) : size_(threads) {}
   ~Pool() { stop(); }
-  // Jobs are done in the order of their coming. The first starts the threads; @throws std::system_error where there are none.
+  // Jobs run in the order in which they arrive. The first starts the threads; @throws std::system_error if they cannot start.
   void submit(Job&);
   // Gives up what is under way, forgets what waits, and joins the threads.
   void stop();

@@ -2,8 +2,7 @@ import createFetchClient, { type Client, type ClientOptions } from 'openapi-fetc
 import type { paths } from './openapi.ts'
 
 export type {
-  FieldError, Model, ModelList, Problem, SequenceAnswer, SequenceLine, SequenceRequest, Sizes, StepAnswer, StepRequest,
-  SupportContext, VectorsContext, VectorsSupportContext
+  Context, FieldError, Model, ModelList, Problem, SequenceAnswer, SequenceLine, SequenceRequest, Sizes, StepAnswer, StepRequest
 } from './openapi.ts'
 
 export interface CellserveOptions extends ClientOptions {

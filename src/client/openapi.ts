@@ -293,32 +293,14 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
-         * VectorsContext
-         * @description For a wiring with `vectors`.
+         * Context
+         * @description What the model's wiring needs from the request. GET /models/{model} has the schema of its own.
          */
-        VectorsContext: {
+        Context: {
             /** @description The wiring's part `vectors`: [D] for all rows, [B][D] one per row, or [B][T][D] one per row and step (without a batch dimension [D] or [T][D]). */
-            vectors: number[][][];
-        };
-        /**
-         * SupportContext
-         * @description For a wiring with an attention read.
-         */
-        SupportContext: {
+            vectors?: number[][][];
             /** @description The support vectors that are attended to: [N][D] for all rows, or [B][N][D] those of each row, of which there may be different numbers. */
-            support: number[][][];
-            /** @description How many support vectors are each row's own, if `support` is [B][N][D] and padded to the longest: [B]. */
-            support_lengths?: number[];
-        };
-        /**
-         * VectorsSupportContext
-         * @description For a wiring with `vectors` and an attention read.
-         */
-        VectorsSupportContext: {
-            /** @description The wiring's part `vectors`: [D] for all rows, [B][D] one per row, or [B][T][D] one per row and step (without a batch dimension [D] or [T][D]). */
-            vectors: number[][][];
-            /** @description The support vectors that are attended to: [N][D] for all rows, or [B][N][D] those of each row, of which there may be different numbers. */
-            support: number[][][];
+            support?: number[][][];
             /** @description How many support vectors are each row's own, if `support` is [B][N][D] and padded to the longest: [B]. */
             support_lengths?: number[];
         };
@@ -337,10 +319,9 @@ export interface components {
             c_in?: number[][];
             /** @description The h that the first feedback sees: [B][Ho]. Zeros if left out. A GRU whose Hi differs from its Ho reads it in a step, too. */
             h_0?: number[][];
-            /** @description What the model's wiring needs from the request. */
-            context?: components["schemas"]["VectorsContext"] | components["schemas"]["SupportContext"] | components["schemas"]["VectorsSupportContext"] | unknown;
-            /** @description Tokens of rows that go on: [B], as an answer had them. `true` asks for tokens of rows that begin. */
-            state?: boolean | string[];
+            context?: components["schemas"]["Context"];
+            /** @description Tokens of rows that go on: [B], as an answer had them. An empty list, or `true`, asks for tokens of rows that begin. */
+            state?: string[];
         };
         /**
          * SafetensorsDocument
@@ -369,7 +350,7 @@ export interface components {
         StepAnswer: {
             /** @description The output hidden state: [B][Ho]. In a stack each layer's and direction's, one after the other. */
             h_out: number[][];
-            /** @description The cell state of an LSTM: [B][Ho]. In a stack likewise. */
+            /** @description The cell state of an LSTM: [B][Ho]. In a stack, those of all layers. */
             c_out?: number[][];
             /** @description A token for each row, [B], if the request has `state`: all that the row keeps, except the context. Send it as `state` to go on. */
             state?: string[];
@@ -406,6 +387,11 @@ export interface components {
             errors?: components["schemas"]["FieldError"][];
         };
         /**
+         * AnswerField
+         * @enum {unknown}
+         */
+        AnswerField: "output" | "y" | "h_out" | "c_out" | "h_next" | "state" | "parts";
+        /**
          * SequenceRequest
          * @description T steps, the feedback by the model's wiring.
          */
@@ -424,16 +410,15 @@ export interface components {
             lengths?: number[];
             /** @description Feed the same x this many times; x is then [B][1][I]. Required if the network reads no x. */
             steps?: number;
-            /** @description What the model's wiring needs from the request. */
-            context?: components["schemas"]["VectorsContext"] | components["schemas"]["SupportContext"] | components["schemas"]["VectorsSupportContext"] | unknown;
-            /** @description Tokens of rows that go on: [B], as an answer had them. `true` asks for tokens of rows that begin. */
-            state?: boolean | string[];
+            context?: components["schemas"]["Context"];
+            /** @description Tokens of rows that go on: [B], as an answer had them. An empty list, or `true`, asks for tokens of rows that begin. */
+            state?: string[];
             /** @description Parts of the wiring to answer: `read`, `attention`, or the names of its lets. */
             parts?: string[];
             /** @description Whether `output`, `y` and `parts` have every step (`true`, the default) or each row's last one alone. */
             return_sequences?: boolean;
             /** @description The fields that the answer is to have; all if left out. */
-            fields?: ("output" | "y" | "h_out" | "c_out" | "h_next" | "state" | "parts")[];
+            fields?: components["schemas"]["AnswerField"][];
         };
         /**
          * SequenceAnswer
@@ -446,7 +431,7 @@ export interface components {
             y?: number[][][];
             /** @description The output hidden state: [B][Ho]. In a stack each layer's and direction's, one after the other. */
             h_out?: number[][];
-            /** @description The cell state of an LSTM: [B][Ho]. In a stack likewise. */
+            /** @description The cell state of an LSTM: [B][Ho]. In a stack, those of all layers. */
             c_out?: number[][];
             /** @description What the wiring would feed to the next step: [B][Hi]. Send it as h_in, and c_out as c_in, to go on. Left out if only the client knows it. */
             h_next?: number[][];
@@ -477,7 +462,7 @@ export interface components {
         SequenceStates: {
             /** @description The output hidden state: [B][Ho]. In a stack each layer's and direction's, one after the other. */
             h_out?: number[][];
-            /** @description The cell state of an LSTM: [B][Ho]. In a stack likewise. */
+            /** @description The cell state of an LSTM: [B][Ho]. In a stack, those of all layers. */
             c_out?: number[][];
             /** @description What the wiring would feed to the next step: [B][Hi]. Send it as h_in, and c_out as c_in, to go on. Left out if only the client knows it. */
             h_next?: number[][];
@@ -509,8 +494,7 @@ export interface components {
             h_0?: number[];
             /** @description A token to go on from: of an export, or of an answer of /step or /sequence. */
             state?: string;
-            /** @description What the model's wiring needs from the request. */
-            context?: components["schemas"]["VectorsContext"] | components["schemas"]["SupportContext"] | components["schemas"]["VectorsSupportContext"] | unknown;
+            context?: components["schemas"]["Context"];
             /** @description For how many seconds nobody may use the session before it ends; --session-timeout bounds it. */
             idle_timeout?: number;
             /** @description Of an export; not looked at. */
@@ -676,7 +660,7 @@ export interface components {
             h_in: number;
             /** @description `h_out`: in a stack those of all layers and directions. */
             h_out: number;
-            /** @description `c_in` and `c_out`, likewise; 0 if the cells have none. */
+            /** @description `c_in` and `c_out`, of all layers and directions; 0 if the cells have no c. */
             c: number;
             /** @description `output`: that of the last layer, both directions' side by side. */
             output: number;
@@ -822,14 +806,13 @@ export interface components {
     headers: never;
     pathItems: never;
 }
-export type VectorsContext = components['schemas']['VectorsContext'];
-export type SupportContext = components['schemas']['SupportContext'];
-export type VectorsSupportContext = components['schemas']['VectorsSupportContext'];
+export type Context = components['schemas']['Context'];
 export type StepRequest = components['schemas']['StepRequest'];
 export type SafetensorsDocument = components['schemas']['SafetensorsDocument'];
 export type StepAnswer = components['schemas']['StepAnswer'];
 export type FieldError = components['schemas']['FieldError'];
 export type Problem = components['schemas']['Problem'];
+export type AnswerField = components['schemas']['AnswerField'];
 export type SequenceRequest = components['schemas']['SequenceRequest'];
 export type SequenceAnswer = components['schemas']['SequenceAnswer'];
 export type SequenceStep = components['schemas']['SequenceStep'];
@@ -1354,7 +1337,7 @@ export interface operations {
             query?: {
                 /** @description For a body of safetensors: `true` asks for tokens of rows that begin. */
                 state?: boolean;
-                /** @description For a body of safetensors: feed the same x this many times. A JSON body has it as a field, and likewise those below. */
+                /** @description For a body of safetensors: feed the same x this many times. A JSON body has this option and those below as fields. */
                 steps?: number;
                 /** @description For a body of safetensors: whether `output`, `y` and `parts` have every step, or each row's last one alone. */
                 return_sequences?: boolean;
@@ -1642,7 +1625,7 @@ export interface operations {
             query?: {
                 /** @description For a body of safetensors: `true` asks for tokens of rows that begin. */
                 state?: boolean;
-                /** @description For a body of safetensors: feed the same x this many times. A JSON body has it as a field, and likewise those below. */
+                /** @description For a body of safetensors: feed the same x this many times. A JSON body has this option and those below as fields. */
                 steps?: number;
                 /** @description For a body of safetensors: whether `output`, `y` and `parts` have every step, or each row's last one alone. */
                 return_sequences?: boolean;

@@ -50,22 +50,22 @@ export interface Memory {
  * call's promise is pending they are the engine's.
  *
  * All are row-major: row `i` of a state starts at `i * state.width`, what row `i` reads of an input at step `t` at
- * `(t * rows + i) * width`, likewise outputs.
+ * `(t * rows + i) * width`; outputs have the same layout.
  */
 export interface Batch {
   readonly maxRows: number
   /** `states[0]` is read by a call; after `advance` of K steps the new states are in `states[K % 2]`. */
   readonly states: readonly [Float32Array, Float32Array]
-  /** The buffer of input `k`, of at least so many floats; what an earlier call returned is void. */
+  /** The buffer of input `k`, of at least `floats` numbers; what an earlier call returned is void. */
   input (k: number, floats: number): Float32Array
-  /** The buffer of output `k`, of at least so many floats. */
+  /** The buffer of output `k`, of at least `floats` numbers. */
   output (k: number, floats: number): Float32Array
-  /** The buffer of attention weights, of at least so many floats. */
+  /** The buffer of attention weights, of at least `floats` numbers. */
   attention (floats: number): Float32Array
   /** Has row `i` read set `set` of a memory. */
   attach (i: number, memory: Memory, set: number): void
   /**
-   * Takes the first `rows` rows through so many steps, each from `states[0]` on. Light work is done on return; heavy work
+   * Takes the first `rows` rows through `steps` steps, each from `states[0]` on. Light work is done on return; heavy work
    * may go on off the event loop: then a promise is returned.
    */
   advance (rows: number, steps: number, options: CallOptions): void | Promise<void>

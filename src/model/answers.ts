@@ -3,9 +3,10 @@ import type { Kept } from '../scheduler/task.ts'
 import { Tensor } from '../tensor/tensor.ts'
 import type { Shape } from './network.ts'
 import type { Outline } from './request.ts'
-import type { KeptPart, Served } from './tasks.ts'
+import type { KeptPart } from './kept-steps.ts'
+import type { Served } from './tasks.ts'
 
-/** Shapes are told with `[B]`; without it if the request has none. */
+/** Shapes are given with `[B]`; an answer has no `[B]` if its request has none. */
 export interface StepAnswer {
   /** `[B][Ho]`; in a stack every node's, one after the other. */
   readonly h_out: Tensor
@@ -37,7 +38,7 @@ export interface SequenceStep {
   readonly t: number
   /** `[B][D * Ho]`, zeros past a row's length. */
   readonly output?: Tensor
-  /** `[B][K]`, likewise. */
+  /** `[B][K]`, zeros past a row's length. */
   readonly y?: Tensor
   /** `[B][...]`: the entry that was made after the step, or as it began if x is part of it. */
   readonly parts?: Readonly<Record<string, Tensor>>

@@ -32,7 +32,7 @@ export function checkGoesOn ({ directions, hIn, hOut }: Shape, { wiring }: Polic
  */
 export function readRows (request: SequenceRequest, { rows }: Outline, tokens: Tokens): readonly KeptRow[] | undefined {
   const { state } = request
-  if (state === undefined || typeof state === 'boolean') return undefined
+  if (state === undefined || typeof state === 'boolean' || (typeof state !== 'string' && state.length === 0)) return undefined
   for (const field of ['h_in', 'c_in', 'h_0'] as const) {
     if (request[field] !== undefined) throw unprocessable(`/${field}`, 'cannot be given beside the tokens of state, which hold it')
   }

@@ -11,13 +11,13 @@ const TEXT_BYTES = 16
 
 /**
  * @param path the field that asks for them.
- * @throws InputError where an answer would have too many numbers.
+ * @throws InputError if an answer would have too many numbers.
  */
 export function checkAnswerSize (numbers: number, path: string): void {
   if (numbers > MAX_ANSWER) throw unprocessable(path, `the answer would have ${numbers} numbers, more than the ${MAX_ANSWER} allowed`)
 }
 
-/** The most bytes that so many numbers of an answer take: as float32, and as what is written of them before it is sent. */
+/** The most bytes that this many numbers of an answer take: as float32, and as what is written of them before it is sent. */
 export function answerBytes (numbers: number): number {
   return Float32Array.BYTES_PER_ELEMENT * numbers + TEXT_BYTES * Math.min(numbers, MAX_WHOLE)
 }

@@ -72,7 +72,7 @@ export function createServedNetwork (layers: Layers, policy: Policy, input?: Mod
   return bothDirections(layers, policy.wiring?.readout ?? policy.readout, input)
 }
 
-/** What an operation takes that has the input in front of it, or reads so many numbers as they come. */
+/** What an operation takes that has the input in front of it, or reads `width` numbers as they come. */
 function operation (width: number, y: number, input?: ModelInput): Operation {
   if (input?.kind === 'embedding') return { width, y, embedding: input }
   return { width: input?.linear.in ?? width, y }
@@ -179,7 +179,7 @@ function shapeOf (layers: Layers, nodes: readonly Node[]): Pick<Shape, 'layers' 
     Hi,
     Ho: nodeWidth(nodes[nodes.length - 1]),
     hOut: sum(nodes, nodeWidth),
-    // A GRU's carry is its last h, which is told as h.
+    // A GRU's carry is its last h, which the answer has as h.
     c: layers.kind === 'lstm' ? sum(nodes, ({ cell }) => carrySize(cell)) : 0
   }
 }

@@ -9,7 +9,7 @@ export interface Registry {
   /**
    * The model of that name, or the default model.
    *
-   * @throws InputError where there is none; it lists those that there are.
+   * @throws InputError if there is no such model; the message lists the models.
    */
   get (name?: string): Model
 }

@@ -13,11 +13,11 @@ export interface StepRequest {
   readonly ids?: Ids | undefined
   /** `[B][Hi]`; zeros if left out. In a stack every node's, one after the other. */
   readonly h_in?: Tensor | undefined
-  /** `[B][Ho]`; zeros if left out. In a stack likewise. */
+  /** `[B][Ho]`; zeros if left out. In a stack, those of all layers. */
   readonly c_in?: Tensor | undefined
   /** `[B][Ho]`: the last output of a GRU whose Hi differs from its Ho. */
   readonly h_0?: Tensor | undefined
-  /** Tokens of the rows that go on, one per row, or one alone; true to begin. With it the server owns the feedback. */
+  /** Tokens of the rows that go on, one per row, or one alone; true or none to begin. With it the server owns the feedback. */
   readonly state?: boolean | string | readonly string[]
   /** What the model's wiring needs from the request. */
   readonly context?: unknown
@@ -150,7 +150,7 @@ function rowsOf ({ h_in: hIn, c_in: cIn, h_0: h0, context, state }: SequenceRequ
   const sizes = [
     ['/h_in', hIn, 2], ['/c_in', cIn, 2], ['/h_0', h0, 2], ['/context/support', support, 3], ['/context/vectors', vectors, 2]
   ].flatMap(([path, value, rank]): Array<{ path: string, rows: number }> => isTensor(value) && value.rank >= Number(rank) ? [{ path: String(path), rows: value.shape[0] }] : [])
-  if (Array.isArray(state)) sizes.push({ path: '/state', rows: state.length })
+  if (Array.isArray(state) && state.length > 0) sizes.push({ path: '/state', rows: state.length })
   const [first, ...others] = sizes
   if (first === undefined) return { rows: 1, batched: false }
   const odd = others.find(({ rows }) => rows !== first.rows)

@@ -87,7 +87,7 @@ function receive ({ raw, headers, routeOptions: { bodyLimit } }: FastifyRequest,
       settle(errorOf(error))
       return
     }
-    if (length + chunk.length > body.length) body = grown(body, length, Math.min(Math.max(2 * length, length + chunk.length), most))
+    if (length + chunk.length > body.length) body = grown(body, length, announced === undefined ? Math.min(Math.max(2 * length, length + chunk.length), most) : most)
     length += chunk.copy(body, length)
   }
   const onEnd = (): void => settle(null)
@@ -99,7 +99,10 @@ function receive ({ raw, headers, routeOptions: { bodyLimit } }: FastifyRequest,
   raw.on('data', onData).on('end', onEnd).on('error', onError)
 }
 
-/** The first bytes of a body, with room for more. It grows as they come: a client may announce what it never sends. */
+/**
+ * The first bytes of a body, with room for more. That of an announced length has all of it at once, for to copy what has come of a
+ * large one keeps the event loop for milliseconds; memory that nothing is written to is none yet.
+ */
 function grown (body: Buffer, length: number, size: number): Buffer {
   const larger = Buffer.allocUnsafe(size)
   body.copy(larger, 0, 0, length)

@@ -10,7 +10,7 @@ export interface ConnectionsOptions {
   readonly maxConnections: number
   /** Seconds for which an answer may wait for its client to read on. */
   readonly readTimeout: number
-  /** Is told of what was no request, under the id of its answer. */
+  /** Is called for what was not a valid request, with the id of its answer. */
   readonly onRefused: (id: string, status: number, reason: string) => void
 }
 

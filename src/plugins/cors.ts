@@ -1,7 +1,7 @@
 import cors from '@fastify/cors'
 import fp from 'fastify-plugin'
 
-/** For how long a browser may keep what a preflight was told, in seconds: the most that Chromium does. */
+/** For how long a browser may cache the answer to a preflight, in seconds: Chromium's maximum. */
 const MAX_AGE = 7200
 
 /** Pages of these origins may call. */

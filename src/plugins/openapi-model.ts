@@ -92,7 +92,7 @@ function sizedContext ({ policy: { policy: { context, vectors, wiring } } }: Mod
   return { ...schema, properties: mapEntries(asPart(schema.properties), (key, value) => widths[key] === undefined ? value : withWidth(value, widths[key])) }
 }
 
-/** A schema of nested arrays whose innermost ones have so many numbers; as it is if that is not known. */
+/** A schema of nested arrays whose innermost ones have `width` numbers; unchanged if the width is unknown. */
 function withWidth (schema: unknown, width: number | undefined): unknown {
   const array = asPart(schema)
   if (width === undefined) return array

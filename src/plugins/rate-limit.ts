@@ -17,7 +17,7 @@ export interface LimitOptions {
   readonly keyOf: KeyOf | undefined
 }
 
-/** No client asks too often, whatever it is answered: it is counted before its key is judged, and where there is no route. */
+/** Counts every request of a client, whatever its answer: before its key is checked, and also if no route matches. */
 export default fp<LimitOptions>(async (app, { perSecond, keyOf }) => {
   if (perSecond === undefined) return
   await app.register(rateLimit, { global: false })

@@ -34,7 +34,7 @@ const ModelDescription = Type.Object({
     sequence_x: Width('`x` of a sequence: what the wiring leaves of I; 0 if a sequence brings none.'),
     h_in: Size('`h_in`, and `h_next` if the server knows what feeds the next step.'),
     h_out: Size('`h_out`: in a stack those of all layers and directions.'),
-    c: Width('`c_in` and `c_out`, likewise; 0 if the cells have none.'),
+    c: Width('`c_in` and `c_out`, of all layers and directions; 0 if the cells have no c.'),
     output: Size('`output`: that of the last layer, both directions\' side by side.')
   }, { title: 'Widths', description: 'How many numbers the vectors of requests and answers have.' }),
   feedback: Type.Object({

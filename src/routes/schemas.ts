@@ -4,7 +4,7 @@ import { SAFETENSORS } from '../wire/safetensors.ts'
 import type { Ids } from '../model/request.ts'
 import { IntegersSchema, TensorSchema } from '../tensor/schema.ts'
 import { JSON_TYPE } from '../wire/json.ts'
-import { CONTEXTS } from '../model/policies/contexts.ts'
+import { AnyContext } from '../model/policies/contexts.ts'
 
 /** RFC 9457 problem details, as the errors plugin answers them. */
 export const Problem = Type.Object({
@@ -98,17 +98,15 @@ export const FirstState = {
 
 /** What the model's wiring needs from the request; it says what that holds, once the model is known. */
 export const ContextField = Type.Unknown({
-  documented: { anyOf: [...CONTEXTS, { description: 'Whatever the schema in GET /models/{model} allows.' }] },
-  description: 'What the model\'s wiring needs from the request.'
+  documented: AnyContext
 })
 
-/** Where rows go on from. A lone string is one row's. */
+/** Where rows go on from. A lone string is one row's. No tokens, or `true` for short, ask for those of rows that begin. */
 export const StateField = Type.Unsafe<boolean | string | string[]>({
   type: ['boolean', 'string', 'array'],
   items: { type: 'string' },
-  minItems: 1,
-  documented: { type: ['boolean', 'array'] },
-  description: 'Tokens of rows that go on: [B], as an answer had them. `true` asks for tokens of rows that begin.'
+  documented: { type: 'array' },
+  description: 'Tokens of rows that go on: [B], as an answer had them. An empty list, or `true`, asks for tokens of rows that begin.'
 })
 
 /** The option of a query string. */
@@ -124,7 +122,7 @@ export const TokensField = Type.Unsafe<string | readonly string[]>({
 /** Where a request has come to, each row after its own last step. */
 export const LastState = {
   h_out: Type.Optional(TensorSchema({ ranks: [1, 2], documented: 2 }, { description: 'The output hidden state: [B][Ho]. In a stack each layer\'s and direction\'s, one after the other.' })),
-  c_out: Type.Optional(TensorSchema({ ranks: [1, 2], documented: 2 }, { description: 'The cell state of an LSTM: [B][Ho]. In a stack likewise.' }))
+  c_out: Type.Optional(TensorSchema({ ranks: [1, 2], documented: 2 }, { description: 'The cell state of an LSTM: [B][Ho]. In a stack, those of all layers.' }))
 }
 
 /** The headers of an operation that computes; the admission plugin reads them. */

@@ -16,7 +16,7 @@ const Parts = Type.Array(Type.String({ minLength: 1 }), {
   uniqueItems: true, description: 'Parts of the wiring to answer: `read`, `attention`, or the names of its lets.'
 })
 const ReturnSequences = Type.Boolean({ description: 'Whether `output`, `y` and `parts` have every step (`true`, the default) or each row\'s last one alone.' })
-const AnswerFields = Type.Array(Type.Enum(ANSWER_FIELDS), { uniqueItems: true, minItems: 1, description: 'The fields that the answer is to have; all if left out.' })
+const AnswerFields = Type.Array(Type.Enum(ANSWER_FIELDS, { title: 'AnswerField' }), { uniqueItems: true, minItems: 1, description: 'The fields that the answer is to have; all if left out.' })
 const Steps = Type.Integer({ minimum: 1, description: 'Feed the same x this many times; x is then [B][1][I]. Required if the network reads no x.' })
 
 const SequenceBody = Type.Object({

@@ -33,7 +33,7 @@ export interface Reservation {
   /**
    * Counts rows that enter the scheduler.
    *
-   * @throws InputError likewise.
+   * @throws InputError if there is no room for them, or the request is over.
    */
   enter (rows: number): void
   /** Takes back an `enter`. */

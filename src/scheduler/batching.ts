@@ -5,9 +5,12 @@ import { setOf, type LivePass, type Selection, type StageQueue } from './stage-q
 /** The most floats of an input, an output or attention weights in one call of the engine. */
 const MAX_FLOATS = 2 ** 16
 
-/** How many steps these rows can take in one call: until the first is at its end or its limit, or the work is enough. */
+/**
+ * How many steps these rows can take in one call: until the first is at its end or its limit, or the work is enough. A step reads
+ * all weights, however few rows it has, which takes about as long as the multiply-adds of one more row.
+ */
 export function reachOf ({ program, budget }: StageQueue, { passes, rows, work, supports, length }: Selection, share: number): number {
-  let steps = Math.min(budget * share / work, MAX_FLOATS / (length * widest(program)))
+  let steps = Math.min(budget * share / (work + work / length), MAX_FLOATS / (length * widest(program)))
   let attention = false
   for (let i = 0; i < length; i++) {
     const { pass, task: { task }, t } = passes[i]
@@ -32,7 +35,7 @@ export function limitOf ({ index, task: { task } }: LivePass): number {
   return task.window === undefined || index < task.passes.length - 1 ? Infinity : task.window.limit
 }
 
-/** Has the engine take the selected rows through so many steps; `finishSteps` then gives each what it has become. */
+/** Has the engine take the selected rows through `steps` steps; `finishSteps` then gives each row its results. */
 export function callSteps (stage: StageQueue, selection: Selection, steps: number): void | Promise<void> {
   const { batch, program: { inputs, outputs } } = stage
   const { passes, rows, length } = selection

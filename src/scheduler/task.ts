@@ -50,7 +50,7 @@ export interface Stream {
   readonly rowStride: number
   /** 0 if all steps read the same. */
   readonly stepStride: number
-  /** Left out, that place is one in `data`; else it is one in here, where it is told which row of `data`, a table, is read. */
+  /** Left out, that place is one in `data`; else it is one in here, which says which row of `data`, a table, is read. */
   readonly index?: Int32Array | undefined
 }
 

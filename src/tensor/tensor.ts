@@ -105,8 +105,12 @@ export function finiteTensor (shape: readonly number[], data: Float32Array, path
 
 /** Whether `length` numbers from `at` on are all finite. */
 export function allFinite (values: Float32Array, at: number, length: number): boolean {
-  // No sum of float32 numbers overflows a double, and infinities and NaN stay in it. Four sums do not wait for one another.
-  let [a, b, c, d] = [0, 0, 0, 0]
+  // No sum of float32 numbers overflows a double, and infinities and NaN stay in it. Four sums do not wait for one another. They
+  // are declared apart: the loop takes three times as long behind a destructuring.
+  let a = 0
+  let b = 0
+  let c = 0
+  let d = 0
   const end = at + length
   let i = at
   for (; i + 4 <= end; i += 4) {

@@ -29,9 +29,9 @@ export interface ModelFile {
   /** A hash of its files: two models of the same files have the same one, wherever the files lie. */
   readonly version: string
   readonly layers: Layers
-  /** What `config.json` says, its `cell` alone checked; `{}` where there is none. */
+  /** What `config.json` says, its `cell` alone checked; `{}` without one. */
   readonly config: unknown
-  /** Another tensor of the file, as float32; throws if there is none of that name. */
+  /** Another tensor of the file, as float32; throws if the file has no such tensor. */
   readonly tensor: (name: string) => Floats
   /** All floating-point tensors of the file, by name, as float32. */
   readonly tensors: () => Iterable<readonly [name: string, tensor: Floats]>
@@ -49,7 +49,7 @@ const readCellOptions = compile(Type.Object({ cell: Type.Optional(CellOptionsSch
 /**
  * Reads every model of a folder, as `findPlaces` finds them.
  *
- * @param warn is told, one line each, of files that someone may believe to be served and that are not.
+ * @param warn takes one line for each file that someone may believe to be served and that is not.
  * @returns each model, or what is wrong with it.
  * @throws ModelsError if the folder cannot be read, or there is no model at all.
  */

@@ -30,7 +30,7 @@ interface Found {
  * Finds the models of a folder: `NAME.safetensors`, or `NAME/model.safetensors` with an optional `NAME/config.json`. A folder
  * that itself holds `model.safetensors` and `config.json` is that of a single model, which is named after it.
  *
- * @param warn is told, one line each, of files that someone may believe to be served and that are not.
+ * @param warn takes one line for each file that someone may believe to be served and that is not.
  * @returns each place, or what is wrong if a file of another format stands in one, or a second model of a name.
  * @throws ModelsError if the folder cannot be read, or there is no model at all.
  */

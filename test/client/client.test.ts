@@ -9,12 +9,13 @@ import { build } from 'esbuild'
 import { createClient, type Problem, type SequenceLine } from '../../src/client/client.ts'
 import { closeTo } from '../support/close.ts'
 import { buildTestApp } from '../support/app.ts'
+import { onlyFull } from '../support/full.ts'
 
 async function served (t: TestContext): Promise<string> {
   return (await buildTestApp(t)).listeningOrigin
 }
 
-test('the committed types are those of the committed document', async () => {
+test('the committed types are those of the committed document', onlyFull('generates them'), async () => {
   await promisify(execFile)('npm', ['run', '--silent', 'client', '--', '--check'])
     .catch(({ stderr }) => assert.fail(`run npm run client, and commit what it writes: ${stderr}`))
 })

@@ -56,7 +56,7 @@ test('the health check asks where the flags and the variables of the service say
     [['--host', 'localhost', '--api-key', 'correct-horse'], { CELLSERVE_PORT: free }],
     [['--host', '::1', '--port', free], {}]
   ]
-  for (const [flags, env] of some(listening)) {
+  for (const [flags, env] of some(listening, 1)) {
     const environment = { PATH: process.env.PATH, ...env }
     const service = start(t, process.execPath, ['dist/main.js', ...flags], { env: environment })
     await service.line(/"msg":"ready"/)

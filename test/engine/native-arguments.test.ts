@@ -7,8 +7,8 @@ import { compileStage, type Program } from '../../src/engine/program.ts'
 import { concat, part } from '../../src/network/feed.ts'
 import { withoutAddon } from '../support/addon.ts'
 import { scaled } from '../support/full.ts'
-import { drawNetwork, oneStage, randomCell, randomFloats, randomLinear } from '../support/networks.ts'
-import { createRandom } from '../support/random.ts'
+import { drawCell, drawLinear, drawOneStage, oneStage } from '../support/networks.ts'
+import { createRandom, randomFloats } from '../support/random.ts'
 
 const floats = (length: number): Float32Array => new Float32Array(length)
 
@@ -29,8 +29,8 @@ function arrayIn (object: unknown, name: string, index: number): Float32Array {
   return value
 }
 
-const network = oneStage([randomCell({ I: 3, Hi: 9, Ho: 4 }, createRandom(1))], {
-  read: { score: 'dot', scale: 1, query: part('h'), support: 5, key: randomLinear(5, 4, createRandom(2)) },
+const network = oneStage([drawCell({ I: 3, Hi: 9, Ho: 4 }, createRandom(1))], {
+  read: { score: 'dot', scale: 1, query: part('h'), support: 5, key: drawLinear(5, 4, createRandom(2)) },
   h: concat(part('h'), part('read'))
 })
 const program = compileStage(network.stages[0])
@@ -278,7 +278,7 @@ describe('the arguments of the native engine', { skip: withoutAddon }, () => {
     one.input(0, 24)
     one.output(0, 32)
     assert.throws(() => one.advance(4, 2, 0, 0, 0, other.attached), /row 0 has no memory attached/)
-    const plain = encode(compileStage(oneStage([randomCell({ I: 1, Hi: 1, Ho: 1 }, createRandom(1))]).stages[0]))
+    const plain = encode(compileStage(oneStage([drawCell({ I: 1, Hi: 1, Ho: 1 }, createRandom(1))]).stages[0]))
     assert.throws(() => method(createEngine(0)(plain.words, plain.tensors), 'remember')(Uint32Array.of(1)), /reads no memory/)
   })
 
@@ -324,7 +324,7 @@ describe('the arguments of the native engine', { skip: withoutAddon }, () => {
       const random = createRandom(3)
       let taken = 0
       for (let n = 0; n < scaled(4000, 10); n++) {
-        const given = compileStage(drawNetwork(random, 6).stages[0])
+        const given = compileStage(drawOneStage(random, 6).stages[0])
         const { words, tensors } = encode(given)
         const changed = words.slice()
         for (let edits = 1 + Math.floor(random() * 3); edits > 0; edits--) {
@@ -356,7 +356,7 @@ describe('the arguments of the native engine', { skip: withoutAddon }, () => {
   })
 
   it('may be of any length past the rows', async () => {
-    const loaded = createNativeEngine({ inlineBelow: Infinity }).load(oneStage([randomCell({ I: 3, Hi: 2, Ho: 2 }, createRandom(1))]))
+    const loaded = createNativeEngine({ inlineBelow: Infinity }).load(oneStage([drawCell({ I: 3, Hi: 2, Ho: 2 }, createRandom(1))]))
     const batch = loaded.batch(0, 9)
     batch.input(0, 99).set(randomFloats(99, createRandom(2)))
     const output = batch.output(0, 99)

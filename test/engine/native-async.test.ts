@@ -9,14 +9,14 @@ import { concat, part } from '../../src/network/feed.ts'
 import type { Network } from '../../src/network/network.ts'
 import { assertSameBits, withoutAddon } from '../support/addon.ts'
 import { drawTask, run } from '../support/drive.ts'
-import { drawNetwork, oneStage, randomCell, randomFloats, randomLinear } from '../support/networks.ts'
-import { createRandom } from '../support/random.ts'
+import { drawCell, drawLinear, drawOneStage, oneStage } from '../support/networks.ts'
+import { createRandom, randomFloats } from '../support/random.ts'
 
 const sizes = { I: 65, Hi: 66, Ho: 33 }
 const random = createRandom(11)
-const network = oneStage([randomCell(sizes, random)], { h: concat(part('h'), part('h')) })
-const attending = oneStage([randomCell({ I: 4, Hi: 64, Ho: 32 }, random)], {
-  read: { score: 'dot', scale: 1, query: part('h'), support: 32, key: randomLinear(32, 32, random) },
+const network = oneStage([drawCell(sizes, random)], { h: concat(part('h'), part('h')) })
+const attending = oneStage([drawCell({ I: 4, Hi: 64, Ho: 32 }, random)], {
+  read: { score: 'dot', scale: 1, query: part('h'), support: 32, key: drawLinear(32, 32, random) },
   h: concat(part('h'), part('read'))
 })
 const PLAIN_CALL: CallOptions = { repeated: 0, asked: 0, attention: 0 }
@@ -75,7 +75,7 @@ describe('work off the event loop', { skip: withoutAddon }, () => {
 
   it('of many jobs at once, on several networks, gives each its own result', async () => {
     await Promise.all(Array.from({ length: 120 }, async (_, n) => {
-      const given = drawNetwork(random)
+      const given = drawOneStage(random)
       const loaded = load(given)
       const task = drawTask(loaded.programs[0], 1 + n % 9, 1 + n % 4, random)
       const outcome = await run(loaded, task)
@@ -187,7 +187,7 @@ describe('work off the event loop', { skip: withoutAddon }, () => {
   })
 
   it('ends with its worker thread, in the middle of a job', async () => {
-    const { words, tensors } = encode(compileStage(oneStage([randomCell({ I: 64, Hi: 64, Ho: 64 }, random)]).stages[0]))
+    const { words, tensors } = encode(compileStage(oneStage([drawCell({ I: 64, Hi: 64, Ho: 64 }, random)]).stages[0]))
     const source = `
       const { parentPort, workerData: { words, tensors } } = require('node:worker_threads')
       const addon = require(${JSON.stringify(new URL('../../build/Release/cellserve.node', import.meta.url).pathname)})

@@ -3,7 +3,7 @@ import { createNativeEngine, nativeKernels } from '../../src/engine/native.ts'
 import { withoutAddon } from '../support/addon.ts'
 import { assertByTheBook, drawTask, run } from '../support/drive.ts'
 import { scaled } from '../support/full.ts'
-import { drawNetwork } from '../support/networks.ts'
+import { drawOneStage } from '../support/networks.ts'
 import { createRandom } from '../support/random.ts'
 
 const NETWORKS = scaled(4000, 80)
@@ -13,7 +13,7 @@ describe('the native engine', { skip: withoutAddon }, () => {
     const random = createRandom(20)
     const engines = nativeKernels().map((isa) => createNativeEngine({ isa, threads: 3, inlineBelow: 8000 }))
     for (let n = 0; n < NETWORKS; n++) {
-      const network = drawNetwork(random)
+      const network = drawOneStage(random)
       const rows = 1 + Math.floor(random() ** 2 * 12)
       const steps = 1 + Math.floor(random() * 5)
       const loaded = engines[n % engines.length].load(network)

@@ -8,9 +8,9 @@ import type { Network } from '../../src/network/network.ts'
 import { findSlice } from '../../src/network/state.ts'
 import { assertSameBits, withoutAddon } from '../support/addon.ts'
 import { drawTask, partOf, remember, run, type Outcome, type Task } from '../support/drive.ts'
-import { scaled } from '../support/full.ts'
-import { drawNetwork, oneStage, randomCell, randomFloats, randomLinear } from '../support/networks.ts'
-import { createRandom } from '../support/random.ts'
+import { FULL, scaled } from '../support/full.ts'
+import { drawCell, drawLinear, drawOneStage, oneStage } from '../support/networks.ts'
+import { createRandom, randomFloats } from '../support/random.ts'
 
 const inline = { threads: 1, inlineBelow: Infinity }
 /** Every way in which work is shared out: alone and in teams, inline and off the event loop. */
@@ -39,13 +39,17 @@ function assertSame (actual: Outcome, expected: Outcome, what: string): void {
   assertSameBits(actual.attention, expected.attention, `${what}, attention`)
 }
 
+let turn = 0
+
 async function assertOneAnswer (network: Network, rows: number, steps: number, random: () => number, name: string): Promise<void> {
   const reference = createNativeEngine({ ...inline, isa: 'portable' }).load(network)
   const [program] = reference.programs
   const task = drawTask(program, rows, steps, random, 150)
   const expected = await run(reference, task)
-  for (const isa of nativeKernels()) {
-    for (const way of WAYS) {
+  turn++
+  for (const [i, isa] of nativeKernels().entries()) {
+    // In the quick suite each instruction set goes one of the ways, another each time.
+    for (const way of FULL ? WAYS : [WAYS[(turn + i) % WAYS.length]]) {
       const loaded = createNativeEngine({ ...way, isa }).load(network)
       const what = `${name}, ${rows} rows, ${steps} steps, ${isa}, ${way.threads} threads`
       assertSame(await run(loaded, task, { maxRows: rows + 3 }), expected, what)
@@ -79,7 +83,7 @@ describe('the native engine', { skip: withoutAddon }, () => {
     it('random networks', async () => {
       const random = createRandom(5)
       for (let n = 0; n < scaled(60, 6); n++) {
-        const network = drawNetwork(random, n % 4 === 0 ? 100 : 20)
+        const network = drawOneStage(random, n % 4 === 0 ? 100 : 20)
         await assertOneAnswer(network, 1 + Math.floor(random() ** 2 * 30), 1 + Math.floor(random() * 6), random, `network ${n}`)
       }
     })
@@ -89,8 +93,8 @@ describe('the native engine', { skip: withoutAddon }, () => {
       for (const kind of ['lstm', 'gru', 'rnn'] as const) {
         for (const [I, Hi, Ho] of [[1, 1, 1], [5, 6, 3], [17, 34, 17], [97, 64, 211], [300, 200, 8], [0, 64, 64]]) {
           const network = Hi === Ho
-            ? oneStage([randomCell({ I, Hi, Ho }, random, kind)])
-            : oneStage([randomCell({ I, Hi, Ho }, random, kind)], { h: { kind: 'linear', linear: randomLinear(Ho, Hi, random), of: part('h') } })
+            ? oneStage([drawCell({ I, Hi, Ho }, random, { kind })])
+            : oneStage([drawCell({ I, Hi, Ho }, random, { kind })], { h: { kind: 'linear', linear: drawLinear(Ho, Hi, random), of: part('h') } })
           for (const [rows, steps] of [[1, 3], [6, 2], [70, 2]]) await assertOneAnswer(network, rows, steps, random, `${kind} ${I} ${Hi} ${Ho}`)
         }
       }
@@ -99,10 +103,10 @@ describe('the native engine', { skip: withoutAddon }, () => {
     it('steps whose inputs are multiplied together', async () => {
       const random = createRandom(7)
       const wirings = [
-        oneStage([randomCell({ I: 33, Hi: 19, Ho: 19 }, random)]),
-        oneStage([randomCell({ I: 4, Hi: 34, Ho: 17 }, random)], { h: concat(part('h'), part('h')) }),
-        oneStage([randomCell({ I: 33, Hi: 43, Ho: 40 }, random)], { h: concat(part('h'), part('vectors')) }, 33, 3),
-        oneStage([randomCell({ I: 20, Hi: 17, Ho: 17 }, random, 'gru'), randomCell({ I: 17, Hi: 30, Ho: 30 }, random), randomCell({ I: 30, Hi: 9, Ho: 9 }, random, 'rnn')])
+        oneStage([drawCell({ I: 33, Hi: 19, Ho: 19 }, random)]),
+        oneStage([drawCell({ I: 4, Hi: 34, Ho: 17 }, random)], { h: concat(part('h'), part('h')) }),
+        oneStage([drawCell({ I: 33, Hi: 43, Ho: 40 }, random)], { h: concat(part('h'), part('vectors')) }, 33, 3),
+        oneStage([drawCell({ I: 20, Hi: 17, Ho: 17 }, random, { kind: 'gru' }), drawCell({ I: 17, Hi: 30, Ho: 30 }, random), drawCell({ I: 30, Hi: 9, Ho: 9 }, random, { kind: 'rnn' })])
       ]
       for (const [n, network] of wirings.entries()) {
         for (const [rows, steps] of [[1, 60], [3, 30], [7, 10], [30, 3]]) await assertOneAnswer(network, rows, steps, random, `wiring ${n}`)
@@ -112,7 +116,7 @@ describe('the native engine', { skip: withoutAddon }, () => {
   it('makes after a start what it makes after its cells, in place', async () => {
     const random = createRandom(8)
     for (let n = 0; n < scaled(60, 6); n++) {
-      const network = drawNetwork(random)
+      const network = drawOneStage(random)
       for (const way of WAYS) {
         const loaded = createNativeEngine(way).load(network)
         const [program] = loaded.programs
@@ -140,7 +144,7 @@ describe('the native engine', { skip: withoutAddon }, () => {
     const random = createRandom(9)
     let late = 0
     for (let n = 0; n < scaled(300, 6); n++) {
-      const network = drawNetwork(random)
+      const network = drawOneStage(random)
       const loaded = createNativeEngine(WAYS[n % WAYS.length]).load(network)
       const [program] = loaded.programs
       if (!program.late) continue
@@ -163,7 +167,7 @@ describe('the native engine', { skip: withoutAddon }, () => {
 
   it('writes an output that must be asked for only then', async () => {
     const random = createRandom(10)
-    const network = oneStage([randomCell({ I: 3, Hi: 4, Ho: 4 }, random)], { lets: [{ name: 'twice', feed: concat(part('h'), part('h')) }] })
+    const network = oneStage([drawCell({ I: 3, Hi: 4, Ho: 4 }, random)], { lets: [{ name: 'twice', feed: concat(part('h'), part('h')) }] })
     const loaded = createNativeEngine(inline).load(network)
     const batch = loaded.batch(0, 2)
     batch.input(0, 6).set(randomFloats(6, random))
@@ -178,7 +182,7 @@ describe('the native engine', { skip: withoutAddon }, () => {
   it('gives attention weights as wide as they are asked for, zeros past a row\'s own', async () => {
     const random = createRandom(11)
     const read = { score: 'dot', scale: 1, query: part('h'), support: 4 } as const
-    const network = oneStage([randomCell({ I: 3, Hi: 8, Ho: 4 }, random)], { read, h: concat(part('h'), part('read')) })
+    const network = oneStage([drawCell({ I: 3, Hi: 8, Ho: 4 }, random)], { read, h: concat(part('h'), part('read')) })
     for (const way of WAYS) {
       const loaded = createNativeEngine(way).load(network)
       const task = { ...drawTask(loaded.programs[0], 3, 1, random), supports: [3, 0, 20].map((count) => randomFloats(count * 4, random)) }

@@ -5,7 +5,7 @@ import { part, type Linear, type Read } from '../../src/network/feed.ts'
 import { findSlice } from '../../src/network/state.ts'
 import { run } from '../support/drive.ts'
 import { everyEngine } from '../support/engines.ts'
-import { oneStage, randomCell } from '../support/networks.ts'
+import { drawCell, oneStage } from '../support/networks.ts'
 import { createRandom } from '../support/random.ts'
 
 // A sum past float32's range has lost what it stood for, though a sigmoid would make a number of it. So every engine makes NaN of
@@ -48,7 +48,7 @@ for (const [name, engine] of await everyEngine()) {
   for (const [score, activation] of [['dot'], ['cosine'], ['additive', 'tanh'], ['additive', 'relu']] as const) {
     test(`${name}: a read by ${score} scores${activation === undefined ? '' : ` (${activation})`} makes NaN of an overflow`, async () => {
       const read: Read = { score, scale: 1, query: part('h'), support: 2, ...score === 'additive' ? { v: Float32Array.of(1, 1), activation } : {} }
-      const loaded = engine.load(oneStage([randomCell({ I: 1, Hi: 2, Ho: 2 }, createRandom(1), 'rnn')], { read }))
+      const loaded = engine.load(oneStage([drawCell({ I: 1, Hi: 2, Ho: 2 }, createRandom(1), { kind: 'rnn' })], { read }))
       const reading = async (h: readonly number[], support: readonly number[]): Promise<number[]> => {
         const state = new Float32Array(loaded.programs[0].state.width)
         state.set(h)

@@ -3,15 +3,15 @@ import { test } from 'node:test'
 import { compileStage, type Operand, type Program } from '../../src/engine/program.ts'
 import { concat, part, type Feed } from '../../src/network/feed.ts'
 import { bareCell, PLAIN, type Stage, type Wiring } from '../../src/network/network.ts'
-import { drawCell, drawLinear, drawNetwork } from '../support/draw.ts'
 import { scaled } from '../support/full.ts'
+import { drawCell, drawLinear, drawNetwork } from '../support/networks.ts'
 import { createRandom } from '../support/random.ts'
 
 const random = createRandom(3)
 
 function stage (wiring: Partial<Wiring>, { I = 3, Hi = 4, Ho = 4 } = {}): Stage {
   return {
-    ...bareCell(drawCell('lstm', { I, Hi, Ho }, random)).stages[0],
+    ...bareCell(drawCell({ I, Hi, Ho }, random)).stages[0],
     inputs: [{ name: 'x', width: 3 }, { name: 'vectors', width: 2 }],
     wiring: { ...PLAIN, ...wiring }
   }
@@ -64,7 +64,7 @@ test('one that is fed back is made after the lets that it is made of, and before
 })
 
 test('a stack whose readout is of h alone goes layer by layer, then over the readout', () => {
-  const cells = [drawCell('gru', { I: 3, Hi: 4, Ho: 4 }, random), drawCell('gru', { I: 4, Hi: 4, Ho: 4 }, random)]
+  const cells = [drawCell({ I: 3, Hi: 4, Ho: 4 }, random, { kind: 'gru' }), drawCell({ I: 4, Hi: 4, Ho: 4 }, random, { kind: 'gru' })]
   const stack = { ...stage({ readout: readout(part('h')) }), nodes: cells.map((cell) => ({ cell })) }
   assert.deepEqual(compileStage(stack).groups, [0, 2, 4])
   assert.deepEqual(compileStage({ ...stack, wiring: { ...PLAIN, readout: readout(concat(part('h'), part('x')), 7) } }).groups, [])

@@ -3,11 +3,11 @@ import { test, type TestContext } from 'node:test'
 import * as tf from '@tensorflow/tfjs-core'
 import type { Engine } from '../../src/engine/engine.ts'
 import type { TfjsBackend } from '../../src/engine/tfjs.ts'
-import { drawNetwork } from '../support/draw.ts'
 import { startTfjs } from '../support/engines.ts'
 import { plainEngine } from '../support/plain-arithmetic.ts'
-import { createRandom } from '../support/random.ts'
 import { drawRows, runTasks } from '../support/tasks.ts'
+import { drawNetwork } from '../support/networks.ts'
+import { createRandom } from '../support/random.ts'
 
 const BACKENDS: readonly TfjsBackend[] = ['wasm', 'tensorflow']
 

@@ -8,10 +8,9 @@ import type { ReadLayers } from '../../src/weights/layouts/layouts.ts'
 import type { CellOptions } from '../../src/weights/layouts/options.ts'
 import { unusedTensors } from '../../src/weights/layouts/unused.ts'
 import { drawLayersFile } from '../support/layers.ts'
-import { pick, type Random } from '../support/draw.ts'
-import { createRandom } from '../support/random.ts'
 import { f32, type Written } from '../support/safetensors.ts'
 import { readTensors } from '../support/tensors.ts'
+import { createRandom, pick, type Random } from '../support/random.ts'
 
 const PARTS = ['weight_ih', 'weight_hh', 'bias_ih', 'bias_hh', 'weight_hr', '_l0', '_l1', '_l2', '_l01', '_l', '_reverse', '.', '..', '0.', '1.', 'input_linear.', 'hidden_linear.', 'weight', 'bias', 'lstm.', '\n', '_l99999999999999999999']
 

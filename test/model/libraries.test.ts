@@ -14,9 +14,8 @@ import { Tensor } from '../../src/tensor/tensor.ts'
 import { readFloats } from '../../src/weights/layouts/floats.ts'
 import { testDeps } from '../support/app.ts'
 import { writeModels } from '../support/models.ts'
-import { randomFloats } from '../support/networks.ts'
-import { createRandom } from '../support/random.ts'
 import { f32, writeSafetensors } from '../support/safetensors.ts'
+import { createRandom, randomFloats } from '../support/random.ts'
 
 /** What the cells of other libraries answer, under their own names of tensors: see test/fixtures/make_library_fixtures.py. */
 const FIXTURES = 'test/fixtures/libraries'

@@ -5,7 +5,9 @@ import { createPolicy } from '../../src/model/policies/policies.ts'
 import { createModel, type Model } from '../../src/model/model.ts'
 import { Tensor } from '../../src/tensor/tensor.ts'
 import { testEngine, testDeps, testHosting } from '../support/app.ts'
-import { randomArray, bareLayers, randomCell, randomNumbers, referenceStep } from '../support/reference.ts'
+import { drawCell } from '../support/networks.ts'
+import { createRandom, randomFloats } from '../support/random.ts'
+import { bareLayers, referenceStep } from '../support/reference.ts'
 
 async function buildModel (cell: Cell): Promise<Model> {
   const policy = await createPolicy(undefined, { layers: bareLayers(cell), folder: undefined, tensor: () => { throw new Error('no tensors') }, tensors: () => [], hosting: testHosting() })
@@ -13,14 +15,14 @@ async function buildModel (cell: Cell): Promise<Model> {
 }
 
 function tensor (shape: number[], random: () => number): Tensor {
-  return new Tensor(shape, randomArray(shape.reduce((a, b) => a * b), random))
+  return new Tensor(shape, randomFloats(shape.reduce((a, b) => a * b), random))
 }
 
 for (const [I, Hi, Ho] of [[1, 1, 1], [3, 1, 97], [97, 211, 3], [211, 97, 1], [16, 32, 16]]) {
   test(`a step of I = ${I}, Hi = ${Hi}, Ho = ${Ho} is the equations'`, async () => {
-    const cell = randomCell(I, Hi, Ho)
+    const cell = drawCell({ I, Hi, Ho }, createRandom(1))
     const model = await buildModel(cell)
-    const random = randomNumbers(7)
+    const random = createRandom(7)
     for (const B of [1, 3, 97]) {
       const request = { x: tensor([B, I], random), h_in: tensor([B, Hi], random), c_in: tensor([B, Ho], random) }
       const { h_out: h, c_out: c } = await model.step(request)
@@ -38,8 +40,8 @@ for (const [I, Hi, Ho] of [[1, 1, 1], [3, 1, 97], [97, 211, 3], [211, 97, 1], [1
 }
 
 test('a sequence without a policy takes one step alone, and says why and what to do', async () => {
-  const model = await buildModel(randomCell(2, 6, 3))
-  const random = randomNumbers(3)
+  const model = await buildModel(drawCell({ I: 2, Hi: 6, Ho: 3 }, createRandom(1)))
+  const random = createRandom(3)
   const one = await model.sequence({ x: tensor([2, 1, 2], random), h_in: tensor([6], random) })
   assert.deepEqual(one.output.shape, [2, 1, 3])
   assert.ok(!('h_next' in one), 'only the client knows what comes next')
@@ -51,7 +53,7 @@ test('a sequence without a policy takes one step alone, and says why and what to
 })
 
 test('an answer too large to be written is refused before it is computed', async () => {
-  const model = await buildModel(randomCell(1, 1, 1))
+  const model = await buildModel(drawCell({ I: 1, Hi: 1, Ho: 1 }, createRandom(1)))
   const big = new Tensor([1000, 1], new Float32Array(1000))
   await assert.rejects(model.sequence({ x: big, steps: 2 }), /2000 steps, more than the 1000 allowed/)
 })
@@ -59,8 +61,8 @@ test('an answer too large to be written is refused before it is computed', async
 test('requests that run together do not touch each other\'s results', async () => {
   // The native engine promises the same bits; TensorFlow.js sums in an order that depends on the batch.
   const tolerance = (await testEngine()).name === 'native' ? 0 : 1e-6
-  const model = await buildModel(randomCell(3, 5, 5))
-  const random = randomNumbers(11)
+  const model = await buildModel(drawCell({ I: 3, Hi: 5, Ho: 5 }, createRandom(1)))
+  const random = createRandom(11)
   const requests = Array.from({ length: 40 }, (_, i) => ({ x: tensor([1 + i % 3, 1 + i % 7, 3], random), c_in: tensor([5], random) }))
   const together = await Promise.all(requests.map(async (request) => await model.sequence(request)))
   for (const [i, request] of requests.entries()) {
@@ -70,9 +72,9 @@ test('requests that run together do not touch each other\'s results', async () =
 })
 
 test('a row that overflows fails its own request alone', async () => {
-  const cell = { ...randomCell(3, 5, 5), weightIh: new Float32Array(60).fill(4), weightHh: new Float32Array(100).fill(-4) }
+  const cell = { ...drawCell({ I: 3, Hi: 5, Ho: 5 }, createRandom(1)), weightIh: new Float32Array(60).fill(4), weightHh: new Float32Array(100).fill(-4) }
   const model = await buildModel(cell)
-  const good = { x: tensor([2, 4, 3], randomNumbers(5)) }
+  const good = { x: tensor([2, 4, 3], createRandom(5)) }
   const bad = { x: new Tensor([1, 2, 3], new Float32Array(6).fill(3e38)), h_in: new Tensor([5], new Float32Array(5).fill(3e38)) }
   const expected = await model.sequence(good)
   const [first, failure, second] = await Promise.allSettled([model.sequence(good), model.sequence(bad), model.sequence(good)])

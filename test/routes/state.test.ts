@@ -33,6 +33,15 @@ test('a step without a token begins; the context comes with each request', async
   assert.equal(problem.errors[0].path, '/context/support')
 })
 
+test('no tokens ask for those of rows that begin, as true does', async (t) => {
+  const request = supertest((await buildTestApp(t)).server)
+  for (const [path, x] of [['/step', [ROW[0], ROW[1]]], ['/sequence', [ROW, ROW]]] as const) {
+    const { body: listed } = await request.post(path).send({ x, state: [] }).expect(200)
+    assert.deepEqual(listed, (await request.post(path).send({ x, state: true }).expect(200)).body)
+    assert.equal(listed.state.length, 2)
+  }
+})
+
 test('a lone token is one row\'s, without a batch dimension', async (t) => {
   const request = supertest((await buildTestApp(t)).server)
   const { body: first } = await request.post('/step').send({ x: ROW[0], state: true }).expect(200)
@@ -92,7 +101,7 @@ test('what is wrong with a state is told with its status and its path', async (t
     ['/step', { x: [ROW, ROW].map((row) => row.slice(0, 2)), state: true }, 422, '/x', /expected one step per row/],
     ['/step', { x: [ROW[0]], state: 5 }, 400, '/state', /must be boolean,string,array, got 5/],
     ['/step', { x: [ROW[0]], state: [5] }, 400, '/state/0', /must be string, got 5/],
-    ['/step', { x: [ROW[0]], state: [] }, 400, '/state', /must NOT have fewer than 1 items/]
+    ['/step', { x: ROW[0], state: '' }, 422, '/state', /is not a state token/]
   ]
   for (const [url, body, status, path, message] of cases) {
     const { body: problem } = await request.post(url).send(body).expect(status)

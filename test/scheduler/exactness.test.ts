@@ -2,12 +2,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createNativeEngine, nativeKernels } from '../../src/engine/native.ts'
 import { testEngine } from '../support/app.ts'
-import { drawNetwork, pick, size } from '../support/draw.ts'
 import { plainEngine } from '../support/plain-arithmetic.ts'
-import { createRandom } from '../support/random.ts'
 import { compareRow, drawRows, rowOf, runTasks } from '../support/tasks.ts'
 import { scaled } from '../support/full.ts'
 import { isNative } from '../support/small.ts'
+import { drawNetwork } from '../support/networks.ts'
+import { createRandom, pick, size } from '../support/random.ts'
 
 const NETWORKS = scaled(400)
 

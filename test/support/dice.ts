@@ -1,4 +1,4 @@
-import { randomNumbers } from './reference.ts'
+import { createRandom } from './random.ts'
 
 /** Repeatable randomness: the same seed yields the same throws. */
 export interface Dice {
@@ -9,10 +9,7 @@ export interface Dice {
 }
 
 export function createDice (seed: number): Dice {
-  const random = randomNumbers(seed)
-  const unit = (): number => (random() + 1) / 2
-  const below = (n: number): number => Math.floor(unit() * n)
-  // Neighbouring seeds begin alike.
-  for (let i = 0; i < 3; i++) random()
-  return { below, chance: (probability) => unit() < probability, pick: (list) => list[below(list.length)] }
+  const random = createRandom(seed)
+  const below = (n: number): number => Math.floor(random() * n)
+  return { below, chance: (probability) => random() < probability, pick: (list) => list[below(list.length)] }
 }

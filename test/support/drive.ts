@@ -3,7 +3,7 @@ import type { LoadedNetwork, Memory } from '../../src/engine/engine.ts'
 import type { Program } from '../../src/engine/program.ts'
 import { findSlice } from '../../src/network/state.ts'
 import { stepRow, type RowState } from './textbook.ts'
-import { randomFloats } from './networks.ts'
+import { randomFloats } from './random.ts'
 
 /** Rows of one stage to take through so many steps. */
 export interface Task {

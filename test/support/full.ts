@@ -4,9 +4,14 @@
  */
 export const FULL: boolean = process.env.TEST_FULL === '1'
 
-/** How many of `count` to do: all, or one in so many. */
+/** How many of `count` to do: all, or one in `one`. */
 export function scaled (count: number, one = 20): number {
   return FULL ? count : Math.ceil(count / one)
+}
+
+/** Options of a test that takes too long for the quick suite, and the reason that is printed there. */
+export function onlyFull (why: string): { skip: string | false } {
+  return { skip: !FULL && `${why}: npm run test:full` }
 }
 
 /** Which of several cases to try, each of which takes long: all, or the first ones. */

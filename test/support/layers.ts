@@ -2,8 +2,8 @@ import { createCell, GATES, type Cell, type CellKind, type CellSizes } from '../
 import type { Layers } from '../../src/network/layers.ts'
 import { nodeWidth, type Node } from '../../src/network/network.ts'
 import type { CellOptions } from '../../src/weights/layouts/options.ts'
-import { pick, size, type Random } from './draw.ts'
 import { store, type Written } from './safetensors.ts'
+import { pick, size, type Random } from './random.ts'
 
 export type Naming = 'CustomLSTM' | 'cell' | 'list' | 'torch'
 

@@ -1,20 +1,17 @@
-import { createCell, GATES, type Cell, type CellKind, type CellSizes } from '../../src/network/cell.ts'
+import { createCell, GATES, type Cell, type CellKind, type CellSizes, type GateFunction } from '../../src/network/cell.ts'
 import { concat, feedWidth, part, partsOf, readWidth, type Activation, type Feed, type Linear, type Read } from '../../src/network/feed.ts'
-import { PLAIN, type Network, type Node, type Stage, type Wiring } from '../../src/network/network.ts'
+import { nodeWidth, PLAIN, type Input, type Let, type Network, type Node, type Stage, type Wiring } from '../../src/network/network.ts'
+import { pick, randomFloats, size, type Random } from './random.ts'
 
-/** Numbers in [-scale, scale). */
-export function randomFloats (length: number, random: () => number, scale = 1): Float32Array {
-  return Float32Array.from({ length }, () => (random() * 2 - 1) * scale)
-}
-
-/** Weights as a trained cell's: of about 1 / sqrt(terms). */
-export function randomCell (sizes: CellSizes, random: () => number, kind: CellKind = 'lstm', activation: 'tanh' | 'relu' = 'tanh'): Cell {
+/** A cell whose sums are of about 1. */
+export function drawCell (sizes: CellSizes, random: Random, { kind = 'lstm', activation = 'tanh', gate = 'sigmoid' }: Partial<Pick<Cell, 'kind' | 'activation' | 'gate'>> = {}): Cell {
   const { I, Hi, Ho } = sizes
   const scale = Math.sqrt(3 / (I + Hi))
   const rows = GATES[kind] * Ho
   return createCell({
     kind,
     activation,
+    gate,
     sizes,
     weightIh: randomFloats(rows * I, random, scale),
     weightHh: randomFloats(rows * Hi, random, scale),
@@ -23,14 +20,8 @@ export function randomCell (sizes: CellSizes, random: () => number, kind: CellKi
   })
 }
 
-export function randomLinear (inputs: number, outputs: number, random: () => number, activation: Activation = 'none'): Linear {
-  return {
-    in: inputs,
-    out: outputs,
-    weight: randomFloats(inputs * outputs, random, Math.sqrt(3 / inputs)),
-    bias: randomFloats(outputs, random, 0.5),
-    activation
-  }
+export function drawLinear (from: number, to: number, random: Random, activation: Activation = 'none'): Linear {
+  return { in: from, out: to, weight: randomFloats(to * from, random, Math.sqrt(3 / from)), bias: randomFloats(to, random, 0.5), activation }
 }
 
 /** A network of one stage that reads `x`, and `vectors` if they have a width. */
@@ -45,103 +36,171 @@ export function oneStage (nodes: readonly Cell[], wiring: Partial<Wiring> = {}, 
   return { stages: [stage] }
 }
 
-/** A network of one stage of a random form: any cells, feeds, and reads, of widths of up to `most`. */
-export function drawNetwork (random: () => number, most = 40): Network {
-  const below = (n: number): number => Math.floor(random() * n)
-  const size = (): number => 1 + Math.floor(random() ** 2 * most)
-  const chance = (p: number): boolean => random() < p
-  const pick = <T>(list: readonly T[]): T => list[below(list.length)]
-  const activation = (): 'tanh' | 'relu' => pick(['tanh', 'relu'])
+/** A network of any form: one stage, or two directions of two layers, which are four. */
+export function drawNetwork (random: Random, most = 24): Network {
+  if (random() < 0.8) return drawOneStage(random, most)
+  const layer = (name: string, inputs: readonly Input[]): Stage[] => [drawStack(inputs, 'forward', name, random, most), drawStack(inputs, 'backward', `${name}_reverse`, random, most)]
+  const first = layer('l0', [{ name: 'x', width: size(random, most) }])
+  const between = first.map(({ name, nodes }) => ({ name, width: nodeWidth(nodes[nodes.length - 1]) }))
+  return { stages: [...first, ...layer('l1', between)] }
+}
 
-  const xWidth = size()
-  const vectors = chance(0.4) ? size() : 0
-  const layers = chance(0.6) ? 1 : 2 + below(2)
-  const plain = chance(0.3)
-  const kinds = Array.from({ length: layers }, () => pick<CellKind>(['lstm', 'lstm', 'gru', 'rnn']))
-  const residual = !plain && chance(0.2)
-  const projections = Array.from({ length: layers }, () => chance(0.2) ? size() : 0)
-  if (residual) projections[layers - 1] = xWidth
-  const hidden = Array.from({ length: layers }, size)
-  const widths = hidden.map((Ho, n) => projections[n] > 0 ? projections[n] : Ho)
-  const Ho = widths[layers - 1]
-  const carry = kinds[layers - 1] === 'lstm' ? hidden[layers - 1] : 0
+/** A network of one stage: any cells, feeds and reads, of widths of up to `most`. */
+export function drawOneStage (random: Random, most = 40): Network {
+  const X = size(random, most)
+  const stage = random() < 0.25 ? drawStack([{ name: 'x', width: X }], pick(random, 'forward', 'backward'), 'stack', random, most) : drawWired(X, random, most)
+  if (random() < 0.7) return { stages: [stage] }
+  const front = drawLinear(size(random, most), X, random, drawActivation(random))
+  return { stages: [{ ...stage, front, inputs: stage.inputs.map((input) => input.name === 'x' ? { ...input, width: front.in } : input) }] }
+}
 
-  const known = new Map([['x', xWidth], ['h', Ho], ...vectors > 0 ? [['vectors', vectors] as const] : [], ...carry > 0 ? [['c', carry] as const] : []])
-  const widthOf = (feed: Feed): number => feedWidth(feed, (name) => known.get(name) ?? NaN)
-  const drawFeed = (from: readonly string[], depth: number): Feed => {
-    const inner = (): Feed => depth === 0 ? part(pick(from)) : drawFeed(from, depth - 1)
-    const kind = depth === 0 ? 'part' : pick(['part', 'concat', 'linear', 'sum', 'product'])
-    if (kind === 'part') return part(pick(from))
-    if (kind === 'concat') return concat(...Array.from({ length: 1 + below(3) }, inner))
-    if (kind === 'linear') {
-      const of = inner()
-      return { kind: 'linear', linear: randomLinear(widthOf(of), size(), random, pick<Activation>(['none', 'tanh', 'relu', 'sigmoid', 'softmax', 'log_softmax'])), of }
-    }
-    const first = inner()
-    const projected = (): Feed => {
-      const of = inner()
-      return { kind: 'linear', linear: randomLinear(widthOf(of), widthOf(first), random), of }
-    }
-    return { kind: kind === 'sum' ? 'sum' : 'product', of: [first, ...Array.from({ length: 1 + below(2) }, projected)] }
-  }
+const drawActivation = (random: Random): Activation => pick(random, 'none', 'tanh', 'relu', 'sigmoid', 'softmax', 'log_softmax')
 
-  let read: Read | undefined
-  const lets: Array<{ name: string, feed: Feed }> = []
-  let h: Feed | 'own' = 'own'
-  let x: Feed = part('x')
-  if (!plain) {
-    const ofRow = ['h', ...carry > 0 ? ['c'] : []]
-    if (chance(0.6)) {
-      const score = pick<Read['score']>(['dot', 'cosine', 'additive'])
-      const support = size()
-      const key = chance(0.5) ? randomLinear(support, size(), random, pick<Activation>(['none', 'tanh'])) : undefined
-      const value = pick([undefined, 'key', randomLinear(support, size(), random)] as const)
-      const width = key?.out ?? support
-      const of = drawFeed(ofRow, 1)
-      read = {
-        score,
-        scale: pick([1, 0.5, 1 / Math.sqrt(width)]),
-        query: widthOf(of) === width ? of : { kind: 'linear', linear: randomLinear(widthOf(of), width, random), of },
-        support,
-        ...key === undefined ? {} : { key },
-        ...value === undefined ? {} : { value },
-        ...score === 'additive' ? { v: randomFloats(width, random), activation: activation() } : {}
-      }
-      known.set('read', readWidth(read))
-    }
-    for (let n = below(3); n > 0; n--) {
-      const late = chance(0.4)
-      const names = [...known.keys()].filter((name) => late || (name !== 'x' && name !== 'vectors' && !name.startsWith('late')))
-      const feed = drawFeed(names, 2)
-      const name = `${late ? 'late' : 'let'}${n}`
-      lets.push({ name, feed })
-      known.set(name, widthOf(feed))
-    }
-    h = chance(0.3) && widths[0] > 0 ? 'own' : drawFeed([...known.keys()], 2)
-    x = chance(0.3) ? concat(part('x'), drawFeed([...known.keys()], 1)) : part('x')
-  }
-  let readout: Feed | undefined
-  if (chance(0.4)) {
-    const of = drawFeed(plain ? ['h'] : [...known.keys()], 1)
-    readout = { kind: 'linear', linear: randomLinear(widthOf(of), size(), random, pick<Activation>(['none', 'tanh', 'relu', 'sigmoid', 'softmax', 'log_softmax'])), of }
-    const back = !plain && [...partsOf(readout)].every((name) => name !== 'x' && name !== 'vectors' && !name.startsWith('late'))
-    if (back) {
-      known.set('y', widthOf(readout))
-      if (chance(0.5)) lets.push({ name: 'after', feed: drawFeed(['y', 'h'], 1) })
-      x = concat(part('x'), part('y'))
-    }
-  }
-  const I = widthOf(x)
-  const Hi = h === 'own' ? widths[0] : widthOf(h)
-  const noX = x.kind === 'part' && chance(0.1)
-  const nodes = hidden.map((out, n): Node => {
-    const sizes = { I: n === 0 ? noX ? 0 : I : widths[n - 1], Hi: n === 0 ? Hi : widths[n], Ho: out }
-    return {
-      cell: randomCell(sizes, random, kinds[n], activation()),
-      ...projections[n] > 0 ? { projection: randomLinear(out, projections[n], random) } : {}
-    }
+/** @param h the width of what the first node reads, unless that is its own last output. */
+function drawNodes (I: number, h: number | undefined, layers: readonly Layer[], random: Random): Node[] {
+  return layers.map(({ kind, Ho, P }, n): Node => {
+    const sizes = { I: n === 0 ? I : widthOf(layers[n - 1]), Hi: n === 0 && h !== undefined ? h : P ?? Ho, Ho }
+    const gate = pick<GateFunction>(random, 'sigmoid', 'sigmoid', { slope: 0.2 }, { slope: 1 / 6 })
+    const cell = drawCell(sizes, random, { kind, activation: pick(random, 'tanh', 'relu'), ...(kind !== 'rnn' && { gate }) })
+    return { cell, ...(P !== undefined && { projection: drawLinear(Ho, P, random) }) }
   })
-  const wiring: Wiring = { x, h, hostState: chance(0.1) ? size() : 0, residual, ...read === undefined ? {} : { read }, lets, readout }
-  const inputs = [{ name: 'x', width: xWidth }, ...vectors > 0 ? [{ name: 'vectors', width: vectors }] : []]
-  return { stages: [{ name: 'stage', direction: 'forward', inputs, nodes, wiring }] }
+}
+
+/** What a node is to be: what its cell writes, and what that is projected to, if it is. */
+interface Layer {
+  readonly kind: CellKind
+  readonly Ho: number
+  readonly P: number | undefined
+}
+
+const widthOf = ({ Ho, P }: Layer): number => P ?? Ho
+
+function drawLayers (random: Random, most: number): Layer[] {
+  const count = pick(random, 1, 1, 1, 2, 3)
+  return Array.from({ length: count }, () => ({ kind: pick<CellKind>(random, 'lstm', 'lstm', 'gru', 'rnn'), Ho: size(random, most), P: random() < 0.2 ? size(random, most) : undefined }))
+}
+
+/** What h and c the parts of a stage see. */
+function statesOf (layers: readonly Layer[]): Array<[string, number]> {
+  const last = layers[layers.length - 1]
+  return [['h', widthOf(last)], ...(last.kind === 'lstm' ? [['c', last.Ho] satisfies [string, number]] : [])]
+}
+
+/** Nodes that read their own last outputs. */
+function drawStack (inputs: readonly Input[], direction: Stage['direction'], name: string, random: Random, most: number): Stage {
+  const layers = drawLayers(random, most)
+  const feeds = new Feeds(random, most, statesOf(layers))
+  const I = inputs.reduce((sum, { width }) => sum + width, 0)
+  return {
+    name,
+    direction,
+    inputs,
+    nodes: drawNodes(I, undefined, layers, random),
+    wiring: { ...PLAIN, x: concat(...inputs.map((input) => part(input.name))), readout: random() < 0.4 ? feeds.readout(feeds.draw(feeds.names(), 1)) : undefined }
+  }
+}
+
+/** Nodes fed by reads, lets, and what they are made from. */
+function drawWired (X: number, random: Random, most: number): Stage {
+  const layers = drawLayers(random, most)
+  const residual = random() < 0.2
+  if (residual) layers.push({ ...pick(random, ...layers), P: X })
+  const inputs: Input[] = [{ name: 'x', width: X }, ...(random() < 0.4 ? [{ name: 'vectors', width: size(random, most) }] : [])]
+  const states = statesOf(layers)
+  const feeds = new Feeds(random, most, [...inputs.map(({ name, width }) => [name, width] satisfies [string, number]), ...states])
+  const read = random() < 0.6 ? drawRead(states.map(([name]) => name), feeds, random, most) : undefined
+  if (read !== undefined) feeds.widths.set('read', readWidth(read))
+
+  // What is made of a step's own inputs is made as it begins, and is not known before.
+  const late = new Set(inputs.map(({ name }) => name))
+  const lets: Let[] = []
+  const drawLets = (stem: string): void => {
+    for (let n = Math.floor(random() * 3); n > 0; n--) {
+      const names = feeds.names()
+      const feed = feeds.draw(random() < 0.4 ? names : names.filter((name) => !late.has(name)), 2)
+      const name = `${stem}${n}`
+      lets.push({ name, feed })
+      feeds.widths.set(name, feeds.widthOf(feed))
+      if ([...partsOf(feed)].some((one) => late.has(one))) late.add(name)
+    }
+  }
+  drawLets('let')
+  const back = random() < 0.3
+  const readout = back || random() < 0.3 ? feeds.readout(feeds.draw(feeds.names().filter((name) => !back || !late.has(name)), 1)) : undefined
+  if (back && readout !== undefined) {
+    feeds.widths.set('y', feeds.widthOf(readout))
+    drawLets('after')
+  }
+
+  const h = random() < 0.7 ? feeds.draw(feeds.names(), 2) : 'own'
+  const x = pick<Feed>(random, part('x'), concat(part('x'), feeds.draw(feeds.names(), 1)), feeds.draw(feeds.names(), 2))
+  const I = x.kind === 'part' && random() < 0.2 ? 0 : feeds.widthOf(x)
+  return {
+    name: 'wired',
+    direction: 'forward',
+    inputs,
+    nodes: drawNodes(I, h === 'own' ? undefined : feeds.widthOf(h), layers, random),
+    wiring: { x, h, hostState: random() < 0.1 ? size(random, most) : 0, residual, ...(read !== undefined && { read }), lets, readout }
+  }
+}
+
+function drawRead (names: readonly string[], feeds: Feeds, random: Random, most: number): Read {
+  const support = size(random, most)
+  const key = random() < 0.5 ? drawLinear(support, size(random, most), random, pick(random, 'none', 'tanh')) : undefined
+  const width = key?.out ?? support
+  const value = random() < 0.5 ? drawLinear(support, size(random, most), random) : key === undefined || random() < 0.5 ? undefined : 'key'
+  const asked = feeds.draw(names, 1)
+  const score = pick(random, 'dot', 'cosine', 'additive')
+  return {
+    score,
+    scale: pick(random, 1, 0.5, 1 / Math.sqrt(width)),
+    query: feeds.widthOf(asked) === width ? asked : feeds.through(asked, width),
+    support,
+    ...(key !== undefined && { key }),
+    ...(value !== undefined && { value }),
+    ...(score === 'additive' && { v: randomFloats(width, random), activation: pick(random, 'tanh', 'relu') })
+  }
+}
+
+/** Draws feeds made of parts whose widths are known. */
+class Feeds {
+  readonly widths: Map<string, number>
+  private readonly random: Random
+  private readonly most: number
+
+  constructor (random: Random, most: number, widths: Iterable<[string, number]>) {
+    this.random = random
+    this.most = most
+    this.widths = new Map(widths)
+  }
+
+  names (): string[] {
+    return [...this.widths.keys()]
+  }
+
+  widthOf (feed: Feed): number {
+    return feedWidth(feed, (name) => this.widths.get(name) ?? NaN)
+  }
+
+  /** A feed through a layer. */
+  through (of: Feed, out: number, activation?: Activation): Feed {
+    return { kind: 'linear', linear: drawLinear(this.widthOf(of), out, this.random, activation), of }
+  }
+
+  draw (names: readonly string[], depth: number): Feed {
+    const kind = depth === 0 ? 'part' : pick(this.random, 'part', 'concat', 'linear', 'sum', 'product')
+    if (kind === 'part') return part(pick(this.random, ...names))
+    const first = this.draw(names, depth - 1)
+    if (kind === 'linear') return this.through(first, size(this.random, this.most), drawActivation(this.random))
+    const others = Array.from({ length: pick(this.random, 1, 2) }, () => this.draw(names, depth - 1))
+    if (kind === 'concat') return concat(first, ...others)
+    // What is squared at each step overflows after a few.
+    return { kind, of: [first, ...others.map((other) => this.through(other, this.widthOf(first), kind === 'product' ? pick(this.random, 'tanh', 'sigmoid') : 'none'))] }
+  }
+
+  /** One layer or two of a feed. */
+  readout (of: Feed): Feed {
+    const layers = this.random() < 0.6 ? 1 : 2
+    return Array.from({ length: layers }).reduce<Feed>((feed) => this.through(feed, size(this.random, this.most), drawActivation(this.random)), of)
+  }
 }

@@ -2,15 +2,14 @@ import type { CellKind, CellSizes } from '../../src/network/cell.ts'
 import type { Layers } from '../../src/network/layers.ts'
 import type { Node } from '../../src/network/network.ts'
 import type { PolicySetting } from '../../src/model/policies/policy.ts'
-import { drawCell } from './draw.ts'
+import { drawCell } from './networks.ts'
 import { createRandom } from './random.ts'
 
 /** Layers of random cells, the first of these sizes, the others each reading what the one before it writes. */
 export function drawLayers ({ I, Hi, Ho }: CellSizes, { kind = 'lstm', layers = 1, seed = 1 }: { kind?: CellKind, layers?: number, seed?: number } = {}): Layers {
   const random = createRandom(seed)
-  // With relu an h may be zeros, which have no angle to anything.
   const nodes = Array.from({ length: layers }, (_, n): readonly [Node] =>
-    [{ cell: { ...drawCell(kind, { I: n === 0 ? I : Ho, Hi: n === 0 ? Hi : Ho, Ho }, random), activation: 'tanh' } }])
+    [{ cell: drawCell({ I: n === 0 ? I : Ho, Hi: n === 0 ? Hi : Ho, Ho }, random, { kind }) }])
   return { kind, nodes }
 }
 

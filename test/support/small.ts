@@ -4,7 +4,9 @@ import { createPolicy } from '../../src/model/policies/policies.ts'
 import { createModel, type ModelDeps } from '../../src/model/model.ts'
 import { Tensor } from '../../src/tensor/tensor.ts'
 import { testEngine, testDeps, testHosting } from './app.ts'
-import { randomArray, bareLayers, randomCell, randomNumbers } from './reference.ts'
+import { drawCell } from './networks.ts'
+import { createRandom, randomFloats } from './random.ts'
+import { bareLayers } from './reference.ts'
 
 export interface Call {
   readonly rows: number
@@ -21,7 +23,7 @@ export async function buildModel (size = 5, over: Partial<ModelDeps> = {}) {
     scheduler: createScheduler({ computed: (_, rows, steps) => { calls.push({ rows, steps }) }, began: () => {}, queued: () => {} }),
     ...over
   })
-  const cell = randomCell(3, size, size)
+  const cell = drawCell({ I: 3, Hi: size, Ho: size }, createRandom(1))
   const layers = bareLayers(cell)
   const policy = await createPolicy(undefined, { layers, folder: undefined, tensor: () => { throw new Error('none') }, tensors: () => [], hosting: testHosting() })
   return { model: createModel({ name: 'test', version: '1', layers, policy }, deps), calls, admission: deps.admission }
@@ -31,7 +33,7 @@ export const stepsOf = (calls: readonly Call[]): number => calls.reduce((sum, { 
 
 /** A tensor of random numbers. */
 export function tensor (...shape: number[]): Tensor {
-  return new Tensor(shape, randomArray(shape.reduce((a, b) => a * b), randomNumbers(shape.length)))
+  return new Tensor(shape, randomFloats(shape.reduce((a, b) => a * b), createRandom(shape.length)))
 }
 
 export const isNative = async (): Promise<boolean> => (await testEngine()).name === 'native'

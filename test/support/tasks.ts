@@ -6,7 +6,7 @@ import { SILENT } from '../../src/scheduler/events.ts'
 import { createScheduler } from '../../src/scheduler/scheduler.ts'
 import { createStageQueue } from '../../src/scheduler/stage-queue.ts'
 import type { Kept, Pass, Sink, Stream } from '../../src/scheduler/task.ts'
-import { size, type Random } from './draw.ts'
+import { size, type Random } from './random.ts'
 
 /** What rows bring: their own inputs and support sets. */
 export interface Rows {

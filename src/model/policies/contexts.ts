@@ -25,8 +25,14 @@ const VectorsContext = Type.Object(VECTORS, { ...options, title: 'VectorsContext
 const SupportContext = Type.Object(SUPPORT, { ...options, title: 'SupportContext', description: 'For a wiring with an attention read.' })
 const VectorsSupportContext = Type.Object({ ...VECTORS, ...SUPPORT }, { ...options, title: 'VectorsSupportContext', description: 'For a wiring with `vectors` and an attention read.' })
 
-/** The schemas of the contexts that a request may bring. */
-export const CONTEXTS: readonly TObject[] = [VectorsContext, SupportContext, VectorsSupportContext]
+/**
+ * The contexts of all models in one schema, as a document for all of them has it. It does not say that a module's model has other
+ * fields: with `additionalProperties` generated Java sends those alone.
+ */
+export const AnyContext = Type.Partial(Type.Object({ ...VECTORS, ...SUPPORT }), {
+  title: 'Context',
+  description: 'What the model\'s wiring needs from the request. GET /models/{model} has the schema of its own.'
+})
 
 /** The schema of what a wiring needs from a request. */
 export function contextOf ({ vectors = false, support = false }: { readonly vectors?: boolean, readonly support?: boolean }): TObject {

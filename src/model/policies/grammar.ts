@@ -39,7 +39,7 @@ type LayerOptions = Omit<ReturnType<typeof readApplied>, 'of'>
  * `{"product": [...]}`, or a linear layer `of` a feed.
  *
  * @param path where it stands.
- * @throws InputError if it is none of these, or names what is not there.
+ * @throws InputError if it is of another form, or names what does not exist.
  */
 export function readFeed (value: unknown, path: string, scope: Scope): Feed {
   if (typeof value === 'string') {

@@ -27,7 +27,7 @@ export interface PolicySetting {
   readonly layers: Layers
   /** The model's own folder, if it has one. */
   readonly folder: string | undefined
-  /** A tensor of the model's file, by name; throws if there is none. */
+  /** A tensor of the model's file, by name; throws if the file does not have it. */
   readonly tensor: (name: string) => { readonly shape: readonly number[], readonly data: Float32Array }
   /** All floating-point tensors of the model's file, by name. */
   readonly tensors: () => Iterable<readonly [name: string, tensor: { readonly shape: readonly number[], readonly data: Float32Array }]>

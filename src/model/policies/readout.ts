@@ -20,7 +20,7 @@ export interface Readout {
  * Reads the `readout` of a `config.json`: a linear layer, or a list of layers one after the other, `of` a feed: of `h` unless
  * the first layer says otherwise.
  *
- * @throws InputError if it is none, or a tensor is not there or of another shape.
+ * @throws InputError if it is not a readout, or a tensor is missing or of another shape.
  */
 export function readReadout (value: unknown, tensor: Scope['tensor']): Readout {
   const list: readonly unknown[] = Array.isArray(value) ? value : [value]
@@ -41,7 +41,7 @@ export function readReadout (value: unknown, tensor: Scope['tensor']): Readout {
   }
 }
 
-/** The feed of a readout where there is no wiring: it is made of the network's own `h` and, in one direction, `c`. */
+/** The feed of a readout without a wiring: it is made of the network's own `h` and, in one direction, `c`. */
 export function plainReadout (readout: Readout, layers: Layers, tensor: Scope['tensor']): Feed {
   const own = ownWidths(layers)
   const demands: Demand[] = []

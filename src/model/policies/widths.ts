@@ -28,7 +28,7 @@ export function ownWidths (layers: Layers): Map<string, number> {
  *
  * @param needed parts whose widths have to be found, even if nothing is asked of them.
  * @returns the width of a part.
- * @throws InputError if widths do not add up, or one cannot be told.
+ * @throws InputError if widths do not add up, or one is unknown.
  */
 export function findWidths (demands: readonly Demand[], parts: Parts, needed: Iterable<string>): (name: string) => number {
   const found = new Map<string, number>()

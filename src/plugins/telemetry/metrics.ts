@@ -8,7 +8,7 @@ export const NO_MODEL = 'n/a'
 
 export interface Metrics {
   readonly register: Registry
-  /** The engine has taken so many rows of a model through so many steps each. */
+  /** The engine has taken `rows` rows of a model through `steps` steps each. */
   computed (model: string, rows: number, steps: number, seconds: number): void
   /** A request's first row began its first step, so long after the request was accepted. */
   began (model: string, secondsQueued: number): void

@@ -44,8 +44,8 @@ interface Candidate {
  * Finds the one network among a file's tensors, by their names.
  *
  * @param only the prefix of the one that is meant, if the file has several.
- * @throws LayoutError if there is none, more than one, or one that lacks a tensor.
- * @throws InputError if there is none under the prefix.
+ * @throws LayoutError if there is no network, more than one, or one that lacks a tensor.
+ * @throws InputError if there is no network under the prefix.
  */
 export function findNetwork (names: readonly string[], only?: string): FoundNetwork {
   const found = candidatesOf(names, only)

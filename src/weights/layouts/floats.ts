@@ -15,7 +15,7 @@ export interface Floats {
 /**
  * Reads a floating-point tensor as float32: a view of the file's bytes if they hold it so already.
  *
- * @throws LayoutError if there is none of that name, its dtype is not F32, F16, BF16 or F64, or a value is not finite.
+ * @throws LayoutError if the tensor is missing, its dtype is not F32, F16, BF16 or F64, or a value is not finite.
  */
 export function readFloats (tensors: ReadonlyMap<string, StoredTensor>, name: string): Floats {
   const stored = tensors.get(name)

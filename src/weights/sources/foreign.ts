@@ -11,7 +11,7 @@ const BY_ENDING: ReadonlyArray<readonly [ending: string, what: string]> = [
   ['.onnx', ONNX]
 ]
 
-/** What a file of another format is and what to do with it, judged by its name; undefined if it is none that holds weights. */
+/** What a file of another format is and what to do with it, judged by its name; undefined if no such format is known. */
 export function describeForeign (path: string): string | undefined {
   const name = basename(path).toLowerCase()
   if (name === 'model.json') return TENSORFLOW_JS

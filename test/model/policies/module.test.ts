@@ -15,7 +15,9 @@ import { Tensor } from '../../../src/tensor/tensor.ts'
 import { testDeps, testHosting } from '../../support/app.ts'
 import { closeTo } from '../../support/close.ts'
 import { some } from '../../support/full.ts'
-import { bareLayers, randomArray, randomCell, randomNumbers } from '../../support/reference.ts'
+import { drawCell } from '../../support/networks.ts'
+import { createRandom, randomFloats } from '../../support/random.ts'
+import { bareLayers } from '../../support/reference.ts'
 
 const SIZES = { I: 1, Hi: 3, Ho: 2 }
 
@@ -30,7 +32,7 @@ async function policyOf (t: TestContext, source: string, { sizes = SIZES, tensor
   t.after(() => rm(folder, { recursive: true }))
   await writeFile(join(folder, 'feedback.mjs'), source)
   const policy = await createPolicy({ policy: 'module' }, {
-    layers: bareLayers(randomCell(sizes.I, sizes.Hi, sizes.Ho)),
+    layers: bareLayers(drawCell({ I: sizes.I, Hi: sizes.Hi, Ho: sizes.Ho }, createRandom(1))),
     folder,
     tensor: () => { throw new Error('no tensors here') },
     tensors: () => Object.entries(tensors),
@@ -45,11 +47,11 @@ async function policyOf (t: TestContext, source: string, { sizes = SIZES, tensor
 async function modelOf (t: TestContext, source: string, options: Options = {}): Promise<Model> {
   const { I, Hi, Ho } = options.sizes ?? SIZES
   const policy = await policyOf(t, source, options)
-  return createModel({ name: 'test', version: '1', layers: bareLayers(randomCell(I, Hi, Ho)), policy }, await testDeps())
+  return createModel({ name: 'test', version: '1', layers: bareLayers(drawCell({ I, Hi, Ho }, createRandom(1))), policy }, await testDeps())
 }
 
 function random (...shape: number[]): Tensor {
-  return new Tensor(shape, randomArray(shape.reduce((a, b) => a * b), randomNumbers(shape.length)))
+  return new Tensor(shape, randomFloats(shape.reduce((a, b) => a * b), createRandom(shape.length)))
 }
 
 /** Row by row and step by step, by the bare cell: `h_in` is made by `feed`. */
@@ -329,7 +331,7 @@ const UNLOADABLE: ReadonlyArray<[source: string, message: RegExp]> = [
 
 test('a module that does not load, or exports no feedback, stops the start', async (t) => {
   for (const [source, message] of some(UNLOADABLE)) await t.test(source, async (t) => await assert.rejects(policyOf(t, source), message))
-  const setting = { layers: bareLayers(randomCell(SIZES.I, SIZES.Hi, SIZES.Ho)), tensor: () => { throw new Error('none') }, tensors: () => [], hosting: testHosting() }
+  const setting = { layers: bareLayers(drawCell({ I: SIZES.I, Hi: SIZES.Hi, Ho: SIZES.Ho }, createRandom(1))), tensor: () => { throw new Error('none') }, tensors: () => [], hosting: testHosting() }
   await assert.rejects(createPolicy({ policy: 'module' }, { ...setting, folder: undefined }), /own folder/)
   await assert.rejects(createPolicy({ policy: 'module' }, { ...setting, folder: tmpdir() }), /feedback\.mjs: cannot be loaded: Cannot find module/)
 })
@@ -431,9 +433,9 @@ test('one that cannot be loaded again fails those who wait, and may come back', 
   t.after(() => rm(folder, { recursive: true }))
   const file = join(folder, 'feedback.mjs')
   await writeFile(file, UNRULY)
-  const policy = await createPolicy({ policy: 'module' }, { layers: bareLayers(randomCell(1, 3, 2)), folder, tensor: () => { throw new Error('none') }, tensors: () => [], hosting: testHosting() })
+  const policy = await createPolicy({ policy: 'module' }, { layers: bareLayers(drawCell({ I: 1, Hi: 3, Ho: 2 }, createRandom(1))), folder, tensor: () => { throw new Error('none') }, tensors: () => [], hosting: testHosting() })
   t.after(() => policy.policy.close?.())
-  const model = createModel({ name: 'test', version: '1', layers: bareLayers(randomCell(1, 3, 2)), policy }, await testDeps())
+  const model = createModel({ name: 'test', version: '1', layers: bareLayers(drawCell({ I: 1, Hi: 3, Ho: 2 }, createRandom(1))), policy }, await testDeps())
   await assert.rejects(model.sequence({ x: quiet, context: { code: 'process.exit()' } }), failsWith(/ended its process/))
   await writeFile(file, 'nonsense')
   await assert.rejects(model.sequence({ x: quiet }), failsWith(/could not be loaded again$/))

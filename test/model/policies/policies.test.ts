@@ -8,10 +8,12 @@ import { Tensor } from '../../../src/tensor/tensor.ts'
 import { testDeps, testHosting } from '../../support/app.ts'
 import { tensorOf } from '../../support/nested.ts'
 import { drawLayers, drawTensor, fileOf } from '../../support/policies.ts'
-import { randomArray, bareLayers, randomCell, randomNumbers } from '../../support/reference.ts'
+import { drawCell } from '../../support/networks.ts'
+import { createRandom, randomFloats } from '../../support/random.ts'
+import { bareLayers } from '../../support/reference.ts'
 
 function setting (I: number, Hi: number, Ho: number, tensors: Parameters<typeof fileOf>[0] = {}): PolicySetting {
-  return { layers: bareLayers(randomCell(I, Hi, Ho)), folder: undefined, tensor: fileOf(tensors), tensors: () => [], hosting: testHosting() }
+  return { layers: bareLayers(drawCell({ I, Hi, Ho }, createRandom(1))), folder: undefined, tensor: fileOf(tensors), tensors: () => [], hosting: testHosting() }
 }
 
 async function modelOf (options: PolicyOptions, model: PolicySetting): Promise<Model> {
@@ -19,7 +21,7 @@ async function modelOf (options: PolicyOptions, model: PolicySetting): Promise<M
 }
 
 function random (...shape: number[]): Tensor {
-  return new Tensor(shape, randomArray(shape.reduce((a, b) => a * b), randomNumbers(shape.length)))
+  return new Tensor(shape, randomFloats(shape.reduce((a, b) => a * b), createRandom(shape.length)))
 }
 
 function rowOf ({ data, shape }: Tensor, row: number): number[] {

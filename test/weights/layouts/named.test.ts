@@ -3,13 +3,13 @@ import { test } from 'node:test'
 import { InputError } from '../../../src/errors.ts'
 import { unusedTensors } from '../../../src/weights/layouts/unused.ts'
 import type { CellOptions } from '../../../src/weights/layouts/options.ts'
-import { drawCell } from '../../support/draw.ts'
-import { createRandom } from '../../support/random.ts'
 import { f32, store } from '../../support/safetensors.ts'
 import { numbered, range, readTensors } from '../../support/tensors.ts'
+import { drawCell } from '../../support/networks.ts'
+import { createRandom } from '../../support/random.ts'
 
 test('a joint matrix comes apart, whichever of x and h is first, transposed or not, of any dtype', () => {
-  const cell = drawCell('lstm', { I: 3, Hi: 2, Ho: 2 }, createRandom(1))
+  const cell = drawCell({ I: 3, Hi: 2, Ho: 2 }, createRandom(1))
   const row = (weights: Float32Array, width: number, r: number): number[] => [...weights.subarray(r * width, (r + 1) * width)]
   for (const of of [['x', 'h'], ['h', 'x']] as const) {
     const joint = range(0, 8).flatMap((r) => of.flatMap((part) => part === 'x' ? row(cell.weightIh, 3, r) : row(cell.weightHh, 2, r)))

@@ -8,7 +8,7 @@ export interface Contexts {
   clear (): void
 }
 
-/** It keeps those that were used last, up to so many bytes as they are sent; others come again when they are needed. */
+/** It keeps those that were used last, up to a number of bytes as they are sent; the others are sent again when they are needed. */
 export function createContexts (maxBytes: number): Contexts {
   /** Bytes by request, the one used longest ago first. */
   const held = new Map<number, number>()

@@ -17,7 +17,7 @@ const INTERVAL = 25
  * else would end a module that loops.
  *
  * @param service the process id of the service, this one's parent.
- * @returns what bounds the memory: the process also ends if it comes to hold so many more bytes than at that moment. The
+ * @returns what bounds the memory: the process also ends if it comes to hold that many bytes more than at that moment. The
  *   heap's own limit knows nothing of typed arrays.
  */
 export function startGuard (service: number): (bytes: number) => void {

@@ -1,0 +1,48 @@
+import type { Engine, LoadedNetwork } from '../engine/engine.ts'
+import type { Layers } from '../network/layers.ts'
+import { createStageQueue, type StageQueue } from '../scheduler/stage-queue.ts'
+import type { ModelInput } from './input.ts'
+import { createServedNetwork, type Shape } from './network.ts'
+import type { Policy } from './policies/policy.ts'
+import { createTokens, type Tokens } from './tokens.ts'
+
+/** A model's network in an engine, with a queue for each of its stages. */
+export interface LoadedModel {
+  readonly name: string
+  readonly network: LoadedNetwork
+  readonly policy: Policy
+  readonly shape: Shape
+  /** Of the stages that a sequence goes through. */
+  readonly queues: readonly StageQueue[]
+  /** Of the stage that a step of the bare network goes through; none with two directions. */
+  readonly bare: StageQueue | undefined
+  readonly tokens: Tokens
+}
+
+export interface LoadingParts {
+  readonly name: string
+  /** A hash of its files. */
+  readonly version: string
+  readonly layers: Layers
+  readonly policy: Policy
+  readonly input?: ModelInput | undefined
+}
+
+/**
+ * @param batchRows the most rows in a batch.
+ * @throws RangeError if the cells and the wiring do not fit each other.
+ */
+export function loadModel ({ name, version, layers, policy, input }: LoadingParts, engine: Engine, batchRows: number): LoadedModel {
+  const { network, passes, bare, shape } = createServedNetwork(layers, policy, input)
+  const loaded = engine.load(network)
+  const queues = network.stages.map((_, index) => createStageQueue(loaded, index, { name, batchRows, budget: engine.budget }))
+  return {
+    name,
+    network: loaded,
+    policy,
+    shape,
+    queues: queues.slice(0, passes),
+    bare: bare === undefined ? undefined : queues[bare],
+    tokens: createTokens(name, version, queues[0].program.state)
+  }
+}

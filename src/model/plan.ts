@@ -1,0 +1,141 @@
+import type { Memory } from '../engine/engine.ts'
+import { unprocessable, type InputError } from '../errors.ts'
+import type { StageQueue } from '../scheduler/stage-queue.ts'
+import type { Tensor } from '../tensor/tensor.ts'
+import { createContextReader, type Context } from './context.ts'
+import { checkGoesOn, readRows, wantsState, type Going } from './going-on.ts'
+import { outputWidth } from './kept-steps.ts'
+import type { KeptRow } from './kept-row.ts'
+import { answerBytes, checkAnswerSize } from './limits.ts'
+import type { LoadedModel } from './loaded-model.ts'
+import { outlineSequence, outlineStep, type Outline, type SequenceRequest, type StepRequest } from './request.ts'
+import { streamRoom } from './stream.ts'
+
+/** What a request computes, and how many bytes that takes. */
+export interface Work {
+  readonly outline: Outline
+  readonly bytes: number
+}
+
+/** A step of the bare network. */
+export interface StepPlan extends Work {
+  readonly queue: StageQueue
+}
+
+/** A sequence, and how many of its steps are kept. */
+export interface Plan extends Work {
+  readonly context: Context
+  /** The rows that go on; left out, they begin with what the request says. */
+  readonly from: readonly KeptRow[] | undefined
+  /** The context's support as an engine reads it, if somebody keeps that. */
+  readonly memory: Memory | undefined
+  /** How many steps of output are kept; 0 if none. */
+  readonly entries: number
+  /** How many of y; one is the last. */
+  readonly yEntries: number
+  /** How many entries of each part are kept; one is the last. */
+  readonly partEntries: number
+}
+
+/** Judges requests by a model's sizes and the service's bounds, before anything is allocated for them. */
+export interface Planner {
+  /** @throws InputError */
+  step (request: StepRequest): StepPlan
+  /**
+   * @param streamed whether steps are answered as they are computed, so that only those wait that nobody has read yet.
+   * @param going a row that somebody keeps, which goes on.
+   * @throws InputError
+   */
+  sequence (request: SequenceRequest, streamed: boolean, going?: Going): Plan
+}
+
+/** The bounds of one request. */
+export interface RequestBounds {
+  /** The largest B x T. */
+  readonly maxSteps: number
+  /** The most multiply-adds. */
+  readonly maxWork: number
+}
+
+const BYTES = Float32Array.BYTES_PER_ELEMENT
+
+export function createPlanner ({ shape, policy, queues, bare, tokens }: LoadedModel, { maxSteps, maxWork }: RequestBounds): Planner {
+  const [{ program }] = queues
+  const readContext = createContextReader(policy)
+  const stateWidth = queues.reduce((sum, queue) => sum + queue.program.state.width, 0)
+
+  function needsPolicy (steps: number, field: string): InputError {
+    return unprocessable(field, `${steps} steps need a feedback policy to make each h_in (Hi = ${shape.Hi}) from the last h_out (Ho = ${shape.Ho}), ` +
+      'and this model has none: send one step at a time, to /step, or give the model a policy in its config.json')
+  }
+
+  function checkWork ({ rows, steps, field }: Outline, { support }: Context): void {
+    const supports = support === undefined ? 0 : Math.max(...support.counts)
+    const step = queues.reduce((sum, queue) => sum + queue.program.work, supports * program.readWork)
+    const work = rows * (steps + 1) * step
+    if (work <= maxWork) return
+    throw unprocessable(supports === 0 ? field : '/context/support', `${rows} rows of ${steps} steps${supports === 0 ? '' : `, each reading ${supports} supports,`} are ` +
+      `${work} multiply-adds, more than the ${maxWork} allowed in one request`)
+  }
+
+  function partWidth (part: string, { support }: Context): number {
+    if (part === 'attention') return Math.max(...support?.counts ?? [0])
+    return program.outputs.find((output) => output.name === part)?.width ?? 0
+  }
+
+  /** Bytes of a request's memory, its states, and what is kept of its steps. What came is counted already, except for padding. */
+  function bytesOf (request: SequenceRequest, { outline: { rows, steps, repeated }, context, entries, yEntries, partEntries }: Omit<Plan, 'bytes'>): number {
+    const { support, vectors } = context
+    const total = support?.counts.reduce((a, b) => a + b, 0) ?? 0
+    // A memory has the supports as they came, and their keys and values.
+    const held = paddingOf(request.x) + paddingOf(vectors?.tensor) + total * program.readWork
+    const parts = (request.parts ?? []).reduce((sum, part) => sum + partEntries * partWidth(part, context), 0)
+    const outputs = shape.directions === 2 ? steps * queues.reduce((sum, queue) => sum + outputWidth(queue.program), 0) : entries * shape.output
+    const ys = (shape.directions === 2 && yEntries > 0 ? steps : yEntries) * shape.sequence.y
+    // The rows of the embedding that ids stand for.
+    const places = request.ids === undefined ? 0 : rows * (repeated ? 1 : steps)
+    const kept = wantsState(request) ? 3 * rows * tokens.bytes : 0
+    return kept + BYTES * (held + places + rows * stateWidth) + answerBytes(rows * (outputs + ys + parts + shape.hIn + shape.hOut + 2 * shape.c))
+  }
+
+  return {
+    step (request) {
+      if (request.context !== undefined) throw unprocessable('/context', 'is for a step with state: without it a step is one of the bare network, which reads none')
+      if (bare === undefined) throw unprocessable('', 'the network has two directions, and the backward one starts from the end: send the whole sequence to /sequence')
+      const outline = outlineStep(request, shape)
+      const { rows, field } = outline
+      if (rows > maxSteps) throw unprocessable(field, `${rows} rows are more than the ${maxSteps} steps allowed in one request`)
+      const { y } = shape.step
+      checkAnswerSize(rows * y, field)
+      const places = request.ids === undefined ? 0 : rows
+      return { outline, queue: bare, bytes: BYTES * (places + rows * bare.program.state.width) + answerBytes(rows * (y + shape.hIn + shape.hOut + 2 * shape.c)) }
+    },
+
+    sequence (request, streamed, going) {
+      if (wantsState(request)) checkGoesOn(shape, policy, '/state')
+      const outline = outlineSequence(request, shape, maxSteps)
+      const context = going?.context?.context ?? readContext(request.context === undefined ? {} : request.context, outline)
+      const from = going === undefined ? readRows(request, outline, tokens) : [going.row]
+      const { rows, steps, field } = outline
+      if (steps > 1 && policy.wiring === undefined && shape.hIn !== shape.hOut) throw needsPolicy(steps, field)
+      checkWork(outline, context)
+      const all = request.return_sequences !== false
+      const asksFor = (name: string): boolean => request.fields?.includes(name) !== false
+      const y = asksFor('y') ? shape.sequence.y : 0
+      const room = streamed ? streamRoom(outline, shape.output + y) : steps
+      // Nobody sees outputs that are not among the fields.
+      const entries = all && asksFor('output') ? room : 0
+      const yEntries = y === 0 ? 0 : all ? room : 1
+      const partEntries = all ? room + 1 : 1
+      checkAnswerSize(rows * Math.max(entries * shape.output, yEntries * y), field)
+      for (const [i, part] of (request.parts ?? []).entries()) checkAnswerSize(rows * partEntries * partWidth(part, context), `/parts/${i}`)
+      const plan = { outline, context, from, memory: going?.context?.memory, entries, yEntries, partEntries }
+      return { ...plan, bytes: bytesOf(request, plan) }
+    }
+  }
+}
+
+/** Numbers that are allocated when ragged rows are padded. */
+function paddingOf (tensor: Tensor | undefined): number {
+  return tensor?.lengths === undefined ? 0 : tensor.size
+}

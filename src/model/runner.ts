@@ -1,0 +1,69 @@
+import type { Admission } from '../scheduler/admission.ts'
+import { createOutputWindow, type WindowReader } from '../scheduler/output-window.ts'
+import type { Scheduler } from '../scheduler/scheduler.ts'
+import { stepAnswer, type SequenceStep } from './answers.ts'
+import type { Call } from './call.ts'
+import type { LoadedModel } from './loaded-model.ts'
+import type { Plan, StepPlan, Work } from './plan.ts'
+import type { SequenceRequest, StepRequest } from './request.ts'
+import { readSteps } from './stream.ts'
+import { serveSequence, serveStep, type Served } from './tasks.ts'
+
+/** Runs what is planned, if there is room for it. */
+export interface Runner {
+  /** A step of the bare network. @throws InputError */
+  step (request: StepRequest, plan: StepPlan, call: Call): Promise<Served>
+  /** @throws InputError */
+  sequence (request: SequenceRequest, plan: Plan, call: Call): Promise<Served>
+  /** A sequence as it is computed: some steps at a time; none if only the last is asked for. @throws InputError */
+  steps (request: SequenceRequest, plan: Plan, call: Call): AsyncGenerator<readonly SequenceStep[], Served>
+}
+
+export function createRunner (model: LoadedModel, scheduler: Scheduler, admission: Admission): Runner {
+  const { shape } = model
+
+  /** Runs what `serve` lays out: nothing is held before it is counted. */
+  async function run ({ outline: { rows }, bytes }: Work, call: Call, serve: () => Served): Promise<Served> {
+    const reservation = call.reservation ?? admission.reserve()
+    reservation.enter(rows)
+    let served: Served | undefined
+    try {
+      reservation.hold(bytes)
+      served = serve()
+      await scheduler.run(served.task)
+      return served
+    } finally {
+      served?.dispose()
+      reservation.leave(rows)
+      if (call.reservation === undefined) reservation.release()
+    }
+  }
+
+  /** A direction that runs backwards has no step before it has the last one. */
+  function windowOf (request: SequenceRequest, { outline: { steps, lengths }, entries, yEntries, partEntries }: Plan): WindowReader | undefined {
+    if (request.return_sequences === false || shape.directions === 2) return undefined
+    return createOutputWindow(steps, lengths, Math.max(entries, yEntries, partEntries - 1))
+  }
+
+  return {
+    step: async (request, plan, call) => await run(plan, call, () => serveStep(plan.queue, shape, request, plan.outline, call)),
+
+    sequence: async (request, plan, call) => await run(plan, call, () => serveSequence(model, request, plan, call)),
+
+    async * steps (request, plan, call) {
+      const { outline } = plan
+      const window = windowOf(request, plan)
+      let served: Served | undefined
+      const done = run(plan, call, () => {
+        served = serveSequence(model, request, plan, call, window)
+        return served
+      })
+      if (window !== undefined && served !== undefined) yield * readSteps(served, window, done, outline, call)
+      const whole = await done
+      if (request.return_sequences !== false && window === undefined) {
+        for (let t = 0; t < outline.steps; t++) yield [stepAnswer(whole, t, outline)]
+      }
+      return whole
+    }
+  }
+}

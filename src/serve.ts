@@ -1,0 +1,51 @@
+import closeWithGrace from 'close-with-grace'
+import { buildMetricsApp } from './app.ts'
+import type { Config } from './config/settings.ts'
+import { chooseEngine } from './engine/choose.ts'
+import { createLogger } from './logger.ts'
+import type { Metrics } from './plugins/telemetry/metrics.ts'
+import { createService } from './service.ts'
+
+/** For how long probes and load balancers hear that the process goes, before its port is closed, in milliseconds. */
+const NOTICE = 1000
+
+/** Serves until a signal ends the process. @throws Error if the service cannot start. */
+export async function serve (config: Config): Promise<void> {
+  const logger = createLogger(config['log-level'])
+  const engine = await chooseEngine(config.engine, {
+    threads: config.threads,
+    isa: config.isa,
+    warn: (reason) => logger.warn(`${reason}. TensorFlow.js computes instead, many times slower`)
+  })
+  const { app, metrics, registry } = await createService(config, engine, logger)
+  // First the metrics: without them nothing is served.
+  const monitor = await listenForMetrics(config, metrics)
+  try {
+    await app.listen({ host: config.host, port: config.port })
+  } catch (error) {
+    await monitor?.close()
+    throw error
+  }
+  const grace = 1000 * config.grace
+  closeWithGrace({ delay: grace, logger }, async ({ signal, err }) => {
+    if (err === undefined) logger.info({ signal, grace: config.grace }, 'draining')
+    else logger.fatal(err, 'draining after an error that nothing caught')
+    await app.drain(Math.min(NOTICE, grace / 2))
+    await monitor?.close()
+    logger.info('all requests are answered; exiting')
+  })
+  logger.info({
+    engine: `${engine.name} (${engine.backend})`,
+    models: registry.models.map(({ name }) => name),
+    default: registry.defaultName,
+    ...(monitor !== undefined && { metrics: monitor.listeningOrigin })
+  }, 'ready')
+}
+
+/** Serves the metrics on their own port, if they have one. */
+async function listenForMetrics ({ host, 'metrics-port': port }: Config, metrics: Metrics) {
+  if (port === undefined) return undefined
+  const app = await buildMetricsApp(metrics)
+  await app.listen({ host, port })
+  return app
+}
