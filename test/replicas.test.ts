@@ -7,7 +7,7 @@ import { buildTestApp, testEngine } from './support/app.ts'
 import { closeTo } from './support/close.ts'
 import { freePort } from './support/free-port.ts'
 import { run, type Running } from './support/process.ts'
-import { randomArray, randomNumbers } from './support/reference.ts'
+import { randomArray, randomNumbers } from './support/'
 import { until } from './support/until.ts'
 import { startValkey, withValkey } from './support/valkey.ts'
 
