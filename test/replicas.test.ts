@@ -7,7 +7,7 @@ import { buildTestApp, testEngine } from './support/app.ts'
 import { closeTo } from './support/close.ts'
 import { freePort } from './support/free-port.ts'
 import { run, type Running } from './support/process.ts'
-import { randomArray, randomNumbers } from './support/'
+import { createRandom, randomFloats } from './support/random.ts'
 import { until } from './support/until.ts'
 import { startValkey, withValkey } from './support/valkey.ts'
 
@@ -72,7 +72,7 @@ test('whatever is killed under load, every step of every session is taken once',
 
   const inputs = Array.from({ length: SESSIONS }, (_, i) => {
     const { width } = MODELS[i % MODELS.length]
-    const numbers = randomArray(STEPS * width, randomNumbers(i + 1))
+    const numbers = randomFloats(STEPS * width, createRandom(i + 1))
     return Array.from({ length: STEPS }, (_, s) => [...numbers.subarray(s * width, (s + 1) * width)])
   })
   const outputs: number[][][] = inputs.map(() => [])
