@@ -66,8 +66,9 @@ class Connection {
  *
  * @param requests sent in turn.
  * @param check called with every answer and the index of its request.
+ * @param most how many requests to send, if their time does not end before.
  */
-export async function load (port: number, connections: number, requests: readonly Buffer[], ms: number, check?: (answer: Answer, i: number) => void): Promise<Load> {
+export async function load (port: number, connections: number, requests: readonly Buffer[], ms: number, check?: (answer: Answer, i: number) => void, most = Infinity): Promise<Load> {
   const times: number[] = []
   const statuses = new Map<number, number>()
   const end = performance.now() + ms
@@ -75,7 +76,7 @@ export async function load (port: number, connections: number, requests: readonl
   let next = 0
   await Promise.all(Array.from({ length: connections }, async () => {
     const connection = new Connection(port)
-    while (performance.now() < end) {
+    while (performance.now() < end && next < most) {
       const i = next++ % requests.length
       const answer = await connection.send(requests[i])
       statuses.set(answer.status, (statuses.get(answer.status) ?? 0) + 1)

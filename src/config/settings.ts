@@ -7,6 +7,7 @@ import { originFault, proxiesFault } from './addresses.ts'
 import { ConfigError } from './config-error.ts'
 import { nearest, readVariables, variable } from './environment.ts'
 import { keysFault } from './keys.ts'
+import { hasPassword, storeFault } from './store-address.ts'
 
 /** Every setting: its flag is `--name`, its environment variable `CELLSERVE_NAME` in capitals with underscores. */
 export const Settings = Type.Object({
@@ -28,8 +29,9 @@ export const Settings = Type.Object({
   'batch-rows': Type.Integer({ minimum: 1, maximum: 4096, default: 64, description: 'Most rows that are computed together; 1 turns batching off' }),
   'max-rows': Type.Integer({ minimum: 1, maximum: 2 ** 24, default: 4096, description: 'Most rows in progress; past it requests get a 503' }),
   'max-bytes': Type.Integer({ minimum: 1, maximum: 2 ** 40, default: 2 ** 28, description: 'Most bytes that requests hold; past it requests get a 503' }),
+  sessions: Type.String({ minLength: 1, default: 'memory', description: 'Where sessions are kept: memory, or a Valkey or Redis that replicas share, redis://user:password@host:port/db; rediss:// for TLS' }),
   'max-sessions': Type.Integer({ minimum: 0, maximum: 2 ** 24, default: 100_000, description: 'Most sessions at once; past it new ones get a 503, and none that lives is ended' }),
-  'max-session-bytes': Type.Integer({ minimum: 0, maximum: 2 ** 40, default: 2 ** 28, description: 'Most bytes that sessions hold; past it new ones get a 503' }),
+  'max-session-bytes': Type.Integer({ minimum: 0, maximum: 2 ** 40, default: 2 ** 28, description: 'Most bytes that sessions hold in this process; past it new ones get a 503' }),
   'session-timeout': Type.Number({ exclusiveMinimum: 0, maximum: 2_592_000, default: 900, description: 'Most seconds for which a session or a WebSocket may idle; also for sessions that say nothing' }),
   'api-key': Type.Optional(Type.Array(Type.String({ minLength: 1 }), { description: 'A key that clients must send; for several, repeat the flag or use commas in the variable' })),
   'api-key-file': Type.Optional(Type.String({ minLength: 1, description: 'File of such keys, one per line' })),
@@ -76,6 +78,9 @@ export function readConfig (args: readonly string[], env: NodeJS.ProcessEnv): Co
   if ('api-key' in flags && SCRIPTS.has(env.npm_lifecycle_event)) {
     throw new ConfigError('--api-key: npm prints the flags of what it starts, so this key is in the log already; use --api-key-file or CELLSERVE_API_KEY, or run node dist/main.js')
   }
+  if (typeof flags.sessions === 'string' && hasPassword(flags.sessions) && SCRIPTS.has(env.npm_lifecycle_event)) {
+    throw new ConfigError('--sessions: npm prints the flags of what it starts, so this password is in the log already; use CELLSERVE_SESSIONS, or run node dist/main.js')
+  }
   const source = (name: string): string => name in flags ? `--${name}` : variable(name)
   const given: Record<string, unknown> = {}
   for (const [name, schema] of Object.entries(Settings.properties)) {
@@ -95,11 +100,12 @@ export function readConfig (args: readonly string[], env: NodeJS.ProcessEnv): Co
 }
 
 /** Checks what a schema cannot, or what a schema would report in words that show a key. */
-function faultsOf ({ 'api-key': keys, 'cors-origin': origins, 'trust-proxy': proxies }: Config): Array<[name: string, fault: string | undefined]> {
+function faultsOf ({ 'api-key': keys, 'cors-origin': origins, 'trust-proxy': proxies, sessions }: Config): Array<[name: string, fault: string | undefined]> {
   return [
     ['api-key', keys && keysFault(keys)],
     ...(origins ?? []).map((origin): [string, string | undefined] => ['cors-origin', originFault(origin)]),
-    ['trust-proxy', proxies && proxiesFault(proxies)]
+    ['trust-proxy', proxies && proxiesFault(proxies)],
+    ['sessions', storeFault(sessions)]
   ]
 }
 

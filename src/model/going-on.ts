@@ -1,7 +1,7 @@
 import { unprocessable } from '../errors.ts'
 import type { Memory } from '../engine/engine.ts'
 import { Tensor } from '../tensor/tensor.ts'
-import type { Context } from './context.ts'
+import type { Context, Support } from './context.ts'
 import type { KeptRow } from './kept-row.ts'
 import type { Shape } from './network.ts'
 import type { Policy } from './policies/policy.ts'
@@ -65,9 +65,27 @@ export interface KeptContext {
   /** As it came. */
   readonly given: unknown
   readonly context: Context
-  /** Its support as an engine reads it, prepared by the first step. */
+  /** Its support as an engine reads it; there from the first time that it is asked for until it is disposed of, or asked for again. */
   readonly memory: Memory | undefined
   dispose (): void
+}
+
+/** A context whose support takes memory of the engine's once a step needs it: what keeps it is counted before. */
+export function lazyContext (given: unknown, context: Context, remember: (support: Support) => Memory): KeptContext {
+  const { support } = context
+  let memory: Memory | undefined
+  return {
+    given,
+    context,
+    get memory () {
+      if (support !== undefined) memory ??= remember(support)
+      return memory
+    },
+    dispose () {
+      memory?.dispose()
+      memory = undefined
+    }
+  }
 }
 
 /** Where a kept row begins: without a batch dimension. */

@@ -3,7 +3,7 @@ import { compile } from '../tensor/schema.ts'
 import { outputAnswer, partsAnswer, stepAnswer, yAnswer, type SequenceStep } from './answers.ts'
 import { unboundCall, type Call } from './call.ts'
 import { createContextReader } from './context.ts'
-import { checkGoesOn, checkKept, contextBytes, ONE_ROW, readRows, type Going, type KeptContext, type Opening } from './going-on.ts'
+import { checkGoesOn, checkKept, contextBytes, lazyContext, ONE_ROW, readRows, type Going, type KeptContext, type Opening } from './going-on.ts'
 import type { KeptRow } from './kept-row.ts'
 import type { LoadedModel } from './loaded-model.ts'
 import { naming, namingStream } from './naming.ts'
@@ -16,6 +16,8 @@ import type { Runner } from './runner.ts'
 export interface KeptRows {
   /** Begins a row. @throws InputError */
   open (request: Opening): Going
+  /** A row that was kept elsewhere, and its context as it came. @throws InputError if the context does not fit the model. */
+  resume (row: KeptRow, given: unknown): Going
   /** Takes a row further, one step or many; what is kept stays as it is. @throws InputError */
   advance (going: Going, request: SequenceRequest, one: boolean, call?: Call): Promise<{ answer: object, row: KeptRow }>
   /** The same as it is computed; each step's `t` is then how many the row has taken. */
@@ -36,10 +38,16 @@ export function createKeptRows ({ name, network, shape, policy, queues: [{ progr
   function keepContext (given: unknown): KeptContext {
     checkKept(given)
     judgeContext(given, '/context')
-    const context = readContext(given, ONE_ROW)
-    const { support } = context
-    const memory = support === undefined ? undefined : network.remember(0, support.data, support.counts)
-    return { given, context, memory, dispose: () => memory?.dispose() }
+    return lazyContext(given, readContext(given, ONE_ROW), ({ data, counts }) => network.remember(0, data, counts))
+  }
+
+  /** @throws InputError if the context does not fit the model. */
+  function goFrom (row: KeptRow, given: unknown): Going {
+    const context = given === undefined ? undefined : keepContext(given)
+    const supports = context?.context.support?.counts[0] ?? 0
+    const room = BYTES * (shape.output + supports + program.outputs.reduce((sum, output) => sum + output.width, 0))
+    const bytes = SESSION_BYTES + BYTES * (program.state.width + supports * program.readWork) + contextBytes(given) + room
+    return { row, context, bytes, room }
   }
 
   return {
@@ -47,12 +55,10 @@ export function createKeptRows ({ name, network, shape, policy, queues: [{ progr
       checkGoesOn(shape, policy, '')
       const rows = readRows(request, ONE_ROW, tokens)
       const { states: [{ data }], given, seen } = beginRows(request, [program], shape, policy, 1)
-      const context = request.context === undefined ? undefined : keepContext(request.context)
-      const supports = context?.context.support?.counts[0] ?? 0
-      const room = BYTES * (shape.output + supports + program.outputs.reduce((sum, output) => sum + output.width, 0))
-      const bytes = SESSION_BYTES + BYTES * (program.state.width + supports * program.readWork) + contextBytes(request.context) + room
-      return { row: rows?.[0] ?? { t: 0, given, seen, state: data }, context, bytes, room }
+      return goFrom(rows?.[0] ?? { t: 0, given, seen, state: data }, request.context)
     },
+
+    resume: goFrom,
 
     advance: (going, request, one, call = unboundCall()) => naming(name, async () => {
       if (one) checkWiredStep(request, shape)

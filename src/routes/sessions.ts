@@ -111,10 +111,11 @@ const routes: FastifyPluginAsyncTypebox<{ registry: Registry, sessions: SessionS
       body: Opening,
       response: { 201: Description, ...problems(400, 401, 404, 409, 413, 415, 422, 429, 503, 504) }
     }
-  }, async ({ body: { idle_timeout: idleTimeout, session: _s, model: _m, t: _t, expires: _e, ...opening }, params, key }, reply) => {
+  }, async ({ body: { idle_timeout: idleTimeout, session: _s, model: _m, t: _t, expires: _e, ...opening }, params, key, call }, reply) => {
     const model = registry.get(params.model)
     const going = model.open(opening)
     try {
+      call?.reservation?.hold(going.bytes)
       const session = await sessions.create({ model, owner: key, going, idleTimeout })
       await tell(reply, session)
       return await reply.code(201).header('location', `/sessions/${session.id}`).send(describe(session))
@@ -177,7 +178,7 @@ const routes: FastifyPluginAsyncTypebox<{ registry: Registry, sessions: SessionS
     }
   }, async (request, reply) => {
     const { t, ...step } = withOptions(request.body, request.query)
-    const session = await sessions.get(request.params.session, request.key)
+    const session = await sessions.get(request.params.session, request.key, t)
     await tell(reply, session)
     return reply.answer(await takeSteps(sessions, session, asked(request, t), async ({ model, going }) => await model.advance(going, step, true, request.call)))
   })
@@ -196,7 +197,7 @@ const routes: FastifyPluginAsyncTypebox<{ registry: Registry, sessions: SessionS
     }
   }, async (request, reply) => {
     const { t, ...steps } = withOptions(request.body, request.query)
-    const session = await sessions.get(request.params.session, request.key)
+    const session = await sessions.get(request.params.session, request.key, t)
     await tell(reply, session)
     if (reply.format === NDJSON) return await reply.stream(streamSteps(sessions, session, asked(request, t), ({ model, going }) => model.follow(going, steps, request.call)))
     return reply.answer(await takeSteps(sessions, session, asked(request, t), async ({ model, going }) => await model.advance(going, steps, false, request.call)))

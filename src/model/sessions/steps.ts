@@ -32,7 +32,7 @@ export async function takeSteps (store: SessionStore, session: Session, asked: A
     const { answer, row } = await compute(session)
     const told = { t: row.t, ...answer }
     if (await store.advance(session, row, { before: t, digest: asked.digest, answer: told, bytes: bytesOf(answer) })) return told
-    return again(await store.get(session.id, session.owner), { digest: asked.digest, t: asked.t ?? -1 })
+    return again(await store.get(session.id, session.owner, asked.t), { digest: asked.digest, t: asked.t ?? -1 })
   } finally {
     release()
   }

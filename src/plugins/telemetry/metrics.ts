@@ -14,6 +14,8 @@ export interface Metrics {
   began (model: string, secondsQueued: number): void
   /** So many rows of a model wait for their turn. */
   queued (model: string, rows: number): void
+  /** The store of sessions was asked something, and answered or not. */
+  asked (command: string, seconds: number, failed: boolean): void
   /** A request has been answered. `rejected` is the kind of error, if it was one. */
   answered (labels: { route: string, model: string, status: number }, seconds: number, rejected: string | undefined): void
   /** So many WebSockets are open. */
@@ -59,6 +61,8 @@ export function createMetrics (load: Load, build: { version: string, engine: str
   const queued = new Gauge({ name: 'cellserve_queued_rows', help: 'Rows that waited for their turn when the latest batch was made.', labelNames: ['model'], registers })
 
   const sockets = new Gauge({ name: 'cellserve_open_sockets', help: 'WebSockets that are open.', registers })
+  const store = new Histogram({ name: 'cellserve_session_store_duration_seconds', help: 'Time until the store of sessions answered.', labelNames: ['command'], buckets: SECONDS, registers })
+  const failures = new Counter({ name: 'cellserve_session_store_errors_total', help: 'Questions that the store of sessions did not answer.', labelNames: ['command'], registers })
 
   return {
     register,
@@ -70,6 +74,10 @@ export function createMetrics (load: Load, build: { version: string, engine: str
     began: (model, seconds) => queue.observe({ model }, seconds),
     queued: (model, rows) => queued.set({ model }, rows),
     sockets: (count) => sockets.set(count),
+    asked (command, seconds, failed) {
+      store.observe({ command }, seconds)
+      if (failed) failures.inc({ command })
+    },
     answered (labels, seconds, reason) {
       requests.observe(labels, seconds)
       if (reason !== undefined) rejected.inc({ reason })

@@ -1,0 +1,118 @@
+/**
+ * Sessions, in memory and in a Valkey on the same machine, over HTTP and JSON. The service has one core; its client and the store share
+ * the other:
+ *
+ *     npm run bench:sessions                 five rounds; writes bench/results/sessions.md
+ *     npm run bench:sessions -- --quick      one short round; writes nothing
+ *
+ * It takes valkey-server or redis-server.
+ */
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
+import { rm, writeFile } from 'node:fs/promises'
+import { Agent, request, type IncomingMessage } from 'node:http'
+import { cpus } from 'node:os'
+import { setTimeout } from 'node:timers/promises'
+import { post } from '../../test/support/http.ts'
+import { startValkey, withValkey } from '../../test/support/valkey.ts'
+import { load, type Load } from '../load/client.ts'
+import { startCellserve, type Server } from '../load/servers.ts'
+import { median, random, writeBenchModels } from '../models.ts'
+
+const quick = process.argv.includes('--quick')
+const ROUNDS = quick ? 1 : 5
+const MS = quick ? 500 : 1500
+const LIVE = quick ? 10_000 : 100_000
+const UNITS = [64, 512]
+const [CLIENT, SERVER] = [{ core: 1 }, { core: 0 }]
+
+assert.equal(withValkey.skip, false)
+execFileSync('taskset', ['-cp', String(CLIENT.core), String(process.pid)], { stdio: 'ignore' })
+
+const closing: Array<() => unknown> = []
+const valkey = await startValkey({ after: (close) => { closing.push(close) } })
+const models = await writeBenchModels(UNITS)
+const memory = await startCellserve('memory', models, ['--max-sessions', '200000'], SERVER)
+const shared = await startCellserve('Valkey', models, ['--sessions', valkey.url], SERVER)
+
+const lines: string[] = []
+const ratios: string[] = []
+const say = (line = ''): void => {
+  console.log(line)
+  lines.push(line)
+}
+
+say('# Sessions')
+say()
+say(`${cpus()[0].model}, a core for the service and one for the client and the store; Node.js ${process.versions.node}; ${ROUNDS} rounds, medians. Written by \`npm run bench:sessions\`.`)
+say()
+await steps()
+await live()
+for (const server of [memory, shared]) await server.stop()
+for (const close of closing) await close()
+await rm(models, { recursive: true })
+if (!quick) await writeFile(new URL('../results/sessions.md', import.meta.url), lines.join('\n') + '\n')
+
+/** The paths of new sessions. */
+async function open ({ port }: Server, units: number, count: number): Promise<string[]> {
+  const paths: string[] = []
+  await load(port, 16, Array.from({ length: count }, () => post(`/models/${units}/sessions`, {})), Infinity, ({ status, body }) => {
+    assert.equal(status, 201, body)
+    paths.push(`/sessions/${JSON.parse(body).session}`)
+  }, count)
+  return paths
+}
+
+async function steps (): Promise<void> {
+  say('| units | connections | a step by | requests a second | p50, ms |')
+  say('| ---: | ---: | --- | ---: | ---: |')
+  for (const units of UNITS) {
+    // Many more than connections, so that hardly ever two steps of one meet.
+    const ofSessions = async (server: Server): Promise<Buffer[]> => (await open(server, units, 1024)).map((path) => post(`${path}/step`, { x: random(units) }))
+    const sides = [
+      { name: '`/step`, the client has the state', server: memory, requests: Array.from({ length: 64 }, () => post(`/models/${units}/step`, { x: [random(units)], h_in: [random(units)], c_in: [random(units)] })) },
+      { name: 'a session in memory', server: memory, requests: await ofSessions(memory) },
+      { name: 'a session in Valkey', server: shared, requests: await ofSessions(shared) }
+    ]
+    for (const connections of [1, 32]) {
+      const rounds: Load[][] = []
+      for (let round = 0; round <= ROUNDS; round++) {
+        const row: Load[] = []
+        for (const { server, requests } of sides) row.push(await load(server.port, connections, requests, round === 0 ? 300 : MS))
+        if (round > 0) rounds.push(row)
+      }
+      for (const [i, { name }] of sides.entries()) {
+        say(`| ${units} | ${connections} | ${name} | ${median(rounds.map((row) => row[i].throughput)).toFixed(0)} | ${median(rounds.map((row) => row[i].p50)).toFixed(3)} |`)
+      }
+      const [against, more] = [median(rounds.map((row) => row[1].throughput / row[0].throughput)), median(rounds.map((row) => row[2].p50 - row[1].p50))]
+      console.log(`  memory against /step ${against.toFixed(2)}x; Valkey's p50 ${more.toFixed(3)} ms above memory's`)
+      ratios.push(`${units} units, ${connections} ${connections === 1 ? 'connection' : 'connections'}: a session in memory takes ${against.toFixed(2)} times the steps of \`/step\`; Valkey's p50 is ${more.toFixed(3)} ms above memory's.`)
+    }
+  }
+  say()
+  for (const ratio of ratios) lines.push(`- ${ratio}`)
+  say()
+}
+
+/** What many sessions take, each of which has taken a step. */
+async function live (): Promise<void> {
+  const take = async (paths: readonly string[]): Promise<void> => {
+    await load(memory.port, 16, paths.map((path) => post(`${path}/step`, { x: random(64) })), Infinity, ({ status }) => { assert.equal(status, 200) }, paths.length)
+  }
+  // As many requests as later, of sessions that end.
+  const some = await open(memory, 64, LIVE / 10)
+  for (let i = 0; i < 10; i++) await take(some)
+  const agent = new Agent({ keepAlive: true, maxSockets: 16 })
+  await Promise.all(some.map(async (path) => {
+    const [answer]: IncomingMessage[] = await once(request({ agent, port: memory.port, path, method: 'DELETE' }).end(), 'response')
+    answer.resume()
+    assert.equal(answer.statusCode, 204)
+  }))
+  agent.destroy()
+  const before = await memory.memory()
+  await take(await open(memory, 64, LIVE))
+  await setTimeout(3000)
+  const after = await memory.memory()
+  say(`${LIVE} live sessions of 64 units in memory, each after a step: ${after.toFixed(0)} MiB resident, **${(after - before).toFixed(0)} MiB** above the ${before.toFixed(0)} MiB of none.`)
+}

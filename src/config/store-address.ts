@@ -1,0 +1,63 @@
+import { ConfigError } from './config-error.ts'
+
+/** Where sessions are kept if not in the memory of the process. */
+interface StoreAddress {
+  readonly host: string
+  readonly port: number
+  readonly db: number
+  readonly tls: boolean
+  readonly username?: string | undefined
+  readonly password?: string | undefined
+}
+
+/** In place of an address. */
+const MEMORY = 'memory'
+
+/** What is wrong with `text` as `--sessions`, or undefined. It may hold a password, so that no message shows it. */
+export function storeFault (text: string): string | undefined {
+  if (text === MEMORY) return undefined
+  const expected = 'expected memory, or redis://user:password@host:port/db, or rediss:// for TLS'
+  const url = readUrl(text)
+  if (url === undefined) return `${expected}; got what is no URL`
+  const { protocol, hostname, pathname, search, hash } = url
+  if (!SCHEMES.has(protocol)) return `${expected}; got ${protocol}//`
+  if (hostname === '') return `${expected}; it names no host`
+  if (!/^\/?(\d{1,5})?$/.test(pathname)) return `${expected}; the path is not the number of a database`
+  if (search !== '' || hash !== '') return `${expected}; it has more after that`
+  return undefined
+}
+
+/** Whether the address has a password in it. */
+export function hasPassword (text: string): boolean {
+  return (readUrl(text)?.password ?? '') !== ''
+}
+
+/** @returns nothing for memory. */
+export function storeAddress (text: string): StoreAddress | undefined {
+  if (text === MEMORY) return undefined
+  const fault = storeFault(text)
+  if (fault !== undefined) throw new ConfigError(`--sessions: ${fault}`)
+  const { protocol, hostname, port, pathname, username, password } = new URL(text)
+  return {
+    // The address of IPv6 comes in brackets.
+    host: hostname.replace(/^\[(.*)\]$/, '$1'),
+    port: port === '' ? 6379 : Number(port),
+    db: Number(pathname.slice(1)),
+    tls: TLS.has(protocol),
+    ...(username !== '' && { username: decodeURIComponent(username) }),
+    ...(password !== '' && { password: decodeURIComponent(password) })
+  }
+}
+
+const TLS: ReadonlySet<string> = new Set(['rediss:', 'valkeys:'])
+const SCHEMES: ReadonlySet<string> = new Set([...TLS, 'redis:', 'valkey:'])
+
+function readUrl (text: string): URL | undefined {
+  try {
+    const url = new URL(text)
+    decodeURIComponent(`${url.username}${url.password}`)
+    return url
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,98 @@
+import { InputError } from '../../../errors.ts'
+import type { Going } from '../../going-on.ts'
+
+/** The contexts of sessions that a process has at hand, with what its engine has made of them. */
+export interface Contexts {
+  /**
+   * What a session goes on with, except for its row; loaded if it is not at hand, once for all who ask.
+   *
+   * @param bytes that it takes, counted before it is loaded.
+   * @throws InputError if those who are in use leave no room for it.
+   */
+  find (id: string, bytes: number, load: () => Promise<Going>): Promise<Going>
+  /** Keeps it, or takes it back if it has gone meanwhile, until the function that it returns is called. */
+  pin (id: string, going: Going): Promise<() => void>
+  drop (id: string): void
+  close (): void
+}
+
+interface Entry {
+  readonly bytes: number
+  readonly loading: Promise<Going>
+  users: number
+}
+
+/** @param maxBytes the most bytes of all; those that nobody has used for longest go first. */
+export function createContexts (maxBytes: number): Contexts {
+  /** From the one that was used longest ago to the latest. */
+  const entries = new Map<string, Entry>()
+  /** Of those that have been dropped and are in use, too. */
+  let total = 0
+
+  function add (bytes: number, loading: Promise<Going>): Entry {
+    total += bytes
+    return { bytes, loading, users: 0 }
+  }
+
+  function drop (id: string, entry: Entry): void {
+    if (entries.get(id) !== entry) return
+    entries.delete(id)
+    if (entry.users === 0) letGo(entry)
+  }
+
+  /** Its memory goes once nobody reads it. */
+  function letGo ({ bytes, loading }: Entry): void {
+    total -= bytes
+    loading.then(({ context }) => context?.dispose(), () => {})
+  }
+
+  function release (id: string, entry: Entry): void {
+    if (--entry.users === 0 && entries.get(id) !== entry) letGo(entry)
+  }
+
+  function makeRoom (bytes: number): void {
+    for (const [id, entry] of entries) {
+      if (total + bytes <= maxBytes) return
+      if (entry.users === 0) drop(id, entry)
+    }
+    if (total + bytes <= maxBytes) return
+    throw new InputError('unavailable', { path: '', message: `no room for the session's context: it takes ${bytes} bytes, and others that are in use hold ${total} of ${maxBytes}` })
+  }
+
+  return {
+    async find (id, bytes, load) {
+      let entry = entries.get(id)
+      if (entry === undefined) {
+        makeRoom(bytes)
+        entry = add(bytes, load())
+      } else {
+        entries.delete(id)
+      }
+      entries.set(id, entry)
+      entry.users++
+      try {
+        return await entry.loading
+      } catch (error) {
+        drop(id, entry)
+        throw error
+      } finally {
+        release(id, entry)
+      }
+    },
+    async pin (id, going) {
+      const known = entries.get(id)
+      const same = known !== undefined && (await known.loading).context === going.context
+      const entry = same ? known : add(going.bytes, Promise.resolve(going))
+      if (!entries.has(id)) entries.set(id, entry)
+      entry.users++
+      return () => { release(id, entry) }
+    },
+    drop (id) {
+      const entry = entries.get(id)
+      if (entry !== undefined) drop(id, entry)
+    },
+    close () {
+      for (const [id, entry] of entries) drop(id, entry)
+    }
+  }
+}
