@@ -187,7 +187,7 @@ static void reference(const Trained& layer, size_t rows, Rows x, Rows h, Rows ca
   }
 }
 
-// What a layer makes of some rows: in so many shares, as so many threads would, at once or by halves.
+// What a layer makes of some rows: in as many shares as threads would take, at once or by halves.
 static std::pair<Rows, Rows> step(const Weights& weights, Rows x, Rows h, Rows carry, size_t shares, bool halves) {
   const size_t rows = x.rows, Ho = weights.sizes.Ho;
   Rows out(rows, Ho, generator() % 5), kept(rows, weights.kind == Kind::kRnn ? 0 : Ho, generator() % 5);

@@ -1,14 +1,5 @@
 import { ConfigError } from './config-error.ts'
-
-/** Where sessions are kept if not in the memory of the process. */
-interface StoreAddress {
-  readonly host: string
-  readonly port: number
-  readonly db: number
-  readonly tls: boolean
-  readonly username?: string | undefined
-  readonly password?: string | undefined
-}
+import type { StoreAddress } from '../model/sessions/valkey/connection.ts'
 
 /** In place of an address. */
 const MEMORY = 'memory'

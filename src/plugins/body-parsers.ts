@@ -11,7 +11,7 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** What a body holds, given the parameters of the path. A route without it takes no body. */
     fields?: (params: unknown) => Fields
-    /** Whether a request is told from others by the bytes of its body. */
+    /** Whether a request is identified by the bytes of its body. */
     digest?: boolean
   }
   interface FastifyRequest {
@@ -48,6 +48,7 @@ export default fp<{ json: Json }>(async (app, { json }) => {
           value = error === null ? read(body, hold) : undefined
           if (config.digest === true) request.digest = createHash('sha256').update(body).digest('base64url')
         } catch (failure) {
+          if (failure instanceof InputError && failure.kind === 'unprocessable' && fields.model !== undefined) failure.model = fields.model
           error = errorOf(failure)
         }
         done(error, value)

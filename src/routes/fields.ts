@@ -20,9 +20,10 @@ export function modelFields (body: TObject, registry: Registry): (params: unknow
 }
 
 /** The tensors and lists of the body, including those of the model's context. */
-function fieldsOf (body: TObject, { policy: { policy: { context } } }: Model): Fields {
+function fieldsOf (body: TObject, { name, policy: { policy: { context } } }: Model): Fields {
   const inContext = (name: string): string => `context/${name}`
   return {
+    model: name,
     known: Object.keys(body.properties),
     tensors: [...tensorFields(body), ...tensorFields(context).map(inContext)],
     tokens: Object.keys(body.properties).filter((name) => name === 'state'),

@@ -57,7 +57,7 @@ const FIELD = `(?:${ANSWER_FIELDS.join('|')})`
 
 const SequenceOptions = Type.Object({
   state: Type.Optional(StateOption),
-  steps: Type.Optional(Type.Integer({ minimum: 1, description: 'For a body of safetensors: feed the same x this many times. A JSON body has it as a field, and likewise those below.' })),
+  steps: Type.Optional(Type.Integer({ minimum: 1, description: 'For a body of safetensors: feed the same x this many times. A JSON body has this option and those below as fields.' })),
   return_sequences: Type.Optional(Type.Boolean({ description: 'For a body of safetensors: whether `output`, `y` and `parts` have every step, or each row\'s last one alone.' })),
   parts: Type.Optional(Type.String({ minLength: 1, description: 'For a body of safetensors: the parts to answer, with commas between them.' })),
   fields: Type.Optional(Type.String({ pattern: `^${FIELD}(?:,${FIELD})*$`, description: 'For a body of safetensors: the fields to answer, with commas between them.' }))

@@ -4,7 +4,7 @@ import { finiteTensor, Tensor } from '../tensor/tensor.ts'
 import type { Json } from './json.ts'
 import { tensorsOf, type Hold } from './tensor-paths.ts'
 
-/** What a binary frame brings: vectors of so many numbers, or ids. */
+/** What a binary frame brings: vectors of one width, or ids. */
 export interface BinarySteps {
   /** How many numbers a step reads as its x; 0 if the network reads none. */
   readonly width: number

@@ -86,7 +86,7 @@ function build ({ rest, tensors }: JsonDocument, hold: Hold): unknown {
   }
   return document
 }
-/** So many bytes of JavaScript values may come from one byte of JSON: `[{},{}]`. */
+/** The most bytes of JavaScript values that one byte of JSON may become: `[{},{}]`. */
 const VALUE_BYTES = 32
 
 function parse (text: string): unknown {

@@ -2,6 +2,8 @@ import { Tensor } from '../tensor/tensor.ts'
 
 /** What the body of a request may contain. Names are such as `x`, or `context/vectors` for a field of a field. */
 export interface Fields {
+  /** The model that they are for, which errors name. */
+  readonly model?: string
   /** Every field of the body itself. */
   readonly known: readonly string[]
   readonly tensors: readonly string[]

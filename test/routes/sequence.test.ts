@@ -137,6 +137,8 @@ const WRONG: ReadonlyArray<[name: string, url: string, body: object, status: num
   ['a context that is no object', '/sequence', { x: [ROW], context: 7 }, 400, '/context', /must be object, got 7/],
   ['no support', ATT, { x: [1, 2, 3, 4], steps: 1 }, 400, '/context/support', /is required/],
   ['a support of another width', ATT, { x: [1, 2, 3, 4], steps: 1, context: { support: [[1, 2]] } }, 422, '/context/support', /expected vectors of 4 numbers, got 2/],
+  ['a support of no vectors', ATT, { x: [1, 2, 3, 4], steps: 1, context: { support: [] } }, 422, '/context/support', /is empty/],
+  ['a support that is ragged in its width', ATT, { x: [1, 2, 3, 4], steps: 1, context: { support: [[1, 2, 3, 4], [1, 2]] } }, 422, '/context/support/1', /ragged: has 2 numbers, but the first has 4/],
   ['a support for another batch', ATT, { x: [1, 2, 3, 4], steps: 1, context: { support: [SUPPORT, SUPPORT] } }, 422, '/context/support', /each of the 1 rows, got 2/],
   ['a support that is no tensor', ATT, { x: [1, 2, 3, 4], steps: 1, context: { support: [[1, null]] } }, 400, '/context/support/0/1', /expected a number/]
 ]
@@ -147,6 +149,7 @@ for (const [name, url, body, status, path, message] of WRONG) {
     const answer = await request.post(url).send(body).expect(status).expect('content-type', /^application\/problem\+json/)
     assert.equal(answer.body.errors[0].path, path)
     assert.match(answer.body.errors[0].message, message)
+    if (status === 422) assert.match(answer.body.detail, /^model [a-z-]+: /)
   })
 }
 

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { InputError } from '../../errors.ts'
-import { TOLD, type Session, type SessionStore } from './session.ts'
+import { TOMBSTONE, type Session, type SessionStore } from './session.ts'
 
 export interface MemoryOptions {
   readonly maxSessions: number
@@ -27,12 +27,12 @@ interface Entry {
 interface Ended {
   readonly owner: string | undefined
   readonly reason: 'deleted' | 'expired'
-  /** Until when it is told why. */
+  /** Until when a request for it gets the reason. */
   readonly until: number
 }
 
-/** Of how many ended sessions it is told why. */
-const MAX_TOLD = 100_000
+/** The most ended sessions whose reason is kept. */
+const MAX_TOMBSTONES = 100_000
 /** How often expired sessions are looked for, in milliseconds, and how many are looked at in a row. */
 const SWEEP = 1000
 const SWEPT = 10_000
@@ -40,7 +40,7 @@ const SWEPT = 10_000
 /** Sessions in the memory of the process. */
 export function createMemoryStore ({ maxSessions, maxBytes, timeout, now = Date.now }: MemoryOptions): SessionStore {
   const entries = new Map<string, Entry>()
-  const told = new Map<string, Ended>()
+  const tombstones = new Map<string, Ended>()
   let bytes = 0
   let places = 0
   let sweeping = entries.values()
@@ -53,9 +53,9 @@ export function createMemoryStore ({ maxSessions, maxBytes, timeout, now = Date.
     const { session: { id, owner } } = entry
     entry.ended = true
     entries.delete(id)
-    told.set(id, { owner, reason, until: now() + TOLD })
-    const [oldest = id] = told.size > MAX_TOLD ? told.keys() : []
-    if (oldest !== id) told.delete(oldest)
+    tombstones.set(id, { owner, reason, until: now() + TOMBSTONE })
+    const [oldest = id] = tombstones.size > MAX_TOMBSTONES ? tombstones.keys() : []
+    if (oldest !== id) tombstones.delete(oldest)
     if (entry.users === 0) letGo(entry)
   }
 
@@ -75,7 +75,7 @@ export function createMemoryStore ({ maxSessions, maxBytes, timeout, now = Date.
       if (!isOver(entry)) return entry
       end(entry, 'expired')
     }
-    const ended = told.get(id)
+    const ended = tombstones.get(id)
     if (ended === undefined || ended.owner !== owner || ended.until <= now()) throw new InputError('unknown', { path: '', message: 'there is no such session' })
     throw new InputError('ended', { path: '', message: `the session has ended: ${ended.reason}` })
   }
@@ -89,9 +89,9 @@ export function createMemoryStore ({ maxSessions, maxBytes, timeout, now = Date.
       }
       if (isOver(next.value)) end(next.value, 'expired')
     }
-    for (const [id, { until }] of told) {
+    for (const [id, { until }] of tombstones) {
       if (until > now()) break
-      told.delete(id)
+      tombstones.delete(id)
     }
   }, SWEEP).unref()
 

@@ -35,8 +35,8 @@ export interface Taken {
 /** What a session is made from. */
 export type Draft = Pick<Session, 'model' | 'owner' | 'going'> & { readonly idleTimeout?: number | undefined }
 
-/** For how long an ended session is told from one that never was, in milliseconds. */
-export const TOLD = 3_600_000
+/** For how many milliseconds the reason for a session's end is kept: a request for it is a 410 until then, and a 404 later. */
+export const TOMBSTONE = 3_600_000
 
 /** Where sessions are kept. */
 export interface SessionStore {

@@ -30,15 +30,15 @@ export async function takeSteps (store: SessionStore, session: Session, asked: A
   const release = await store.hold(session)
   try {
     const { answer, row } = await compute(session)
-    const told = { t: row.t, ...answer }
-    if (await store.advance(session, row, { before: t, digest: asked.digest, answer: told, bytes: bytesOf(answer) })) return told
+    const full = { t: row.t, ...answer }
+    if (await store.advance(session, row, { before: t, digest: asked.digest, answer: full, bytes: bytesOf(answer) })) return full
     return again(await store.get(session.id, session.owner, asked.t), { digest: asked.digest, t: asked.t ?? -1 })
   } finally {
     release()
   }
 }
 
-/** The same for steps that are told as they are taken, which are not kept. A stream that ends early leaves the session where it was. */
+/** The same for steps that are answered as they are taken, whose answers are not kept. A stream that ends early leaves the session where it was. */
 export async function * streamSteps (
   store: SessionStore, session: Session, asked: Asked, compute: (session: Session) => AsyncGenerator<readonly object[], KeptRow>
 ): AsyncGenerator<readonly object[], void> {

@@ -13,7 +13,7 @@ export interface Frame {
 /** What a frame is answered with: bytes, or a text in pieces. */
 export type FrameAnswer = Uint8Array | Iterable<string>
 
-/** What a connection is told by those who know what its frames mean. */
+/** What the code that knows what frames mean says to a connection. */
 export interface Conversation {
   /** @throws InputError, which is answered in the place of what was asked for. */
   answer (frame: Frame, call: Call): Promise<FrameAnswer>
@@ -54,11 +54,11 @@ interface Waiting {
 const FRAME_BYTES = 256
 /** So much of a frame may be on its way without being counted: a connection is counted with it. */
 export const SLACK = 2 ** 14
-/** Past so many bytes that the peer has not read it gets no further answer until it has. */
+/** The most bytes that may wait for the peer to read; past it the next answer waits. */
 const MAX_UNREAD = 2 ** 16
 /** How long after its deadline an answer may still be read, in milliseconds. */
 const LAST_READ = 5000
-/** After so many frames others have their turn. */
+/** The most frames that are handled before others have their turn. */
 const FRAMES_AT_ONCE = 16
 
 /**
@@ -88,7 +88,7 @@ export class Connection {
   #readBy = Infinity
   /** What waits until nothing is left to send. */
   #afterSent: Array<() => void> = []
-  // An error here means that the connection has gone, which is told otherwise.
+  // An error here means that the connection has gone, which its close event reports.
   readonly #written = (): void => { if (this.#socket.bufferedAmount === 0) this.#sent() }
 
   constructor (socket: WebSocket, raw: Socket, conversation: Conversation, around: Surroundings) {

@@ -41,7 +41,7 @@ export interface SocketsOptions {
 
 /** What a socket takes beside its row. */
 const SOCKET_BYTES = 2 ** 14 + SLACK
-/** A peer that does not answer a close is cut, after so many milliseconds. */
+/** Milliseconds after which a peer that does not answer a close is cut. */
 const CLOSE_TIMEOUT = 2000
 /** How many pieces a frame may come in. */
 const MAX_FRAGMENTS = 1024
@@ -55,7 +55,7 @@ export default fp<SocketsOptions>(async (app, { registry, metrics, reserve, path
   const options = { maxPayload: maxBytes, maxFragments: MAX_FRAGMENTS, closeTimeout: CLOSE_TIMEOUT, handleProtocols: () => SUBPROTOCOL }
   await app.register(websocket, {
     options,
-    // The protocol was violated: the socket has told its peer and closes.
+    // The protocol was violated: the socket has sent the reason to its peer and closes.
     errorHandler: (error, _socket, request) => request.log.debug(error, 'a socket failed'),
     preClose (done) {
       for (const connection of connections) connection.close(1012, 'the server is shutting down; another replica may answer')

@@ -32,7 +32,7 @@ export function filterUpgrades (server: Server, afterAnswers: (socket: Socket, t
         for (const listener of listeners) Reflect.apply(listener, server, [request, socket, head])
         return
       }
-      // Whoever follows connections is told of this one again.
+      // Listeners for new connections get this one again.
       for (const event of ['close', 'timeout', 'error']) socket.removeAllListeners(event)
       socket.unshift(Buffer.concat([headWithoutOffer(request), head]))
       server.emit('connection', socket)

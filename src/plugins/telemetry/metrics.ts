@@ -12,13 +12,13 @@ export interface Metrics {
   computed (model: string, rows: number, steps: number, seconds: number): void
   /** A request's first row began its first step, so long after the request was accepted. */
   began (model: string, secondsQueued: number): void
-  /** So many rows of a model wait for their turn. */
+  /** `rows` rows of a model wait for their turn. */
   queued (model: string, rows: number): void
-  /** The store of sessions was asked something, and answered or not. */
+  /** The session store has answered a command, or failed to. */
   asked (command: string, seconds: number, failed: boolean): void
   /** A request has been answered. `rejected` is the kind of error, if it was one. */
   answered (labels: { route: string, model: string, status: number }, seconds: number, rejected: string | undefined): void
-  /** So many WebSockets are open. */
+  /** `count` WebSockets are open. */
   sockets (count: number): void
 }
 
@@ -61,8 +61,8 @@ export function createMetrics (load: Load, build: { version: string, engine: str
   const queued = new Gauge({ name: 'cellserve_queued_rows', help: 'Rows that waited for their turn when the latest batch was made.', labelNames: ['model'], registers })
 
   const sockets = new Gauge({ name: 'cellserve_open_sockets', help: 'WebSockets that are open.', registers })
-  const store = new Histogram({ name: 'cellserve_session_store_duration_seconds', help: 'Time until the store of sessions answered.', labelNames: ['command'], buckets: SECONDS, registers })
-  const failures = new Counter({ name: 'cellserve_session_store_errors_total', help: 'Questions that the store of sessions did not answer.', labelNames: ['command'], registers })
+  const store = new Histogram({ name: 'cellserve_session_store_duration_seconds', help: 'Time until the session store answered a command.', labelNames: ['command'], buckets: SECONDS, registers })
+  const failures = new Counter({ name: 'cellserve_session_store_errors_total', help: 'Commands that the session store did not answer.', labelNames: ['command'], registers })
 
   return {
     register,

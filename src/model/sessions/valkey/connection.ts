@@ -24,11 +24,11 @@ export interface StoreEvents {
 export interface Connection {
   /** @returns what a script answers: texts, for it knows no others. @throws InputError if the store does not answer. */
   run (script: Script, keys: readonly string[], args: ReadonlyArray<string | Buffer | number>): Promise<readonly Buffer[]>
-  /** A command whose answer is bytes, or nothing. @throws InputError likewise. */
+  /** A command whose answer is bytes, or nothing. @throws InputError as above. */
   get (key: string): Promise<Buffer | undefined>
-  /** The milliseconds for which a key stays; -2 if there is none. @throws InputError likewise. */
+  /** The milliseconds for which a key stays; -2 if there is none. @throws InputError as above. */
   left (key: string): Promise<number>
-  /** The members of a sorted set from a score on, each followed by its score. @throws InputError likewise. */
+  /** The members of a sorted set from a score on, each followed by its score. @throws InputError as above. */
   range (key: string, from: number, limit: number): Promise<readonly Buffer[]>
   close (): void
 }

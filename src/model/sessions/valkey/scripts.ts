@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { TOLD } from '../session.ts'
+import { TOMBSTONE } from '../session.ts'
 
 /** What the store does in one go, whoever else asks it meanwhile. */
 export interface Script {
@@ -15,25 +15,25 @@ function script (name: string, keys: number, lua: string): Script {
 }
 
 /**
- * A session has three keys: its row, a hash; its mark, which outlives the row by TOLD and holds the owner and, if somebody ended the
+ * A session has three keys: its row, a hash; its mark, which outlives the row by TOMBSTONE and holds the owner and, if somebody ended the
  * session, why; its context. The row and the context go when nobody has used the session for its time. What a script answers begins
  * with `live`, or with why there is no such session.
  */
 const SESSION = `
-local TOLD = ${TOLD}
+local TOMBSTONE = ${TOMBSTONE}
 local function gone (owner)
   local mark = redis.call('GET', KEYS[2])
   if not mark then return { 'unknown' } end
   local by, reason = string.match(mark, '^(%S*) ?(.*)$')
   if by ~= owner then return { 'unknown' } end
   if reason ~= '' then return { reason } end
-  -- A row goes TOLD before its mark; one that has gone earlier was not let go by us.
-  if redis.call('PTTL', KEYS[2]) > TOLD + 1000 then return { 'lost' } end
+  -- A row goes TOMBSTONE before its mark; one that has gone earlier was not let go by us.
+  if redis.call('PTTL', KEYS[2]) > TOMBSTONE + 1000 then return { 'lost' } end
   return { 'expired' }
 end
 local function touch (idle)
   redis.call('PEXPIRE', KEYS[1], idle)
-  redis.call('PEXPIRE', KEYS[2], idle + TOLD)
+  redis.call('PEXPIRE', KEYS[2], idle + TOMBSTONE)
   redis.call('PEXPIRE', KEYS[3], idle)
 end
 local function check (row, owner)
@@ -102,7 +102,7 @@ export const END = script('end', 3, `${SESSION}
 local row = redis.call('HMGET', KEYS[1], 'owner', 'model')
 local fault = check(row, ARGV[1])
 if fault then return fault end
-redis.call('SET', KEYS[2], ARGV[1] .. ' deleted', 'PX', TOLD)
+redis.call('SET', KEYS[2], ARGV[1] .. ' deleted', 'PX', TOMBSTONE)
 redis.call('DEL', KEYS[1], KEYS[3])
 return { 'live', row[2] }
 `)

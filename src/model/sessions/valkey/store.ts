@@ -62,7 +62,7 @@ export async function createValkeyStore ({ address, maxSessions, maxBytes, timeo
   async function read (id: string, owner: string | undefined, mode: 'use' | 'look', t: number | undefined): Promise<Session> {
     const answer = await connection.run(READ, keysOf(id), [ownerOf(owner), mode, ...(t === undefined ? [] : [t])])
     check(id, owner, answer)
-    const [, name, version, idle, left, held, row, stamp, digest, told] = answer
+    const [, name, version, idle, left, held, row, stamp, digest, answered] = answer
     const model = modelOf(String(name))
     if (model === undefined) throw ended(`model replaced: it is of ${String(name)}, which this replica does not serve`)
     if (String(version) !== versionOf(model)) {
@@ -78,7 +78,7 @@ export async function createValkeyStore ({ address, maxSessions, maxBytes, timeo
       idleTimeout: Number(idle) / 1000,
       going: { ...going, row: kept },
       expires: Date.now() + Number(left),
-      last: t === undefined || digest.length === 0 ? undefined : { before: t, digest: String(digest), answer: readAnswer(told), bytes: told.length },
+      last: t === undefined || digest.length === 0 ? undefined : { before: t, digest: String(digest), answer: readAnswer(answered), bytes: answered.length },
       stamp: String(stamp)
     }
     if (mode === 'use') see(id, owner, session.expires)
