@@ -1372,7 +1372,7 @@ export interface operations {
             query?: {
                 /** @description For a body of safetensors: `true` asks for tokens of rows that begin. */
                 state?: boolean;
-                /** @description For a body of safetensors: feed the same x this many times. A JSON body has it as a field, and likewise those below. */
+                /** @description For a body of safetensors: feed the same x this many times. A JSON body has this option and those below as fields. */
                 steps?: number;
                 /** @description For a body of safetensors: whether `output`, `y` and `parts` have every step, or each row's last one alone. */
                 return_sequences?: boolean;
@@ -1660,7 +1660,7 @@ export interface operations {
             query?: {
                 /** @description For a body of safetensors: `true` asks for tokens of rows that begin. */
                 state?: boolean;
-                /** @description For a body of safetensors: feed the same x this many times. A JSON body has it as a field, and likewise those below. */
+                /** @description For a body of safetensors: feed the same x this many times. A JSON body has this option and those below as fields. */
                 steps?: number;
                 /** @description For a body of safetensors: whether `output`, `y` and `parts` have every step, or each row's last one alone. */
                 return_sequences?: boolean;

@@ -102,5 +102,6 @@ function assertValid (validate: ValidateFunction, json: string): void {
 function batchOf (value: unknown): unknown {
   if (Array.isArray(value)) return [value]
   if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(Object.entries(value).map(([name, field]: [string, unknown]) => [name, batchOf(field)]))
+  // Its token is a lone string.
+  return Object.fromEntries(Object.entries(value).map(([name, field]: [string, unknown]) => [name, name === 'state' && typeof field === 'string' ? [field] : batchOf(field)]))
 }

@@ -13,7 +13,7 @@ import { writeModels } from '../support/models.ts'
 const FIXTURES = 'test/fixtures/import'
 /** How many of each kind; HDF5 takes a process each. */
 const MANY = scaled(2000, 50)
-const FEW = scaled(200, 50)
+const FEW = scaled(60, 15)
 
 /** What is spoilt, with the files beside it. */
 const KINDS: Readonly<Record<string, { readonly count: number, readonly files?: readonly string[] }>> = {

@@ -132,7 +132,10 @@ export function createRequests (dice: Dice, sessions: readonly string[]) {
 
   function ofSession (headers: Array<[string, string]>): { draft: Draft, json: Record<string, Json> | undefined } {
     const id = dice.chance(0.95) ? dice.pick(sessions) : dice.pick(['nobody', '%20', 'a'.repeat(22)])
-    if (dice.chance(0.15)) return { draft: { method: dice.chance(0.9) ? 'GET' : 'DELETE', path: dice.chance(0.8) ? `/sessions/${id}` : '/models/custom-lstm/sessions', query: '', headers, body: undefined }, json: undefined }
+    if (dice.chance(0.15)) {
+      const [method, path] = dice.pick([['GET', `/sessions/${id}`], ['GET', '/models/custom-lstm/sessions'], ...(dice.chance(0.02) ? [['DELETE', `/sessions/${id}`]] : [])])
+      return { draft: { method, path, query: '', headers, body: undefined }, json: undefined }
+    }
     const [T, t] = [some(), dice.chance(0.2) ? { t: dice.below(50) } : {}]
     const [path, json] = dice.pick<() => [string, Record<string, Json>]>([
       () => ['/models/custom-lstm/sessions', { ...(dice.chance(0.3) && { h_in: tensor(6) }), ...(dice.chance(0.3) && { c_in: tensor(3) }), ...(dice.chance(0.2) && { idle_timeout: 1 + dice.below(100) }) }],
