@@ -44,8 +44,10 @@ test(`${REQUESTS} requests, good and not: each is answered as the OpenAPI docume
         document.check(answer, document.find(sent.method, sent.path), bodyless)
         if (sent.good) {
           good++
-          // One of the names has no model, numbers may be so large that the arithmetic overflows, and sessions are elsewhere, or ended.
-          assert.ok([200, 201, 204, 404, 409, 410, 422].includes(answer.status), `${answer.status} ${answer.body.toString()}`)
+          // One of the names has no model, numbers may be so large that the arithmetic overflows, and sessions are elsewhere, or ended; a slow
+          // engine may need longer than a request allows.
+          const inTime = answer.status !== 504 || sent.bytes.includes('x-request-timeout')
+          assert.ok(inTime && [200, 201, 204, 404, 409, 410, 422, 504].includes(answer.status), `${answer.status} ${answer.body.toString()}`)
         }
         statuses.set(answer.status, (statuses.get(answer.status) ?? 0) + 1)
       } catch (error) {
