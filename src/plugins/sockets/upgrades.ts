@@ -17,6 +17,8 @@ export type IsSocket = (request: IncomingMessage) => boolean
  * @returns whether a request has gone on.
  */
 export function filterUpgrades (server: Server, afterAnswers: (socket: Socket, then: () => void) => void, isSocket: IsSocket): IsSocket {
+  // Node.js 24.9 and newer ask; what is no WebSocket is then an ordinary request, and does not come here.
+  Reflect.set(server, 'shouldUpgradeCallback', isSocket)
   const upgrades = new WeakSet<IncomingMessage>()
   const listeners = server.rawListeners('upgrade')
   server.removeAllListeners('upgrade')

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { createServer } from 'node:http'
 import { connect } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
 import { test } from 'node:test'
@@ -164,8 +165,13 @@ test('other requests that offer an upgrade are answered as if they did not', asy
   let text = ''
   socket.on('data', (chunk) => { text += String(chunk) })
   const count = 20
-  socket.write(`${post}GET /health/live HTTP/1.1\r\n${offer}\r\n`.repeat(count))
-  await until(() => text.split('HTTP/1.1 200').length > 2 * count, 'all are answered')
+  const requests = Array.from({ length: count }, () => [post, `GET /health/live HTTP/1.1\r\n${offer}\r\n`]).flat()
+  // A Node.js that asks whether to upgrade does not read what comes together with such a request, whoever listens.
+  const together = 'shouldUpgradeCallback' in createServer() ? 1 : requests.length
+  for (let sent = 0; sent < requests.length; sent += together) {
+    socket.write(requests.slice(sent, sent + together).join(''))
+    await until(() => text.split('HTTP/1.1 200').length > sent + together, 'all are answered')
+  }
   assert.equal(text.split(JSON.stringify(expected)).length - 1, count)
   assert.deepEqual(warnings, [])
   for (const path of ['/health/live', '/nowhere']) {
