@@ -14,7 +14,7 @@ import { startValkey, withValkey } from './support/valkey.ts'
 /** How many sessions of how many steps, and how often something is killed meanwhile: TEST_REPLICAS=1000x200x60 is a long run. */
 const [SESSIONS, STEPS, KILLS] = (process.env.TEST_REPLICAS ?? '60x40x5').split('x').map(Number)
 const WORKERS = 16
-/** Of so many things that are killed, one is the store. */
+/** One in this many kills is of the store. */
 const STORE = 4
 
 const MODELS = [

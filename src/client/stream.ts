@@ -18,7 +18,7 @@ export interface StreamFrame {
   readonly c_in?: readonly number[]
   readonly h_0?: readonly number[]
   readonly context?: unknown
-  /** A token to go on from, or `true` for one of where the row is then. */
+  /** A token to go on from, or `true` to be answered a token of the row. */
   readonly state?: string | boolean
 }
 

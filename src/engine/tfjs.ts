@@ -75,10 +75,7 @@ function createArithmetic (backend: TfjsBackend): Arithmetic {
         run (n, x, h, carry) {
           const [made, kept = made] = compute(() => {
             const [input, hidden] = sums(n, x, h)
-            if (kind === 'rnn') {
-              const sum = tf.add(input, hidden)
-              return [tf.add(activate(activation, sum), lost(sum))]
-            }
+            if (kind === 'rnn') return [activateSums(activation, tf.add(input, hidden))]
             const before = tf.tensor2d(carry, [n, Ho])
             if (kind === 'lstm') {
               const [i, f, g, o] = tf.split(tf.add(input, hidden), 4, 1)
@@ -104,10 +101,7 @@ function createArithmetic (backend: TfjsBackend): Arithmetic {
       const weight = tf.tensor2d(layer.weight, [layer.out, layer.in])
       const bias = tf.tensor1d(layer.bias)
       return {
-        run: (n, input) => compute(() => {
-          const sums = tf.add(tf.matMul(tf.tensor2d(input, [n, layer.in]), weight, false, true), bias)
-          return [tf.add(activate(layer.activation, sums), lost(sums))]
-        })[0],
+        run: (n, input) => compute(() => [activateSums(layer.activation, tf.add(tf.matMul(tf.tensor2d(input, [n, layer.in]), weight, false, true), bias))])[0],
         dispose () {
           use(backend)
           tf.dispose([weight, bias])
@@ -124,8 +118,7 @@ function createArithmetic (backend: TfjsBackend): Arithmetic {
 
         function scoresOf (): tf.Tensor2D {
           if (score === 'additive' && v !== undefined) {
-            const sums = tf.add(q, k)
-            return tf.matMul(tf.tensor2d(v, [1, v.length]), tf.add(activation === 'relu' ? tf.relu(sums) : tf.tanh(sums), lost(sums)), false, true)
+            return tf.matMul(tf.tensor2d(v, [1, v.length]), activateSums(activation ?? 'tanh', tf.add(q, k)), false, true)
           }
           const products: tf.Tensor2D = tf.matMul(q, k, false, true)
           if (score === 'dot') return products
@@ -149,6 +142,11 @@ function ofRows (activation: 'softmax' | 'log_softmax', sums: tf.Tensor2D): tf.T
 /** 0, or NaN for an infinity or NaN: a sigmoid would make a number of a sum that overflowed, and with this added it cannot. */
 function lost (sums: tf.Tensor): tf.Tensor {
   return tf.sub(sums, sums)
+}
+
+/** What an activation makes of sums; NaN if one overflowed. */
+function activateSums (activation: Activation, sums: tf.Tensor): tf.Tensor {
+  return tf.add(activate(activation, sums), lost(sums))
 }
 
 function activate (activation: Activation, sums: tf.Tensor): tf.Tensor {

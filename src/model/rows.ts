@@ -90,7 +90,7 @@ function madeUp ({ layers, directions }: Shape, size: string): string {
   return `${layers} ${layers === 1 ? 'layer' : 'layers'}${directions === 2 ? ', 2 directions' : ''}: one vector each, in torch's order`
 }
 
-/** Where the state has the last node's output. */
+/** The name of the slice that has the last node's output. */
 export function lastOf ({ stage: { nodes } }: Program): string {
   return `h${nodes.length - 1}`
 }

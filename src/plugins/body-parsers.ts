@@ -101,8 +101,8 @@ function receive ({ raw, headers, routeOptions: { bodyLimit } }: FastifyRequest,
 }
 
 /**
- * The first bytes of a body, with room for more. That of an announced length has all of it at once, for to copy what has come of a
- * large one keeps the event loop for milliseconds; memory that nothing is written to is none yet.
+ * The first bytes of a body, with room for more. That of an announced length gets its whole buffer at once: copying a large
+ * body as it grows blocks the event loop for milliseconds, and the system gives memory only to the pages that are written.
  */
 function grown (body: Buffer, length: number, size: number): Buffer {
   const larger = Buffer.allocUnsafe(size)

@@ -43,9 +43,7 @@ export function IntegersSchema<T> (ranks: readonly number[], documented: number,
 }
 
 function nestedArrays (rank: number, type = 'number'): object {
-  if (rank === 0) return { type }
-  const items = rank === 1 ? { type } : nestedArrays(rank - 1, type)
-  return { type: 'array', items, minItems: 1 }
+  return rank === 0 ? { type } : { type: 'array', items: nestedArrays(rank - 1, type), minItems: 1 }
 }
 
 /** The names of an object schema's properties that are tensors. */

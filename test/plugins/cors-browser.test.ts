@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
-import { createServer } from 'node:http'
 import { describe, test, type TestContext } from 'node:test'
 import type { Page } from 'playwright-core'
 import { buildTestApp } from '../support/app.ts'
-import { browserFor, withoutBrowser } from '../support/browser.ts'
+import { browserFor, servePage, withoutBrowser } from '../support/browser.ts'
 
 const SERVICE = 'cellserve.test'
 const ALLOWED = 'app.test'
@@ -15,13 +13,7 @@ describe('pages of other origins in a browser', { skip: withoutBrowser }, () => 
 
   /** A service that allows one origin, and opens pages of either. */
   async function start (t: TestContext, ...flags: string[]) {
-    const site = createServer((_request, response) => { response.setHeader('content-type', 'text/html').end('<!doctype html><title>a page</title>') })
-    site.listen(0, '127.0.0.1')
-    await once(site, 'listening')
-    t.after(() => { site.close().closeAllConnections() })
-    const address = site.address()
-    assert.ok(typeof address === 'object' && address !== null)
-    const { port } = address
+    const port = await servePage(t)
     const { listeningOrigin } = await buildTestApp(t, '--cors-origin', `http://${ALLOWED}:${port}`, ...flags)
     return {
       service: `http://${SERVICE}:${new URL(listeningOrigin).port}`,

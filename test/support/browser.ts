@@ -1,6 +1,9 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
+import { createServer } from 'node:http'
 import { delimiter, join } from 'node:path'
-import { after, before } from 'node:test'
+import { after, before, type TestContext } from 'node:test'
 import { chromium, type Browser } from 'playwright-core'
 import { takes } from './outside.ts'
 
@@ -29,4 +32,15 @@ export function browserFor (...hosts: readonly string[]): () => Browser {
     if (browser === undefined) throw new Error('the browser has not been started')
     return browser
   }
+}
+
+/** Serves an empty page on a port of its own, for pages of other origins. */
+export async function servePage (t: TestContext): Promise<number> {
+  const site = createServer((_request, response) => { response.setHeader('content-type', 'text/html').end('<!doctype html><title>a page</title>') })
+  site.listen(0, '127.0.0.1')
+  await once(site, 'listening')
+  t.after(() => { site.close().closeAllConnections() })
+  const address = site.address()
+  assert.ok(typeof address === 'object' && address !== null)
+  return address.port
 }

@@ -10,7 +10,7 @@ import { elsewhere, takeSteps } from './steps.ts'
 export interface RowRequest extends Pick<SequenceRequest, 'x' | 'ids' | 'steps' | 'parts' | 'return_sequences'>, Omit<Opening, 'state'> {
   /** Begin anew, whatever the row has taken. */
   readonly begin?: boolean
-  /** A token to go on from, or `true` for one of where the row is then. */
+  /** A token to go on from, or `true` to be answered a token of the row. */
   readonly state?: string | boolean
   /** How many steps it takes to have been taken before. */
   readonly t?: number

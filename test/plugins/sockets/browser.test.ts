@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { createServer } from 'node:http'
 import { describe, test } from 'node:test'
 import { buildTestApp } from '../../support/app.ts'
-import { browserFor, withoutBrowser } from '../../support/browser.ts'
+import { browserFor, servePage, withoutBrowser } from '../../support/browser.ts'
 import { until } from '../../support/until.ts'
 
 const HOST = 'cellserve.test'
@@ -30,15 +28,10 @@ describe('a WebSocket in a browser', { skip: withoutBrowser }, () => {
   })
 
   test('a page of another origin opens one if --cors-origin names it', async (t) => {
-    const site = createServer((_request, response) => { response.setHeader('content-type', 'text/html').end('<!doctype html><title>a page</title>') })
-    site.listen(0, '127.0.0.1')
-    await once(site, 'listening')
-    t.after(() => { site.close().closeAllConnections() })
-    const address = site.address()
-    assert.ok(typeof address === 'object' && address !== null)
+    const port = await servePage(t)
     const page = await browser().newPage()
     t.after(() => page.close())
-    const origin = `http://other.test:${address.port}`
+    const origin = `http://other.test:${port}`
     await page.goto(`${origin}/`)
     for (const [flags, seen] of [[[], '1006'], [['--cors-origin', origin], 'open']] as const) {
       const { listeningOrigin } = await buildTestApp(t, ...flags)

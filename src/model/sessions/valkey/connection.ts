@@ -1,7 +1,7 @@
 import { InputError } from '../../../errors.ts'
 import type { Script } from './scripts.ts'
 
-/** Where a store is. */
+/** The address of a store. */
 export interface StoreAddress {
   readonly host: string
   readonly port: number
@@ -26,7 +26,7 @@ export interface Connection {
   run (script: Script, keys: readonly string[], args: ReadonlyArray<string | Buffer | number>): Promise<readonly Buffer[]>
   /** A command whose answer is bytes, or nothing. @throws InputError as above. */
   get (key: string): Promise<Buffer | undefined>
-  /** The milliseconds for which a key stays; -2 if there is none. @throws InputError as above. */
+  /** The milliseconds until a key expires; -2 if there is no such key. @throws InputError as above. */
   left (key: string): Promise<number>
   /** The members of a sorted set from a score on, each followed by its score. @throws InputError as above. */
   range (key: string, from: number, limit: number): Promise<readonly Buffer[]>
