@@ -23,7 +23,7 @@ import counting from './plugins/telemetry/request-metrics.ts'
 import openapi from './plugins/openapi.ts'
 import streams from './plugins/ndjson.ts'
 import tracing from './plugins/telemetry/tracing.ts'
-import { rewriteUrl } from './plugins/urls.ts'
+import { INFERENCE_PREFIX, rewriteUrl } from './plugins/urls.ts'
 import validation from './plugins/validation.ts'
 import health from './routes/health.ts'
 import home from './routes/home.ts'
@@ -34,6 +34,7 @@ import sequence from './routes/sequence.ts'
 import sessionRoutes from './routes/sessions.ts'
 import step from './routes/step.ts'
 import stream, { STREAM_PATH } from './routes/stream.ts'
+import inference from './routes/v2/v2.ts'
 import { version } from './version.ts'
 
 export interface AppOptions {
@@ -129,6 +130,7 @@ export async function buildApp ({ config, registry, sessions, admission, metrics
     })
     await beside.register(stream, { registry, sessions, reserve: admission.reserve, json })
   })
+  await app.register(inference, { prefix: INFERENCE_PREFIX, registry, sessions, json, version })
   await app.register(models, { registry })
   await app.register(documents, { registry })
   await app.register(health)

@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto'
-import { errorCodes, type FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { InputError } from '../errors.ts'
-import { HttpError } from './errors.ts'
+import { errorOf, receive } from './receive.ts'
 import { createBinaryReader, SAFETENSORS } from '../wire/safetensors.ts'
 import type { Fields, Hold } from '../wire/tensor-paths.ts'
 import { JSON_TYPE, type Json } from '../wire/json.ts'
@@ -58,58 +57,3 @@ export default fp<{ json: Json }>(async (app, { json }) => {
   parse(JSON_TYPE, (fields) => json.reader(fields))
   parse(SAFETENSORS, createBinaryReader)
 }, { name: 'body-parsers', fastify: '5.x', dependencies: ['errors', 'admission'] })
-
-const EMPTY: Buffer = Buffer.alloc(0)
-
-/**
- * Receives a body.
- *
- * @param done is called once: with an error if there is no room for the body, it is too long or in a coding, or its sender goes.
- */
-function receive ({ raw, headers, routeOptions: { bodyLimit } }: FastifyRequest, hold: Hold, done: (error: Error | null, body: Buffer) => void): void {
-  const { 'content-encoding': encoding = 'identity', 'content-length': announced } = headers
-  if (encoding.toLowerCase() !== 'identity') {
-    done(new HttpError(415, `expected a body without a content-encoding, got ${JSON.stringify(encoding)}`), EMPTY)
-    return
-  }
-  const most = Number(announced ?? bodyLimit)
-  if (most > bodyLimit) {
-    done(new errorCodes.FST_ERR_CTP_BODY_TOO_LARGE(), EMPTY)
-    return
-  }
-  let body = EMPTY
-  let length = 0
-
-  function onData (chunk: Buffer): void {
-    try {
-      if (announced === undefined) hold(chunk.length)
-      if (length + chunk.length > most) throw new errorCodes.FST_ERR_CTP_BODY_TOO_LARGE()
-    } catch (error) {
-      settle(errorOf(error))
-      return
-    }
-    if (length + chunk.length > body.length) body = grown(body, length, announced === undefined ? Math.min(Math.max(2 * length, length + chunk.length), most) : most)
-    length += chunk.copy(body, length)
-  }
-  const onEnd = (): void => settle(null)
-  const onError = (): void => settle(new InputError('gone', { path: '', message: 'the body ended early' }))
-  function settle (error: Error | null): void {
-    raw.off('data', onData).off('end', onEnd).off('error', onError)
-    done(error, body.subarray(0, length))
-  }
-  raw.on('data', onData).on('end', onEnd).on('error', onError)
-}
-
-/**
- * The first bytes of a body, with room for more. That of an announced length gets its whole buffer at once: copying a large
- * body as it grows blocks the event loop for milliseconds, and the system gives memory only to the pages that are written.
- */
-function grown (body: Buffer, length: number, size: number): Buffer {
-  const larger = Buffer.allocUnsafe(size)
-  body.copy(larger, 0, 0, length)
-  return larger
-}
-
-function errorOf (error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error))
-}

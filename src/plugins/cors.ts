@@ -11,7 +11,7 @@ export default fp<{ origins: readonly string[] | undefined }>(async (app, { orig
     origin: [...origins],
     methods: ['GET', 'POST', 'DELETE'],
     // What a page needs beside the body: which request it was, and when to try again.
-    exposedHeaders: ['x-request-id', 'retry-after', 'location', 'session-expires'],
+    exposedHeaders: ['x-request-id', 'retry-after', 'location', 'session-expires', 'inference-header-content-length'],
     maxAge: MAX_AGE
   })
 }, { name: 'cors', fastify: '5.x' })

@@ -3,6 +3,10 @@ import fp from 'fastify-plugin'
 import { InputError } from '../errors.ts'
 
 declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Whether the route is answered while the service drains, too. */
+    always?: boolean
+  }
   interface FastifyInstance {
     /**
      * Refuses new requests from now on, except for the question whether the process is alive, and closes the app some time later:
@@ -24,7 +28,7 @@ export default fp(async (app) => {
   })
   app.addHook('preClose', async () => { draining = true })
   app.addHook('onRequest', async (request) => {
-    if (!draining || request.routeOptions.url === '/health/live') return
+    if (!draining || request.routeOptions.config.always === true) return
     throw new InputError('unavailable', { path: '', message: 'the server is shutting down; another replica may answer' })
   })
   // A connection that stays open after its last answer would keep the process until the grace period ends.

@@ -1,4 +1,4 @@
-import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { InputError, type ErrorKind } from '../errors.ts'
 import { problem, PROBLEM_JSON, type Problem } from './problem.ts'
@@ -45,6 +45,16 @@ const STATUS: Readonly<Record<ErrorKind, number>> = {
 export default fp(async (app) => {
   app.decorateRequest('refused')
 
+  answerErrors(app, send, 'GET /docs lists all paths')
+}, { name: 'errors', fastify: '5.x' })
+
+/**
+ * Answers the errors of an app, or of a part of it, in its form.
+ *
+ * @param send sends a problem in that form.
+ * @param paths says what lists the paths that there are.
+ */
+export function answerErrors (app: FastifyInstance, send: (reply: FastifyReply, problem: Problem) => FastifyReply, paths: string): void {
   app.setErrorHandler((error: Failure, request, reply) => {
     // Fastify closes the connection if a parser fails, for more of the body may come. Ours mostly fail when all of it is there.
     if (error instanceof InputError && (request.raw.complete || request.raw.readableEnded)) reply.removeHeader('connection')
@@ -57,12 +67,12 @@ export default fp(async (app) => {
     const path = request.url.split('?', 1)[0]
     // OPTIONS is no route of ours: with CORS on there is one of all paths, for preflights.
     const allowed = app.supportedMethods.filter((method) => method !== 'OPTIONS' && app.findRoute({ method, url: path }) !== null)
-    if (allowed.length === 0) return send(reply, problem(404, `there is no ${path}; GET /docs lists all paths`))
+    if (allowed.length === 0) return send(reply, problem(404, `there is no ${path}; ${paths}`))
     reply.header('allow', allowed.join(', '))
     const preflight = request.method === 'OPTIONS' && request.headers['access-control-request-method'] !== undefined
     return send(reply, problem(405, `${path} accepts ${allowed.join(', ')}, not ${request.method}${preflight ? '; pages of other origins may call if --cors-origin names them' : ''}`))
   })
-}, { name: 'errors', fastify: '5.x' })
+}
 
 /** The problem for a request that failed with this error. Counts and logs it. */
 export function refuse (error: Failure, request: FastifyRequest): Problem {

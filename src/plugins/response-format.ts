@@ -33,16 +33,23 @@ export default fp<{ json: Json }>(async (app, { json }) => {
   })
 
   app.decorateReply('answer', function (this: FastifyReply, tensors: object) {
-    const numbers = tensorsOf(tensors).reduce((sum, [, { size }]) => sum + size, 0)
-    if (this.format === SAFETENSORS) {
-      const parts = writeBinary(tensors)
-      this.header('content-type', SAFETENSORS).header('content-length', parts.reduce((sum, { byteLength }) => sum + byteLength, 0))
-      return this.send(numbers <= MAX_WHOLE ? Buffer.concat(parts) : Readable.from(parts))
-    }
-    this.header('content-type', 'application/json; charset=utf-8')
-    return this.send(numbers <= MAX_WHOLE ? json.write(tensors) : Readable.from(inTurns(json.pieces(tensors))))
+    if (this.format === SAFETENSORS) return sendParts(this.header('content-type', SAFETENSORS), writeBinary(tensors))
+    return sendJson(this.header('content-type', 'application/json; charset=utf-8'), json, tensors)
   })
 }, { name: 'response-format', fastify: '5.x' })
+
+/** Sends an object of tensors as JSON; a large one in pieces, as fast as its client reads. */
+export function sendJson (reply: FastifyReply, json: Json, tensors: object): FastifyReply {
+  const numbers = tensorsOf(tensors).reduce((sum, [, { size }]) => sum + size, 0)
+  return reply.send(numbers <= MAX_WHOLE ? json.write(tensors) : Readable.from(inTurns(json.pieces(tensors))))
+}
+
+/** Sends bytes, one part after the other. */
+export function sendParts (reply: FastifyReply, parts: readonly Uint8Array[]): FastifyReply {
+  const length = parts.reduce((sum, { byteLength }) => sum + byteLength, 0)
+  reply.header('content-length', length)
+  return reply.send(length <= MAX_WHOLE * Float32Array.BYTES_PER_ELEMENT ? Buffer.concat(parts) : Readable.from(parts))
+}
 
 /** Lets other requests have a turn after each piece. */
 async function * inTurns (pieces: Iterable<string>): AsyncGenerator<string, void> {

@@ -2,12 +2,15 @@ import { problem, type Problem } from './problem.ts'
 
 /** The longest part of a path, in characters: no file, and so no model, has a longer name. */
 const MAX_PART = 255
-/** No route has this path. */
+/** No route has this path, nor one that ends so. */
 const NOWHERE = '/.nowhere'
+/** The part of the paths whose errors have a form of their own. */
+export const INFERENCE_PREFIX = '/v2'
 
 /** Fastify's `rewriteUrl`: what its router would refuse before any hook becomes a path without a route, which the hooks see too. */
 export function rewriteUrl ({ url = '' }: { readonly url?: string | undefined }): string {
-  return problemOfUrl(url) === undefined ? url : NOWHERE
+  if (problemOfUrl(url) === undefined) return url
+  return url.startsWith(`${INFERENCE_PREFIX}/`) ? INFERENCE_PREFIX + NOWHERE : NOWHERE
 }
 
 /** Why no route can have this URL; undefined if one may. */

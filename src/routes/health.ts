@@ -7,7 +7,7 @@ const Health = Type.Object({ status: Type.Literal('ok') }, { title: 'Health', de
 /** `GET /health/live`: the process answers. `GET /health/ready`: it accepts requests; while draining, the drain plugin rejects this one. */
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.get('/health/live', {
-    config: { open: true, unlimited: true },
+    config: { open: true, unlimited: true, always: true },
     schema: { security: [], operationId: 'live', tags: ['operations'], summary: 'Is the process alive?', response: { 200: Health } }
   }, async () => ({ status: 'ok' as const }))
 

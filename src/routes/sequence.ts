@@ -4,7 +4,7 @@ import Type, { type Static } from 'typebox'
 import type { Call } from '../model/call.ts'
 import type { Model } from '../model/model.ts'
 import type { Registry } from '../model/registry.ts'
-import type { SequenceRequest } from '../model/request.ts'
+import type { SequenceRequest as Request } from '../model/request.ts'
 import { TensorSchema } from '../tensor/schema.ts'
 import { NDJSON } from '../wire/json.ts'
 import { modelFields, withOptions } from './fields.ts'
@@ -19,7 +19,7 @@ const ReturnSequences = Type.Boolean({ description: 'Whether `output`, `y` and `
 const AnswerFields = Type.Array(Type.Enum(ANSWER_FIELDS, { title: 'AnswerField' }), { uniqueItems: true, minItems: 1, description: 'The fields that the answer is to have; all if left out.' })
 const Steps = Type.Integer({ minimum: 1, description: 'Feed the same x this many times; x is then [B][1][I]. Required if the network reads no x.' })
 
-const SequenceBody = Type.Object({
+export const SequenceRequest = Type.Object({
   x: Type.Optional(TensorSchema({ ranks: [1, 2, 3], documented: 3, ragged: true }, {
     description: 'The inputs: [B][T][I], whose rows may be ragged. Left out if the network reads none.'
   })),
@@ -79,7 +79,7 @@ const SequenceLine = Type.Union([
 
 /** `POST /sequence`: many steps; the server computes the feedback. */
 const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { registry }) => {
-  const config = { work: true, formats: [NDJSON], fields: modelFields(SequenceBody, registry) }
+  const config = { work: true, formats: [NDJSON], fields: modelFields(SequenceRequest, registry) }
   const schema = {
     tags: ['cells'],
     headers: WorkHeaders,
@@ -87,7 +87,7 @@ const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { 
       'unless the request gives h_in for that. As a shorthand a request may leave [B] out everywhere; then the answer has none either.',
     consumes: BODIES,
     querystring: SequenceOptions,
-    body: SequenceBody,
+    body: SequenceRequest,
     response: { 200: answers(SequenceAnswer, 'The outputs, and the states to continue from.', { [NDJSON]: { schema: SequenceLine } }), ...problems(400, 401, 404, 409, 413, 415, 422, 429, 500, 503, 504) }
   }
 
@@ -102,7 +102,7 @@ const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { 
   }, async ({ body, query, params, call }, reply) => await answer(registry.get(params.model), withOptions(body, splitLists(query)), call, reply))
 }
 
-async function answer (model: Model, request: SequenceRequest, call: Call | undefined, reply: FastifyReply): Promise<FastifyReply> {
+async function answer (model: Model, request: Request, call: Call | undefined, reply: FastifyReply): Promise<FastifyReply> {
   if (reply.format === NDJSON) return await reply.stream(withFields(model.stream(request, call), request.fields))
   return reply.answer(pick(await model.sequence(request, call), request.fields))
 }

@@ -5,7 +5,7 @@ import { TensorSchema } from '../tensor/schema.ts'
 import { modelFields, withOptions } from './fields.ts'
 import { answers, BODIES, ContextField, FirstState, IdsSchema, LastState, ModelParams, problems, StateField, StateOption, TokensField, WorkHeaders } from './schemas.ts'
 
-const StepRequest = Type.Object({
+export const StepRequest = Type.Object({
   x: Type.Optional(TensorSchema({ ranks: [1, 2, 3], documented: 2 }, { description: 'The input: [B][I]. Left out if the network reads none.' })),
   ids: Type.Optional(IdsSchema(1, 'In the place of x, for a model that begins with an embedding: [B], rows of its vocabulary.')),
   ...FirstState,

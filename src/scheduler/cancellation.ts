@@ -3,7 +3,7 @@ import { InputError } from '../errors.ts'
 /** When the work for a request stops early. Both are plain fields: they are looked at between steps. */
 export interface Cancellation {
   /** The answer is too late past it, on the clock of `performance.now()`, in milliseconds. */
-  readonly deadline: number
+  deadline: number
   /** Nobody waits for the answer any more. */
   cancelled: boolean
 }

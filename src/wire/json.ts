@@ -17,7 +17,7 @@ export const NDJSON = 'application/x-ndjson'
 export interface Json {
   /** @returns the body, its tensors as `Tensor`s. Its schema checks everything else. */
   reader (fields: Fields): (body: Buffer, hold: Hold) => unknown
-  /** Writes an object whose fields, or those of its fields, may be tensors. */
+  /** Writes an object whose fields, or those of its fields and of the objects in its arrays, may be tensors. */
   write (answer: object): string
   /** The same in pieces. None takes longer than half a millisecond. */
   pieces (answer: object): Generator<string, void>
@@ -78,7 +78,7 @@ const LAYOUT = 7
 /** Puts the tensors in their places; undefined if the rest is not JSON, or has a name that is not allowed. */
 function build ({ rest, tensors }: JsonDocument, hold: Hold): unknown {
   hold(tensors.reduce((sum, [, { packed, lengths = [] }]) => sum + packed.byteLength + lengths.length * 8, VALUE_BYTES * rest.length))
-  const document = parse(rest)
+  const document = parsePlain(rest)
   for (const [field, tensor] of tensors) {
     const path = field.split('/')
     const object = path.slice(0, -1).reduce((outer: unknown, name) => Reflect.get(Object(outer), name), document)
@@ -89,7 +89,8 @@ function build ({ rest, tensors }: JsonDocument, hold: Hold): unknown {
 /** The most bytes of JavaScript values that one byte of JSON may become: `[{},{}]`. */
 const VALUE_BYTES = 32
 
-function parse (text: string): unknown {
+/** Parses JSON; undefined if it is none, or has a name that is not allowed. */
+export function parsePlain (text: string): unknown {
   try {
     return isPlain(text) ? JSON.parse(text) : secureJson.parse(text, null, { protoAction: 'error', constructorAction: 'error' })
   } catch {
@@ -115,24 +116,27 @@ const MAX_PIECE = 2 ** 13
 const MAX_TEXT = 2 ** 16
 
 function writeObject (object: object, write: WriteTensor): string {
-  const members = membersOf(object).map(([name, value]) => {
-    const text = value instanceof Tensor ? write(value.data, value.shape) : holdsTensors(value) ? writeObject(value, write) : JSON.stringify(value)
-    return `${JSON.stringify(name)}:${text}`
-  })
-  return `{${members.join(',')}}`
+  if (Array.isArray(object)) return `[${object.map((value) => writeValue(value, write)).join(',')}]`
+  return `{${membersOf(object).map(([name, value]) => `${JSON.stringify(name)}:${writeValue(value, write)}`).join(',')}}`
+}
+
+function writeValue (value: unknown, write: WriteTensor): string {
+  if (value instanceof Tensor) return write(value.data, value.shape)
+  return holdsTensors(value) ? writeObject(value, write) : JSON.stringify(value)
 }
 
 function * piecesOf (object: object, write: WriteTensor): Generator<string, void> {
+  const named = !Array.isArray(object)
   let comma = ''
-  yield '{'
+  yield named ? '{' : '['
   for (const [name, value] of membersOf(object)) {
-    yield `${comma}${JSON.stringify(name)}:`
+    yield named ? `${comma}${JSON.stringify(name)}:` : comma
     comma = ','
     if (value instanceof Tensor) yield * writePieces(value.data, value.shape, write)
     else if (holdsTensors(value)) yield * piecesOf(value, write)
     else yield JSON.stringify(value)
   }
-  yield '}'
+  yield named ? '}' : ']'
 }
 
 function * writePieces (data: Float32Array, shape: readonly number[], write: WriteTensor): Generator<string, void> {

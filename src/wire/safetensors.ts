@@ -11,23 +11,31 @@ export const SAFETENSORS = 'application/vnd.safetensors'
 const MAX_HEADER = 2 ** 14
 
 /**
- * Creates a reader of requests that are safetensors documents. A tensor has the name of its field: `vectors` is
- * `context/vectors`. Tensors may be F32, F16, BF16 or F64, integers I32 or I64; a token is its bytes, U8 `[N]`, and tokens are `[B][N]`.
+ * Creates a reader of requests that are safetensors documents.
  *
  * @returns the reader, which throws an InputError if the document violates the format or contains something that the request does not accept.
  */
-export function createBinaryReader ({ tensors, integers = [], nested = [], tokens = [] }: Fields): (body: Buffer, hold: Hold) => object {
+export function createBinaryReader (fields: Fields): (body: Buffer, hold: Hold) => object {
+  const read = createStoredReader(fields)
+  return (body, hold) => read(parse(body), hold)
+}
+
+/**
+ * Creates a reader of requests whose fields are stored tensors. A tensor has the name of its field: `vectors` is
+ * `context/vectors`. Tensors may be F32, F16, BF16 or F64, integers I32 or I64; a token is its bytes, U8 `[N]`, and tokens are `[B][N]`.
+ */
+export function createStoredReader ({ tensors, integers = [], nested = [], tokens = [] }: Fields): (stored: Iterable<readonly [name: string, tensor: StoredTensor]>, hold: Hold) => Record<string, unknown> {
   const paths = new Map([...tensors, ...integers, ...nested, ...tokens].map((field) => [field.slice(field.indexOf('/') + 1), field]))
   const readers = new Map<string, Reader>([
     ...integers.map((field): [string, Reader] => [field, readIntegers]), ...nested.map((field): [string, Reader] => [field, readNested]), ...tokens.map((field): [string, Reader] => [field, readTokens])
   ])
-  return (body, hold) => {
+  return (stored, hold) => {
     const document: Record<string, unknown> = {}
-    for (const [name, stored] of parse(body)) {
+    for (const [name, tensor] of stored) {
       const field = paths.get(name)
       if (field === undefined) throw new InputError('malformed', { path: `/${pointerPart(name)}`, message: `is not a known field; expected one of ${[...paths.keys()].join(', ')}` })
       const read = readers.get(field) ?? readFloats
-      const value = read(stored, `/${field}`, hold)
+      const value = read(tensor, `/${field}`, hold)
       const group = field.slice(0, -name.length - 1)
       if (group === '') document[field] = value
       else document[group] = { ...Object(document[group]), [name]: value }

@@ -26,7 +26,7 @@ export function tensorsOf (answer: object, path = ''): Array<[path: string, tens
   })
 }
 
-/** Whether a field of an answer is an object of tensors. */
+/** Whether a field of an answer is an object, or an array, with a tensor somewhere in it. */
 export function holdsTensors (value: unknown): value is object {
-  return typeof value === 'object' && value !== null && Object.values(value).some((field) => field instanceof Tensor)
+  return typeof value === 'object' && value !== null && Object.values(value).some((field) => field instanceof Tensor || holdsTensors(field))
 }

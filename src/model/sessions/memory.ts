@@ -51,11 +51,17 @@ export function createMemoryStore ({ maxSessions, maxBytes, timeout, now = Date.
 
   function end (entry: Entry, reason: Ended['reason']): void {
     const { session: { id, owner } } = entry
-    entry.ended = true
-    entries.delete(id)
+    remove(entry)
+    // In the order of their time.
+    tombstones.delete(id)
     tombstones.set(id, { owner, reason, until: now() + TOMBSTONE })
     const [oldest = id] = tombstones.size > MAX_TOMBSTONES ? tombstones.keys() : []
     if (oldest !== id) tombstones.delete(oldest)
+  }
+
+  function remove (entry: Entry): void {
+    entry.ended = true
+    entries.delete(entry.session.id)
     if (entry.users === 0) letGo(entry)
   }
 
@@ -96,15 +102,19 @@ export function createMemoryStore ({ maxSessions, maxBytes, timeout, now = Date.
   }, SWEEP).unref()
 
   return {
-    async create ({ model, owner, going, idleTimeout = timeout }) {
-      if (entries.size >= maxSessions || bytes + going.bytes > maxBytes) {
-        throw new InputError('unavailable', { path: '', message: `no room for another session: ${entries.size} of ${maxSessions} live, and they hold ${bytes} of ${maxBytes} bytes` })
+    async create ({ id = randomBytes(16).toString('base64url'), model, owner, going, idleTimeout = timeout }) {
+      const before = entries.get(id)
+      const live = entries.size - (before === undefined ? 0 : 1)
+      const held = bytes - (before?.users === 0 ? before.bytes : 0)
+      if (live >= maxSessions || held + going.bytes > maxBytes) {
+        throw new InputError('unavailable', { path: '', message: `no room for another session: ${live} of ${maxSessions} live, and they hold ${held} of ${maxBytes} bytes` })
       }
-      const session = { id: randomBytes(16).toString('base64url'), model, owner, idleTimeout: Math.min(idleTimeout, timeout), going, expires: 0, last: undefined }
+      if (before !== undefined) remove(before)
+      const session = { id, model, owner, idleTimeout: Math.min(idleTimeout, timeout), going, expires: 0, last: undefined }
       const entry: Entry = { session, place: places++, users: 0, bytes: going.bytes, ended: false }
       touch(entry)
       bytes += entry.bytes
-      entries.set(session.id, entry)
+      entries.set(id, entry)
       return { ...session }
     },
     async get (id, owner) {

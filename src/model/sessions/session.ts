@@ -4,7 +4,7 @@ import type { Model } from '../model.ts'
 
 /** One row that goes on from request to request. */
 export interface Session {
-  /** 128 random bits, base64url. */
+  /** 128 bits, base64url: random, unless its client has chosen what they are made of. */
   readonly id: string
   readonly model: Model
   /** The API key that made it; nobody else's is it. */
@@ -17,8 +17,9 @@ export interface Session {
   readonly expires: number
   /** What its last step answered, for those who ask again. */
   readonly last: Taken | undefined
-  /** Which of its states this is, if the store tells them by that. */
+  /** Which of its states this is, and which of the sessions that have had its id, if the store tells them by that. */
   readonly stamp?: string
+  readonly made?: string
 }
 
 /** A step, or several, that a session has taken. */
@@ -32,8 +33,8 @@ export interface Taken {
   readonly bytes: number
 }
 
-/** What a session is made from. */
-export type Draft = Pick<Session, 'model' | 'owner' | 'going'> & { readonly idleTimeout?: number | undefined }
+/** What a session is made from. One that has an id takes the place of the owner's own session of that id, if there is one. */
+export type Draft = Pick<Session, 'model' | 'owner' | 'going'> & { readonly id?: string, readonly idleTimeout?: number | undefined }
 
 /** For how many milliseconds the reason for a session's end is kept: a request for it is a 410 until then, and a 404 later. */
 export const TOMBSTONE = 3_600_000

@@ -6,17 +6,19 @@ export interface Contexts {
   /**
    * What a session goes on with, except for its row; loaded if it is not at hand, once for all who ask.
    *
+   * @param made which of the sessions that have had this id it is.
    * @param bytes that it takes, counted before it is loaded.
    * @throws InputError if those who are in use leave no room for it.
    */
-  find (id: string, bytes: number, load: () => Promise<Going>): Promise<Going>
+  find (id: string, made: string, bytes: number, load: () => Promise<Going>): Promise<Going>
   /** Keeps it, or takes it back if it has gone meanwhile, until the function that it returns is called. */
-  pin (id: string, going: Going): Promise<() => void>
+  pin (id: string, made: string, going: Going): Promise<() => void>
   drop (id: string): void
   close (): void
 }
 
 interface Entry {
+  readonly made: string
   readonly bytes: number
   readonly loading: Promise<Going>
   users: number
@@ -29,9 +31,9 @@ export function createContexts (maxBytes: number): Contexts {
   /** Of those that have been dropped and are in use, too. */
   let total = 0
 
-  function add (bytes: number, loading: Promise<Going>): Entry {
+  function add (made: string, bytes: number, loading: Promise<Going>): Entry {
     total += bytes
-    return { bytes, loading, users: 0 }
+    return { made, bytes, loading, users: 0 }
   }
 
   function drop (id: string, entry: Entry): void {
@@ -60,11 +62,15 @@ export function createContexts (maxBytes: number): Contexts {
   }
 
   return {
-    async find (id, bytes, load) {
+    async find (id, made, bytes, load) {
       let entry = entries.get(id)
+      if (entry !== undefined && entry.made !== made) {
+        drop(id, entry)
+        entry = undefined
+      }
       if (entry === undefined) {
         makeRoom(bytes)
-        entry = add(bytes, load())
+        entry = add(made, bytes, load())
       } else {
         entries.delete(id)
       }
@@ -79,10 +85,10 @@ export function createContexts (maxBytes: number): Contexts {
         release(id, entry)
       }
     },
-    async pin (id, going) {
+    async pin (id, made, going) {
       const known = entries.get(id)
       const same = known !== undefined && (await known.loading).context === going.context
-      const entry = same ? known : add(going.bytes, Promise.resolve(going))
+      const entry = same ? known : add(made, going.bytes, Promise.resolve(going))
       if (!entries.has(id)) entries.set(id, entry)
       entry.users++
       return () => { release(id, entry) }

@@ -42,9 +42,10 @@ local function check (row, owner)
 end
 `
 
-/** owner, idle, model, version, bytes held, row, stamp, context or nothing. */
+/** owner, idle, model, version, bytes held, row, stamp, context or nothing. It takes the place of what was there. */
 export const CREATE = script('create', 3, `${SESSION}
-redis.call('HSET', KEYS[1], 'owner', ARGV[1], 'idle', ARGV[2], 'model', ARGV[3], 'version', ARGV[4], 'held', ARGV[5], 'row', ARGV[6], 'stamp', ARGV[7])
+redis.call('DEL', KEYS[1], KEYS[3])
+redis.call('HSET', KEYS[1], 'owner', ARGV[1], 'idle', ARGV[2], 'model', ARGV[3], 'version', ARGV[4], 'held', ARGV[5], 'row', ARGV[6], 'stamp', ARGV[7], 'made', ARGV[7])
 redis.call('SET', KEYS[2], ARGV[1])
 if ARGV[8] then redis.call('SET', KEYS[3], ARGV[8]) end
 touch(tonumber(ARGV[2]))
@@ -54,11 +55,11 @@ return { 'live' }
 /**
  * owner; `use`, or `look` to leave the time as it is; the t whose answer is wanted, or nothing.
  *
- * Answers model, version, idle, milliseconds left, bytes held, row, stamp, and what was answered for that t: digest, answer. The time begins anew once
+ * Answers model, version, idle, milliseconds left, bytes held, row, stamp, its first stamp, and what was answered for that t: digest, answer. The time begins anew once
  * a hundredth of it has gone: to write for every look costs more than it is worth.
  */
 export const READ = script('read', 3, `${SESSION}
-local row = redis.call('HMGET', KEYS[1], 'owner', 'model', 'version', 'idle', 'held', 'row', 'stamp', 'before')
+local row = redis.call('HMGET', KEYS[1], 'owner', 'model', 'version', 'idle', 'held', 'row', 'stamp', 'before', 'made')
 local fault = check(row, ARGV[1])
 if fault then return fault end
 local idle = tonumber(row[4])
@@ -69,7 +70,7 @@ if ARGV[2] == 'use' and left < 0.99 * idle then
 end
 local answered = {}
 if ARGV[3] and ARGV[3] == row[8] then answered = redis.call('HMGET', KEYS[1], 'digest', 'answer') end
-return { 'live', row[2], row[3], row[4], tostring(left), row[5], row[6], row[7], answered[1] or '', answered[2] or '' }
+return { 'live', row[2], row[3], row[4], tostring(left), row[5], row[6], row[7], row[9] or '', answered[1] or '', answered[2] or '' }
 `)
 
 /** owner, the milliseconds for which it stays whoever uses it. */
@@ -118,7 +119,7 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, 100)
 local count = redis.call('ZCARD', KEYS[1])
-local room = count < tonumber(ARGV[1])
+local room = count < tonumber(ARGV[1]) or redis.call('ZSCORE', KEYS[1], ARGV[2])
 if room then
   redis.call('ZADD', KEYS[1], now + ARGV[4], ARGV[2])
   redis.call('ZADD', KEYS[3], redis.call('INCR', KEYS[2]), ARGV[3])

@@ -62,7 +62,7 @@ export async function createValkeyStore ({ address, maxSessions, maxBytes, timeo
   async function read (id: string, owner: string | undefined, mode: 'use' | 'look', t: number | undefined): Promise<Session> {
     const answer = await connection.run(READ, keysOf(id), [ownerOf(owner), mode, ...(t === undefined ? [] : [t])])
     check(id, owner, answer)
-    const [, name, version, idle, left, held, row, stamp, digest, answered] = answer
+    const [, name, version, idle, left, held, row, stamp, made, digest, answered] = answer
     const model = modelOf(String(name))
     if (model === undefined) throw ended(`model replaced: it is of ${String(name)}, which this replica does not serve`)
     if (String(version) !== versionOf(model)) {
@@ -70,7 +70,7 @@ export async function createValkeyStore ({ address, maxSessions, maxBytes, timeo
     }
     const kept = readRow(row, model)
     const bytes = Number(held)
-    const going = mode === 'look' || bytes === 0 ? model.resume(kept, undefined) : await contexts.find(id, bytes, async () => await loadContext(id, model, kept))
+    const going = mode === 'look' || bytes === 0 ? model.resume(kept, undefined) : await contexts.find(id, String(made), bytes, async () => await loadContext(id, model, kept))
     const session = {
       id,
       model,
@@ -79,7 +79,8 @@ export async function createValkeyStore ({ address, maxSessions, maxBytes, timeo
       going: { ...going, row: kept },
       expires: Date.now() + Number(left),
       last: t === undefined || digest.length === 0 ? undefined : { before: t, digest: String(digest), answer: readAnswer(answered), bytes: answered.length },
-      stamp: String(stamp)
+      stamp: String(stamp),
+      made: String(made)
     }
     if (mode === 'use') see(id, owner, session.expires)
     return session
@@ -92,35 +93,36 @@ export async function createValkeyStore ({ address, maxSessions, maxBytes, timeo
   }
 
   return {
-    async create ({ model, owner, going, idleTimeout = timeout }) {
-      const id = randomBytes(16).toString('base64url')
+    async create ({ id: chosen, model, owner, going, idleTimeout = timeout }) {
+      const id = chosen ?? randomBytes(16).toString('base64url')
       const idle = Math.ceil(1000 * Math.min(idleTimeout, timeout))
       const list = `${ownerOf(owner)}:${model.name}`
       const stamp = newStamp()
       await index.enter(id, list, idle)
       try {
         // Its first step mostly comes here.
-        if (going.context !== undefined) await contexts.find(id, going.bytes, async () => going)
+        if (going.context !== undefined) await contexts.find(id, stamp, going.bytes, async () => going)
         await connection.run(CREATE, keysOf(id), [
           ownerOf(owner), idle, model.name, versionOf(model), going.context === undefined ? 0 : going.bytes, writeRow(going.row), stamp,
           ...(going.context === undefined ? [] : [pack(going.context.given)])
         ])
       } catch (error) {
         contexts.drop(id)
-        index.settle(id, list, -1).catch(() => {})
+        // There may be one before it, which lives on.
+        if (chosen === undefined) index.settle(id, list, -1).catch(() => {})
         throw error
       }
       const expires = Date.now() + idle
       see(id, owner, expires)
-      return { id, model, owner, idleTimeout: idle / 1000, going, expires, last: undefined, stamp }
+      return { id, model, owner, idleTimeout: idle / 1000, going, expires, last: undefined, stamp, made: stamp }
     },
     get: async (id, owner, t) => await read(id, owner, 'use', t),
-    async hold ({ id, owner, going, idleTimeout }) {
+    async hold ({ id, owner, going, idleTimeout, made = '' }) {
       const idle = 1000 * idleTimeout
       const short = idle < busy
       const touch = async (ms: number): Promise<void> => { check(id, owner, await connection.run(TOUCH, keysOf(id), [ownerOf(owner), ms])) }
       if (short) await touch(busy)
-      const release = going.context === undefined ? () => {} : await contexts.pin(id, going)
+      const release = going.context === undefined ? () => {} : await contexts.pin(id, made, going)
       return () => {
         release()
         // If the store is away, the session only stays for longer.

@@ -13,7 +13,7 @@ function setUp (maxBytes: number) {
   const disposed: string[] = []
   const goingOf = (id: string): Going => ({ ...model.open({}), bytes: 10, context: { given: {}, context: {}, memory: undefined, dispose: () => { disposed.push(id) } } })
   const contexts = createContexts(maxBytes)
-  const find = async (id: string): Promise<Going> => await contexts.find(id, 10, async () => {
+  const find = async (id: string, made = '1'): Promise<Going> => await contexts.find(id, made, 10, async () => {
     loads.push(id)
     await setImmediate()
     return goingOf(id)
@@ -36,7 +36,7 @@ test('the one that was used longest ago makes room, unless it is in use', async 
   await find('a')
   await find('c')
   assert.deepEqual(disposed, ['b'])
-  const releases = [await contexts.pin('a', await find('a')), await contexts.pin('c', await find('c'))]
+  const releases = [await contexts.pin('a', '1', await find('a')), await contexts.pin('c', '1', await find('c'))]
   await assert.rejects(find('b'), fails('unavailable', /no room for the session's context: it takes 10 bytes, and others that are in use hold 20 of 20/))
   releases[0]()
   await find('b')
@@ -46,14 +46,14 @@ test('the one that was used longest ago makes room, unless it is in use', async 
 test('one that goes while it is in use is let go after that, and counts until then', async () => {
   const { contexts, disposed, find } = setUp(20)
   const a = await find('a')
-  const release = await contexts.pin('a', a)
+  const release = await contexts.pin('a', '1', a)
   contexts.drop('a')
   await setImmediate()
   assert.deepEqual(disposed, [])
   const other = await find('a')
   assert.notEqual(other, a)
   await assert.rejects(async () => {
-    const pinned = await contexts.pin('a', other)
+    const pinned = await contexts.pin('a', '1', other)
     try {
       await find('b')
     } finally {
@@ -70,7 +70,7 @@ test('one that has gone before it is used is taken back', async () => {
   const { contexts, loads, disposed, find } = setUp(20)
   const a = await find('a')
   contexts.drop('a')
-  const release = await contexts.pin('a', a)
+  const release = await contexts.pin('a', '1', a)
   assert.equal(await find('a'), a)
   release()
   assert.deepEqual(loads, ['a'])
@@ -79,9 +79,22 @@ test('one that has gone before it is used is taken back', async () => {
   assert.deepEqual(disposed, ['a', 'a'])
 })
 
+test('another session that takes the id has a context of its own', async () => {
+  const { contexts, loads, disposed, find } = setUp(20)
+  const first = await find('a', '1')
+  const release = await contexts.pin('a', '1', first)
+  const second = await find('a', '2')
+  assert.notEqual(second, first)
+  assert.equal(await find('a', '2'), second)
+  assert.deepEqual([loads, disposed], [['a', 'a'], []])
+  release()
+  await setImmediate()
+  assert.deepEqual(disposed, ['a'])
+})
+
 test('a load that fails is tried again', async () => {
   const { contexts, loads, find } = setUp(10)
-  await assert.rejects(contexts.find('a', 10, async () => { throw new Error('away') }), /away/)
+  await assert.rejects(contexts.find('a', '1', 10, async () => { throw new Error('away') }), /away/)
   await find('a')
   assert.deepEqual(loads, ['a'])
 })

@@ -1,0 +1,92 @@
+import type { Readable } from 'node:stream'
+import { createGunzip, createInflate } from 'node:zlib'
+import { errorCodes, type FastifyRequest } from 'fastify'
+import { InputError } from '../errors.ts'
+import type { Hold } from '../wire/tensor-paths.ts'
+import { HttpError } from './errors.ts'
+
+/** Hears of a body's end: an error if there is no room for it, it is too long, in a coding that is not read, or its sender goes. */
+export type Received = (error: Error | null, body: Buffer) => void
+
+export interface ReceiveOptions {
+  /** Codings that are read beside none; the body is then bounded and counted as it is decoded. */
+  readonly codings?: Readonly<Record<string, () => Readable & NodeJS.WritableStream>>
+  /** How many bytes precede those that are to begin at a multiple of four. */
+  readonly ahead?: number
+}
+
+/** The codings of HTTP that zlib decodes. */
+export const ZLIB_CODINGS = { gzip: createGunzip, deflate: createInflate }
+
+const EMPTY: Buffer = Buffer.alloc(0)
+
+/**
+ * Receives a body.
+ *
+ * @param done is called once.
+ */
+export function receive ({ raw, headers, routeOptions: { bodyLimit } }: FastifyRequest, hold: Hold, done: Received, { codings = {}, ahead = 0 }: ReceiveOptions = {}): void {
+  const { 'content-encoding': encoding = 'identity', 'content-length': length } = headers
+  const coding = encoding.toLowerCase()
+  if (coding !== 'identity' && !Object.hasOwn(codings, coding)) {
+    const known = Object.keys(codings)
+    done(new HttpError(415, `expected a body ${known.length === 0 ? 'without a content-encoding' : `in ${known.join(', ')} or no content-encoding`}, got ${JSON.stringify(encoding)}`), EMPTY)
+    return
+  }
+  const announced = coding === 'identity' ? length : undefined
+  const most = Number(announced ?? bodyLimit)
+  if (Number(length ?? 0) > bodyLimit) {
+    done(new errorCodes.FST_ERR_CTP_BODY_TOO_LARGE(), EMPTY)
+    return
+  }
+  const decoder = coding === 'identity' ? undefined : codings[coding]()
+  const source: Readable = decoder ?? raw
+  const allocate = (size: number): Buffer => {
+    const skip = (4 - ahead % 4) % 4
+    return skip === 0 ? Buffer.allocUnsafe(size) : Buffer.allocUnsafe(size + skip).subarray(skip)
+  }
+  let body = EMPTY
+  let received = 0
+
+  function onData (chunk: Buffer): void {
+    try {
+      if (announced === undefined) hold(chunk.length)
+      if (received + chunk.length > most) throw new errorCodes.FST_ERR_CTP_BODY_TOO_LARGE()
+    } catch (error) {
+      settle(errorOf(error))
+      return
+    }
+    if (received + chunk.length > body.length) body = grown(body, received, announced === undefined ? Math.min(Math.max(2 * received, received + chunk.length), most) : most, allocate)
+    received += chunk.copy(body, received)
+  }
+  const onEnd = (): void => settle(null)
+  const onGone = (): void => settle(new InputError('gone', { path: '', message: 'the body ended early' }))
+  const onDamage = (error: Error): void => settle(new InputError('malformed', { path: '', message: `the body is not ${coding}: ${error.message}` }))
+  function settle (error: Error | null): void {
+    source.off('data', onData).off('end', onEnd)
+    raw.off('error', onGone)
+    if (decoder !== undefined) {
+      raw.unpipe(decoder)
+      // What comes of it later is nobody's.
+      decoder.off('error', onDamage).on('error', () => {}).destroy()
+    }
+    done(error, body.subarray(0, received))
+  }
+  source.on('data', onData).on('end', onEnd)
+  raw.on('error', onGone)
+  if (decoder !== undefined) raw.pipe(decoder.on('error', onDamage))
+}
+
+/**
+ * The first bytes of a body, with room for more. That of an announced length gets its whole buffer at once: copying a large
+ * body as it grows blocks the event loop for milliseconds, and the system gives memory only to the pages that are written.
+ */
+function grown (body: Buffer, length: number, size: number, allocate: (size: number) => Buffer): Buffer {
+  const larger = allocate(size)
+  body.copy(larger, 0, 0, length)
+  return larger
+}
+
+export function errorOf (error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error))
+}

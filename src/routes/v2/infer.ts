@@ -1,0 +1,215 @@
+import { createHash } from 'node:crypto'
+import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
+import Type from 'typebox'
+import { InputError, unprocessable } from '../../errors.ts'
+import type { Call } from '../../model/call.ts'
+import { MAX_WHOLE } from '../../model/limits.ts'
+import type { Model } from '../../model/model.ts'
+import type { Registry } from '../../model/registry.ts'
+import { takePart } from '../../model/sessions/sequences.ts'
+import type { SessionStore } from '../../model/sessions/session.ts'
+import { errorOf, receive, ZLIB_CODINGS } from '../../plugins/receive.ts'
+import { sendJson, sendParts } from '../../plugins/response-format.ts'
+import { compile } from '../../tensor/schema.ts'
+import { Tensor } from '../../tensor/tensor.ts'
+import { inferenceObject, writeInference, type Output } from '../../wire/inference/answer.ts'
+import { createInferenceReader, HEAD_LENGTH, type AskedOutput, type Inference, type InferenceReader, type RawInput, type SequencePart } from '../../wire/inference/request.ts'
+import { JSON_TYPE, type Json } from '../../wire/json.ts'
+import { tensorsOf } from '../../wire/tensor-paths.ts'
+import { modelFields } from '../fields.ts'
+import { SequenceRequest } from '../sequence.ts'
+import { StepRequest } from '../step.ts'
+import { findModel, withVersion, type NamedModel } from './models.ts'
+import { outputsOf, PARTS, type Kind } from './tensors.ts'
+
+/** A body, and what is made of it. */
+interface Body extends Inference {
+  readonly bytes: Buffer
+}
+
+export interface InferRoutes {
+  readonly registry: Registry
+  readonly sessions: SessionStore
+  readonly json: Json
+}
+
+/** The fields of requests that are inputs; the others are parameters. */
+const Inputs = Type.Pick(SequenceRequest, ['x', 'ids', 'h_in', 'c_in', 'h_0', 'lengths', 'context'])
+
+/** `POST /v2/models/{model}/infer`: a step, a sequence, or a part of a sequence that the service keeps. */
+const routes: FastifyPluginAsync<InferRoutes> = async (app, { registry, sessions, json }) => {
+  const judgeStep = compile(StepRequest)
+  const judgeSequence = compile(SequenceRequest)
+  const fieldsOf = modelFields(Inputs, registry)
+  const readers = new WeakMap<Model, InferenceReader>()
+  const outputs = new WeakMap<Model, ReturnType<typeof outputsOf>>()
+
+  // Clients send tensors as any type, or none.
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', (request, _payload, done) => {
+    const { call } = request
+    const hold = (bytes: number): void => call?.reservation?.hold(bytes)
+    const headLength = headLengthOf(request)
+    if (headLength instanceof InputError) {
+      done(headLength)
+      return
+    }
+    receive(request, hold, (error, bytes) => {
+      call?.reservation?.arrived()
+      let body: Body | undefined
+      try {
+        if (error === null) body = { ...readerOf(findModel(registry, namedModel(request.params)))(bytes, headLength, hold), bytes }
+      } catch (failure) {
+        error = errorOf(failure)
+      }
+      done(error, body)
+    }, { codings: ZLIB_CODINGS, ahead: headLength ?? 0 })
+  })
+
+  function readerOf (model: Model): InferenceReader {
+    const reader = readers.get(model) ?? createInferenceReader(fieldsOf({ model: model.name }), rawInputOf(model), json)
+    readers.set(model, reader)
+    return reader
+  }
+
+  /** @throws InputError if an output is asked for that such a request does not have. */
+  function checkOutputs (model: Model, kind: Kind, asked: readonly AskedOutput[] | undefined): void {
+    if (asked === undefined) return
+    const all = outputs.get(model) ?? outputsOf(model)
+    outputs.set(model, all)
+    const odd = asked.findIndex(({ name }) => all[kind].every((output) => output.name !== name))
+    if (odd >= 0) throw new InputError('malformed', { path: `/outputs/${odd}/name`, message: `${KINDS[kind]} of ${model.name} has no output ${JSON.stringify(asked[odd].name.slice(0, 80))}; it has ${all[kind].map(({ name }) => name).join(', ')}` })
+  }
+
+  async function infer (model: Model, inference: Body, key: string | undefined, call: Call | undefined): Promise<object> {
+    const { inputs, options: { t: _, timeout, ...options }, sequence, outputs: asked } = inference
+    if (timeout !== undefined && call !== undefined) call.deadline = Math.min(call.deadline, performance.now() + 1000 * timeout)
+    const single = options.steps === undefined && isStep(inputs)
+    const kind = sequence !== undefined ? 'kept' : single ? 'step' : 'sequence'
+    checkOutputs(model, kind, asked)
+    if (kind === 'step') return await model.step(judgeStep({ ...checkStep(inputs), ...options }, ''), call)
+    const parts = asked?.filter(({ name }) => name.startsWith(PARTS)).map(({ name }) => name.slice(PARTS.length)) ?? []
+    const wanted = { ...options, ...(parts.length > 0 && { parts }), ...(asked !== undefined && { fields: fieldsAsked(asked) }) }
+    if (sequence === undefined) return await model.sequence(judgeSequence({ ...inputs, ...wanted }, ''), call)
+    return withBatch(await inSequence(model, inference, sequence, wanted, key, call))
+  }
+
+  async function inSequence (model: Model, { inputs, options: { t }, bytes }: Body, { id, start, end }: SequencePart, wanted: object, owner: string | undefined, call: Call | undefined): Promise<object> {
+    const { x, ids, lengths, ...opening } = inputs
+    if (lengths !== undefined) throw unprocessable('/lengths', 'is for the rows of a batch, and a sequence that the service keeps has one row')
+    checkOneRow(x, ids)
+    const { h_in: hIn, c_in: cIn, h_0: h0, context } = judgeSequence(opening, '')
+    const steps = judgeSequence({ ...(x !== undefined && { x }), ...(ids !== undefined && { ids }), ...wanted }, '')
+    const idle = x === undefined && ids === undefined && steps.steps === undefined && (start || end)
+    return await takePart(sessions, { model, owner, id }, {
+      start,
+      end,
+      t,
+      opening: { ...(hIn !== undefined && { h_in: hIn }), ...(cIn !== undefined && { c_in: cIn }), ...(h0 !== undefined && { h_0: h0 }), ...(context !== undefined && { context: ofOneRow(context) }) },
+      steps: idle ? undefined : steps,
+      one: steps.steps === undefined && isStep(inputs),
+      digest: () => createHash('sha256').update(bytes).digest('base64url')
+    }, call)
+  }
+
+  for (const path of withVersion('/infer')) {
+    app.post<{ Params: NamedModel, Body: Body | undefined }>(path, { config: { work: true }, schema: { hide: true } }, async ({ params, body, key, call }, reply) => {
+      if (body === undefined) throw new InputError('malformed', { path: '', message: 'the request is empty' })
+      const model = findModel(registry, params)
+      const answer = await infer(model, body, key, call)
+      const { t }: { readonly t?: unknown } = answer
+      const head = {
+        model_name: model.name,
+        model_version: model.version,
+        ...(body.id !== undefined && { id: body.id }),
+        ...(t !== undefined && { parameters: { t } })
+      }
+      const outputs = choose(answer, body)
+      if (outputs.every(({ binary }) => !binary)) return sendJson(reply.header('content-type', JSON_TYPE), json, inferenceObject(head, outputs))
+      checkMixture(outputs)
+      const parts = writeInference(head, outputs, json.write)
+      reply.header('content-type', 'application/octet-stream').header(HEAD_LENGTH, parts[0].byteLength)
+      return sendParts(reply, parts)
+    })
+  }
+}
+
+const KINDS: Readonly<Record<Kind, string>> = { step: 'a step', sequence: 'a sequence', kept: 'a part of a sequence' }
+
+/** The model that a path names; there is one in every path here. */
+function namedModel (params: unknown): NamedModel {
+  const { model, version }: { readonly model?: unknown, readonly version?: unknown } = Object(params)
+  return { model: String(model), ...(version !== undefined && { version: String(version) }) }
+}
+
+function headLengthOf ({ headers }: FastifyRequest): number | undefined | InputError {
+  const given = headers[HEAD_LENGTH.toLowerCase()]
+  if (given === undefined) return undefined
+  return typeof given === 'string' && /^\d{1,15}$/.test(given) ? Number(given) : new InputError('malformed', { path: '', message: `${HEAD_LENGTH}: expected a number of bytes, got ${JSON.stringify(given)}` })
+}
+
+function rawInputOf ({ shape: { sequence: { width, embedding } } }: Model): RawInput | undefined {
+  if (embedding !== undefined) return { name: 'ids', datatype: 'INT64', width: 1 }
+  return width === 0 ? undefined : { name: 'x', datatype: 'FP32', width }
+}
+
+/** Whether inputs have one step for each row: x is [B][I], ids are [B], or there are neither. The first dimension is always the batch. */
+function isStep ({ x, ids }: Inference['inputs']): boolean {
+  if (x instanceof Tensor) {
+    if (x.rank === 1) throw unprocessable('/x', 'expected [B][I], a step of each row, or [B][T][I], a sequence of each, got one dimension')
+    return x.rank === 2
+  }
+  if (typeof ids === 'number') throw unprocessable('/ids', 'expected [B], a step of each row, or [B][T], a sequence of each, got a number alone')
+  return !Array.isArray(ids) || !Array.isArray(ids[0])
+}
+
+function checkStep (inputs: Inference['inputs']): Inference['inputs'] {
+  if (inputs.lengths !== undefined) throw unprocessable('/lengths', 'is for sequences, [B][T][I], and this is a step of each row, [B][I]')
+  return inputs
+}
+
+function checkOneRow (x: unknown, ids: unknown): void {
+  const rows = x instanceof Tensor ? x.shape[0] : Array.isArray(ids) ? ids.length : 1
+  if (rows !== 1) throw unprocessable(x instanceof Tensor ? '/x' : '/ids', `a sequence that the service keeps has one row: expected a first dimension of 1, got ${rows}`)
+}
+
+/** A context for all rows of which there is one. */
+function ofOneRow (context: unknown): object {
+  return Object.fromEntries(Object.entries(Object(context)).map(([name, value]) => [name, isOfRows(name, value) ? new Tensor(value.shape.slice(1), value.data) : value]))
+}
+
+function isOfRows (name: string, value: unknown): value is Tensor {
+  return value instanceof Tensor && value.shape[0] === 1 && value.rank === (name === 'support' ? 3 : name === 'vectors' ? 2 : Infinity)
+}
+
+/** The fields of an answer that outputs are made of. */
+function fieldsAsked (asked: readonly AskedOutput[]): string[] {
+  return [...new Set(asked.map(({ name }) => name.startsWith(PARTS) ? 'parts' : name))]
+}
+
+/** Of a row that is answered without a batch. */
+function withBatch (answer: object): object {
+  return Object.fromEntries(Object.entries(answer).map(([name, value]: [string, unknown]) => {
+    if (value instanceof Tensor) return [name, new Tensor([1, ...value.shape], value.data)]
+    return [name, typeof value === 'object' && value !== null ? withBatch(value) : value]
+  }))
+}
+
+/** The outputs that are asked for, in that order; all if none are. */
+function choose (answer: object, { outputs, binary }: Inference): Output[] {
+  const all = tensorsOf(answer)
+  if (outputs === undefined) return all.map(([name, tensor]) => ({ name, tensor, binary }))
+  const tensors = new Map(all)
+  return outputs.flatMap(({ name, binary: own = binary }) => {
+    const tensor = tensors.get(name)
+    return tensor === undefined ? [] : [{ name, tensor, binary: own }]
+  })
+}
+
+/** The JSON in front of bytes is written at once. */
+function checkMixture (outputs: readonly Output[]): void {
+  const numbers = outputs.reduce((sum, { tensor, binary }) => sum + (binary ? 0 : tensor.size), 0)
+  if (numbers > MAX_WHOLE) throw unprocessable('/outputs', `${numbers} numbers as JSON in front of binary outputs are more than the ${MAX_WHOLE} allowed: ask for all of them as binary_data, or for none`)
+}
+
+export default routes

@@ -1,0 +1,62 @@
+import type { FastifyPluginAsync, FastifyReply } from 'fastify'
+import { InputError } from '../../errors.ts'
+import type { Model } from '../../model/model.ts'
+import type { Registry } from '../../model/registry.ts'
+import { JSON_TYPE } from '../../wire/json.ts'
+import { inputsOf, outputsOf } from './tensors.ts'
+
+/** The model, and its version if the request says one. */
+export interface NamedModel {
+  readonly model: string
+  readonly version?: string
+}
+
+/** A model has one version at a time, which is a hash of its files. This stands for it, whichever it is. */
+const ANY_VERSION = '1'
+
+/** @throws InputError if there is no such model, or it has another version. */
+export function findModel (registry: Registry, { model: name, version = ANY_VERSION }: NamedModel): Model {
+  const model = registry.get(name)
+  if (version === ANY_VERSION || version === model.version) return model
+  throw new InputError('unknown', { path: '', message: `model ${name} has no version ${JSON.stringify(version)}; it has ${model.version}, and ${JSON.stringify(ANY_VERSION)} stands for it` })
+}
+
+/** A path with and without a version. */
+export function withVersion (path: string): string[] {
+  return [`/models/:model${path}`, `/models/:model/versions/:version${path}`]
+}
+
+/** `GET /v2`, its health, and what is said of models. */
+const routes: FastifyPluginAsync<{ registry: Registry, version: string }> = async (app, { registry, version }) => {
+  const schema = { hide: true }
+
+  app.get('/', { schema }, async (_request, reply) => sendObject(reply, { name: 'cellserve', version, extensions: ['binary_tensor_data', 'sequence'] }))
+
+  // While it drains, the drain plugin refuses the second.
+  app.get('/health/live', { config: { open: true, unlimited: true, always: true }, schema }, async (_request, reply) => sendObject(reply, { live: true }))
+  app.get('/health/ready', { config: { open: true, unlimited: true }, schema }, async (_request, reply) => sendObject(reply, { ready: true }))
+
+  for (const path of withVersion('')) {
+    app.get<{ Params: NamedModel }>(path, { schema }, async ({ params }, reply) => {
+      const model = findModel(registry, params)
+      const { name, version, engine } = model
+      const { step, sequence } = outputsOf(model)
+      const outputs = [...sequence, ...step.filter((output) => sequence.every((other) => other.name !== output.name))]
+      return sendObject(reply, { name, versions: [version], platform: `cellserve_${engine.name}`, inputs: inputsOf(model), outputs })
+    })
+  }
+
+  for (const path of withVersion('/ready')) {
+    app.get<{ Params: NamedModel }>(path, { schema }, async ({ params }, reply) => {
+      const { name } = findModel(registry, params)
+      return sendObject(reply, { name, ready: true })
+    })
+  }
+}
+
+/** As bytes, to which Fastify adds no charset: clients compare the type. */
+export function sendObject (reply: FastifyReply, object: object): FastifyReply {
+  return reply.header('content-type', JSON_TYPE).send(Buffer.from(JSON.stringify(object)))
+}
+
+export default routes
