@@ -1,4 +1,3 @@
-import type { TestContext } from 'node:test'
 import { readConfig, type Config } from '../../src/config/settings.ts'
 import { chooseEngine } from '../../src/engine/choose.ts'
 import type { Engine } from '../../src/engine/engine.ts'
@@ -8,6 +7,7 @@ import { SILENT } from '../../src/scheduler/events.ts'
 import { createScheduler } from '../../src/scheduler/scheduler.ts'
 import type { ModelDeps } from '../../src/model/model.ts'
 import { createService } from '../../src/service.ts'
+import type { Closing } from './closing.ts'
 
 let engine: Promise<Engine> | undefined
 
@@ -46,7 +46,7 @@ export async function testDeps (over: Partial<ModelDeps> = {}): Promise<ModelDep
 }
 
 /** The service as `main.ts` puts it together with these flags, on a free port; after the test it is closed, whoever is connected. */
-export async function startService (t: Pick<TestContext, 'after'>, ...flags: readonly string[]) {
+export async function startService (t: Closing, ...flags: readonly string[]) {
   const service = await createService(testConfig(...flags), await testEngine())
   t.after(async () => {
     const closed = service.app.close()
@@ -58,6 +58,6 @@ export async function startService (t: Pick<TestContext, 'after'>, ...flags: rea
 }
 
 /** Its app, by default with the demo models. */
-export async function buildTestApp (t: Pick<TestContext, 'after'>, ...flags: readonly string[]) {
+export async function buildTestApp (t: Closing, ...flags: readonly string[]) {
   return (await startService(t, ...flags)).app
 }

@@ -41,7 +41,7 @@ export interface InferenceAnswer {
 
 /** Sends the bytes of an inference request. */
 export async function infer (server: Server, path: string, body: Buffer, headers: Readonly<Record<string, string>> = {}): Promise<InferenceAnswer> {
-  const { status, headers: sent, body: bytes } = await supertest(server).post(path).set({ 'content-type': 'application/octet-stream', ...headers }).buffer(true).parse((response, done) => {
+  const { status, headers: sent, body: bytes } = await supertest(server).post(path).set({ 'content-type': 'application/octet-stream', ...headers }).serialize((bytes) => bytes).buffer(true).parse((response, done) => {
     const chunks: Buffer[] = []
     response.on('data', (chunk) => { chunks.push(chunk) })
     response.on('end', () => { done(null, Buffer.concat(chunks)) })

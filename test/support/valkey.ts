@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Closing } from './closing.ts'
 import { freePort } from './free-port.ts'
 import { until } from './until.ts'
 
@@ -24,11 +25,6 @@ export interface ValkeyServer {
   command (...words: readonly string[]): Promise<string>
   /** Several over one connection, and the answer of the last. */
   commands (...all: ReadonlyArray<readonly string[]>): Promise<string>
-}
-
-/** A test, or what else has an end. */
-interface Closing {
-  after (close: () => unknown): void
 }
 
 /** Starts one on a free port, without any file unless `--appendonly yes` asks for that. */

@@ -91,8 +91,9 @@ export function createInferenceReader (fields: Fields, raw: RawInput | undefined
     return layout
   }
 
-  return (body, headLength = body.length, hold) => {
-    if (headLength === 0) return { ...ONE_INPUT, inputs: read([rawInput(body, raw)], hold) }
+  return (body, given, hold) => {
+    if (given === 0) return { ...ONE_INPUT, inputs: read([rawInput(body, raw)], hold) }
+    const headLength = given ?? body.length
     if (headLength > body.length) throw malformed('', `${HEAD_LENGTH}: says that ${headLength} bytes of the body are JSON, and it has ${body.length}`)
     const { inputs, bytes, ...rest } = layoutOf(body.subarray(0, headLength), hold)
     const there = body.length - headLength

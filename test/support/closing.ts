@@ -1,0 +1,4 @@
+/** A test, a file of tests, or what else has an end. */
+export interface Closing {
+  after (close: () => unknown): void
+}
