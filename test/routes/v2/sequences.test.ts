@@ -187,9 +187,10 @@ test('a sequence goes on on any replica that shares the store, also one that beg
   const x = [1, 0, 0, 1]
   const supports = [[1, 0, 0, 0], [0, 0, 0, 9]]
   for (const [i, [first, second]] of [[one, two], [two, one]].entries()) {
-    const { body } = await supertest(one).post('/models/matching-networks/sequence').send({ x: [x, x], context: { support: [supports[i]] }, fields: ['output'] }).expect(200)
+    const { body } = await supertest(one).post('/models/matching-networks/sequence').send({ x: [x, x, x], context: { support: [supports[i]] }, fields: ['output'] }).expect(200)
     const outputs = body.output.map((h: number[]) => h.map(Math.fround))
     assert.deepEqual(await outputOf(inferBinary(first, ATT, { x: f32([1, 4], x), support: f32([1, 4], supports[i]) }, { parameters: { sequence_id: 8, ...start } })), outputs[0])
-    assert.deepEqual(await outputOf(take(second, 8, x, {}, ATT)), outputs[1])
+    // A step makes the read of the next one.
+    for (const expected of outputs.slice(1)) assert.deepEqual(await outputOf(take(second, 8, x, {}, ATT)), expected)
   }
 })
