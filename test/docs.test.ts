@@ -121,6 +121,20 @@ describe('programs of docs/sessions.md print what they say', async () => {
   }
 })
 
+describe('programs of docs/openinference.md print what they say', async () => {
+  const blocks = [...readFileSync('docs/openinference.md', 'utf8').matchAll(/^```python\n(.*?)^```\n\n```text\n(.*?)^```/gms)]
+  test('all of them are found', () => assert.equal(blocks.length, 3))
+  for (const [, code, printed] of blocks) {
+    const program = { language: 'python', code }
+    test(/^(?:import|from) (?:tritonclient.*|kserve)/m.exec(code)?.[0] ?? 'python', { skip: await missing(program) }, async (t) => {
+      const { listeningOrigin: origin } = await buildTestApp(t)
+      const stdout = await execute({ ...program, code: code.replace('http://localhost:8080', origin).replace('localhost:8080', new URL(origin).host) }, '.')
+      if ((await testEngine()).name === 'native') assert.equal(stdout, printed)
+      else closeTo(numbersOf(stdout), numbersOf(printed))
+    })
+  }
+})
+
 describe('the program of the README writes a model that is served by default', async () => {
   const [program, ...others] = programsOf(readFileSync('README.md', 'utf8'))
   test('it is the only one', () => assert.deepEqual(others, []))

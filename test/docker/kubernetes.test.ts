@@ -124,6 +124,7 @@ test('KServe finds the runtime for the model, and its storage where the runtime 
   const { model } = inference.spec.predictor
   assert.equal(model.runtime, runtime.metadata.name)
   assert.ok(runtime.spec.supportedModelFormats?.some(({ name, version }) => name === model.modelFormat.name && version === model.modelFormat.version))
+  assert.ok(model.protocolVersion === 'v2' && runtime.spec.protocolVersions?.includes(model.protocolVersion))
   const [container] = runtime.spec.containers
   assert.equal(container.name, 'kserve-container')
   assert.equal((await configOf(container)).models, '/mnt/models')
