@@ -22,11 +22,6 @@ import { StepRequest } from '../step.ts'
 import { findModel, withVersion, type NamedModel } from './models.ts'
 import { outputsOf, PARTS, type Kind } from './tensors.ts'
 
-/** A body, and what is made of it. */
-interface Body extends Inference {
-  readonly bytes: Buffer
-}
-
 export interface InferRoutes {
   readonly registry: Registry
   readonly sessions: SessionStore
@@ -56,9 +51,9 @@ const routes: FastifyPluginAsync<InferRoutes> = async (app, { registry, sessions
     }
     receive(request, hold, (error, bytes) => {
       call?.reservation?.arrived()
-      let body: Body | undefined
+      let body: Inference | undefined
       try {
-        if (error === null) body = { ...readerOf(findModel(registry, namedModel(request.params)))(bytes, headLength, hold), bytes }
+        if (error === null) body = readerOf(findModel(registry, namedModel(request.params)))(bytes, headLength, hold)
       } catch (failure) {
         error = errorOf(failure)
       }
@@ -81,7 +76,7 @@ const routes: FastifyPluginAsync<InferRoutes> = async (app, { registry, sessions
     if (odd >= 0) throw new InputError('malformed', { path: `/outputs/${odd}/name`, message: `${KINDS[kind]} of ${model.name} has no output ${JSON.stringify(asked[odd].name.slice(0, 80))}; it has ${all[kind].map(({ name }) => name).join(', ')}` })
   }
 
-  async function infer (model: Model, inference: Body, key: string | undefined, call: Call | undefined): Promise<object> {
+  async function infer (model: Model, inference: Inference, key: string | undefined, call: Call | undefined): Promise<object> {
     const { inputs, options: { t: _, timeout, ...options }, sequence, outputs: asked } = inference
     if (timeout !== undefined && call !== undefined) call.deadline = Math.min(call.deadline, performance.now() + 1000 * timeout)
     const single = options.steps === undefined && isStep(inputs)
@@ -94,7 +89,7 @@ const routes: FastifyPluginAsync<InferRoutes> = async (app, { registry, sessions
     return withBatch(await inSequence(model, inference, sequence, wanted, key, call))
   }
 
-  async function inSequence (model: Model, { inputs, options: { t }, bytes }: Body, { id, start, end }: SequencePart, wanted: object, owner: string | undefined, call: Call | undefined): Promise<object> {
+  async function inSequence (model: Model, { inputs, options: { t }, body }: Inference, { id, start, end }: SequencePart, wanted: object, owner: string | undefined, call: Call | undefined): Promise<object> {
     const { x, ids, lengths, ...opening } = inputs
     if (lengths !== undefined) throw unprocessable('/lengths', 'is for the rows of a batch, and a sequence that the service keeps has one row')
     checkOneRow(x, ids)
@@ -108,12 +103,12 @@ const routes: FastifyPluginAsync<InferRoutes> = async (app, { registry, sessions
       opening: { ...(hIn !== undefined && { h_in: hIn }), ...(cIn !== undefined && { c_in: cIn }), ...(h0 !== undefined && { h_0: h0 }), ...(context !== undefined && { context: ofOneRow(context) }) },
       steps: idle ? undefined : steps,
       one: steps.steps === undefined && isStep(inputs),
-      digest: () => createHash('sha256').update(bytes).digest('base64url')
+      digest: () => createHash('sha256').update(body).digest('base64url')
     }, call)
   }
 
   for (const path of withVersion('/infer')) {
-    app.post<{ Params: NamedModel, Body: Body | undefined }>(path, { config: { work: true }, schema: { hide: true } }, async ({ params, body, key, call }, reply) => {
+    app.post<{ Params: NamedModel, Body: Inference | undefined }>(path, { config: { work: true }, schema: { hide: true } }, async ({ params, body, key, call }, reply) => {
       if (body === undefined) throw new InputError('malformed', { path: '', message: 'the request is empty' })
       const model = findModel(registry, params)
       const answer = await infer(model, body, key, call)

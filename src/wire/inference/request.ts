@@ -21,6 +21,7 @@ export interface Inference {
   readonly outputs: readonly AskedOutput[] | undefined
   /** Whether outputs are answered as bytes if they do not say. */
   readonly binary: boolean
+  readonly body: Buffer
 }
 
 export interface Options {
@@ -44,7 +45,9 @@ export interface AskedOutput {
 }
 
 /** What the bytes behind a head are. */
-interface Layout extends Omit<Inference, 'inputs'> {
+interface Layout {
+  /** What the head says beside its inputs. */
+  readonly said: Omit<Inference, 'inputs' | 'body'>
   readonly inputs: readonly Place[]
   /** How many bytes of tensors there are. */
   readonly bytes: number
@@ -85,23 +88,24 @@ export function createInferenceReader (fields: Fields, raw: RawInput | undefined
     const before = known.get(key)
     if (before !== undefined) return before
     const layout = layOut(readHead(head, hold), placeInput, hold)
-    if (layout.id !== undefined || layout.sequence !== undefined || layout.inputs.some(({ stored }) => stored !== undefined)) return layout
+    const { said: { id, sequence }, inputs } = layout
+    if (id !== undefined || sequence !== undefined || inputs.some(({ stored }) => stored !== undefined)) return layout
     if (known.size >= MAX_KNOWN) known.clear()
     known.set(key, layout)
     return layout
   }
 
   return (body, given, hold) => {
-    if (given === 0) return { ...ONE_INPUT, inputs: read([rawInput(body, raw)], hold) }
+    if (given === 0) return { ...ONE_INPUT, inputs: read([rawInput(body, raw)], hold), body }
     const headLength = given ?? body.length
     if (headLength > body.length) throw malformed('', `${HEAD_LENGTH}: says that ${headLength} bytes of the body are JSON, and it has ${body.length}`)
-    const { inputs, bytes, ...rest } = layoutOf(body.subarray(0, headLength), hold)
+    const { said, inputs, bytes } = layoutOf(body.subarray(0, headLength), hold)
     const there = body.length - headLength
     if (bytes !== there) throw malformed('/inputs', `the binary_data_size of all inputs are ${bytes} bytes, and ${there} follow the JSON${headLength === body.length ? `; ${HEAD_LENGTH} says where it ends` : ''}`)
     const tensors = inputs.map(({ name, dtype, shape, begin, end, stored }): [string, StoredTensor] => [
       name, stored ?? { dtype, shape, bytes: new Uint8Array(body.buffer, body.byteOffset + headLength + begin, end - begin) }
     ])
-    return { ...rest, inputs: read(tensors, hold) }
+    return { ...said, inputs: read(tensors, hold), body }
   }
 }
 
@@ -140,27 +144,29 @@ function layOut (head: Head, placeInput: Placer, hold: Hold): Layout {
   }
   const { steps, return_sequences: sequences, t, timeout = 0, binary_data_output: binary = false } = parameters
   return {
-    id: head.id,
     inputs: places,
     bytes: places.at(-1)?.end ?? 0,
-    options: {
-      ...(steps !== undefined && { steps }),
-      ...(sequences !== undefined && { return_sequences: sequences }),
-      ...(t !== undefined && { t }),
-      // Triton counts microseconds, and 0 is no bound.
-      ...(timeout > 0 && { timeout: timeout / 1e6 })
-    },
-    sequence: sequenceOf(head),
-    outputs: outputs === undefined || outputs.length === 0
-      ? undefined
-      : outputs.map(({ name, parameters: asked = {} }, i) => {
-        const path = `/outputs/${i}`
-        if (outputs.findIndex((other) => other.name === name) !== i) throw malformed(path, `${JSON.stringify(name)} is asked for twice`)
-        if (asked.shared_memory_region !== undefined) throw unprocessable(`${path}/parameters/shared_memory_region`, NO_SHARED_MEMORY)
-        if (asked.classification !== undefined && asked.classification > 0) throw unprocessable(`${path}/parameters/classification`, 'classes are not made here: ask for y, and take the largest')
-        return { name, binary: asked.binary_data }
-      }),
-    binary
+    said: {
+      id: head.id,
+      options: {
+        ...(steps !== undefined && { steps }),
+        ...(sequences !== undefined && { return_sequences: sequences }),
+        ...(t !== undefined && { t }),
+        // Triton counts microseconds, and 0 is no bound.
+        ...(timeout > 0 && { timeout: timeout / 1e6 })
+      },
+      sequence: sequenceOf(head),
+      outputs: outputs === undefined || outputs.length === 0
+        ? undefined
+        : outputs.map(({ name, parameters: asked = {} }, i) => {
+          const path = `/outputs/${i}`
+          if (outputs.findIndex((other) => other.name === name) !== i) throw malformed(path, `${JSON.stringify(name)} is asked for twice`)
+          if (asked.shared_memory_region !== undefined) throw unprocessable(`${path}/parameters/shared_memory_region`, NO_SHARED_MEMORY)
+          if (asked.classification !== undefined && asked.classification > 0) throw unprocessable(`${path}/parameters/classification`, 'classes are not made here: ask for y, and take the largest')
+          return { name, binary: asked.binary_data }
+        }),
+      binary
+    }
   }
 }
 

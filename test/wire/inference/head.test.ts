@@ -22,13 +22,18 @@ test('arrays of data are left as bytes, whatever is around them', () => {
 })
 
 test('a sequence_id keeps all digits of 64 bits, and a string is another', () => {
-  for (const [id, expected] of [['0', 0n], ['9007199254740993', 9007199254740993n], ['18446744073709551615', 18446744073709551615n]] as const) {
-    assert.equal(read(`{${inputs},"parameters":{"sequence_id":${id}}}`).sequence, expected)
-    const { sequence, parameters } = read(`{"parameters":{"sequence_id": "${id}"},${inputs}}`)
-    assert.deepEqual([sequence, parameters?.sequence_id], [undefined, id])
+  const [long, short] = [inputs, inputs.replace(',"data":[1,2]', '')]
+  for (const inputs of [long, short]) {
+    for (const [id, expected] of [['0', 0n], ['12', 12n], ['9007199254740993', 9007199254740993n], ['18446744073709551615', 18446744073709551615n]] as const) {
+      assert.equal(read(`{${inputs},"parameters":{"sequence_id":${id}}}`).sequence, expected)
+      const { sequence, parameters } = read(`{"parameters":{"sequence_id": "${id}"},${inputs}}`)
+      assert.deepEqual([sequence, parameters?.sequence_id], [undefined, id])
+    }
   }
-  for (const id of ['18446744073709551616', '-1', '1.5', '1e3', '123456789012345678901', '-0']) {
-    assert.match(fault(`{${inputs},"parameters":{"sequence_id":${id}}}`), /^\/parameters\/sequence_id: expected a string or an integer from 0 to 18446744073709551615, got/)
+  for (const inputs of [long, short]) {
+    for (const id of ['18446744073709551616', '-1', '1.5', '1e3', '123456789012345678901', '-0']) {
+      assert.match(fault(`{${inputs},"parameters":{"sequence_id":${id}}}`), /^\/parameters\/sequence_id: expected a string or an integer from 0 to 18446744073709551615, got/)
+    }
   }
   for (const id of ['null', 'true', '[1]', '{}']) assert.match(fault(`{${inputs},"parameters":{"sequence_id":${id}}}`), /^\/parameters\/sequence_id: must be string,integer/)
 })
