@@ -56,6 +56,12 @@ export function receive ({ raw, headers, routeOptions: { bodyLimit } }: FastifyR
       settle(errorOf(error))
       return
     }
+    if (chunk.length === most) {
+      // Most bodies are small, and come whole.
+      body = chunk
+      received = most
+      return
+    }
     if (received + chunk.length > body.length) body = grown(body, received, announced === undefined ? Math.min(Math.max(2 * received, received + chunk.length), most) : most, allocate)
     received += chunk.copy(body, received)
   }

@@ -48,7 +48,7 @@ export function sendJson (reply: FastifyReply, json: Json, tensors: object): Fas
 export function sendParts (reply: FastifyReply, parts: readonly Uint8Array[]): FastifyReply {
   const length = parts.reduce((sum, { byteLength }) => sum + byteLength, 0)
   reply.header('content-length', length)
-  return reply.send(length <= MAX_WHOLE * Float32Array.BYTES_PER_ELEMENT ? Buffer.concat(parts) : Readable.from(parts))
+  return reply.send(length <= MAX_WHOLE * Float32Array.BYTES_PER_ELEMENT ? Buffer.concat(parts, length) : Readable.from(parts))
 }
 
 /** Lets other requests have a turn after each piece. */
