@@ -39,9 +39,9 @@ const routes: FastifyPluginAsync<InferRoutes> = async (app, { registry, sessions
   const readers = new WeakMap<Model, InferenceReader>()
   const outputs = new WeakMap<Model, ReturnType<typeof outputsOf>>()
 
-  // Clients send tensors as any type, or none.
+  // Clients send tensors as any type, or none. Those that have a name here are found without being taken apart for each request.
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser('*', (request, _payload, done) => {
+  app.addContentTypeParser(['application/octet-stream', JSON_TYPE, '*'], (request, _payload, done) => {
     const { call } = request
     const hold = (bytes: number): void => call?.reservation?.hold(bytes)
     const headLength = headLengthOf(request)
@@ -76,17 +76,17 @@ const routes: FastifyPluginAsync<InferRoutes> = async (app, { registry, sessions
     if (odd >= 0) throw new InputError('malformed', { path: `/outputs/${odd}/name`, message: `${KINDS[kind]} of ${model.name} has no output ${JSON.stringify(asked[odd].name.slice(0, 80))}; it has ${all[kind].map(({ name }) => name).join(', ')}` })
   }
 
-  async function infer (model: Model, inference: Inference, key: string | undefined, call: Call | undefined): Promise<object> {
+  function infer (model: Model, inference: Inference, key: string | undefined, call: Call | undefined): Promise<object> {
     const { inputs, options: { t: _, timeout, ...options }, sequence, outputs: asked } = inference
     if (timeout !== undefined && call !== undefined) call.deadline = Math.min(call.deadline, performance.now() + 1000 * timeout)
     const single = options.steps === undefined && isStep(inputs)
     const kind = sequence !== undefined ? 'kept' : single ? 'step' : 'sequence'
     checkOutputs(model, kind, asked)
-    if (kind === 'step') return await model.step(judgeStep({ ...checkStep(inputs), ...options }, ''), call)
+    if (kind === 'step') return model.step(judgeStep({ ...checkStep(inputs), ...options }, ''), call)
     const parts = asked?.filter(({ name }) => name.startsWith(PARTS)).map(({ name }) => name.slice(PARTS.length)) ?? []
     const wanted = { ...options, ...(parts.length > 0 && { parts }), ...(asked !== undefined && { fields: fieldsAsked(asked) }) }
-    if (sequence === undefined) return await model.sequence(judgeSequence({ ...inputs, ...wanted }, ''), call)
-    return withBatch(await inSequence(model, inference, sequence, wanted, key, call))
+    if (sequence === undefined) return model.sequence(judgeSequence({ ...inputs, ...wanted }, ''), call)
+    return inSequence(model, inference, sequence, wanted, key, call).then(withBatch)
   }
 
   async function inSequence (model: Model, { inputs, options: { t }, body }: Inference, { id, start, end }: SequencePart, wanted: object, owner: string | undefined, call: Call | undefined): Promise<object> {
