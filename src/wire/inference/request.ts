@@ -102,9 +102,9 @@ export function createInferenceReader (fields: Fields, raw: RawInput | undefined
     const { said, inputs, bytes } = layoutOf(body.subarray(0, headLength), hold)
     const there = body.length - headLength
     if (bytes !== there) throw malformed('/inputs', `the binary_data_size of all inputs are ${bytes} bytes, and ${there} follow the JSON${headLength === body.length ? `; ${HEAD_LENGTH} says where it ends` : ''}`)
-    const tensors = inputs.map(({ name, dtype, shape, begin, end, stored }): [string, StoredTensor] => [
-      name, stored ?? { dtype, shape, bytes: new Uint8Array(body.buffer, body.byteOffset + headLength + begin, end - begin) }
-    ])
+    const at = body.byteOffset + headLength
+    const tensors: Array<readonly [string, StoredTensor]> = []
+    for (const { name, dtype, shape, begin, end, stored } of inputs) tensors.push([name, stored ?? { dtype, shape, bytes: new Uint8Array(body.buffer, at + begin, end - begin) }])
     return { ...said, inputs: read(tensors, hold), body }
   }
 }
