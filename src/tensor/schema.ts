@@ -1,6 +1,6 @@
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js'
 import type { DataValidationCxt, SchemaValidateFunction } from 'ajv/dist/types/index.js'
-import Type, { type Static, type TSchema, type TSchemaOptions, type TUnsafe } from 'typebox'
+import Type, { type Static, type TSchema, type TSchemaOptions, type TUnsafe } from './typebox.ts'
 import { InputError, pointerPart, type FieldError } from '../errors.ts'
 import { findMisplaced } from './integers.ts'
 import { describe, findMisfit, type Tensor, type TensorForm } from './tensor.ts'

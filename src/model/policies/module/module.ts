@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import Type, { type TSchema } from 'typebox'
+import Type, { type TSchema } from '../../../tensor/typebox.ts'
 import { compileGiven } from '../../../tensor/schema.ts'
 import { directionsOf, sizesOf } from '../../../network/layers.ts'
 import { PLAIN } from '../../../network/network.ts'
