@@ -48,7 +48,17 @@ export function build () {
     const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--outDir', staging], { cwd: root, stdio: 'inherit' })
     if (status !== 0) throw new Error('src/ has errors')
     const schemas = join(staging, 'tensor/typebox.js')
-    createRequire(import.meta.url)(esbuild).buildSync({ entryPoints: [schemas], outfile: schemas, allowOverwrite: true, bundle: true, format: 'esm', platform: 'node', target: 'node20' })
+    createRequire(import.meta.url)(esbuild).buildSync({
+      entryPoints: [schemas],
+      outfile: schemas,
+      allowOverwrite: true,
+      bundle: true,
+      format: 'esm',
+      platform: 'node',
+      target: 'node20',
+      banner: { js: `/*\n${readFileSync(join(root, 'node_modules/typebox/license'), 'utf8').trim()}\n*/` }
+    })
+    rmSync(`${schemas}.map`)
     writeFileSync(join(staging, STAMP), sources)
     replace(staging)
   } finally {
