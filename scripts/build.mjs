@@ -47,23 +47,20 @@ export function build () {
   try {
     const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--outDir', staging], { cwd: root, stdio: 'inherit' })
     if (status !== 0) throw new Error('src/ has errors')
-    const schemas = join(staging, 'tensor/typebox.js')
-    createRequire(import.meta.url)(esbuild).buildSync({
-      entryPoints: [schemas],
-      outfile: schemas,
-      allowOverwrite: true,
-      bundle: true,
-      format: 'esm',
-      platform: 'node',
-      target: 'node20',
-      banner: { js: `/*\n${readFileSync(join(root, 'node_modules/typebox/license'), 'utf8').trim()}\n*/` }
-    })
-    rmSync(`${schemas}.map`)
+    inline(createRequire(import.meta.url)(esbuild), join(staging, 'tensor/typebox.js'))
     writeFileSync(join(staging, STAMP), sources)
     replace(staging)
   } finally {
     rmSync(staging, { recursive: true, force: true })
   }
+}
+
+/** Makes one file of a module and the package typebox, with its licence. */
+function inline ({ buildSync }, file) {
+  if (!existsSync(file)) return
+  const licence = readFileSync(join(root, 'node_modules/typebox/license'), 'utf8').trim()
+  buildSync({ entryPoints: [file], outfile: file, allowOverwrite: true, bundle: true, format: 'esm', platform: 'node', target: 'node20', banner: { js: `/*\n${licence}\n*/` } })
+  rmSync(`${file}.map`)
 }
 
 function replace (staging) {

@@ -238,7 +238,7 @@ test('a port in use stops the start, be it the metrics\'', async (t) => {
 test('--help and --version answer and end', async (t) => {
   const help = await run(t, '--help').ended
   assert.equal(help.code, 0)
-  assert.match(help.stdout, /^Usage: cellserve/)
+  assert.match(help.stdout, /^Usage: cellserve[^]*\n {2}cellserve check FOLDER/)
   const version = await run(t, '--version').ended
   assert.match(version.stdout, /^\d+\.\d+\.\d+\n$/)
 })

@@ -4,8 +4,11 @@
  * error, and then what is wrong, if anything is.
  */
 import { buffer } from 'node:stream/consumers'
-import { serialize } from 'node:v8'
+import { serialize, setFlagsFromString } from 'node:v8'
 import { readContents, STARTED } from './hdf5-contents.ts'
+
+// To optimize the library takes longer than a file does, which is read once.
+setFlagsFromString('--liftoff-only')
 
 try {
   process.stdout.write(serialize(await readContents(await buffer(process.stdin), () => process.stderr.write(STARTED))))
