@@ -90,7 +90,7 @@ async function answers (port: number): Promise<string> {
 
 test('a full disk behind standard output costs log lines alone', { skip: !existsSync('/dev/full') }, async (t) => {
   const port = await freePort()
-  const server = start(t, 'sh', ['-c', `exec "$0" dist/main.js --port ${port} --access-log > /dev/full`, process.execPath])
+  const server = start(t, 'sh', ['-c', `exec "$0" dist/main.js --port ${port} --access-log --grace 1 > /dev/full`, process.execPath])
   const url = await answers(port)
   for (let i = 0; i < 10; i++) assert.equal((await fetch(`${url}/models`)).status, 200)
   server.stop()
@@ -101,7 +101,7 @@ test('a full disk behind standard output costs log lines alone', { skip: !exists
 test('a log reader that stalls costs log lines alone', async (t) => {
   // Nobody reads its output.
   const port = await freePort()
-  const child = spawn(process.execPath, ['dist/main.js', '--port', String(port), '--access-log'], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, ['dist/main.js', '--port', String(port), '--access-log', '--grace', '1'], { stdio: ['ignore', 'pipe', 'inherit'] })
   const ended = once(child, 'exit')
   t.after(() => { child.kill('SIGKILL') })
   const url = await answers(port)

@@ -2,7 +2,7 @@
 //
 //     node test/run.mjs [OPTION of node --test | PATH]...
 //
-// A path is a test file or a folder of them, and every one of test/ if there is none. A folder's tests share a process,
+// A path is a test file or a folder of them, and every one of test/ if there is none. A folder's tests share a process, and so do small folders,
 // because starting one and loading the service takes longer than most of them do. For the same reason they run compiled: on dist/,
 // as users do.
 
@@ -17,11 +17,17 @@ const given = process.argv.slice(2)
 const options = given.filter((argument) => argument.startsWith('-'))
 const paths = given.filter((argument) => !argument.startsWith('-'))
 
-const groups = paths.length > 0
-  ? paths.map((path) => ({ path, files: testsOf(path) }))
-  : readdirSync('test').map((name) => join('test', name)).map((path) => ({ path, files: testsOf(path) })).filter(({ files }) => files.length > 0)
+/** Folders and files that are done sooner than a process has started. */
+const SMALL = ['app.test.ts', 'client', 'clients.test.ts', 'config', 'demo-models.test.ts', 'load-balancer.test.ts', 'package.test.ts', 'tensor', 'weights', 'wire'].map((name) => join('test', name))
+
+const groups = paths.length > 0 ? paths.map((path) => ({ path, files: testsOf(path) })) : all()
 const empty = groups.find(({ files }) => files.length === 0)
 if (empty !== undefined) throw new Error(`${empty.path}: has no file NAME.test.ts`)
+
+function all () {
+  const others = readdirSync('test').map((name) => join('test', name)).filter((path) => !SMALL.includes(path)).map((path) => ({ path, files: testsOf(path) }))
+  return [...others.filter(({ files }) => files.length > 0), { path: 'small', files: SMALL.flatMap(testsOf) }]
+}
 
 build()
 // Beside dist/ and as deep as test/, so that paths from a file to others stay the same.
