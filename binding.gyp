@@ -35,6 +35,7 @@
         'native/kernel/weights.cc',
         'native/program/memory.cc',
         'native/program/plan.cc',
+        'native/program/packed.cc',
         'native/program/program.cc',
         'native/program/run.cc',
         'native/program/threads.cc'

@@ -14,8 +14,8 @@ void require(bool condition, const char* what) {
 
 class Decoder {
  public:
-  Decoder(const Kernel& kernel, Numbers<int32_t> words, const std::vector<Floats>& tensors)
-      : words_(words), tensors_(tensors), program_(std::make_shared<Program>()) {
+  Decoder(const Kernel& kernel, PackedLayers& packed, Numbers<int32_t> words, const std::vector<Floats>& tensors)
+      : packed_(packed), words_(words), tensors_(tensors), program_(std::make_shared<Program>()) {
     program_->kernel = &kernel;
   }
 
@@ -62,7 +62,7 @@ class Decoder {
     throw Refusal{Refusal::kRange, std::string(name) + " must have " + std::to_string(needed) + " elements, not " + std::to_string(found.length)};
   }
 
-  std::unique_ptr<const Weights> layer() {
+  std::shared_ptr<const Weights> layer() {
     const size_t kind = word(3);
     Layer layer{};
     layer.kind = kind == 0 ? Kind::kLstm : kind == 1 ? Kind::kGru : Kind::kRnn;
@@ -77,7 +77,7 @@ class Decoder {
     layer.biasIh = tensor(isLinear ? "bias" : "biasIh", {rows});
     if (!isLinear) layer.biasHh = tensor("biasHh", {rows});
     if (!isLinear) gates(layer);
-    return std::make_unique<const Weights>(packWeights(*program_->kernel, layer));
+    return packed_.share(packWeights(*program_->kernel, layer));
   }
 
   void gates(Layer& layer) {
@@ -87,7 +87,7 @@ class Decoder {
     require(layer.kind != Kind::kRnn && layer.slope > 0, "it has no such hard sigmoid");
   }
 
-  std::unique_ptr<const Weights> projection(size_t in, size_t out) {
+  std::shared_ptr<const Weights> projection(size_t in, size_t out) {
     auto made = layer();
     require(made->sizes.Hi == 0 && made->sizes.I == in && made->sizes.Ho == out, "a projection has other sizes");
     return made;
@@ -198,6 +198,7 @@ class Decoder {
     }
   }
 
+  PackedLayers& packed_;
   const Numbers<int32_t> words_;
   const std::vector<Floats>& tensors_;
   const std::shared_ptr<Program> program_;
@@ -207,8 +208,8 @@ class Decoder {
 
 }  // namespace
 
-std::shared_ptr<const Program> decode(const Kernel& kernel, Numbers<int32_t> words, const std::vector<Floats>& tensors) {
-  return Decoder(kernel, words, tensors).decode();
+std::shared_ptr<const Program> decode(const Kernel& kernel, PackedLayers& packed, Numbers<int32_t> words, const std::vector<Floats>& tensors) {
+  return Decoder(kernel, packed, words, tensors).decode();
 }
 
 }  // namespace cellserve

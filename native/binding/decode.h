@@ -17,12 +17,13 @@
 #include <memory>
 #include <vector>
 
+#include "../program/packed.h"
 #include "../program/program.h"
 #include "arguments.h"
 
 namespace cellserve {
 
 // @throws Refusal if it is no such program, or reaches past what it has: whatever it says, it can be run.
-std::shared_ptr<const Program> decode(const Kernel&, Numbers<int32_t> words, const std::vector<Floats>& tensors);
+std::shared_ptr<const Program> decode(const Kernel&, PackedLayers&, Numbers<int32_t> words, const std::vector<Floats>& tensors);
 
 }  // namespace cellserve

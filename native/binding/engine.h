@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "../kernel/kernels.h"
+#include "../program/packed.h"
 #include "../program/threads.h"
 #include "arguments.h"
 
@@ -46,6 +47,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   const napi_env env;
   const Kernel& kernel;
   const size_t threads;
+  PackedLayers packed;
 
  private:
   friend class EngineJob;

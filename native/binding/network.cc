@@ -34,7 +34,7 @@ napi_value load(napi_env env, napi_callback_info info) {
   const auto tensors = arguments.tensors(1, "tensors");
   auto loaded = std::make_shared<Loaded>();
   loaded->engine = engine;
-  loaded->program = decode(engine->kernel, arguments.words(0, "words"), tensors);
+  loaded->program = decode(engine->kernel, engine->packed, arguments.words(0, "words"), tensors);
   engine->tell(1, loaded->program->bytes());
 
   napi_value object;

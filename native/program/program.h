@@ -54,7 +54,7 @@ struct Program {
   size_t scratch;  // floats of scratch that a row needs
   std::vector<size_t> inputs;  // widths
   std::vector<Output> outputs;
-  std::vector<std::unique_ptr<const Weights>> layers;
+  std::vector<std::shared_ptr<const Weights>> layers;
   std::vector<Instruction> instructions;
   std::vector<uint64_t> streams;  // of each instruction, a bit for each input and output that it reads or writes
   // The instructions before `begin` make what the first node reads; those from `read` on the read and the parts for the
@@ -67,7 +67,7 @@ struct Program {
   Reading reading{};
   FloatMemory v;                                   // what `reading.v` points to
   size_t support = 0;                              // the width of a support vector
-  std::unique_ptr<const Weights> key, value;       // what makes keys and values; a support itself without
+  std::shared_ptr<const Weights> key, value;       // what makes keys and values; a support itself without
   bool valueIsKey = false;
 
   // The places' widths: state, state, scratch, inputs, outputs.

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "../program/memory.h"
+#include "../program/packed.h"
 #include "../program/run.h"
 #include "expect.h"
 
@@ -264,6 +265,26 @@ static void testProgram(const std::shared_ptr<Program>& program, size_t rows, si
   }
 }
 
+// Equal layers are one for as long as somebody has it; those that differ in a bit are two.
+static void testSharing(const Kernel& kernel) {
+  const Sizes sizes{upTo(20), upTo(20), upTo(20)};
+  const Buffer weightIh = randomBuffer(4 * sizes.Ho * sizes.I, 0.5f), weightHh = randomBuffer(4 * sizes.Ho * sizes.Hi, 0.5f);
+  Buffer bias = randomBuffer(4 * sizes.Ho);
+  const auto packed = [&](Activation activation) {
+    return packWeights(kernel, {Kind::kLstm, activation, sizes, weightIh.data(), weightHh.data(), bias.data(), bias.data()});
+  };
+  PackedLayers layers;
+  auto first = layers.share(packed(Activation::kTanh));
+  EXPECT(layers.share(packed(Activation::kTanh)) == first, "equal layers are two");
+  EXPECT(layers.share(packed(Activation::kRelu)) != first, "one layer for two activations");
+  const std::weak_ptr<const Weights> before = first;
+  first.reset();
+  EXPECT(before.expired(), "a layer that nobody has is kept");
+  first = layers.share(packed(Activation::kTanh));
+  bias[below(4 * sizes.Ho)] += 1;
+  EXPECT(layers.share(packed(Activation::kTanh)) != first, "other weights are the same layer");
+}
+
 int main(int argc, char** argv) {
   const int count = argc > 1 ? std::atoi(argv[1]) : 300;
   std::vector<const Kernel*> kernels;
@@ -271,6 +292,7 @@ int main(int argc, char** argv) {
     if ((*kernel)->supported()) kernels.push_back(*kernel);
   }
   testMeetings(*kernels[0]);
+  for (const Kernel* kernel : kernels) testSharing(*kernel);
   for (int n = 0; n < count; n++) {
     const Kernel& kernel = *kernels[n % kernels.size()];
     testProgram(randomProgram(kernel, n % 2 == 0), upTo(n % 5 == 0 ? 40 : 6), upTo(6));

@@ -186,19 +186,21 @@ function rowLengths (given: Given | undefined, lengths: readonly number[] | unde
   return lengths
 }
 
+/** What a request gave for a state: row `b` starts at `b * stride`, and 0 is one vector for all rows. */
+export interface GivenState {
+  readonly data: Float32Array
+  readonly stride: number
+}
+
 /**
- * A state of every row: a copy, `[B, width]`, of what the request gave; zeros if it gave nothing.
+ * A state that a request gave for its rows, `[B][width]` or one vector `[width]` for all.
  *
  * @param made how the width is made up, for the message.
- * @throws InputError if what was given does not fit.
+ * @throws InputError if it does not fit.
  */
-export function expandState (given: Tensor | undefined, field: 'h_in' | 'c_in' | 'h_0', rows: number, width: number, made: string): Float32Array {
-  const state = new Float32Array(rows * width)
-  if (given === undefined) return state
+export function givenState (given: Tensor, field: 'h_in' | 'c_in' | 'h_0', rows: number, width: number, made: string): GivenState {
   const { shape, rank, data } = given
   checkWidth(given, `/${field}`, width, made)
   if (rank === 2 && shape[0] !== rows) throw unprocessable(`/${field}`, `expected ${rows} rows, as many as x has (or one vector for all), got ${shape[0]}`)
-  if (rank === 2) state.set(data)
-  else for (let row = 0; row < rows; row++) state.set(data, row * width)
-  return state
+  return { data, stride: rank === 2 ? width : 0 }
 }

@@ -6,7 +6,7 @@ import type { Stream } from '../scheduler/task.ts'
 import type { KeptRow } from './kept-row.ts'
 import type { Shape } from './network.ts'
 import type { Policy } from './policies/policy.ts'
-import { expandState, type SequenceRequest, type StepRequest } from './request.ts'
+import { givenState, type SequenceRequest, type StepRequest } from './request.ts'
 import { vectorAt } from './steps.ts'
 
 /** Rows before the first step of a task. */
@@ -27,13 +27,13 @@ export function beginRows (request: SequenceRequest, programs: readonly Program[
   const [program] = programs
   const given = request.h_in !== undefined
   const ownGiven = program.stage.wiring.h === 'own' && given
-  if (given && program.late) states[0].set('given', new Float32Array(rows).fill(1))
+  if (given && program.late) states[0].put('given', Float32Array.of(1), 0)
   if (request.h_0 !== undefined) {
     const carried = carriesH(program, shape)
     if (shape.directions === 2 || (wiring === undefined && !carried)) throw unprocessable('/h_0', 'nothing reads it: this model has no feedback that starts from it')
-    const h = expandState(request.h_0, 'h_0', rows, shape.Ho, 'Ho')
-    if (!ownGiven) states[0].set(lastOf(program), h)
-    if (carried) states[0].set('c0', h)
+    const { data, stride } = givenState(request.h_0, 'h_0', rows, shape.Ho, 'Ho')
+    if (!ownGiven) states[0].put(lastOf(program), data, stride)
+    if (carried) states[0].put('c0', data, stride)
   }
   return { states, before: new Array<number>(rows).fill(0), given, seen: request.h_0 !== undefined || ownGiven }
 }
@@ -44,7 +44,8 @@ export function beginBareRows (request: StepRequest, program: Program, shape: Sh
   setStates(states, [program], shape, request, rows)
   if (request.h_0 !== undefined) {
     if (!carriesH(program, shape)) throw unprocessable('/h_0', 'a step reads it in a GRU whose Hi differs from its Ho alone')
-    states[0].set('c0', expandState(request.h_0, 'h_0', rows, shape.Ho, 'Ho'))
+    const { data, stride } = givenState(request.h_0, 'h_0', rows, shape.Ho, 'Ho')
+    states[0].put('c0', data, stride)
   }
   return states
 }
@@ -67,20 +68,20 @@ export function goOn (kept: readonly KeptRow[], { state }: Program): Rows {
 export function setFirstX (states: States, { Ho }: Shape, program: Program, rows: number, x: Stream): void {
   const h = new Float32Array(rows * Ho)
   for (let row = 0; row < rows; row++) h.set(vectorAt(x, Ho, row, 0), row * Ho)
-  states.set(lastOf(program), h)
+  states.put(lastOf(program), h, Ho)
 }
 
 /** Puts the request's h_in and c_in in the states of the nodes. */
 function setStates (states: readonly States[], programs: readonly Program[], shape: Shape, request: StepRequest, rows: number): void {
   if (request.c_in !== undefined && shape.c === 0) throw unprocessable('/c_in', 'this network has no c')
-  const h = expandState(request.h_in, 'h_in', rows, shape.hIn, madeUp(shape, 'Hi'))
-  const c = expandState(request.c_in, 'c_in', rows, shape.c, madeUp(shape, 'Ho'))
+  const h = request.h_in && givenState(request.h_in, 'h_in', rows, shape.hIn, madeUp(shape, 'Hi'))
+  const c = request.c_in && givenState(request.c_in, 'c_in', rows, shape.c, madeUp(shape, 'Ho'))
   let hAt = 0
   let cAt = 0
   for (const { stage, node } of shape.places) {
     const own = node > 0 || programs[stage].stage.wiring.h === 'own'
-    hAt += states[stage].put(own ? `h${node}` : 'h_in', h, shape.hIn, hAt)
-    if (shape.c > 0) cAt += states[stage].put(`c${node}`, c, shape.c, cAt)
+    if (h !== undefined) hAt += states[stage].put(own ? `h${node}` : 'h_in', h.data, h.stride, hAt)
+    if (c !== undefined) cAt += states[stage].put(`c${node}`, c.data, c.stride, cAt)
   }
 }
 

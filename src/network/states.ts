@@ -21,18 +21,13 @@ export class States {
     return this.data.subarray(start, start + (slice?.width ?? 0))
   }
 
-  /** Sets a slice of every row, from `[B, width]`. */
-  set (name: string, values: Float32Array): void {
-    this.put(name, values, values.length / this.rows, 0)
-  }
-
   /**
-   * Sets a slice of every row from a part of wider vectors.
+   * Sets a slice of every row.
    *
-   * @param values `[B, stride]`, of which each row's slice starts at `at`.
+   * @param values `[B, stride]`, of which each row's slice starts at `at`; a stride of 0 is one vector for all rows.
    * @returns the width of the slice.
    */
-  put (name: string, values: Float32Array, stride: number, at: number): number {
+  put (name: string, values: Float32Array, stride: number, at = 0): number {
     const { offset, width } = findSlice(this.layout, name) ?? { offset: 0, width: 0 }
     for (let row = 0; row < this.rows; row++) copyNumbers(values, row * stride + at, this.data, row * this.layout.width + offset, width)
     return width

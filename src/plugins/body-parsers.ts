@@ -88,6 +88,12 @@ function receive ({ raw, headers, routeOptions: { bodyLimit } }: FastifyRequest,
       settle(errorOf(error))
       return
     }
+    if (chunk.length === most) {
+      // Most bodies are small, and come whole.
+      body = chunk
+      length = most
+      return
+    }
     if (length + chunk.length > body.length) body = grown(body, length, announced === undefined ? Math.min(Math.max(2 * length, length + chunk.length), most) : most)
     length += chunk.copy(body, length)
   }

@@ -33,12 +33,13 @@ export default fp<{ json: Json }>(async (app, { json }) => {
   })
 
   app.decorateReply('answer', function (this: FastifyReply, tensors: object) {
-    const numbers = tensorsOf(tensors).reduce((sum, [, { size }]) => sum + size, 0)
     if (this.format === SAFETENSORS) {
       const parts = writeBinary(tensors)
-      this.header('content-type', SAFETENSORS).header('content-length', parts.reduce((sum, { byteLength }) => sum + byteLength, 0))
-      return this.send(numbers <= MAX_WHOLE ? Buffer.concat(parts) : Readable.from(parts))
+      const length = parts.reduce((sum, { byteLength }) => sum + byteLength, 0)
+      this.header('content-type', SAFETENSORS).header('content-length', length)
+      return this.send(length <= MAX_WHOLE * Float32Array.BYTES_PER_ELEMENT ? Buffer.concat(parts, length) : Readable.from(parts))
     }
+    const numbers = tensorsOf(tensors).reduce((sum, [, { size }]) => sum + size, 0)
     this.header('content-type', 'application/json; charset=utf-8')
     return this.send(numbers <= MAX_WHOLE ? json.write(tensors) : Readable.from(inTurns(json.pieces(tensors))))
   })

@@ -1,6 +1,6 @@
-/** Row numbers, first in, first out; it grows as needed and allocates nothing otherwise. */
+/** Row numbers, first in, first out; it grows as needed and allocates nothing otherwise. Most are never used: an empty one is small. */
 export class RowQueue {
-  #ring = new Int32Array(1)
+  #ring: number[] = []
   #first = 0
   #count = 0
 
@@ -28,7 +28,7 @@ export class RowQueue {
   }
 
   #grow (): void {
-    const larger = new Int32Array(2 * this.#ring.length)
+    const larger = new Array<number>(Math.max(1, 2 * this.#ring.length)).fill(0)
     for (let i = 0; i < this.#count; i++) larger[i] = this.#ring[(this.#first + i) % this.#ring.length]
     this.#ring = larger
     this.#first = 0

@@ -25,8 +25,8 @@ const TURN = 0.5
  * for the same stage, so rows join and leave between steps. While nobody else waits, many steps are one call.
  */
 export function createScheduler (events: SchedulerEvents): Scheduler {
-  /** Lines that have rows. */
-  const active = new Set<Line>()
+  /** Lines that have rows, in no order. */
+  const active: Line[] = []
   let calls = 0
   let scheduled = false
 
@@ -72,9 +72,12 @@ export function createScheduler (events: SchedulerEvents): Scheduler {
       else call(line, now)
     } catch (error) {
       // Nothing that goes wrong for some tasks may keep the others from their turns.
-      for (const { task } of line.passes) settle(task, error)
-      line.passes.clear()
-      active.delete(line)
+      for (const live of line.passes) {
+        live.since[line.phase] = -1
+        settle(live.task, error)
+      }
+      line.passes.length = 0
+      rest(line)
     }
   }
 
@@ -82,11 +85,11 @@ export function createScheduler (events: SchedulerEvents): Scheduler {
   function call (line: Line, start: number): void {
     const { stage, phase } = line
     const { selection, budget } = stage
-    selectRows(line, selection, budget * (active.size > 1 ? SHARE_IN_A_CROWD : 1), (pass) => isWanted(pass, start), calls)
-    if (line.passes.size === 0) active.delete(line)
+    selectRows(line, selection, budget * (active.length > 1 ? SHARE_IN_A_CROWD : 1), (pass) => isWanted(pass, start), calls)
+    rest(line)
     if (selection.length === 0) return
     if (phase === 'step') events.queued(stage.name, waitingRows(line))
-    const steps = phase === 'step' ? reachOf(stage, selection, active.size > 0 ? SHARE_IN_A_CROWD : 1) : 0
+    const steps = phase === 'step' ? reachOf(stage, selection, active.length > 0 ? SHARE_IN_A_CROWD : 1) : 0
     try {
       const pending = begin(stage, phase, steps)
       if (pending === undefined) {
@@ -148,12 +151,23 @@ export function createScheduler (events: SchedulerEvents): Scheduler {
     }
   }
 
+  function takeFirst (line: Line): LivePass {
+    const [live] = line.passes.splice(0, 1)
+    live.since[line.phase] = -1
+    rest(line)
+    return live
+  }
+
+  /** A line without rows has no turn. */
+  function rest (line: Line): void {
+    const at = active.indexOf(line)
+    if (line.passes.length === 0 && at >= 0) active.splice(at, 1)
+  }
+
   /** Prepares some more of the first task's memory; its rows start when all is prepared. */
   function prepare (line: Line, start: number): void {
-    const [live] = line.passes
+    const live = takeFirst(line)
     const { task, pass: { memory } } = live
-    line.passes.delete(live)
-    if (line.passes.size === 0) active.delete(line)
     if (!isWanted(live, start)) return
     const proceed = (done: boolean): void => {
       if (task.settled) return
@@ -162,7 +176,7 @@ export function createScheduler (events: SchedulerEvents): Scheduler {
     }
     const fail = (error: unknown): void => settle(task, error)
     try {
-      const done = memory?.prepare(line.stage.budget * (active.size > 0 ? SHARE_IN_A_CROWD : 1)) ?? true
+      const done = memory?.prepare(line.stage.budget * (active.length > 0 ? SHARE_IN_A_CROWD : 1)) ?? true
       if (typeof done === 'boolean') proceed(done)
       else done.then(proceed).catch(fail)
     } catch (error) {
@@ -172,10 +186,8 @@ export function createScheduler (events: SchedulerEvents): Scheduler {
 
   /** Has the first task's own feed made for all of its rows that wait for it. */
   function askHost (line: Line, start: number): void {
-    const [live] = line.passes
+    const live = takeFirst(line)
     const { task, pass, t } = live
-    line.passes.delete(live)
-    if (line.passes.size === 0) active.delete(line)
     if (!isWanted(live, start)) return
     const rows: number[] = []
     for (const ready = live.ready.host; ready.length > 0;) rows.push(ready.shift())
@@ -207,10 +219,9 @@ export function createScheduler (events: SchedulerEvents): Scheduler {
   }
 
   function join (line: Line, live: LivePass): void {
-    if (!line.passes.has(live)) {
+    if (live.since[line.phase] < 0) {
       live.since[line.phase] = calls
-      line.passes.add(live)
-      active.add(line)
+      if (line.passes.push(live) === 1) active.push(line)
     }
     schedule()
   }

@@ -8,8 +8,7 @@ import type { Pass, Task } from './task.ts'
  * What rows of a stage wait for: `prepare` is a task's memory, `start` what comes before a row's first step, `host` a feed
  * from outside of the engine, `step` a step, `peek` what comes after the last one.
  */
-export const PHASES = ['prepare', 'start', 'host', 'step', 'peek'] as const
-export type Phase = typeof PHASES[number]
+export type Phase = 'prepare' | 'start' | 'host' | 'step' | 'peek'
 
 /** A stage of a network, the rows that wait for it, and the buffers in which they meet. */
 export interface StageQueue {
@@ -26,11 +25,15 @@ export interface StageQueue {
   busy: boolean
 }
 
-/** The passes whose rows wait for one phase, in the order of their turns. */
+/**
+ * The passes whose rows wait for one phase. (A Set that is written for every request keeps what was deleted from it alive: its
+ * tables form a chain.)
+ */
 export interface Line {
   readonly stage: StageQueue
   readonly phase: Phase
-  readonly passes: Set<LivePass>
+  /** In the order of their turns. */
+  readonly passes: LivePass[]
 }
 
 /** A pass whose task is under way. */
@@ -40,12 +43,12 @@ export interface LivePass {
   /** Its place among the passes of the task. */
   readonly index: number
   /** The step that each row takes next. */
-  readonly t: Int32Array
+  readonly t: number[]
   /** The rows that are ready, by what they wait for. */
   readonly ready: Readonly<Record<Phase, RowQueue>>
   /** Rows that have no room for their output. */
   readonly parked: RowQueue
-  /** When it joined a line, by the scheduler's count of calls. */
+  /** When it joined a line, by the scheduler's count of calls; -1 if it is not in that line. */
   readonly since: Record<Phase, number>
 }
 
@@ -63,7 +66,7 @@ export interface LiveTask {
 
 /** Makes the queue of a stage. */
 export function createStageQueue (network: LoadedNetwork, index: number, options: { readonly name: string, readonly batchRows: number, readonly budget: number }): StageQueue {
-  const line = (phase: Phase): Line => ({ get stage () { return stage }, phase, passes: new Set() })
+  const line = (phase: Phase): Line => ({ get stage () { return stage }, phase, passes: [] })
   const stage: StageQueue = {
     name: options.name,
     program: network.programs[index],
@@ -77,16 +80,14 @@ export function createStageQueue (network: LoadedNetwork, index: number, options
 }
 
 export function createLivePass (task: LiveTask, pass: Pass, index: number): LivePass {
-  const queues = Object.fromEntries(PHASES.map((phase) => [phase, new RowQueue()]))
-  const { prepare, start, host, step, peek } = queues
   return {
     task,
     pass,
     index,
-    t: new Int32Array(task.task.rows),
-    ready: { prepare, start, host, step, peek },
+    t: new Array<number>(task.task.rows).fill(0),
+    ready: { prepare: new RowQueue(), start: new RowQueue(), host: new RowQueue(), step: new RowQueue(), peek: new RowQueue() },
     parked: new RowQueue(),
-    since: { prepare: 0, start: 0, host: 0, step: 0, peek: 0 }
+    since: { prepare: -1, start: -1, host: -1, step: -1, peek: -1 }
   }
 }
 
@@ -128,13 +129,18 @@ export class Selection {
 export function selectRows (line: Line, selection: Selection, readBudget: number, wanted: (pass: LivePass) => boolean, now: number): void {
   const { stage: { batch: { maxRows }, program }, passes, phase } = line
   selection.clear()
-  let tasks = passes.size
+  let tasks = passes.length
   let reads = 0
-  for (const pass of passes) {
-    if (selection.length === maxRows) break
+  let left = 0
+  let next = 0
+  while (next < passes.length && selection.length < maxRows) {
+    const pass = passes[next++]
     let share = Math.ceil((maxRows - selection.length) / tasks--)
-    if (phase === 'start' && selection.length > 0 && !startAlike(pass, selection.passes[0])) continue
-    passes.delete(pass)
+    if (phase === 'start' && selection.length > 0 && !startAlike(pass, selection.passes[0])) {
+      passes[left++] = pass
+      continue
+    }
+    pass.since[phase] = -1
     if (!wanted(pass)) continue
     const ready = pass.ready[phase]
     for (; ready.length > 0 && share > 0; share--) {
@@ -146,12 +152,14 @@ export function selectRows (line: Line, selection: Selection, readBudget: number
     }
     if (ready.length > 0) {
       pass.since[phase] = now
-      passes.add(pass)
-      // The set is in the order of turns, so this pass comes up again in this loop once all others had theirs.
+      // It comes up again in this loop once all others had their turn.
+      passes.push(pass)
       if (share > 0) break
       tasks++
     }
   }
+  while (next < passes.length) passes[left++] = passes[next++]
+  passes.length = left
 }
 
 function startAlike ({ pass: { start: a } }: LivePass, { pass: { start: b } }: LivePass): boolean {

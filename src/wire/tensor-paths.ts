@@ -20,10 +20,12 @@ export type Hold = (bytes: number) => void
 
 /** The tensors of an answer by their paths, as `output` and `parts/read`. */
 export function tensorsOf (answer: object, path = ''): Array<[path: string, tensor: Tensor]> {
-  return Object.entries(answer).flatMap(([name, value]): Array<[string, Tensor]> => {
-    if (value instanceof Tensor) return [[path + name, value]]
-    return holdsTensors(value) ? tensorsOf(value, `${path}${name}/`) : []
-  })
+  const tensors: Array<[string, Tensor]> = []
+  for (const [name, value] of Object.entries(answer)) {
+    if (value instanceof Tensor) tensors.push([path + name, value])
+    else if (holdsTensors(value)) tensors.push(...tensorsOf(value, `${path}${name}/`))
+  }
+  return tensors
 }
 
 /** Whether a field of an answer is an object of tensors. */

@@ -44,7 +44,7 @@ export function drawRows (engine: Engine, network: Network, random: Random, { mo
     const drawn = new States(state, B)
     // Some tasks go on from where others have come to; `given` alone is no such number.
     if (random() < 0.5) drawn.data.set(floats(drawn.data.length))
-    if (late) drawn.set('given', Float32Array.from({ length: B }, () => random() < 0.5 ? 1 : 0))
+    if (late) drawn.put('given', Float32Array.from({ length: B }, () => random() < 0.5 ? 1 : 0), 1)
     return drawn.data
   })
   loaded.dispose()

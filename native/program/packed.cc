@@ -1,0 +1,29 @@
+#include "packed.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+namespace cellserve {
+namespace {
+
+// Bit by bit: padding is zeros.
+bool equal(const Weights& a, const Weights& b) {
+  return a.kernel == b.kernel && a.kind == b.kind && a.activation == b.activation && a.slope == b.slope && a.sizes.I == b.sizes.I &&
+         a.sizes.Hi == b.sizes.Hi && a.sizes.Ho == b.sizes.Ho && std::memcmp(a.data.get(), b.data.get(), a.floats() * sizeof(float)) == 0;
+}
+
+}  // namespace
+
+std::shared_ptr<const Weights> PackedLayers::share(Weights&& packed) {
+  known_.erase(std::remove_if(known_.begin(), known_.end(), [](const auto& one) { return one.expired(); }), known_.end());
+  for (const auto& one : known_) {
+    const auto known = one.lock();
+    if (equal(*known, packed)) return known;
+  }
+  auto fresh = std::make_shared<const Weights>(std::move(packed));
+  known_.push_back(fresh);
+  return fresh;
+}
+
+}  // namespace cellserve
