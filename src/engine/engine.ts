@@ -16,7 +16,7 @@ export type EngineName = 'native' | 'tfjs'
 
 /** A network on an engine. */
 export interface LoadedNetwork {
-  /** One program per stage. */
+  /** One program per stage. Its weights may be gone: the engine has them in its own form. */
   readonly programs: readonly Program[]
   /** Makes the buffers in which rows of different requests meet for a call. */
   batch (stage: number, maxRows: number): Batch

@@ -4,6 +4,7 @@ import { encode } from './encode.ts'
 import type { Batch, Engine, LoadedNetwork, Memory } from './engine.ts'
 import { compileStage } from './program.ts'
 import type { Network } from '../network/network.ts'
+import { withoutWeights } from '../network/without-weights.ts'
 
 export interface NativeOptions {
   /** Compute threads; by default as many as the cores that the process may use. */
@@ -53,13 +54,12 @@ function chooseIsa ({ kernels }: Addon, asked: string | undefined): string {
 }
 
 function load (engine: AddonEngine, { stages }: Network): LoadedNetwork {
-  const programs = stages.map(compileStage)
-  const loaded = programs.map((program) => {
-    const { words, tensors } = encode(program)
+  const loaded = stages.map((stage) => {
+    const { words, tensors } = encode(compileStage(stage))
     return engine.load(words, tensors)
   })
   return {
-    programs,
+    programs: stages.map((stage) => compileStage(withoutWeights(stage))),
     batch: (stage, maxRows) => createBatch(loaded[stage], maxRows),
     remember: (stage, support, counts) => new NativeMemory(loaded[stage], support, counts),
     dispose: () => loaded.forEach((program) => program.dispose())

@@ -1,4 +1,5 @@
 import type { Engine, LoadedNetwork } from '../engine/engine.ts'
+import { feedWithoutWeights, wiringWithoutWeights } from '../network/without-weights.ts'
 import type { Layers } from '../network/layers.ts'
 import { createStageQueue, type StageQueue } from '../scheduler/stage-queue.ts'
 import type { ModelInput } from './input.ts'
@@ -39,10 +40,15 @@ export function loadModel ({ name, version, layers, policy, input }: LoadingPart
   return {
     name,
     network: loaded,
-    policy,
+    policy: withoutItsWeights(policy),
     shape,
     queues: queues.slice(0, passes),
     bare: bare === undefined ? undefined : queues[bare],
     tokens: createTokens(name, version, queues[0].program.state)
   }
+}
+
+/** The engine has them. */
+function withoutItsWeights (policy: Policy): Policy {
+  return { ...policy, wiring: policy.wiring && wiringWithoutWeights(policy.wiring), readout: policy.readout && feedWithoutWeights(policy.readout) }
 }

@@ -90,6 +90,7 @@ export function createModel ({ name, isDefault = false, version, layers, policy:
   const loaded = loadModel({ name, version, layers, policy, input }, engine, batchRows)
   const { shape, queues, tokens } = loaded
   const [{ program }] = queues
+  const { kind, activation, gate } = layers.nodes[0][0].cell
   const planner = createPlanner(loaded, deps)
   const runner = createRunner(loaded, scheduler, admission)
 
@@ -107,10 +108,10 @@ export function createModel ({ name, isDefault = false, version, layers, policy:
     name,
     isDefault,
     version,
-    cell: layers.nodes[0][0].cell,
+    cell: { kind, activation, gate },
     shape,
     projSize: layers.nodes[0][0].projection?.out,
-    policy: chosen,
+    policy: { ...chosen, policy: loaded.policy },
     input,
     readout,
     wiring: describeWiring(policy),
