@@ -22,8 +22,13 @@ const ROOMS = {
   client: []
 }
 
+/** A package that the build makes one file. */
+const SCHEMAS = { regex: '^typebox$', message: 'src/tensor/typebox.ts has it, in a form that loads fast.' }
+
 export default [
+  forbid('src/*.ts', SCHEMAS.regex, SCHEMAS.message),
   ...Object.entries(ROOMS).map(([room, allowed]) => rule(room.endsWith('.ts') ? `src/${room}` : `src/${room}/**`, room, allowed)),
+  { files: ['src/tensor/typebox.ts'], rules: { 'no-restricted-imports': 'off' } },
   forbid('test/**', String.raw`^(?:\.\./)+bench/`, 'What tests and benchmarks share is in test/support.'),
   forbid('bench/**', String.raw`^(?:\.\./)+test/(?!support/)`, 'What tests and benchmarks share is in test/support.')
 ]
@@ -33,14 +38,14 @@ function rule (files, room, allowed) {
     const exempt = allowed.filter((path) => path.startsWith(`${name}/`)).map((path) => path.slice(name.length + 1))
     return name.endsWith('.ts') ? `${name}$` : `${name}/${exempt.length > 0 ? `(?!(?:${exempt.join('|')})$)` : ''}`
   })
-  return forbid(files, String.raw`^(?:\./|(?:\.\./)+)(?:${forbidden.join('|')})`, `src/${room} may import ${allowed.join(', ') || 'no other room'}.`)
+  return forbid(files, String.raw`^(?:\./|(?:\.\./)+)(?:${forbidden.join('|')})`, `src/${room} may import ${allowed.join(', ') || 'no other room'}.`, [SCHEMAS])
 }
 
-function forbid (files, regex, message) {
+function forbid (files, regex, message, others = []) {
   return {
     files: [files],
     rules: {
-      'no-restricted-imports': ['error', { patterns: [{ regex, message }] }],
+      'no-restricted-imports': ['error', { patterns: [{ regex, message }, ...others] }],
       'no-restricted-syntax': ['error', { selector: `ImportExpression[source.value=/${regex.replaceAll('/', String.raw`\/`)}/]`, message }]
     }
   }

@@ -38,19 +38,29 @@ export function build () {
   if (!existsSync(join(root, 'src'))) return
   const sources = digest()
   if (read(join(dist, STAMP)) === sources) return
-  const tsc = findCompiler()
-  if (tsc === undefined) throw new NoCompiler()
+  const tsc = find('typescript/bin/tsc')
+  const esbuild = find('esbuild')
+  if (tsc === undefined || esbuild === undefined) throw new NoCompiler()
 
   // Other processes may run from dist/ or compile at the same time, so each file is moved into place complete.
   const staging = join(root, `dist.${process.pid}`)
   try {
     const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--outDir', staging], { cwd: root, stdio: 'inherit' })
     if (status !== 0) throw new Error('src/ has errors')
+    inline(createRequire(import.meta.url)(esbuild), join(staging, 'tensor/typebox.js'))
     writeFileSync(join(staging, STAMP), sources)
     replace(staging)
   } finally {
     rmSync(staging, { recursive: true, force: true })
   }
+}
+
+/** Makes one file of a module and the package typebox, with its licence. */
+function inline ({ buildSync }, file) {
+  if (!existsSync(file)) return
+  const licence = readFileSync(join(root, 'node_modules/typebox/license'), 'utf8').trim()
+  buildSync({ entryPoints: [file], outfile: file, allowOverwrite: true, bundle: true, format: 'esm', platform: 'node', target: 'node20', banner: { js: `/*\n${licence}\n*/` } })
+  rmSync(`${file}.map`)
 }
 
 function replace (staging) {
@@ -64,8 +74,8 @@ function replace (staging) {
 
 function digest () {
   const hash = createHash('sha256')
-  for (const file of ['tsconfig.json', 'tsconfig.build.json', ...filesOf(join(root, 'src')).map((each) => join('src', each))]) {
-    hash.update(`${file}\0`).update(readFileSync(join(root, file))).update('\0')
+  for (const file of ['tsconfig.json', 'tsconfig.build.json', 'node_modules/typebox/package.json', ...filesOf(join(root, 'src')).map((each) => join('src', each))]) {
+    hash.update(`${file}\0`).update(read(join(root, file)) ?? '').update('\0')
   }
   return hash.digest('hex')
 }
@@ -75,9 +85,9 @@ function filesOf (folder) {
     .filter((entry) => entry.isFile()).map(({ parentPath, name }) => relative(folder, join(parentPath, name))).sort()
 }
 
-function findCompiler () {
+function find (module) {
   try {
-    return createRequire(import.meta.url).resolve('typescript/bin/tsc')
+    return createRequire(import.meta.url).resolve(module)
   } catch {
     return undefined
   }

@@ -11,9 +11,7 @@ export interface Licensed {
 /** Licences that only require their notice to be kept. */
 const PERMISSIVE = new Set(['0BSD', 'Apache-2.0', 'BlueOak-1.0.0', 'BSD-2-Clause', 'BSD-3-Clause', 'CC0-1.0', 'ISC', 'MIT', 'MIT-0', 'Unlicense', 'Zlib'])
 
-const ROOT = new URL('../', import.meta.url)
-
-/** The production dependencies that package-lock.json pins, with the licences from their own package.json files, by name. */
+/** The production dependencies that the checkout's package-lock.json pins, with the licences from their own package.json files, by name. */
 export async function readLicences (): Promise<Licensed[]> {
   const { packages }: { packages: Record<string, { dev?: boolean }> } = await readJson('package-lock.json')
   const paths = Object.entries(packages).filter(([path, { dev }]) => path !== '' && dev !== true).map(([path]) => path)
@@ -48,5 +46,5 @@ export function licencesText (packages: readonly Licensed[]): string {
 }
 
 async function readJson<T> (path: string): Promise<T> {
-  return JSON.parse(await readFile(new URL(path, ROOT), 'utf8'))
+  return JSON.parse(await readFile(path, 'utf8'))
 }

@@ -1,4 +1,4 @@
-import Type from 'typebox'
+import Type from './tensor/typebox.ts'
 import { readInput } from './model/input.ts'
 import { createPolicy } from './model/policies/policies.ts'
 import { readReadout } from './model/policies/readout.ts'

@@ -58,6 +58,11 @@ interface Program {
 const programsOf = (text: string): Program[] => [...text.matchAll(/^```(python|js)\n(.*?)^```\n(.*?)(?=^```(?:python|js)\n|$(?![^]))/gms)]
   .map(([, language, code, rest]) => ({ language, code, rest }))
 
+/** A program that writes an ONNX file and prints what ONNX Runtime computes with it. */
+function lstmOnnx (file: string): string {
+  return readFileSync('test/support/lstm_onnx.py', 'utf8').replaceAll('model.onnx', file)
+}
+
 /** Why a program is skipped, or false: the Python that `TEST_PYTHON` names lacks a package that it imports. */
 async function missing ({ language, code }: Pick<Program, 'language' | 'code'>, ...more: readonly string[]): Promise<string | false> {
   if (language !== 'python') return false
@@ -164,7 +169,7 @@ describe('programs of docs/models.md that write a model print what the service a
     const file = /my-models\/(\w+)\.safetensors/.exec(program.code)?.[1] ?? ''
     const folder = buildFolder('my-models')
     // The file that the ONNX program reads comes from a program that prints what ONNX Runtime computes with it.
-    const before = file === 'onnx' ? { language: 'python', code: readFileSync('test/support/lstm_onnx.py', 'utf8') } : undefined
+    const before = file === 'onnx' ? { language: 'python', code: lstmOnnx('model.onnx') } : undefined
     const skip = await missing(program) || (before !== undefined && await missing(before))
     test(file, { skip }, async (t) => {
       const expected = before === undefined ? '' : await execute(before, folder)
@@ -178,13 +183,14 @@ describe('programs of docs/models.md that write a model print what the service a
 
 describe('programs of docs/importing.md that save a model print what the service answers with what is imported', async () => {
   const programs = programsOf(readFileSync('docs/importing.md', 'utf8'))
-  test('all of them are found', () => assert.deepEqual(programs.map(({ language }) => language), ['python', 'js', 'python']))
+  test('all of them are found', () => assert.deepEqual(programs.map(({ language }) => language), ['python', 'js', 'python', 'python']))
   for (const program of programs) {
     const [, file] = /^```sh\nnpx cellserve import (\S+)\n```\n/m.exec(program.rest) ?? []
     const folder = buildFolder()
-    // PyTorch's exporter needs onnx, too.
+    // PyTorch's exporter needs onnx, too, and so does the writer of the file that one program reads.
     const skip = await missing(program, ...file.endsWith('.onnx') ? ['onnx'] : [])
     test(file, { skip }, async (t) => {
+      if (file === 'lstm.onnx') await execute({ language: 'python', code: lstmOnnx(file) }, folder)
       const printed = await execute(program, folder)
       await importModel(join(folder, file), join(folder, 'my-models'), 'imported')
       const app = await buildTestApp(t, '--models', join(folder, 'my-models'))

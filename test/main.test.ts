@@ -5,6 +5,8 @@ import { connect, createServer } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
 import { once } from 'node:events'
 import { test, type TestContext } from 'node:test'
+import { createService } from '../src/service.ts'
+import { testConfig, testEngine } from './support/app.ts'
 import { writeModels } from './support/models.ts'
 import { freePort } from './support/free-port.ts'
 import { scaled } from './support/full.ts'
@@ -88,7 +90,7 @@ async function answers (port: number): Promise<string> {
 
 test('a full disk behind standard output costs log lines alone', { skip: !existsSync('/dev/full') }, async (t) => {
   const port = await freePort()
-  const server = start(t, 'sh', ['-c', `exec "$0" dist/main.js --port ${port} --access-log > /dev/full`, process.execPath])
+  const server = start(t, 'sh', ['-c', `exec "$0" dist/main.js --port ${port} --access-log --grace 1 > /dev/full`, process.execPath])
   const url = await answers(port)
   for (let i = 0; i < 10; i++) assert.equal((await fetch(`${url}/models`)).status, 200)
   server.stop()
@@ -99,7 +101,7 @@ test('a full disk behind standard output costs log lines alone', { skip: !exists
 test('a log reader that stalls costs log lines alone', async (t) => {
   // Nobody reads its output.
   const port = await freePort()
-  const child = spawn(process.execPath, ['dist/main.js', '--port', String(port), '--access-log'], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, ['dist/main.js', '--port', String(port), '--access-log', '--grace', '1'], { stdio: ['ignore', 'pipe', 'inherit'] })
   const ended = once(child, 'exit')
   t.after(() => { child.kill('SIGKILL') })
   const url = await answers(port)
@@ -125,14 +127,14 @@ test('what was asked before SIGTERM is answered after it', async (t) => {
 })
 
 test('a second signal ends it at once, whatever is in progress', async (t) => {
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  await Promise.all((['SIGTERM', 'SIGINT'] as const).map(async (signal) => {
     const { server } = await draining(t)
     server.stop(signal)
     const { code, stdout } = await server.ended
     assert.equal(code, 1)
     assert.match(stdout, new RegExp(`second ${signal}, exiting`))
     assert.doesNotMatch(stdout, /killed by timeout/)
-  }
+  }))
 })
 
 test('the metrics may have their own port, where they need no key', async (t) => {
@@ -144,13 +146,14 @@ test('the metrics may have their own port, where they need no key', async (t) =>
   assert.equal((await fetch(`${url}/metrics`, key)).status, 404)
   assert.match(await (await fetch(`${metrics}/metrics`)).text(), /^cellserve_request_duration_seconds_count\{route="\/models",model="n\/a",status="200"\} 1$/m)
   assert.equal((await fetch(`${metrics}/models`)).status, 404)
-  server.stop()
-  assert.equal((await server.ended).code, 0)
 })
 
-test('the engine is chosen by flag, and the log says which one runs', async (t) => {
+test('the engine is chosen by flag, and the log says which one runs; one that was asked for is no warning', async (t) => {
   const server = run(t, '--port', '0', '--engine', 'tfjs', '--log-level', 'info')
   assert.match(await server.line(/"engine":"([^"]+)"/), /^tfjs \((wasm|tensorflow)\)$/)
+  await server.line(/"msg":"ready"/)
+  server.stop('SIGKILL')
+  assert.doesNotMatch((await server.ended).stdout, /"level":40/)
 })
 
 test('falling back from the native engine is a warning', async (t) => {
@@ -160,19 +163,17 @@ test('falling back from the native engine is a warning', async (t) => {
   assert.match(warning.msg, /^The native engine is not available: its addon has not been built\. .* TensorFlow\.js computes instead/)
 })
 
-test('TensorFlow.js that was asked for is no warning', async (t) => {
-  const server = run(t, '--port', '0', '--engine', 'tfjs')
-  await server.line(/"msg":"ready"/)
-  server.stop()
-  assert.doesNotMatch((await server.ended).stdout, /"level":40/)
-})
-
 async function refusal (t: TestContext, ...args: string[]): Promise<string> {
   const { code, stdout, stderr } = await run(t, '--port', '0', ...args).ended
   assert.equal(code, 1)
   assert.equal(stdout, '')
   assert.match(stderr, /^cellserve: .*\n(cellserve --help.*\n)?$/, 'one line, no stack')
   return stderr
+}
+
+/** The same, without a process: it prints the error's message. */
+async function refused (...flags: string[]): Promise<string> {
+  return await createService(testConfig(...flags), await testEngine()).then(() => assert.fail('it starts'), ({ message }: Error) => message)
 }
 
 test('a model file that is wrong stops the start with file, tensor, expected and found', async (t) => {
@@ -203,7 +204,7 @@ test('a policy that does not fit its cell stops the start with both', async (t) 
     'a/model.safetensors': writeSafetensors(customLstm(2, 5, 3)),
     'a/config.json': '{"feedback": {"policy": "repeat"}}'
   })
-  assert.match(await refusal(t, '--models', models), /a\/config\.json: \/feedback: h 3 has 3 numbers, but h_in has Hi = 5 \(.*Ho = 3\)/)
+  assert.match(await refused('--models', models), /a\/config\.json: \/feedback: h 3 has 3 numbers, but h_in has Hi = 5 \(.*Ho = 3\)/)
 })
 
 test('a config.json that does not fit the schema stops the start', async (t) => {
@@ -211,11 +212,11 @@ test('a config.json that does not fit the schema stops the start', async (t) => 
     'a/model.safetensors': writeSafetensors(customLstm(2, 6, 3)),
     'a/config.json': '{"feedbak": {"policy": "repeat"}}'
   })
-  assert.match(await refusal(t, '--models', models), /a\/config\.json: \/feedbak: is not a known field/)
+  assert.match(await refused('--models', models), /a\/config\.json: \/feedbak: is not a known field/)
 })
 
-test('a default model that is not there stops the start', async (t) => {
-  assert.match(await refusal(t, '--default-model', 'nobody'), /default model nobody is not there; the models are attention-decoder, bidirectional-lstm, custom-lstm/)
+test('a default model that is not there stops the start', async () => {
+  assert.match(await refused('--default-model', 'nobody'), /default model nobody is not there; the models are attention-decoder, bidirectional-lstm, custom-lstm/)
 })
 
 test('a wrong flag stops the start and points to the help', async (t) => {
@@ -228,17 +229,17 @@ test('a port in use stops the start, be it the metrics\'', async (t) => {
   await once(other, 'listening')
   const address = other.address()
   assert.ok(typeof address === 'object' && address !== null)
-  for (const ports of [['--port', String(address.port), '--metrics-port', '0'], ['--port', '0', '--metrics-port', String(address.port)]]) {
+  await Promise.all([['--port', String(address.port), '--metrics-port', '0'], ['--port', '0', '--metrics-port', String(address.port)]].map(async (ports) => {
     const { code, stderr } = await run(t, ...ports, '--log-level', 'silent').ended
     assert.equal(code, 1)
     assert.match(stderr, /^cellserve: listen EADDRINUSE: address already in use 127\.0\.0\.1:\d+\n$/)
-  }
+  }))
 })
 
 test('--help and --version answer and end', async (t) => {
   const help = await run(t, '--help').ended
   assert.equal(help.code, 0)
-  assert.match(help.stdout, /^Usage: cellserve/)
+  assert.match(help.stdout, /^Usage: cellserve[^]*\n {2}cellserve check FOLDER/)
   const version = await run(t, '--version').ended
   assert.match(version.stdout, /^\d+\.\d+\.\d+\n$/)
 })

@@ -6,16 +6,19 @@ import supertest from 'supertest'
 import { buildTestApp, testEngine } from './support/app.ts'
 import { closeTo } from './support/close.ts'
 import { freePort } from './support/free-port.ts'
+import { FULL } from './support/full.ts'
 import { run, type Running } from './support/process.ts'
 import { createRandom, randomFloats } from './support/random.ts'
 import { until } from './support/until.ts'
 import { startValkey, withValkey } from './support/valkey.ts'
 
 /** How many sessions of how many steps, and how often something is killed meanwhile: TEST_REPLICAS=1000x200x60 is a long run. */
-const [SESSIONS, STEPS, KILLS] = (process.env.TEST_REPLICAS ?? '60x40x5').split('x').map(Number)
+const [SESSIONS, STEPS, KILLS] = (process.env.TEST_REPLICAS ?? (FULL ? '60x40x5' : '20x20x2')).split('x').map(Number)
 const WORKERS = 16
 /** One in this many kills is of the store. */
-const STORE = 4
+const STORE = FULL ? 4 : 2
+/** How many replicas there are. */
+const REPLICAS = FULL ? 3 : 2
 
 const MODELS = [
   { name: 'custom-lstm', width: 2, context: undefined },
@@ -30,7 +33,7 @@ interface Answer {
 
 test('whatever is killed under load, every step of every session is taken once', { ...withValkey, timeout: 900_000 }, async (t) => {
   const store = await startValkey(t, '--appendonly', 'yes', '--appendfsync', 'always')
-  const ports = [await freePort(), await freePort(), await freePort()]
+  const ports = await Promise.all(Array.from({ length: REPLICAS }, freePort))
   const start = (port: number): Running => run(t, '--port', String(port), '--sessions', store.url, '--log-level', 'warn', '--threads', '1')
   const replicas = ports.map(start)
   const agent = new Agent({ keepAlive: true })
@@ -93,7 +96,7 @@ test('whatever is killed under load, every step of every session is taken once',
     }
   }
 
-  await until(async () => (await Promise.all(ports.map(async (port) => (await post(agent, port, '/models/custom-lstm/sessions', '{}').catch(() => undefined))?.status === 201))).every(Boolean), 'three replicas')
+  await until(async () => (await Promise.all(ports.map(async (port) => (await post(agent, port, '/models/custom-lstm/sessions', '{}').catch(() => undefined))?.status === 201))).every(Boolean), 'all replicas')
   const killing = kill()
   await Promise.all(Array.from({ length: WORKERS }, work))
   counts.finished = true

@@ -2,36 +2,77 @@
 //
 //     node test/run.mjs [OPTION of node --test | PATH]...
 //
-// A path is a test file or a folder of them, and every one of test/ if there is none. A folder's tests share a process,
-// because starting one and loading the service takes longer than most of them do.
+// A path is a test file or a folder of them, and every one of test/ if there is none. A folder's tests share a process, and so do small folders,
+// because starting one and loading the service takes longer than most of them do. For the same reason they run compiled: on dist/,
+// as users do.
 
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { basename, join, resolve } from 'node:path'
+import { readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { basename, join, relative, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { build as esbuild } from 'esbuild'
+import { build } from '../scripts/build.mjs'
 
 const given = process.argv.slice(2)
 const options = given.filter((argument) => argument.startsWith('-'))
 const paths = given.filter((argument) => !argument.startsWith('-'))
 
-const groups = paths.length > 0
-  ? paths.map((path) => ({ path, files: testsOf(path) }))
-  : readdirSync('test').map((name) => join('test', name)).map((path) => ({ path, files: testsOf(path) })).filter(({ files }) => files.length > 0)
+/** Folders and files that are done sooner than a process has started. */
+const SMALL = ['app.test.ts', 'client', 'clients.test.ts', 'config', 'demo-models.test.ts', 'load-balancer.test.ts', 'package.test.ts', 'tensor', 'weights', 'wire'].map((name) => join('test', name))
+
+const groups = paths.length > 0 ? paths.map((path) => ({ path, files: testsOf(path) })) : all()
 const empty = groups.find(({ files }) => files.length === 0)
 if (empty !== undefined) throw new Error(`${empty.path}: has no file NAME.test.ts`)
 
-const folder = mkdtempSync(join(tmpdir(), 'cellserve-tests-'))
+function all () {
+  const others = readdirSync('test').map((name) => join('test', name)).filter((path) => !SMALL.includes(path)).map((path) => ({ path, files: testsOf(path) }))
+  return [...others.filter(({ files }) => files.length > 0), { path: 'small', files: SMALL.flatMap(testsOf) }]
+}
+
+build()
+// Beside dist/ and as deep as test/, so that paths from a file to others stay the same.
+const folder = `.tests.${process.pid}`
 try {
+  await compile()
   const entries = groups.map(({ path, files }, i) => {
     const entry = join(folder, `${i}-${basename(path)}.mjs`)
-    writeFileSync(entry, files.map((file) => `import ${JSON.stringify(pathToFileURL(resolve(file)).href)}\n`).join(''))
+    writeFileSync(entry, files.map((file) => `import ${JSON.stringify(urlOf(file))}\n`).join(''))
     return entry
   })
-  const { status } = spawnSync(process.execPath, ['--import', 'tsx', '--test', '--test-concurrency=2', ...options, ...entries], { stdio: 'inherit' })
+  const { status } = spawnSync(process.execPath, ['--enable-source-maps', '--test', '--test-concurrency=2', ...options, ...entries], { stdio: 'inherit' })
   process.exitCode = status ?? 1
 } finally {
-  rmSync(folder, { recursive: true })
+  rmSync(folder, { recursive: true, force: true })
+}
+
+/** Compiles the tests, without a look at their types. */
+async function compile () {
+  await esbuild({
+    entryPoints: readdirSync('test', { recursive: true }).filter((name) => name.endsWith('.ts')).map((name) => join('test', name)),
+    outbase: 'test',
+    outdir: folder,
+    bundle: true,
+    packages: 'external',
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    sourcemap: 'linked',
+    plugins: [{
+      name: 'each module once',
+      setup ({ onResolve }) {
+        onResolve({ filter: /^\.+\/.*\.ts$/, namespace: 'file' }, ({ path, resolveDir, kind }) => {
+          const file = relative('.', resolve(resolveDir, path))
+          return kind !== 'entry-point' && /^(src|test)\//.test(file) ? { path: urlOf(file), external: true } : undefined
+        })
+      }
+    }]
+  })
+}
+
+/** Where the compiled form of a source is. */
+function urlOf (file) {
+  const compiled = relative('.', file).replace(/^src\//, 'dist/').replace(/^test\//, `${folder}/`).replace(/\.ts$/, '.js')
+  return pathToFileURL(compiled).href
 }
 
 function testsOf (path) {

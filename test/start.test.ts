@@ -52,7 +52,7 @@ describe('a compiled checkout', () => {
     assert.ok(!open, 'the service still listens')
   })
 
-  test('npm start needs no development dependency', async (t) => {
+  test('npm start needs no development dependency', onlyFull('copies another checkout'), async (t) => {
     await npmStart(t, await compiled(t, COMPILER)).line(/"msg":"ready"/)
   })
 })

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import Type, { type Static } from 'typebox'
+import Type, { type Static } from '../tensor/typebox.ts'
 import { InputError } from '../errors.ts'
 import { compile } from '../tensor/schema.ts'
 import { originFault, proxiesFault } from './addresses.ts'

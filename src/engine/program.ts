@@ -1,4 +1,4 @@
-import { carrySize } from '../network/cell.ts'
+import { carrySize, GATES } from '../network/cell.ts'
 import { feedWidth, isRowActivation, part, partsOf, readWidth, type Feed, type Linear, type Read, type RowActivation } from '../network/feed.ts'
 import { isFedBack, letsOfY, nodeWidth, type Input, type Let, type Node, type Stage } from '../network/network.ts'
 import { findSlice, layOutState, type Slice, type StateLayout } from '../network/state.ts'
@@ -242,7 +242,7 @@ export function compileStage (stage: Stage): Program {
     const residual = wiring.residual && n === last
     const kept = residual ? temporary(written.width) : written
     const out = projection === undefined ? kept : temporary(cell.sizes.Ho)
-    work += (cell.weightIh.length + cell.weightHh.length)
+    work += GATES[cell.kind] * cell.sizes.Ho * (cell.sizes.I + cell.sizes.Hi)
     instructions.push({ op: 'cell', node, x, h, carry: slice('old', `c${n}`), carryOut: slice('new', `c${n}`), out })
     if (projection !== undefined) {
       work += projection.in * projection.out

@@ -59,8 +59,8 @@ export interface Outline {
 }
 
 /** @throws InputError if `x` or `ids` does not fit the network. */
-export function outlineStep (request: StepRequest, { step }: Shape): Outline {
-  const given = givenSteps(request, step)
+export function outlineStep (request: StepRequest, { step, sequence }: Shape): Outline {
+  const given = givenSteps(request, step, sequence.embedding === undefined ? NO_EMBEDDING : READS_MORE)
   const field = fieldOf(step)
   if (given === undefined) {
     const { rows, batched } = rowsOf(request)
@@ -120,14 +120,17 @@ export function outlineOneRow (outline: Outline): Outline {
 /** What a request brings for its steps, as a tensor `[B][T][width]` lies; nothing if the network reads none. */
 type Given = Pick<Tensor, 'shape' | 'rank' | 'lengths'>
 
-function givenSteps ({ x, ids }: StepRequest, operation: Operation): Given | undefined {
+const NO_EMBEDDING = 'there is no embedding in front'
+const READS_MORE = 'this is a step of the bare network, whose first cell reads more than what the embedding makes; "state": true takes a step of the wiring, by ids'
+
+function givenSteps ({ x, ids }: StepRequest, operation: Operation, whyNoIds = NO_EMBEDDING): Given | undefined {
   const { width, embedding } = operation
   if (embedding !== undefined) {
     if (x !== undefined) throw unprocessable('/x', `this model begins with an embedding: send ids, integers from 0 to ${embedding.vocabulary - 1}`)
     if (ids === undefined) throw required('/ids')
     return givenIds(ids, width)
   }
-  if (ids !== undefined) throw unprocessable('/ids', width === 0 ? READS_NO_X : `there is no embedding in front: send x, vectors of ${width} numbers`)
+  if (ids !== undefined) throw unprocessable('/ids', width === 0 ? READS_NO_X : `${whyNoIds}: send x, vectors of ${width} numbers`)
   if (width > 0 && x === undefined) throw required('/x')
   if (width === 0 && x !== undefined) throw unprocessable('/x', READS_NO_X)
   return x

@@ -1,4 +1,4 @@
-import Type, { type TObject } from 'typebox'
+import Type, { type TObject } from '../tensor/typebox.ts'
 import { InputError } from '../errors.ts'
 import type { Model } from '../model/model.ts'
 import type { Registry } from '../model/registry.ts'

@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import Type from 'typebox'
+import Type from '../tensor/typebox.ts'
 import { problems } from './schemas.ts'
 
 const Health = Type.Object({ status: Type.Literal('ok') }, { title: 'Health', description: 'The service is well.' })

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import Negotiator from 'negotiator'
-import Type from 'typebox'
+import Type from '../tensor/typebox.ts'
 import { problems } from './schemas.ts'
 
 const Home = Type.Object({

@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import Type, { type Static } from 'typebox'
+import Type, { type Static } from '../tensor/typebox.ts'
 import type { ModelInput } from '../model/input.ts'
 import type { Model } from '../model/model.ts'
 import { widthOfX } from '../model/network.ts'

@@ -1,4 +1,4 @@
-import Type, { type TSchema, type TUnsafe } from 'typebox'
+import Type, { type TSchema, type TUnsafe } from '../tensor/typebox.ts'
 import { problem } from '../plugins/problem.ts'
 import { SAFETENSORS } from '../wire/safetensors.ts'
 import type { Ids } from '../model/request.ts'

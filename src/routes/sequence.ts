@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyReply } from 'fastify'
-import Type, { type Static } from 'typebox'
+import Type, { type Static } from '../tensor/typebox.ts'
 import type { Call } from '../model/call.ts'
 import type { Model } from '../model/model.ts'
 import type { Registry } from '../model/registry.ts'

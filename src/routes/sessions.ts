@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import Type, { type Static } from 'typebox'
+import Type, { type Static } from '../tensor/typebox.ts'
 import type { Registry } from '../model/registry.ts'
 import type { Session, SessionStore } from '../model/sessions/session.ts'
 import { streamSteps, takeSteps, type Asked } from '../model/sessions/steps.ts'

@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import Type from 'typebox'
+import Type from '../tensor/typebox.ts'
 import type { Registry } from '../model/registry.ts'
 import { TensorSchema } from '../tensor/schema.ts'
 import { modelFields, withOptions } from './fields.ts'

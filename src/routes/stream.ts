@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import Type from 'typebox'
+import Type from '../tensor/typebox.ts'
 import { InputError } from '../errors.ts'
 import type { Call, Reservation } from '../model/call.ts'
 import { MAX_WHOLE } from '../model/limits.ts'

@@ -1,11 +1,11 @@
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js'
 import type { DataValidationCxt, SchemaValidateFunction } from 'ajv/dist/types/index.js'
-import Type, { type Static, type TSchema, type TSchemaOptions, type TUnsafe } from 'typebox'
+import Type, { type Static, type TSchema, type TSchemaOptions, type TUnsafe } from './typebox.ts'
 import { InputError, pointerPart, type FieldError } from '../errors.ts'
 import { findMisplaced } from './integers.ts'
 import { describe, findMisfit, type Tensor, type TensorForm } from './tensor.ts'
 
-const ajv = new Ajv2020({ verbose: true, allErrors: false, strictTypes: false, useDefaults: true })
+const OPTIONS = { verbose: true, allErrors: false, strictTypes: false, useDefaults: true }
 
 const judgeTensor: SchemaValidateFunction = (form: TensorForm, value: unknown, _schema?: unknown, at?: DataValidationCxt): boolean => {
   const misfit = findMisfit(value, form)
@@ -13,8 +13,6 @@ const judgeTensor: SchemaValidateFunction = (form: TensorForm, value: unknown, _
   judgeTensor.errors = [{ keyword: 'tensor', instancePath: `${at?.instancePath ?? ''}${misfit.path}`, message: misfit.message, params: misfit }]
   return false
 }
-// The wire reads the tensors before their schema checks them.
-ajv.addKeyword({ keyword: 'tensor', errors: 'full', validate: judgeTensor })
 
 const judgeIntegers: SchemaValidateFunction = (ranks: readonly number[], value: unknown, _schema?: unknown, at?: DataValidationCxt): boolean => {
   const misfit = findMisplaced(value, ranks)
@@ -22,9 +20,18 @@ const judgeIntegers: SchemaValidateFunction = (ranks: readonly number[], value: 
   judgeIntegers.errors = [{ keyword: 'integers', instancePath: `${at?.instancePath ?? ''}${misfit.path}`, message: misfit.message, params: misfit }]
   return false
 }
-ajv.addKeyword({ keyword: 'integers', errors: 'full', validate: judgeIntegers })
-// The published schema of a value that something other than Ajv validates.
-ajv.addKeyword({ keyword: 'documented', schemaType: 'object' })
+
+function addKeywords (ajv: Ajv2020): Ajv2020 {
+  // The wire reads the tensors before their schema checks them.
+  ajv.addKeyword({ keyword: 'tensor', errors: 'full', validate: judgeTensor })
+  ajv.addKeyword({ keyword: 'integers', errors: 'full', validate: judgeIntegers })
+  // The published schema of a value that something other than Ajv validates.
+  ajv.addKeyword({ keyword: 'documented', schemaType: 'object' })
+  return ajv
+}
+
+// Our own schemas are typed, so nothing has to check them; the schema of schemas takes as long to compile as all of them.
+const ajv = addKeywords(new Ajv2020({ ...OPTIONS, meta: false, validateSchema: false }))
 
 /**
  * A tensor of a request or an answer, which the OpenAPI document shows as nested arrays.
@@ -75,13 +82,19 @@ const KEEP = new Set(['example', 'examples', 'default', 'const', 'enum'])
 /** A validated value, or an `InputError` that names what is wrong, with pointers that start at `path`. */
 export type Validate<T> = (value: unknown, path: string) => T
 
+/** Compiles one of our own schemas once, for many values: at the first of them, since most of a start would be compiling. */
+export function compile<S extends TSchema> (schema: S): Validate<Static<S>> {
+  let validate: Validate<Static<S>> | undefined
+  return (value, path) => (validate ??= refusing(ajv.compile<Static<S>>(schema)))(value, path)
+}
+
 /**
- * Compiles a schema once, for many values.
+ * Compiles a schema that is not ours.
  *
  * @throws Error if the schema itself is invalid.
  */
-export function compile<S extends TSchema> (schema: S): Validate<Static<S>> {
-  return refusing(ajv.compile<Static<S>>(schema))
+export function compileGiven (schema: TSchema): Validate<unknown> {
+  return refusing(addKeywords(new Ajv2020(OPTIONS)).compile(schema))
 }
 
 /** The same for an object whose values are text, such as a query string: `3` is a number there, but `0x3` is not. */

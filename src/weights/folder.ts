@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import Type from 'typebox'
+import Type from '../tensor/typebox.ts'
 import { InputError } from '../errors.ts'
 import type { Layers } from '../network/layers.ts'
 import { compile } from '../tensor/schema.ts'

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { runCheck } from '../../src/cli/check.ts'
+import { commandsText } from '../../src/cli/cli.ts'
 import { writeModels } from '../support/models.ts'
 import { run } from '../support/process.ts'
 import { customLstm, f32, under, writeSafetensors } from '../support/safetensors.ts'
@@ -72,22 +74,24 @@ test('check loads with the flags and the settings of the service, and tells what
   assert.match(other.stderr, /^cellserve: model o: its first step: .*overflows float32/)
 })
 
+test('check of no folder exits with 1 and a line that says so', async (t) => {
+  const { code, stdout, stderr } = await run(t, 'check').ended
+  assert.deepEqual([code, stdout], [1, ''])
+  assert.match(stderr, /^cellserve: check: expected a FOLDER, got none\n/)
+})
+
+// The line is that of the error, as above.
 for (const [what, args, message] of [
-  ['no folder', [], /^cellserve: check: expected a FOLDER, got none\n/],
-  ['a flag in its place', ['--help'], /^cellserve: check: expected a FOLDER, got --help\n/],
-  ['a flag that there is not', ['models', '--port', 'x'], /^cellserve: --port: /],
-  ['a folder that is not there', ['no/such'], /^cellserve: no\/such: cannot be read: /],
-  ['an empty folder', ['test/cli'], /^cellserve: test\/cli: has no model: expected /]
+  ['a flag in its place', ['--help'], /^check: expected a FOLDER, got --help$/],
+  ['a flag that there is not', ['models', '--port', 'x'], /^--port: /],
+  ['a folder that is not there', ['no/such'], /^no\/such: cannot be read: /],
+  ['an empty folder', ['test/cli'], /^test\/cli: has no model: expected /]
 ] as const) {
-  test(`check of ${what} exits with 1 and a line that says so`, async (t) => {
-    const { code, stdout, stderr } = await run(t, 'check', ...args).ended
-    assert.deepEqual([code, stdout], [1, ''])
-    assert.match(stderr, message)
+  test(`check of ${what} is an error that says so`, async () => {
+    await assert.rejects(runCheck(args, {}), { message })
   })
 }
 
-test('--help lists the programs beside the service', async (t) => {
-  const { code, stdout } = await run(t, '--help').ended
-  assert.equal(code, 0)
-  assert.match(stdout, /\n {2}cellserve check FOLDER \[--flag value \.\.\.\] +Load a folder of models/)
+test('the programs beside the service are listed by --help', () => {
+  assert.match(commandsText(), /\n {2}cellserve check FOLDER \[--flag value \.\.\.\] +Load a folder of models/)
 })

@@ -7,6 +7,7 @@ import { parse } from 'yaml'
 import { readConfig, type Config } from '../../src/config/settings.ts'
 import { version } from '../../src/version.ts'
 import { buildTestApp, testConfig } from '../support/app.ts'
+import { onlyFull } from '../support/full.ts'
 import { imageEnvironment } from './image.ts'
 import { read, typeErrors } from './manifests.ts'
 
@@ -19,8 +20,8 @@ const runtime = await read('docker/kserve/servingruntime.yaml')
 const inference = await read('docker/kserve/inferenceservice.yaml')
 const pod = deployment.spec?.template.spec ?? assert.fail('no pod')
 
-test('the manifests are of their kinds\' schemas, and hold no field that these do not know', { timeout: 120_000 }, () => {
-  const [errors, [misspelt, ...others]] = typeErrors({
+test('the manifests are of their kinds\' schemas, and hold no field that these do not know', { timeout: 120_000, ...onlyFull('compiles the kinds of Kubernetes') }, async () => {
+  const [errors, [misspelt, ...others]] = await typeErrors({
     'docker/kubernetes/deployment.yaml': deployment,
     'docker/kubernetes/service.yaml': service,
     'docker/kubernetes/horizontalpodautoscaler.yaml': autoscaler,

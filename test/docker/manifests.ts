@@ -5,7 +5,7 @@ import type { Container, PodSpec, Service } from 'kubernetes-types/core/v1.js'
 import type { ObjectMeta } from 'kubernetes-types/meta/v1.js'
 import type { NetworkPolicy } from 'kubernetes-types/networking/v1.js'
 import type { PodDisruptionBudget } from 'kubernetes-types/policy/v1.js'
-import ts from 'typescript'
+import type TypeScript from 'typescript'
 import { parse } from 'yaml'
 
 /** The content of each file. Kubernetes's types are generated from its OpenAPI document. */
@@ -70,12 +70,14 @@ type Objects = { readonly [Path in keyof Manifests]?: unknown }
  * What the compiler says of each set, where each object is written as a literal of its file's type, which makes fields
  * unknown to it errors too.
  */
-export function typeErrors (...sets: readonly Objects[]): string[][] {
+export async function typeErrors (...sets: readonly Objects[]): Promise<string[][]> {
+  // It takes as long to load as all else here.
+  const { default: ts } = await import('typescript')
   const texts = new Map(sets.map((objects, i) => [`test/docker/objects${i}.ts`, [
     'import type { Manifests } from \'./manifests.ts\'',
     `export const objects: Partial<Manifests> = ${JSON.stringify(objects, undefined, 1)}`
   ].join('\n')]))
-  const options: ts.CompilerOptions = {
+  const options: TypeScript.CompilerOptions = {
     module: ts.ModuleKind.NodeNext,
     target: ts.ScriptTarget.ES2023,
     strict: true,

@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { parse } from 'yaml'
 import { readConfig } from '../../src/config/settings.ts'
 import { storeAddress } from '../../src/config/store-address.ts'
+import { onlyFull } from '../support/full.ts'
 import { startValkey, withValkey } from '../support/valkey.ts'
 import { imageEnvironment } from './image.ts'
 import { read, typeErrors } from './manifests.ts'
@@ -47,8 +48,8 @@ function patched<T extends object> (kind: string, manifest: T): T {
 const served = patched('Deployment', deployment)
 const guarded = patched('NetworkPolicy', base)
 
-test('the manifests, and what the overlay makes of the base, are of their kinds\' schemas', { timeout: 120_000 }, () => {
-  const [errors] = typeErrors({
+test('the manifests, and what the overlay makes of the base, are of their kinds\' schemas', { timeout: 120_000, ...onlyFull('compiles the kinds of Kubernetes') }, async () => {
+  const [errors] = await typeErrors({
     'docker/kubernetes-valkey/statefulset.yaml': store,
     'docker/kubernetes-valkey/service.yaml': service,
     'docker/kubernetes-valkey/networkpolicy.yaml': policy,

@@ -10,9 +10,9 @@ import { chooseEngine } from '../../src/engine/choose.ts'
 test('an installation with neither the addon nor TensorFlow.js says so', async (t) => {
   const elsewhere = await mkdtemp(join(tmpdir(), 'cellserve-'))
   t.after(() => rm(elsewhere, { recursive: true }))
-  await cp('src', join(elsewhere, 'src'), { recursive: true })
+  await cp('dist', join(elsewhere, 'dist'), { recursive: true })
   await writeFile(join(elsewhere, 'package.json'), '{"type": "module"}')
-  const there: typeof choose = await import(pathToFileURL(join(elsewhere, 'src/engine/choose.ts')).href)
+  const there: typeof choose = await import(pathToFileURL(join(elsewhere, 'dist/engine/choose.js')).href)
   await assert.rejects(there.chooseEngine('tfjs'), { message: 'TensorFlow.js is not part of this installation' })
   await assert.rejects(there.chooseEngine('native'), /addon has not been built/)
   await assert.rejects(there.chooseEngine('auto'), /addon has not been built.*; TensorFlow\.js is not part of this installation$/)

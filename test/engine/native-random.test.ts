@@ -1,4 +1,5 @@
 import { describe, it } from 'node:test'
+import { compileStage } from '../../src/engine/program.ts'
 import { createNativeEngine, nativeKernels } from '../../src/engine/native.ts'
 import { withoutAddon } from '../support/addon.ts'
 import { assertByTheBook, drawTask, run } from '../support/drive.ts'
@@ -17,7 +18,7 @@ describe('the native engine', { skip: withoutAddon }, () => {
       const rows = 1 + Math.floor(random() ** 2 * 12)
       const steps = 1 + Math.floor(random() * 5)
       const loaded = engines[n % engines.length].load(network)
-      const [program] = loaded.programs
+      const program = compileStage(network.stages[0])
       const task = drawTask(program, rows, steps, random)
       assertByTheBook(program, task, await run(loaded, task), `network ${n}`)
       loaded.dispose()

@@ -8,7 +8,7 @@ import type { Network } from '../../src/network/network.ts'
 import { findSlice } from '../../src/network/state.ts'
 import { assertSameBits, withoutAddon } from '../support/addon.ts'
 import { drawTask, partOf, remember, run, type Outcome, type Task } from '../support/drive.ts'
-import { FULL, scaled } from '../support/full.ts'
+import { FULL, scaled, some } from '../support/full.ts'
 import { drawCell, drawLinear, drawOneStage, oneStage } from '../support/networks.ts'
 import { createRandom, randomFloats } from '../support/random.ts'
 
@@ -82,7 +82,7 @@ describe('the native engine', { skip: withoutAddon }, () => {
   describe('gives a row the same bits in any batch, by steps or at once, on any instruction set, on any threads:', () => {
     it('random networks', async () => {
       const random = createRandom(5)
-      for (let n = 0; n < scaled(60, 6); n++) {
+      for (let n = 0; n < scaled(60, 12); n++) {
         const network = drawOneStage(random, n % 4 === 0 ? 100 : 20)
         await assertOneAnswer(network, 1 + Math.floor(random() ** 2 * 30), 1 + Math.floor(random() * 6), random, `network ${n}`)
       }
@@ -91,7 +91,7 @@ describe('the native engine', { skip: withoutAddon }, () => {
     it('cells of every kind, alone and in blocks', async () => {
       const random = createRandom(6)
       for (const kind of ['lstm', 'gru', 'rnn'] as const) {
-        for (const [I, Hi, Ho] of [[1, 1, 1], [5, 6, 3], [17, 34, 17], [97, 64, 211], [300, 200, 8], [0, 64, 64]]) {
+        for (const [I, Hi, Ho] of some([[5, 6, 3], [0, 64, 64], [17, 34, 17], [1, 1, 1], [97, 64, 211], [300, 200, 8]])) {
           const network = Hi === Ho
             ? oneStage([drawCell({ I, Hi, Ho }, random, { kind })])
             : oneStage([drawCell({ I, Hi, Ho }, random, { kind })], { h: { kind: 'linear', linear: drawLinear(Ho, Hi, random), of: part('h') } })
@@ -109,7 +109,7 @@ describe('the native engine', { skip: withoutAddon }, () => {
         oneStage([drawCell({ I: 20, Hi: 17, Ho: 17 }, random, { kind: 'gru' }), drawCell({ I: 17, Hi: 30, Ho: 30 }, random), drawCell({ I: 30, Hi: 9, Ho: 9 }, random, { kind: 'rnn' })])
       ]
       for (const [n, network] of wirings.entries()) {
-        for (const [rows, steps] of [[1, 60], [3, 30], [7, 10], [30, 3]]) await assertOneAnswer(network, rows, steps, random, `wiring ${n}`)
+        for (const [rows, steps] of some([[3, 30], [30, 3], [1, 60], [7, 10]])) await assertOneAnswer(network, rows, steps, random, `wiring ${n}`)
       }
     })
   })

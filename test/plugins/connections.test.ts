@@ -3,8 +3,12 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
 import { test } from 'node:test'
+import Fastify, { type FastifyInstance } from 'fastify'
 import supertest from 'supertest'
+import connections from '../../src/plugins/connections.ts'
+import errors from '../../src/plugins/errors.ts'
 import { buildTestApp, startService } from '../support/app.ts'
+import { onlyFull } from '../support/full.ts'
 
 /** A connection, and what has arrived on it so far. */
 function open (origin: string): { socket: Socket, text: () => string, closed: Promise<unknown> } {
@@ -112,23 +116,40 @@ test('those who send a header or a body drop by drop are let go, and others are 
 })
 
 test('a client that asks for more than it reads is let go', async (t) => {
-  const app = await buildTestApp(t, '--request-timeout', '1')
+  // Long answers, and no deadline of theirs that has to pass first.
+  const app = Fastify()
+  t.after(() => app.close())
+  await app.register(errors)
+  await app.register(connections, { maxConnections: 64, readTimeout: 0.5, onRefused: () => {} })
+  app.get('/', () => 'x'.repeat(2 ** 16))
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  const took = await letGo(app)
+  assert.ok(took > 500 && took < 10_000, `${took} ms`)
+})
+
+test('of the service it is let go some seconds past the deadline', onlyFull('takes seconds'), async (t) => {
+  const took = await letGo(await buildTestApp(t, '--request-timeout', '1'), '/openapi.json')
+  assert.ok(took > 5000 && took < 25_000, `${took} ms`)
+})
+
+/** Asks for more than it reads, and waits until it is let go: how many milliseconds that takes. */
+async function letGo (app: Pick<FastifyInstance, 'server' | 'listeningOrigin'>, path = '/'): Promise<number> {
   const { socket, closed } = open(app.listeningOrigin)
   socket.pause()
   await once(socket, 'connect')
-  socket.write('GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(1000))
+  socket.write(`GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`.repeat(200))
   const start = performance.now()
   // A socket that nobody reads is not told that the other end has closed.
-  const connections = async (): Promise<number> => await new Promise((resolve, reject) => app.server.getConnections((error, count) => error === null ? resolve(count) : reject(error)))
-  await setTimeout(500)
-  assert.equal(await connections(), 1)
-  for (let i = 0; i < 300 && await connections() > 0; i++) await setTimeout(100)
-  assert.equal(await connections(), 0)
+  const count = async (): Promise<number> => await new Promise((resolve, reject) => app.server.getConnections((error, open) => error === null ? resolve(open) : reject(error)))
+  await setTimeout(100)
+  assert.equal(await count(), 1)
+  for (let i = 0; i < 300 && await count() > 0; i++) await setTimeout(100)
+  assert.equal(await count(), 0)
   const took = performance.now() - start
-  assert.ok(took > 5000 && took < 25_000, `${took} ms`)
   socket.destroy()
   await closed
-})
+  return took
+}
 
 test('more connections than the bound are closed, those before them are served', async (t) => {
   const app = await buildTestApp(t, '--max-connections', '2')

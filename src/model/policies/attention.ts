@@ -1,4 +1,4 @@
-import Type from 'typebox'
+import Type from '../../tensor/typebox.ts'
 import { optionsOf } from './options.ts'
 import type { PolicyKind } from './policy.ts'
 import { createWiring, WIRING } from './wiring.ts'

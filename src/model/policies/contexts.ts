@@ -1,4 +1,4 @@
-import Type, { type TObject } from 'typebox'
+import Type, { type TObject } from '../../tensor/typebox.ts'
 import { TensorSchema } from '../../tensor/schema.ts'
 
 /** What a request's `context` holds, by what the model's wiring is made from. */

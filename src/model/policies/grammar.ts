@@ -1,4 +1,4 @@
-import Type from 'typebox'
+import Type from '../../tensor/typebox.ts'
 import { unprocessable } from '../../errors.ts'
 import { concat, part, type Feed, type Linear } from '../../network/feed.ts'
 import { compile } from '../../tensor/schema.ts'

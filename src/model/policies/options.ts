@@ -1,4 +1,4 @@
-import Type, { type Static, type TProperties } from 'typebox'
+import Type, { type Static, type TProperties } from '../../tensor/typebox.ts'
 import { compile } from '../../tensor/schema.ts'
 
 /** Checks the options of a policy in `config.json`; what stands beside them there is refused. */

@@ -1,4 +1,4 @@
-import type { TSchema } from 'typebox'
+import type { TSchema } from '../../tensor/typebox.ts'
 import type { Feed } from '../../network/feed.ts'
 import type { Layers } from '../../network/layers.ts'
 import type { Wiring } from '../../network/network.ts'

@@ -1,4 +1,4 @@
-import Type from 'typebox'
+import Type from '../../tensor/typebox.ts'
 import { unprocessable } from '../../errors.ts'
 import { part, type Feed, type Linear, type Read } from '../../network/feed.ts'
 import { compile } from '../../tensor/schema.ts'

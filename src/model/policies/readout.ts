@@ -1,4 +1,4 @@
-import Type from 'typebox'
+import Type from '../../tensor/typebox.ts'
 import { unprocessable } from '../../errors.ts'
 import { part, partsOf, type Feed } from '../../network/feed.ts'
 import { directionsOf, sizesOf, type Layers } from '../../network/layers.ts'

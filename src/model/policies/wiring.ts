@@ -1,4 +1,4 @@
-import Type from 'typebox'
+import Type from '../../tensor/typebox.ts'
 import { lateness } from '../../engine/program.ts'
 import { pointerPart, unprocessable } from '../../errors.ts'
 import { part, partsOf, type Feed, type Read } from '../../network/feed.ts'

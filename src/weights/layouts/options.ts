@@ -1,4 +1,4 @@
-import Type, { type Static } from 'typebox'
+import Type, { type Static } from '../../tensor/typebox.ts'
 import { InputError } from '../../errors.ts'
 import type { CellKind, GateFunction } from '../../network/cell.ts'
 

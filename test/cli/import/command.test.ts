@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { importModel, runImport } from '../../../src/cli/import/import.ts'
 import { writeModels } from '../../support/models.ts'
 import { ADDRESS, run } from '../../support/process.ts'
 
@@ -38,13 +39,8 @@ test('import as a user runs it: a folder, a report, exit code 0; check finds it 
 })
 
 for (const [what, args, message] of [
-  ['a file that is refused', [`${FIXTURES}/refused/convolution.keras`], /^cellserve: \S+\/convolution\.keras: conv1d: is a Conv1D; batch_normalization: is a BatchNormalization\n$/],
-  ['a file that is not there', ['no/such.onnx'], /^cellserve: no\/such\.onnx: is not there\n$/],
-  ['a folder', [`${FIXTURES}/refused`], /^cellserve: \S+: is of no kind that is read: expected \.keras, \.h5, \.hdf5, \.json, \.onnx\n$/],
-  ['no file', [], /^cellserve: import: expected one FILE, got none\n/],
-  ['two files', ['a.h5', 'b.h5'], /^cellserve: import: expected one FILE, got 2\n/],
-  ['a name that is a path', ['a.h5', '--name', '../a'], /^cellserve: --name: "\.\.\/a" is not the name of a folder\n/],
-  ['a flag that there is not', ['a.h5', '--force'], /^cellserve: import: Unknown option '--force'/]
+  ['a file that is refused', [`${FIXTURES}/refused/convolution.onnx`], /^cellserve: \S+\/convolution\.onnx: \/front\/front\.0\/Conv: is a Conv; .*\n$/],
+  ['no file', [], /^cellserve: import: expected one FILE, got none\n/]
 ] as const) {
   test(`import of ${what} exits with 1, one line and nothing written`, async (t) => {
     const models = await writeModels(t, {})
@@ -52,5 +48,27 @@ for (const [what, args, message] of [
     assert.deepEqual([code, stdout], [1, ''])
     assert.match(stderr, message)
     assert.deepEqual(await readdir(models), [])
+  })
+}
+
+// The line is that of the error, as above.
+for (const [what, file, message] of [
+  ['a file that is not there', 'no/such.onnx', /^is not there$/],
+  ['a folder', `${FIXTURES}/refused`, /^is of no kind that is read: expected \.keras, \.h5, \.hdf5, \.json, \.onnx$/]
+] as const) {
+  test(`import of ${what} is an error that says so, and nothing is written`, async (t) => {
+    const models = await writeModels(t, {})
+    await assert.rejects(importModel(file, join(models, 'out'), 'm'), { name: 'ImportError', message })
+    assert.deepEqual(await readdir(models), [])
+  })
+}
+
+for (const [what, args, message] of [
+  ['two files', ['a.h5', 'b.h5'], /^import: expected one FILE, got 2$/],
+  ['a name that is a path', ['a.h5', '--name', '../a'], /^--name: "\.\.\/a" is not the name of a folder$/],
+  ['a flag that there is not', ['a.h5', '--force'], /^import: Unknown option '--force'/]
+] as const) {
+  test(`import of ${what} is an error that says so`, async () => {
+    await assert.rejects(runImport(args, {}), { message })
   })
 }

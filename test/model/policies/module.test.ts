@@ -14,7 +14,7 @@ import { unboundCall } from '../../../src/model/call.ts'
 import { Tensor } from '../../../src/tensor/tensor.ts'
 import { testDeps, testHosting } from '../../support/app.ts'
 import { closeTo } from '../../support/close.ts'
-import { some } from '../../support/full.ts'
+import { FULL, some } from '../../support/full.ts'
 import { drawCell } from '../../support/networks.ts'
 import { createRandom, randomFloats } from '../../support/random.ts'
 import { bareLayers } from '../../support/reference.ts'
@@ -238,9 +238,9 @@ test('rows that take long are no reason to stop it, and others have their turn b
     export function feedback ({ h, context }) {
       for (const end = performance.now() + (context.wait ?? 0); performance.now() < end;);
       return [...h, 0]
-    }`, { hosting: { timeout: 1 } })
+    }`, { hosting: { timeout: FULL ? 1 : 0.5 } })
   const order: string[] = []
-  const many = model.sequence({ x: random(60, 1, 1), context: { wait: 30 } }).then(() => order.push('many'))
+  const many = model.sequence({ x: random(60, 1, 1), context: { wait: FULL ? 30 : 12 } }).then(() => order.push('many'))
   await new Promise((resolve) => setTimeout(resolve, 100))
   const one = model.sequence({ x: random(1, 1, 1) }).then(() => order.push('one'))
   await Promise.all([many, one])
@@ -447,7 +447,8 @@ test('one that cannot be loaded again fails those who wait, and may come back', 
 
 test('nobody waits longer for others than they want to', async (t) => {
   const reports: Error[] = []
-  const model = await modelOf(t, UNRULY, { hosting: { timeout: 5, report: (error) => { reports.push(error) } } })
+  const timeout = FULL ? 5 : 2
+  const model = await modelOf(t, UNRULY, { hosting: { timeout, report: (error) => { reports.push(error) } } })
   const request: SequenceRequest = { x: quiet }
   const looping = { deadline: Infinity, cancelled: false }
   const bad = model.sequence({ ...request, context: { code: 'for (;;);' } }, looping)
@@ -458,9 +459,9 @@ test('nobody waits longer for others than they want to', async (t) => {
   await assert.rejects(model.sequence(request, waiting), { kind: 'gone' })
   looping.cancelled = true
   await assert.rejects(bad, { kind: 'gone' })
-  assert.ok(performance.now() - start < 4900, 'before the loop has had its time')
+  assert.ok(performance.now() - start < 980 * timeout, 'before the loop has had its time')
   await model.sequence(request)
-  assert.match(reports[0].message, /feedback\.mjs: did not return within 5 s$/, 'no answer says it any more')
+  assert.match(reports[0].message, new RegExp(String.raw`feedback\.mjs: did not return within ${timeout} s$`), 'no answer says it any more')
 })
 
 test('the process ends with the model, whatever it is at', async (t) => {

@@ -4,11 +4,13 @@ import { ImportError, quote } from '../import-error.ts'
 import { loadLibrary } from '../library.ts'
 import { numbersOf } from '../tensors.ts'
 
-/** What of an HDF5 file is read: by path, without a slash in front. */
+/** The attributes of groups that are texts, by path, without a slash in front; the root's path is empty. */
+export type Attributes = ReadonlyMap<string, Readonly<Record<string, string | readonly string[]>>>
+
+/** What of an HDF5 file is read. */
 export interface Hdf5Contents {
-  /** The attributes of groups that are texts; the root's path is empty. */
-  readonly attributes: ReadonlyMap<string, Readonly<Record<string, string | readonly string[]>>>
-  /** The datasets of floating-point numbers. */
+  readonly attributes: Attributes
+  /** The datasets of floating-point numbers, by path. */
   readonly tensors: ReadonlyMap<string, Floats>
 }
 
@@ -26,20 +28,22 @@ const MOST_OBJECTS = 20_000
 /**
  * Reads an HDF5 file in memory: links that lead out of it lead nowhere.
  *
+ * @param bytes belong to the library from now on.
  * @param started is called once the library has started, before it reads.
+ * @param give gets each dataset of floating-point numbers.
+ * @returns the attributes.
  * @throws ImportError or another Error if it is none, or is broken. It may also run for ever.
  */
-export async function readContents (bytes: Uint8Array, started: () => unknown): Promise<Hdf5Contents> {
+export async function readContents (bytes: Uint8Array, started: () => unknown, give: (path: string, tensor: Floats) => void): Promise<Attributes> {
   const { default: h5wasm } = await loadLibrary('h5wasm', async () => await import('h5wasm'))
   const library = await h5wasm.ready
   started()
   // Otherwise the library prints its errors.
   library.activate_throwing_error_handler()
-  library.FS.writeFile(NAME, bytes)
+  library.FS.createDataFile('/', NAME, bytes, true, false, true)
   const file: File = new h5wasm.File(NAME, 'r')
 
   const attributes = new Map<string, Record<string, string | readonly string[]>>()
-  const tensors = new Map<string, Floats>()
   // Keras compresses nothing, so what is larger than its file is not in it.
   let room = bytes.byteLength
   let objects = 0
@@ -68,7 +72,7 @@ export async function readContents (bytes: Uint8Array, started: () => unknown): 
     const shape = metadata.shape ?? []
     if (!(value instanceof Float32Array || value instanceof Float64Array)) return
     if (value.length !== numbersOf(shape)) throw new ImportError(`${quote(path)} has ${value.length} numbers, and its shape is [${shape.join(', ')}]`)
-    tensors.set(path, { shape, data: value instanceof Float32Array ? value : Float32Array.from(value) })
+    give(path, { shape, data: value instanceof Float32Array ? value : Float32Array.from(value) })
   }
 
   function walk (path: string, depth: number): void {
@@ -83,5 +87,5 @@ export async function readContents (bytes: Uint8Array, started: () => unknown): 
   readAttributes('', file)
   const keys = file.keys()
   for (const root of ROOTS) if (keys.includes(root)) walk(root, 0)
-  return { attributes, tensors }
+  return attributes
 }

@@ -1,11 +1,10 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { extname } from 'node:path'
-import { buffer } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
-import { deserialize } from 'node:v8'
 import { ImportError } from '../import-error.ts'
 import { STARTED, type Hdf5Contents } from './hdf5-contents.ts'
+import { receive } from './hdf5-messages.ts'
 
 export type { Hdf5Contents }
 
@@ -22,7 +21,7 @@ const BYTES_PER_MILLISECOND = 5000
  * @throws ImportError if it is none, is broken, or takes too long.
  */
 export async function readHdf5 (bytes: Uint8Array): Promise<Hdf5Contents> {
-  const child = spawn(process.execPath, [...process.execArgv, CHILD], { stdio: ['pipe', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [...process.execArgv, CHILD, String(bytes.byteLength)], { stdio: ['pipe', 'pipe', 'pipe'] })
   const end = (): void => { child.kill('SIGKILL') }
   let timer = setTimeout(end, START)
   let said = ''
@@ -35,9 +34,10 @@ export async function readHdf5 (bytes: Uint8Array): Promise<Hdf5Contents> {
   // A process that ends early does not read on.
   child.stdin.on('error', () => {})
   child.stdin.end(bytes)
-  const [contents, [code]] = await Promise.all([buffer(child.stdout), once(child, 'close')])
+  // What a process that fails has sent is of no use; why it failed, its exit says.
+  const [contents, [code]] = await Promise.all([receive(child.stdout).catch(() => undefined), once(child, 'close')])
   clearTimeout(timer)
-  if (code === 0) return deserialize(contents)
+  if (code === 0 && contents !== undefined) return contents
   throw new ImportError(`is not an HDF5 file that can be read: ${code === null ? 'it takes too long; its parts may lead in circles' : reasonOf(said.replace(STARTED, ''))}`)
 }
 

@@ -1,4 +1,4 @@
-import Type from 'typebox'
+import Type from '../../../tensor/typebox.ts'
 import { compile } from '../../../tensor/schema.ts'
 import type { Floats } from '../../../weights/layouts/floats.ts'
 import type { Description } from '../description.ts'

@@ -1,4 +1,4 @@
-import Type, { type Static } from 'typebox'
+import Type, { type Static } from '../../../tensor/typebox.ts'
 import { compile } from '../../../tensor/schema.ts'
 import { ImportError, quote } from '../import-error.ts'
 

@@ -1,4 +1,5 @@
 import { buffer } from 'node:stream/consumers'
+import type { Entry, ZipFile } from 'yauzl'
 import { ImportError, quote } from '../import-error.ts'
 import { loadLibrary } from '../library.ts'
 
@@ -22,8 +23,7 @@ export async function unzip (bytes: Buffer, wanted: readonly string[]): Promise<
       room -= size
       if (room < 0) throw new ImportError(`its ${quote(name)} declares ${size} bytes, and the archive has ${bytes.byteLength}`)
       if (files.has(name)) throw new ImportError(`has two files ${quote(name)}`)
-      // The library ends a stream that goes past its declared size.
-      files.set(name, await buffer(await archive.openReadStreamPromise(entry)))
+      files.set(name, await contentOf(bytes, archive, entry))
     }
     return files
   } catch (error) {
@@ -31,3 +31,15 @@ export async function unzip (bytes: Buffer, wanted: readonly string[]): Promise<
     throw new ImportError(`is not a zip archive that can be read: ${error instanceof Error ? error.message : String(error)}`)
   }
 }
+
+/** A file that is stored as it is, which is how Keras stores them, is not copied. */
+async function contentOf (bytes: Buffer, archive: ZipFile, entry: Entry): Promise<Buffer> {
+  const { compressionMethod, compressedSize, uncompressedSize } = entry
+  if (compressionMethod === STORED && compressedSize === uncompressedSize && !entry.isEncrypted()) {
+    const { fileDataStart: start } = await archive.readLocalFileHeaderPromise(entry, { minimal: true })
+    return bytes.subarray(start, start + uncompressedSize)
+  }
+  // The library ends a stream that goes past its declared size.
+  return await buffer(await archive.openReadStreamPromise(entry))
+}
+const STORED = 0

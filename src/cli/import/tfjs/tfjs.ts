@@ -1,4 +1,4 @@
-import Type, { type Static } from 'typebox'
+import Type, { type Static } from '../../../tensor/typebox.ts'
 import { dirname } from 'node:path'
 import { stat } from 'node:fs/promises'
 import { decodeFloats, DTYPE_BITS } from '../../../tensor/dtypes.ts'

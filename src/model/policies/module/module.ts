@@ -1,6 +1,6 @@
 import { join } from 'node:path'
-import Type, { type TSchema } from 'typebox'
-import { compile } from '../../../tensor/schema.ts'
+import Type, { type TSchema } from '../../../tensor/typebox.ts'
+import { compileGiven } from '../../../tensor/schema.ts'
 import { directionsOf, sizesOf } from '../../../network/layers.ts'
 import { PLAIN } from '../../../network/network.ts'
 import { optionsOf } from '../options.ts'
@@ -23,7 +23,7 @@ export const moduleFile: PolicyKind = {
     const host = await startModule({ path: join(folder, 'feedback.mjs'), sizes, tensors }, hosting)
     try {
       const context: TSchema = host.context ?? Type.Unknown()
-      const readContext = compile(context)
+      const readContext = compileGiven(context)
       return {
         context,
         initial: 'read',
