@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
-import Type from 'typebox'
+import Type from '../../tensor/typebox.ts'
 import { InputError, unprocessable } from '../../errors.ts'
 import type { Call } from '../../model/call.ts'
 import { MAX_WHOLE } from '../../model/limits.ts'

@@ -1,4 +1,4 @@
-import Type, { type Static } from 'typebox'
+import Type, { type Static } from '../../tensor/typebox.ts'
 import { InputError } from '../../errors.ts'
 import { compile } from '../../tensor/schema.ts'
 import { MAX_RANK } from '../../tensor/tensor.ts'
