@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import fp from 'fastify-plugin'
 import { InputError } from '../errors.ts'
 import { errorOf, receive } from './receive.ts'
@@ -10,12 +9,12 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** What a body holds, given the parameters of the path. A route without it takes no body. */
     fields?: (params: unknown) => Fields
-    /** Whether a request is identified by the bytes of its body. */
-    digest?: boolean
+    /** Whether a request keeps the bytes of its body. */
+    bytes?: boolean
   }
   interface FastifyRequest {
-    /** A SHA-256 of the body, on routes that ask for it. */
-    digest: string
+    /** The body as it came, on routes that ask for it. */
+    bytes: Buffer
   }
 }
 
@@ -23,7 +22,7 @@ type Read = (body: Buffer, hold: Hold) => unknown
 
 /** Reads bodies, JSON and safetensors. The tensors made of them are counted, and so is a body whose length was not announced. */
 export default fp<{ json: Json }>(async (app, { json }) => {
-  app.decorateRequest('digest', '')
+  app.decorateRequest('bytes')
   // Fastify parses text by default.
   app.removeAllContentTypeParsers()
 
@@ -45,7 +44,7 @@ export default fp<{ json: Json }>(async (app, { json }) => {
         let value: unknown
         try {
           value = error === null ? read(body, hold) : undefined
-          if (config.digest === true) request.digest = createHash('sha256').update(body).digest('base64url')
+          if (config.bytes === true) request.bytes = body
         } catch (failure) {
           if (failure instanceof InputError && failure.kind === 'unprocessable' && fields.model !== undefined) failure.model = fields.model
           error = errorOf(failure)

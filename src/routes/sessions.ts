@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import Type, { type Static } from '../tensor/typebox.ts'
@@ -92,10 +93,10 @@ const routes: FastifyPluginAsyncTypebox<{ registry: Registry, sessions: SessionS
   const tell = async (reply: FastifyReply, session: Session): Promise<void> => {
     reply.header('session-expires', new Date(session.expires).toISOString())
   }
-  const asked = ({ url, digest }: FastifyRequest, t: number | undefined): Asked => ({ t, digest: `${url} ${digest}` })
+  const asked = ({ url, bytes }: FastifyRequest, t: number | undefined): Asked => ({ t, digest: () => createHash('sha256').update(`${url} `).update(bytes).digest('base64url') })
   const taking = (body: typeof StepBody | typeof SequenceBody) => {
     const fields = { known: Object.keys(body.properties), tensors: tensorFields(body), nested: nestedIntegerFields(body) }
-    return { work: true, digest: true, fields: () => fields }
+    return { work: true, bytes: true, fields: () => fields }
   }
   const common = { tags: ['sessions'], headers: WorkHeaders, consumes: BODIES }
   const PROBLEMS = problems(400, 401, 404, 409, 410, 413, 415, 422, 429, 500, 503, 504)

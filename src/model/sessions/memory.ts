@@ -134,7 +134,7 @@ export function createMemoryStore ({ maxSessions, maxBytes, timeout, now = Date.
       const entry = find(session.id, session.owner)
       if (entry.session.going.row !== session.going.row) return false
       // A step's answer has its room; a longer one is kept if there is more.
-      const more = Math.max(0, taken.bytes - session.going.room)
+      const more = taken === undefined ? 0 : Math.max(0, taken.bytes - session.going.room)
       const held = session.going.bytes + more
       const fits = more === 0 || bytes - entry.bytes + held <= maxBytes
       bytes += (fits ? held : session.going.bytes) - entry.bytes

@@ -90,7 +90,7 @@ export function sessionRow (store: SessionStore, id: string, owner: string | und
       if (first !== undefined) throw unprocessable(`/${first}`, 'says where a row begins, and this is the row of a session, which has begun')
       const session = await store.get(id, owner, t)
       if (!asksForSteps(steps) && state === true) return { t: session.going.row.t, state: session.model.token(session.going.row) }
-      return await takeSteps(store, session, { t, digest: t === undefined ? '' : `stream ${digest()}` }, async ({ model, going }) => {
+      return await takeSteps(store, session, { t, digest: () => `stream ${digest()}` }, async ({ model, going }) => {
         const { answer, row } = await model.advance(going, steps, isOne(steps), call)
         return { answer: { ...answer, ...(state === true && { state: model.token(row) }) }, row }
       })

@@ -70,7 +70,7 @@ async function goOn (store: SessionStore, sequence: NamedSequence, { opening, st
     const session = await store.get(id, owner, t)
     const answer = steps === undefined
       ? { t: session.going.row.t }
-      : await takeSteps(store, session, { t, digest: t === undefined ? '' : digest() }, async ({ model, going }) => await model.advance(going, steps, one, call))
+      : await takeSteps(store, session, { t, digest }, async ({ model, going }) => await model.advance(going, steps, one, call))
     if (end) await store.end(id, owner)
     return answer
   } catch (error) {

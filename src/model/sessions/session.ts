@@ -15,7 +15,7 @@ export interface Session {
   readonly going: Going
   /** When it ends if nobody uses it, in milliseconds since 1970. */
   readonly expires: number
-  /** What its last step answered, for those who ask again. */
+  /** What its last step answered, for those who ask again; left out if that step is not safe to ask for again. */
   readonly last: Taken | undefined
   /** Which of its states this is, and which of the sessions that have had its id, if the store tells them by that. */
   readonly stamp?: string
@@ -53,10 +53,11 @@ export interface SessionStore {
   /**
    * Moves a session on, if it is still where it was: one of several who try succeeds.
    *
+   * @param taken left out if nobody can ask for these steps again.
    * @returns whether it was.
    * @throws InputError if the session has ended meanwhile.
    */
-  advance (session: Session, row: KeptRow, taken: Taken): Promise<boolean>
+  advance (session: Session, row: KeptRow, taken?: Taken): Promise<boolean>
   /** @throws InputError as `get`. */
   end (id: string, owner: string | undefined): Promise<void>
   /** The sessions of a model in the order of their making, from a place on, and where the next page begins. */

@@ -7,8 +7,8 @@ import type { Session, SessionStore } from './session.ts'
 export interface Asked {
   /** How many steps it takes to have been taken before; left out, as many as have been. */
   readonly t?: number | undefined
-  /** Of its bytes. */
-  readonly digest: string
+  /** Of its bytes, which take some time to hash. */
+  digest (): string
 }
 
 /** What came of a request's steps. */
@@ -31,8 +31,12 @@ export async function takeSteps (store: SessionStore, session: Session, asked: A
   try {
     const { answer, row } = await compute(session)
     const full = { t: row.t, ...answer }
-    if (await store.advance(session, row, { before: t, digest: asked.digest, answer: full, bytes: bytesOf(answer) })) return full
-    return again(await store.get(session.id, session.owner, asked.t), { digest: asked.digest, t: asked.t ?? -1 })
+    // Without a t there is no asking again.
+    const taken = asked.t === undefined ? undefined : { before: t, digest: asked.digest(), answer: full, bytes: bytesOf(answer) }
+    if (await store.advance(session, row, taken)) return full
+    const now = await store.get(session.id, session.owner, asked.t)
+    if (taken === undefined) throw elsewhere(now.going.row.t)
+    return again(now, asked)
   } finally {
     release()
   }
@@ -47,7 +51,7 @@ export async function * streamSteps (
   const release = await store.hold(session)
   try {
     const row = yield * compute(session)
-    if (!await store.advance(session, row, { before: t, digest: '', answer: {}, bytes: 0 })) throw elsewhere((await store.get(session.id, session.owner)).going.row.t)
+    if (!await store.advance(session, row)) throw elsewhere((await store.get(session.id, session.owner)).going.row.t)
     yield [{ t: row.t }]
   } finally {
     release()
@@ -56,7 +60,7 @@ export async function * streamSteps (
 
 function again (session: Session, asked: Asked): object {
   const { last } = session
-  if (last !== undefined && last.before === asked.t && last.digest === asked.digest) return last.answer
+  if (last !== undefined && last.before === asked.t && last.digest === asked.digest()) return last.answer
   throw elsewhere(session.going.row.t, asked.t)
 }
 

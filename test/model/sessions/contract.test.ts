@@ -117,6 +117,8 @@ for (const [name, options, create] of STORES) {
     assert.deepEqual(after.going.row, rows[0])
     assert.deepEqual([after.last?.before, after.last?.digest, after.last?.answer], [0, KEPT.digest, KEPT.answer])
     assert.equal(await store.advance(session, rows[0], { before: 0, ...KEPT }), false, 'a stale state')
+    assert.equal(await store.advance(after, rows[0]), true)
+    assert.equal((await store.get(session.id, undefined, 0)).last, undefined, 'what nobody can ask for again is not kept')
   })
 
   test(`${name}: pages have all sessions of a model once, in the order of their making`, options, async (t) => {

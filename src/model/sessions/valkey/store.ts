@@ -132,7 +132,7 @@ export async function createValkeyStore ({ address, maxSessions, maxBytes, timeo
     async advance (session, row, taken) {
       const { id, owner, going } = session
       const { digest, answer } = keptAnswer(taken, going)
-      const reply = await connection.run(ADVANCE, keysOf(id), [ownerOf(owner), session.stamp ?? '', newStamp(), writeRow(row), taken.before, digest, answer])
+      const reply = await connection.run(ADVANCE, keysOf(id), [ownerOf(owner), session.stamp ?? '', newStamp(), writeRow(row), taken?.before ?? '', digest, answer])
       if (String(reply[0]) === 'moved') return false
       check(id, owner, reply)
       see(id, owner, Date.now() + 1000 * session.idleTimeout)
@@ -211,8 +211,8 @@ function readAnswer (bytes: Buffer): object {
   return trusted('last answer', () => Object(unpack(bytes)))
 }
 
-function keptAnswer ({ digest, answer, bytes }: Taken, { room }: Going): { digest: string, answer: Buffer | string } {
-  return digest === '' || bytes > Math.max(room, MAX_ANSWER) ? { digest: '', answer: '' } : { digest, answer: pack(answer) }
+function keptAnswer (taken: Taken | undefined, { room }: Going): { digest: string, answer: Buffer | string } {
+  return taken === undefined || taken.bytes > Math.max(room, MAX_ANSWER) ? { digest: '', answer: '' } : { digest: taken.digest, answer: pack(taken.answer) }
 }
 
 /** What the store has may be damaged, or somebody else's. */

@@ -49,7 +49,7 @@ const open = async (store: SessionStore): Promise<Session> => await store.create
 /** A step by a store, as a request makes it. */
 async function step (store: SessionStore, id: string, t?: number): Promise<unknown> {
   const session = await store.get(id, undefined, t)
-  return await takeSteps(store, session, { t, digest: 'the same' }, async ({ going }) => await session.model.advance(going, { x: X }, true))
+  return await takeSteps(store, session, { t, digest: () => 'the same' }, async ({ going }) => await session.model.advance(going, { x: X }, true))
 }
 
 test('any replica takes any step; each loads the context once', withValkey, async (t) => {
