@@ -32,7 +32,7 @@ export interface Surroundings {
   readonly timeout: number
   /** Milliseconds without a frame after which the connection is closed. */
   readonly idle: number
-  /** Milliseconds of silence after which the peer is asked whether it is there; after as many again it is not. */
+  /** Milliseconds of silence after which the peer is pinged; after as many again it is given up. */
   readonly ping: number
 }
 

@@ -31,7 +31,7 @@ export interface SocketsOptions {
   readonly maxBytes: number
   /** Whose pages may open one, beside those of the service itself. */
   readonly origins: readonly string[]
-  /** Seconds: in which a frame is answered, without a frame, and of silence before a peer is asked whether it is there. */
+  /** Seconds: in which a frame is answered, without a frame, and of silence before a peer is pinged. */
   readonly timeout: number
   readonly idle: number
   readonly ping: number
