@@ -39,15 +39,14 @@ export function build () {
   const sources = digest()
   if (read(join(dist, STAMP)) === sources) return
   const tsc = find('typescript/bin/tsc')
-  const esbuild = find('esbuild')
-  if (tsc === undefined || esbuild === undefined) throw new NoCompiler()
+  if (tsc === undefined) throw new NoCompiler()
 
   // Other processes may run from dist/ or compile at the same time, so each file is moved into place complete.
   const staging = join(root, `dist.${process.pid}`)
   try {
     const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--outDir', staging], { cwd: root, stdio: 'inherit' })
     if (status !== 0) throw new Error('src/ has errors')
-    inline(createRequire(import.meta.url)(esbuild), join(staging, 'tensor/typebox.js'))
+    inline(join(staging, 'tensor/typebox.js'))
     writeFileSync(join(staging, STAMP), sources)
     replace(staging)
   } finally {
@@ -55,12 +54,18 @@ export function build () {
   }
 }
 
-/** Makes one file of a module and the package typebox, with its licence. */
-function inline ({ buildSync }, file) {
-  if (!existsSync(file)) return
+/** Makes one file of a module and the package typebox, with its licence. It is only faster: without esbuild the package loads as it is. */
+function inline (file) {
+  const esbuild = find('esbuild')
+  if (!existsSync(file) || esbuild === undefined) return
   const licence = readFileSync(join(root, 'node_modules/typebox/license'), 'utf8').trim()
-  buildSync({ entryPoints: [file], outfile: file, allowOverwrite: true, bundle: true, format: 'esm', platform: 'node', target: 'node20', banner: { js: `/*\n${licence}\n*/` } })
-  rmSync(`${file}.map`)
+  const { buildSync } = createRequire(import.meta.url)(esbuild)
+  try {
+    buildSync({ entryPoints: [file], outfile: file, allowOverwrite: true, bundle: true, format: 'esm', platform: 'node', target: 'node20', banner: { js: `/*\n${licence}\n*/` }, logLevel: 'silent' })
+    rmSync(`${file}.map`)
+  } catch {
+    // `npm ci --omit=optional` leaves out its program.
+  }
 }
 
 function replace (staging) {
