@@ -160,8 +160,9 @@ export function createScheduler (events: SchedulerEvents): Scheduler {
 
   /** A line without rows has no turn. */
   function rest (line: Line): void {
+    if (line.passes.length > 0) return
     const at = active.indexOf(line)
-    if (line.passes.length === 0 && at >= 0) active.splice(at, 1)
+    if (at >= 0) active.splice(at, 1)
   }
 
   /** Prepares some more of the first task's memory; its rows start when all is prepared. */

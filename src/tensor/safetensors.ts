@@ -1,6 +1,7 @@
 import { inspect } from 'node:util'
 import type { Tensor } from './tensor.ts'
 import { DTYPE_BITS, encodeFloats } from './dtypes.ts'
+import { Known, MAX_KNOWN_BYTES } from './known.ts'
 
 /** A tensor as stored in a safetensors file. */
 export interface StoredTensor {
@@ -45,7 +46,7 @@ export function parseSafetensors (file: Uint8Array, maxHeader = MAX_HEADER): Map
 }
 
 /** A tensor's position in a file's data. */
-interface Place {
+export interface Place {
   readonly name: string
   readonly dtype: string
   readonly shape: readonly number[]
@@ -53,10 +54,8 @@ interface Place {
   readonly end: number
 }
 
-/** Headers that were valid before: clients send the same few headers again and again. */
-const known = new Map<string, readonly Place[]>()
-const MAX_KNOWN = 256
-const MAX_KNOWN_BYTES = 1024
+/** Headers that were valid before. */
+const known = new Known<readonly Place[]>()
 
 function layoutOf (header: Uint8Array, available: number): readonly Place[] {
   if (header.byteLength > MAX_KNOWN_BYTES) return parseLayout(header, available)
@@ -64,8 +63,7 @@ function layoutOf (header: Uint8Array, available: number): readonly Place[] {
   const before = known.get(key)
   if (before !== undefined) return before
   const layout = parseLayout(header, available)
-  if (known.size >= MAX_KNOWN) known.clear()
-  known.set(key, layout)
+  known.add(key, layout)
   return layout
 }
 

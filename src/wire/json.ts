@@ -89,7 +89,7 @@ function build ({ rest, tensors }: JsonDocument, hold: Hold): unknown {
 /** The most bytes of JavaScript values that one byte of JSON may become: `[{},{}]`. */
 const VALUE_BYTES = 32
 
-/** Parses JSON; undefined if it is none, or has a name that is not allowed. */
+/** Parses JSON; undefined if the text is not JSON, or has a name that is not allowed. */
 export function parsePlain (text: string): unknown {
   try {
     return isPlain(text) ? JSON.parse(text) : secureJson.parse(text, null, { protoAction: 'error', constructorAction: 'error' })

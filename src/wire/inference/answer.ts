@@ -30,20 +30,8 @@ export function inferenceObject (head: AnswerHead, outputs: readonly Output[]): 
 export function writeInference (head: AnswerHead, outputs: readonly Output[], write: (answer: object) => string): [head: Buffer, ...tensors: Uint8Array[]] {
   const entries = outputs.map(({ name, tensor: { shape, data }, binary }) => {
     const values = binary ? `"parameters":{"binary_data_size":${data.byteLength}}}` : write({ data: new Tensor([data.length], data) }).slice(1)
-    return `{"name":${quoted(name)},"datatype":"FP32","shape":[${shape.join(',')}],${values}`
+    return `{"name":${JSON.stringify(name)},"datatype":"FP32","shape":[${shape.join(',')}],${values}`
   })
   const text = `${JSON.stringify(head).slice(0, -1)},"outputs":[${entries.join(',')}]}`
   return [Buffer.from(text), ...outputs.flatMap(({ tensor, binary }) => binary ? [encodeFloats(tensor.data)] : [])]
-}
-
-/** The names of outputs as JSON: there are few, and each is written again and again. */
-const names = new Map<string, string>()
-const MAX_NAMES = 1000
-
-function quoted (name: string): string {
-  const before = names.get(name)
-  if (before !== undefined) return before
-  const text = JSON.stringify(name)
-  if (names.size < MAX_NAMES) names.set(name, text)
-  return text
 }

@@ -117,7 +117,7 @@ function cut (bytes: Buffer): Cut {
   copyRest()
   return { rest, data, sequence }
 
-  /** Reads the members of an object; skips what is none. */
+  /** Reads the members of an object; skips any other value. */
   function members (read: (name: string) => void): void {
     if (!cursor.take(OPEN_OBJECT)) return skip()
     if (cursor.take(CLOSE_OBJECT)) return

@@ -1,6 +1,7 @@
 import { InputError, pointerPart, unprocessable } from '../../errors.ts'
 import { DTYPE_BITS, encodeFloats } from '../../tensor/dtypes.ts'
-import type { StoredTensor } from '../../tensor/safetensors.ts'
+import { Known, MAX_KNOWN_BYTES } from '../../tensor/known.ts'
+import type { Place, StoredTensor } from '../../tensor/safetensors.ts'
 import { Tensor } from '../../tensor/tensor.ts'
 import type { Json } from '../json.ts'
 import { createStoredReader } from '../safetensors.ts'
@@ -48,27 +49,18 @@ export interface AskedOutput {
 interface Layout {
   /** What the head says beside its inputs. */
   readonly said: Omit<Inference, 'inputs' | 'body'>
-  readonly inputs: readonly Place[]
+  readonly inputs: readonly Input[]
   /** How many bytes of tensors there are. */
   readonly bytes: number
 }
 
-/** An input: bytes behind the head, or what its `data` was. */
-interface Place {
-  readonly name: string
-  readonly dtype: string
-  readonly shape: readonly number[]
-  readonly begin: number
-  readonly end: number
+/** An input: a place behind the head, or what its `data` was. */
+interface Input extends Place {
   readonly stored: StoredTensor | undefined
 }
 
 /** Reads a body. @param headLength how many of its bytes are JSON, as the request's head says; all if that is left out, and none if the body is one input. */
 export type InferenceReader = (body: Buffer, headLength: number | undefined, hold: Hold) => Inference
-
-/** Heads that were valid before: clients send the same few again and again, except for ids. */
-const MAX_KNOWN = 256
-const MAX_KNOWN_BYTES = 1024
 
 /**
  * Creates a reader of inference requests: JSON, and the binary tensor extension.
@@ -80,7 +72,8 @@ const MAX_KNOWN_BYTES = 1024
 export function createInferenceReader (fields: Fields, raw: RawInput | undefined, json: Json): InferenceReader {
   const read = createStoredReader(fields)
   const placeInput = createPlacer(fields, json)
-  const known = new Map<string, Layout>()
+  /** Heads that were valid before; those with an id hardly come again. */
+  const known = new Known<Layout>()
 
   function layoutOf (head: Buffer, hold: Hold): Layout {
     if (head.length > MAX_KNOWN_BYTES) return layOut(readHead(head, hold), placeInput, hold)
@@ -90,8 +83,7 @@ export function createInferenceReader (fields: Fields, raw: RawInput | undefined
     const layout = layOut(readHead(head, hold), placeInput, hold)
     const { said: { id, sequence }, inputs } = layout
     if (id !== undefined || sequence !== undefined || inputs.some(({ stored }) => stored !== undefined)) return layout
-    if (known.size >= MAX_KNOWN) known.clear()
-    known.set(key, layout)
+    known.add(key, layout)
     return layout
   }
 
@@ -133,11 +125,11 @@ function rawInput (body: Buffer, raw: RawInput | undefined): [string, StoredTens
 }
 
 /** Where an input is, given how many bytes are before it. */
-type Placer = (input: Head['inputs'][number], data: Head['data'], path: string, begin: number, hold: Hold) => Place
+type Placer = (input: Head['inputs'][number], data: Head['data'], path: string, begin: number, hold: Hold) => Input
 
 function layOut (head: Head, placeInput: Placer, hold: Hold): Layout {
   const { parameters = {}, outputs } = head
-  const places: Place[] = []
+  const places: Input[] = []
   for (const [i, input] of head.inputs.entries()) {
     if (places.some(({ name }) => name === input.name)) throw malformed(`/inputs/${i}`, `there are two inputs named ${JSON.stringify(input.name)}`)
     places.push(placeInput(input, head.data, `/inputs/${i}`, places.at(-1)?.end ?? 0, hold))

@@ -190,7 +190,7 @@ test('a sequence goes on on any replica that shares the store, also one that beg
     const { body } = await supertest(one).post('/models/matching-networks/sequence').send({ x: [x, x, x], context: { support: [supports[i]] }, fields: ['output'] }).expect(200)
     const outputs = body.output.map((h: number[]) => h.map(Math.fround))
     assert.deepEqual(await outputOf(inferBinary(first, ATT, { x: f32([1, 4], x), support: f32([1, 4], supports[i]) }, { parameters: { sequence_id: 8, ...start } })), outputs[0])
-    // A step makes the read of the next one.
+    // Each step makes the attention read that feeds the next one.
     for (const expected of outputs.slice(1)) assert.deepEqual(await outputOf(take(second, 8, x, {}, ATT)), expected)
   }
 })
