@@ -136,7 +136,7 @@ export class Connection<F extends FrameField = FrameField> {
    */
   async floats (x: Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>, options: FrameOptions = {}): Promise<Float32Array> {
     const answer = await this.#ask(() => x, NaN, options)
-    if (!(answer instanceof ArrayBuffer)) throw new TypeError('the service answered a binary frame otherwise')
+    if (!isBuffer(answer)) throw new TypeError('the service answered a binary frame otherwise')
     return new Float32Array(answer)
   }
 
@@ -225,8 +225,12 @@ function isLost (error: unknown): boolean {
 
 /** @throws Problem if the answer is one. */
 function parse (answer: unknown): object {
-  if (answer instanceof ArrayBuffer) return answer
+  if (isBuffer(answer)) return answer
   const parsed: object = JSON.parse(String(answer))
   if (isDetails(parsed)) throw new Problem(parsed)
   return decodeJson(parsed)
+}
+
+function isBuffer (value: unknown): value is ArrayBuffer {
+  return Object.prototype.toString.call(value) === '[object ArrayBuffer]'
 }

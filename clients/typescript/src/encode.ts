@@ -1,5 +1,5 @@
 import { writeSafetensors, type Stored } from './safetensors.ts'
-import { toTensor } from './tensor.ts'
+import { isFloat32, isFloats, tensorOf, toTensor } from './tensor.ts'
 import { Tokens } from './tokens.ts'
 
 export const SAFETENSORS = 'application/vnd.safetensors'
@@ -31,9 +31,8 @@ export function toJson (fields: object): string {
 }
 
 function toPlain (value: unknown): unknown {
-  if (value instanceof Float32Array) return [...value]
-  // What looks like a tensor.
-  return typeof value === 'object' && value !== null && 'data' in value && value.data instanceof Float32Array ? toTensor(value)?.nested() ?? value : value
+  if (isFloat32(value)) return [...value]
+  return isFloats(value) ? tensorOf(value.data, value.shape).nested() : value
 }
 
 /** @returns undefined if a field needs JSON. */

@@ -7,7 +7,8 @@ interface Shapes {
   3: readonly [number, number, number]
 }
 
-export type Shape<R extends Rank = Rank> = Shapes[R]
+/** The length says which it is, to the compiler as well. */
+export type Shape<R extends Rank = Rank> = Shapes[R] & { readonly length: R }
 
 type Numbers = readonly number[] | Float32Array
 
@@ -105,10 +106,16 @@ function fill (data: Float32Array, at: number, value: unknown, shape: readonly n
   return true
 }
 
-function isArray (value: unknown): value is ArrayLike<unknown> {
-  return Array.isArray(value) || value instanceof Float32Array
+/** Of whatever realm: a frame of a page and a test runner have classes of their own. */
+export function isFloat32 (value: unknown): value is Float32Array {
+  return Object.prototype.toString.call(value) === '[object Float32Array]'
 }
 
-function isFloats (value: unknown): value is { readonly data: Float32Array, readonly shape: readonly number[] } {
-  return typeof value === 'object' && value !== null && 'data' in value && 'shape' in value && value.data instanceof Float32Array && Array.isArray(value.shape)
+function isArray (value: unknown): value is ArrayLike<unknown> {
+  return Array.isArray(value) || isFloat32(value)
+}
+
+/** What looks like a tensor. */
+export function isFloats (value: unknown): value is { readonly data: Float32Array, readonly shape: readonly number[] } {
+  return typeof value === 'object' && value !== null && 'data' in value && 'shape' in value && isFloat32(value.data) && Array.isArray(value.shape)
 }
