@@ -6,14 +6,17 @@ export interface Recipe {
   readonly printed: string
 }
 
-/** The programs of a page in this language, with the service at `url`. */
-export function programs (language: 'python' | 'ts', url: string, page = 'docs/clients.md'): Recipe[] {
-  return recipes(new RegExp(`^\`\`\`${language}\n([^]*?)^\`\`\`\n\n\`\`\`text\n([^]*?)^\`\`\``, 'gm'), url, page)
+/** The page that has the programs in a language. */
+const PAGES = { python: 'docs/clients.md', ts: 'docs/clients/typescript.md' } as const
+
+/** The programs in this language, with the service at `url`. */
+export function programs (language: keyof typeof PAGES, url: string): Recipe[] {
+  return recipes(new RegExp(`^\`\`\`${language}\n([^]*?)^\`\`\`\n\n\`\`\`text\n([^]*?)^\`\`\``, 'gm'), url, PAGES[language])
 }
 
 /** The commands of docs/clients.md, one per line. */
 export function commands (url: string): Recipe[] {
-  return recipes(/^\$ (.+)\n((?:(?!\$|```).*\n)*)/gm, url, 'docs/clients.md')
+  return recipes(/^\$ (.+)\n((?:(?!\$|```).*\n)*)/gm, url, PAGES.python)
 }
 
 function recipes (pattern: RegExp, url: string, page: string): Recipe[] {

@@ -27,7 +27,7 @@ for (const [name, command] of Object.entries(RUNTIMES)) {
   const missing = skip === false && spawnSync('npx', ['--yes', '-p', name, name, '--version'], { timeout: 120_000 }).status !== 0
   test(`the client runs in ${name}`, { skip: missing ? `npm cannot get ${name} here` : skip, timeout: 120_000 }, async (t) => {
     const { listeningOrigin } = await buildTestApp(t)
-    const [{ code, printed }] = programs('ts', listeningOrigin, 'docs/clients/typescript.md')
+    const [{ code, printed }] = programs('ts', listeningOrigin)
     const folder = await mkdtemp(join(tmpdir(), 'cellserve-runtime-'))
     t.after(() => rm(folder, { recursive: true, force: true }))
     await writeFile(join(folder, 'program.ts'), code.replace('@cellserve/client', pathToFileURL(resolve('clients/typescript/dist/client.js')).href) + MORE)
