@@ -135,6 +135,7 @@ export class Connection<F extends FrameField = FrameField> {
    * a readout.
    */
   async floats (x: Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>, options: FrameOptions = {}): Promise<Float32Array> {
+    if (this.#row.session !== undefined) throw new TypeError('a binary frame does not say how many steps go before it, so a session could take it twice: use step or sequence')
     const answer = await this.#ask(() => x, NaN, options)
     if (!isBuffer(answer)) throw new TypeError('the service answered a binary frame otherwise')
     return new Float32Array(answer)
