@@ -47,7 +47,7 @@ async function policyOf (t: TestContext, source: string, { sizes = SIZES, tensor
 async function modelOf (t: TestContext, source: string, options: Options = {}): Promise<Model> {
   const { I, Hi, Ho } = options.sizes ?? SIZES
   const policy = await policyOf(t, source, options)
-  return createModel({ name: 'test', version: '1', layers: bareLayers(drawCell({ I, Hi, Ho }, createRandom(1))), policy }, await testDeps())
+  return await createModel({ name: 'test', version: '1', layers: bareLayers(drawCell({ I, Hi, Ho }, createRandom(1))), policy }, await testDeps())
 }
 
 function random (...shape: number[]): Tensor {
@@ -435,7 +435,7 @@ test('one that cannot be loaded again fails those who wait, and may come back', 
   await writeFile(file, UNRULY)
   const policy = await createPolicy({ policy: 'module' }, { layers: bareLayers(drawCell({ I: 1, Hi: 3, Ho: 2 }, createRandom(1))), folder, tensor: () => { throw new Error('none') }, tensors: () => [], hosting: testHosting() })
   t.after(() => policy.policy.close?.())
-  const model = createModel({ name: 'test', version: '1', layers: bareLayers(drawCell({ I: 1, Hi: 3, Ho: 2 }, createRandom(1))), policy }, await testDeps())
+  const model = await createModel({ name: 'test', version: '1', layers: bareLayers(drawCell({ I: 1, Hi: 3, Ho: 2 }, createRandom(1))), policy }, await testDeps())
   await assert.rejects(model.sequence({ x: quiet, context: { code: 'process.exit()' } }), failsWith(/ended its process/))
   await writeFile(file, 'nonsense')
   await assert.rejects(model.sequence({ x: quiet }), failsWith(/could not be loaded again$/))
