@@ -12,7 +12,7 @@ const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { 
   app.get('/openapi.json', { config: { open: true }, schema: { hide: true } }, async () => addExamples(copy(), registry))
 
   app.get('/models/:model/openapi.json', {
-    config: { open: true },
+    config: { open: true, model: true },
     schema: {
       security: [],
       operationId: 'getModelOpenapi',
@@ -22,8 +22,8 @@ const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { 
       params: ModelParams,
       response: { 200: Type.Unsafe<object>({ type: 'object', additionalProperties: true, description: 'The document.' }), ...problems(404, 429, 503) }
     }
-  }, async ({ params }) => {
-    const model = registry.get(params.model)
+  }, async (request) => {
+    const model = request.served()
     return addModelExamples(cutToModel(copy(), model), model)
   })
 }

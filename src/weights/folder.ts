@@ -17,7 +17,7 @@ import { readSafetensors } from './sources/safetensors.ts'
 export { ModelsError } from './models-error.ts'
 
 /** What a model feeds back by code of its own. */
-const FEEDBACK = 'feedback.mjs'
+export const FEEDBACK = 'feedback.mjs'
 
 /** A model on disk. */
 export interface ModelFile {
