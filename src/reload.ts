@@ -48,9 +48,10 @@ export function createReloader (directory: string, deps: ModelDeps, registry: Re
   const unloaded = new Set<string>()
   const warned = new Set<string>()
   const waiting = new Set<string>()
-  /** What was wrong with the folder as a whole, and how it looked when it was refused as a whole. */
+  /** What is wrong with the folder as a whole; why it was refused as a whole, and how it looked then. */
   let folderFault: string | undefined
   let refused: string | undefined
+  let refusedPicture: string | undefined
   /** What runs now, and what runs after it. */
   let running: Promise<void> = Promise.resolve()
   const queued = new Map<string, Promise<void>>()
@@ -86,18 +87,22 @@ export function createReloader (directory: string, deps: ModelDeps, registry: Re
   }
 
   function differs (sight: Sight): boolean {
-    if (refused === pictureOf(sight)) return false
+    if (refusedPicture === pictureOf(sight)) return false
     const names = [...sight.models.keys()].filter((name) => !unloaded.has(name))
     return names.some((name) => judged.get(name) !== sight.models.get(name)?.signature) || registry.models.some(({ name }) => !sight.models.has(name) && sight.faults.length === 0)
   }
 
-  /** @returns whether there are files that are being written. */
+  /**
+   * @returns whether there are files that are being written.
+   * @throws ModelsError if the one model that is asked for is not there.
+   */
   async function round (reading: () => Reading, only: string | undefined, forced: boolean): Promise<boolean> {
     const before = closed ? undefined : await look()
     if (before === undefined || (!forced && !differs(before))) return false
     await setTimeout(STEADY)
     const now = await look()
     if (now === undefined) return false
+    if (only !== undefined && !now.models.has(only)) throw new ModelsError(`${directory}: has no model ${only}`)
     const concerns = (name: string): boolean => only === undefined ? !unloaded.has(name) : only === name
     const changed = [...now.models].filter(([name, { signature }]) => concerns(name) &&
       (judged.get(name) !== signature || (forced && (registry.faults.has(name) || registry.find(name) === undefined))))
@@ -124,12 +129,14 @@ export function createReloader (directory: string, deps: ModelDeps, registry: Re
     try {
       swap(fresh, isGone)
       refused = undefined
+      refusedPicture = undefined
       for (const [name, signature] of news) judged.set(name, signature)
       for (const name of [...judged.keys(), ...registry.faults.keys()]) if (only === undefined && !now.models.has(name) && now.faults.length === 0) forget(name)
     } catch (error) {
       await closeModels([...fresh.values()])
-      refused = pictureOf(now)
-      failFolder(`nothing is reloaded: ${messageOf(error)}`)
+      refused = `nothing is reloaded: ${messageOf(error)}`
+      refusedPicture = pictureOf(now)
+      failFolder(refused)
     }
     for (const name of unsteady) if (!waiting.has(name)) events.waits(name)
     waiting.clear()
@@ -200,9 +207,8 @@ export function createReloader (directory: string, deps: ModelDeps, registry: Re
     async load (name) {
       unloaded.delete(name)
       await enqueue(name, true)
-      const fault = registry.faults.get(name) ?? folderFault
+      const fault = registry.faults.get(name) ?? refused ?? (registry.find(name) === undefined ? folderFault : undefined)
       if (fault !== undefined) throw new ModelsError(fault)
-      if (registry.find(name) === undefined || !judged.has(name)) throw new ModelsError(`${directory}: has no model ${name}`)
     },
     unload (name) {
       const gone = registry.replace(registry.models.filter((model) => model.name !== name))

@@ -5,7 +5,7 @@ import type { Model } from '../model/model.ts'
 import { widthOfX } from '../model/network.ts'
 import type { Registry } from '../model/registry.ts'
 import { publish } from '../tensor/schema.ts'
-import { ModelParams, problems } from './schemas.ts'
+import { modelAnswer, ModelParams, problems } from './schemas.ts'
 
 const Size = (description: string) => Type.Integer({ minimum: 1, description })
 
@@ -129,7 +129,7 @@ const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { 
       tags: ['models'],
       summary: 'Describe a model',
       params: ModelParams,
-      response: { 200: ModelDescription, ...problems(401, 404, 429, 503) }
+      response: { 200: modelAnswer(ModelDescription), ...problems(401, 404, 429, 503) }
     }
   }, async (request) => describe(request.served()))
 }

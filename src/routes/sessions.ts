@@ -8,7 +8,7 @@ import { IntegersSchema, nestedIntegerFields, tensorFields, TensorSchema } from 
 import { NDJSON } from '../wire/json.ts'
 import { SAFETENSORS } from '../wire/safetensors.ts'
 import { modelFields, withOptions } from './fields.ts'
-import { answers, BODIES, ContextField, ModelParams, problems, WorkHeaders } from './schemas.ts'
+import { answers, BODIES, ContextField, modelAnswer, ModelParams, problems, WorkHeaders } from './schemas.ts'
 
 const vector = (description: string) => TensorSchema({ ranks: [1] }, { description })
 const T = Type.Integer({ minimum: 0, description: 'How many steps have been taken before this request. With it a request is safe to send again; left out it means now.' })
@@ -110,7 +110,7 @@ const routes: FastifyPluginAsyncTypebox<{ sessions: SessionStore }> = async (app
       description: 'Begins a row that the service keeps, with its context. A full store refuses it with a 503.',
       params: ModelParams,
       body: Opening,
-      response: { 201: Description, ...problems(400, 401, 404, 409, 413, 415, 422, 429, 503, 504) }
+      response: { 201: modelAnswer(Description), ...problems(400, 401, 404, 409, 413, 415, 422, 429, 503, 504) }
     }
   }, async (request, reply) => {
     const { body: { idle_timeout: idleTimeout, session: _s, model: _m, t: _t, expires: _e, ...opening }, key, call } = request

@@ -15,7 +15,7 @@ import { readSteps, writeSteps, writeText, type BinarySteps } from '../wire/fram
 import type { Json } from '../wire/json.ts'
 import type { Fields, Hold } from '../wire/tensor-paths.ts'
 import { modelFields } from './fields.ts'
-import { ContextField, IdsSchema, ModelParams, problems } from './schemas.ts'
+import { ContextField, IdsSchema, modelAnswer, ModelParams, problems } from './schemas.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -92,7 +92,7 @@ const routes: FastifyPluginAsyncTypebox<StreamRoutes> = async (app, { registry, 
         'is [T][Ho], each step followed by its y if the model has a readout. Frames are answered in order. What fails is answered with a problem, as text, and the row stays where it was.',
       params: ModelParams,
       querystring: StreamOptions,
-      response: { 101: Type.Null({ description: 'The connection is a WebSocket now.' }), ...problems(400, 401, 403, 404, 409, 410, 422, 426, 429, 503) }
+      response: { 101: modelAnswer(Type.Null({ description: 'The connection is a WebSocket now.' })), ...problems(400, 401, 403, 404, 409, 410, 422, 426, 429, 503) }
     },
     preHandler: async (request, reply) => {
       const model = registry.get(request.params.model)
