@@ -7,8 +7,11 @@ export default fp(async (app) => {
   /** The bytes so far of answers whose length is not known in advance. */
   const streamed = new WeakMap<FastifyReply, number>()
 
-  app.addHook('onSend', async (_request, reply, payload) => {
-    if (!(payload instanceof Readable) || reply.hasHeader('content-length')) return payload
+  app.addHook('onSend', (_request, reply, payload, done) => {
+    if (!(payload instanceof Readable) || reply.hasHeader('content-length')) {
+      done()
+      return
+    }
     const counter = new Transform({
       transform (chunk: Buffer, _encoding, done) {
         streamed.set(reply, (streamed.get(reply) ?? 0) + chunk.length)
@@ -16,10 +19,10 @@ export default fp(async (app) => {
       }
     })
     // An error at either end ends the other; Fastify sees it at its own end.
-    return pipeline(payload, counter, () => {})
+    done(null, pipeline(payload, counter, () => {}))
   })
 
-  app.addHook('onResponse', async (request, reply) => {
+  app.addHook('onResponse', (request, reply, done) => {
     const { log, method, url, ip, headers } = request
     const length = headers['content-length']
     log.info({
@@ -34,5 +37,6 @@ export default fp(async (app) => {
       sent: method === 'HEAD' ? 0 : streamed.get(reply) ?? Number(reply.getHeader('content-length') ?? 0),
       milliseconds: Math.round(reply.elapsedTime * 1000) / 1000
     }, 'answered')
+    done()
   })
 }, { name: 'access-log', fastify: '5.x', dependencies: ['served-model'] })

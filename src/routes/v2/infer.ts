@@ -56,7 +56,7 @@ const routes: FastifyPluginAsync<InferRoutes> = async (app, { sessions, json }) 
         error = errorOf(failure)
       }
       done(error, body)
-    }, { codings: ZLIB_CODINGS, ahead: headLength ?? 0 })
+    }, { codings: ZLIB_CODINGS, ahead: () => headLength ?? 0 })
   })
 
   function readerOf (model: Model): InferenceReader {
