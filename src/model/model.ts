@@ -56,7 +56,7 @@ export interface Model extends KeptRows {
    * @throws InputError, the first time that it is asked or later.
    */
   stream (request: SequenceRequest, call?: Call): AsyncGenerator<ReadonlyArray<SequenceStep | SequenceStates>, void>
-  /** Ends what runs for it beside the engine, once no request is under way. */
+  /** Gives back what the engine holds for it and ends what runs beside, once no request is under way. */
   close (): Promise<void>
 }
 
@@ -84,10 +84,10 @@ export interface ModelParts {
 }
 
 /** @throws RangeError if the cells and the wiring do not fit each other. */
-export function createModel ({ name, isDefault = false, version, layers, policy: chosen, input, readout, unusedTensors = [] }: ModelParts, deps: ModelDeps): Model {
+export async function createModel ({ name, isDefault = false, version, layers, policy: chosen, input, readout, unusedTensors = [] }: ModelParts, deps: ModelDeps): Promise<Model> {
   const { policy } = chosen
   const { engine, scheduler, admission, batchRows } = deps
-  const loaded = loadModel({ name, version, layers, policy, input }, engine, batchRows)
+  const loaded = await loadModel({ name, version, layers, policy, input }, engine, batchRows)
   const { shape, queues, tokens } = loaded
   const [{ program }] = queues
   const { kind, activation, gate } = layers.nodes[0][0].cell
@@ -149,6 +149,9 @@ export function createModel ({ name, isDefault = false, version, layers, policy:
 
     ...createKeptRows(loaded, planner, runner),
 
-    close: async () => { await policy.close?.() }
+    async close () {
+      await policy.close?.()
+      await loaded.dispose()
+    }
   }
 }

@@ -803,6 +803,8 @@ export interface components {
             weight_bytes: number;
             /** @description Tensors in the model's file that nothing uses. */
             unused_tensors: string[];
+            /** @description Why the newest files of the model are not what is served: this version serves on. */
+            error?: string;
         };
         /**
          * ModelList
@@ -901,6 +903,8 @@ export interface operations {
             /** @description The states after the step. */
             200: {
                 headers: {
+                    /** @description The version of the model that has answered, as in GET /models. */
+                    "x-model-version"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1149,6 +1153,8 @@ export interface operations {
             /** @description The states after the step. */
             200: {
                 headers: {
+                    /** @description The version of the model that has answered, as in GET /models. */
+                    "x-model-version"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1399,6 +1405,8 @@ export interface operations {
             /** @description The outputs, and the states to continue from. */
             200: {
                 headers: {
+                    /** @description The version of the model that has answered, as in GET /models. */
+                    "x-model-version"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1693,6 +1701,8 @@ export interface operations {
             /** @description The outputs, and the states to continue from. */
             200: {
                 headers: {
+                    /** @description The version of the model that has answered, as in GET /models. */
+                    "x-model-version"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2097,6 +2107,8 @@ export interface operations {
             /** @description A session: one row that goes on from request to request. */
             201: {
                 headers: {
+                    /** @description The version of the model that has answered, as in GET /models. */
+                    "x-model-version"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2311,6 +2323,8 @@ export interface operations {
             /** @description All of the session. As safetensors: the bytes of `state`, and the tensors of the context. */
             200: {
                 headers: {
+                    /** @description The version of the model that has answered, as in GET /models. */
+                    "x-model-version"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2538,6 +2552,8 @@ export interface operations {
             /** @description What the step made. */
             200: {
                 headers: {
+                    /** @description The version of the model that has answered, as in GET /models. */
+                    "x-model-version"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2810,6 +2826,8 @@ export interface operations {
             /** @description What the steps made. */
             200: {
                 headers: {
+                    /** @description The version of the model that has answered, as in GET /models. */
+                    "x-model-version"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3086,6 +3104,8 @@ export interface operations {
             /** @description The connection is a WebSocket now. */
             101: {
                 headers: {
+                    /** @description The version of the model that has answered, as in GET /models. */
+                    "x-model-version"?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -3371,6 +3391,8 @@ export interface operations {
             /** @description A served model. */
             200: {
                 headers: {
+                    /** @description The version of the model that has answered, as in GET /models. */
+                    "x-model-version"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3465,6 +3487,8 @@ export interface operations {
             /** @description The document. */
             200: {
                 headers: {
+                    /** @description The version of the model that has answered, as in GET /models. */
+                    "x-model-version"?: string;
                     [name: string]: unknown;
                 };
                 content: {
