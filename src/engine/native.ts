@@ -53,9 +53,9 @@ function chooseIsa ({ kernels }: Addon, asked: string | undefined): string {
   throw new Error(`isa is ${asked}, but this CPU and build run ${kernels.join(', ')}`)
 }
 
-function load (engine: AddonEngine, { stages }: Network): LoadedNetwork {
+function load (engine: AddonEngine, { stages, precision }: Network): LoadedNetwork {
   const loaded = stages.map((stage) => {
-    const { words, tensors } = encode(compileStage(stage))
+    const { words, tensors } = encode(compileStage(stage), precision)
     return engine.load(words, tensors)
   })
   return {
