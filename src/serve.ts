@@ -38,6 +38,7 @@ export async function serve (config: Config): Promise<void> {
     engine: `${engine.name} (${engine.backend})`,
     models: registry.models.map(({ name }) => name),
     default: registry.defaultName,
+    weights: registry.models.map(({ precision, weightBytes }) => `${precision}, ${(weightBytes / 2 ** 20).toFixed(1)} MiB`),
     ...(monitor !== undefined && { metrics: monitor.listeningOrigin })
   }, 'ready')
 }

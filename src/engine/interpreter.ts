@@ -37,7 +37,7 @@ export interface SupportSet {
 
 /** An engine that runs programs one instruction at a time, with somebody else's arithmetic. */
 export function createInterpreter (engine: Pick<Engine, 'name' | 'backend' | 'budget'>, arithmetic: Arithmetic): Engine {
-  return { ...engine, load: (network) => loadNetwork(network, arithmetic) }
+  return { ...engine, holds: () => 'f32', load: (network) => loadNetwork(network, arithmetic) }
 }
 
 function loadNetwork (network: Network, arithmetic: Arithmetic): LoadedNetwork {

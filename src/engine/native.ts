@@ -38,6 +38,7 @@ export function createNativeEngine (options: NativeOptions = {}): Engine {
     name: 'native',
     backend: `${isa}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`,
     budget: BUDGET,
+    holds: (precision) => precision,
     load: (network) => load(engine, network)
   }
 }

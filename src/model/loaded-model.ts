@@ -1,6 +1,7 @@
 import type { Engine, LoadedNetwork } from '../engine/engine.ts'
 import { feedWithoutWeights, wiringWithoutWeights } from '../network/without-weights.ts'
 import type { Layers } from '../network/layers.ts'
+import type { Precision } from '../network/precision.ts'
 import { createStageQueue, type StageQueue } from '../scheduler/stage-queue.ts'
 import type { ModelInput } from './input.ts'
 import { createServedNetwork, type Shape } from './network.ts'
@@ -27,15 +28,16 @@ export interface LoadingParts {
   readonly layers: Layers
   readonly policy: Policy
   readonly input?: ModelInput | undefined
+  readonly precision: Precision
 }
 
 /**
  * @param batchRows the most rows in a batch.
  * @throws RangeError if the cells and the wiring do not fit each other.
  */
-export function loadModel ({ name, version, layers, policy, input }: LoadingParts, engine: Engine, batchRows: number): LoadedModel {
+export function loadModel ({ name, version, layers, policy, input, precision }: LoadingParts, engine: Engine, batchRows: number): LoadedModel {
   const { network, passes, bare, shape } = createServedNetwork(layers, policy, input)
-  const loaded = engine.load(network)
+  const loaded = engine.load({ ...network, precision })
   const queues = network.stages.map((_, index) => createStageQueue(loaded, index, { name, batchRows, budget: engine.budget }))
   return {
     name,
