@@ -33,8 +33,11 @@ const shapes = [1, 64].flatMap((steps): Shape[] => [
 const readShapes = [[64, 256, 256], [8, 64, 512], [64, 1024, 256]].flatMap(([rows, supports, width]): ReadShape[] =>
   [false, true].map((own) => ({ rows, supports, width, own })))
 const cores = usableCores()
-const python = await pythonSides(1)
-const sides = [...await engineSides(), ...python.sides]
+const tables = ['cells', 'networks', 'precisions'].filter((name) => process.argv.includes(name))
+const isWanted = (name: string): boolean => tables.length === 0 || tables.includes(name)
+const withPeers = isWanted('cells') || isWanted('networks')
+const python = withPeers ? await pythonSides(1) : undefined
+const sides = python === undefined ? [] : [...await engineSides(), ...python.sides]
 const limits = createLimits()
 
 /** One time of each side that can do the shape. */
@@ -79,7 +82,7 @@ const machine = {
   cores: String(cores),
   'instruction set': createNativeEngine({ threads: 1 }).backend.replace(/,.*/, ''),
   'Node.js': process.versions.node,
-  ...python.versions
+  ...python?.versions
 }
 
 function write (name: string, text: string, results: object): void {
@@ -89,9 +92,6 @@ function write (name: string, text: string, results: object): void {
   writeFileSync(at(`${name}.md`), text)
   writeFileSync(at(`${name}.json`), JSON.stringify({ machine, ...results }, null, 1) + '\n')
 }
-
-const tables = ['cells', 'networks', 'precisions'].filter((name) => process.argv.includes(name))
-const isWanted = (name: string): boolean => tables.length === 0 || tables.includes(name)
 
 if (isWanted('cells')) {
   const measured = await measureCells()
@@ -108,4 +108,4 @@ if (isWanted('precisions')) {
   const precisions = await measureAll(SQUARE.map(([rows, size]) => ({ rows, I: size, Hi: size, Ho: size, steps: 64 })), precisionSides())
   write('precisions', reportPrecisions(precisions, machine), { precisions })
 }
-python.stop()
+python?.stop()
