@@ -4,6 +4,7 @@ import { createPolicy } from './model/policies/policies.ts'
 import { readReadout } from './model/policies/readout.ts'
 import { createModel, type Model, type ModelDeps } from './model/model.ts'
 import { directionsOf, sizesOf, type Layers } from './network/layers.ts'
+import { PRECISIONS } from './network/precision.ts'
 import { compile } from './tensor/schema.ts'
 import { ModelsError, readModels, type ModelFile } from './weights/folder.ts'
 import { listOf } from './weights/layouts/floats.ts'
@@ -12,6 +13,7 @@ import { CellOptionsSchema } from './weights/layouts/options.ts'
 const readConfig = compile(Type.Object({
   cell: Type.Optional(CellOptionsSchema),
   default: Type.Optional(Type.Boolean()),
+  weights: Type.Optional(Type.Enum(PRECISIONS)),
   // Read by hand, with the model's own tensors.
   input: Type.Optional(Type.Unknown()),
   readout: Type.Optional(Type.Unknown()),
@@ -76,7 +78,7 @@ export async function loadModel (file: ModelFile, deps: ModelDeps, warn: (messag
   if (layers === undefined || config === undefined || faults.length > 0) return faults
   const policy = await attempt(() => createPolicy(config.feedback, { layers, folder: file.folder, tensor, tensors, hosting: deps.hosting, readout, input }))
   if (policy === undefined) return faults
-  const model = await attempt(() => createModel({ name, isDefault: config.default, version, layers, policy, input, readout: to, unusedTensors: file.unused() }, deps))
+  const model = await attempt(() => createModel({ name, isDefault: config.default, version, layers, policy, input, precision: config.weights, readout: to, unusedTensors: file.unused() }, deps))
   if (model !== undefined) {
     if (model.unusedTensors.length > 0) warn(`model ${name}: nothing uses the tensors ${listOf(model.unusedTensors)} of its file`)
     return model

@@ -3,7 +3,7 @@ import { usableCores } from './cores.ts'
 import { encode } from './encode.ts'
 import type { Batch, Engine, LoadedNetwork, Memory } from './engine.ts'
 import { compileStage } from './program.ts'
-import type { Stage } from '../network/network.ts'
+import type { Network, Stage } from '../network/network.ts'
 import { withoutWeights } from '../network/without-weights.ts'
 
 export interface NativeOptions {
@@ -38,10 +38,11 @@ export function createNativeEngine (options: NativeOptions = {}): Engine {
     name: 'native',
     backend: `${isa}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`,
     budget: BUDGET,
-    load: ({ stages }) => loadedNetwork(stages, stages.map((stage) => engine.load(...partsOf(stage)))),
-    async loadBeside ({ stages }) {
+    holds: (precision) => precision,
+    load: ({ stages, precision }) => loadedNetwork(stages, stages.map((stage) => engine.load(...partsOf(stage, precision)))),
+    async loadBeside ({ stages, precision }) {
       const programs: AddonProgram[] = []
-      for (const stage of stages) programs.push(await engine.loadBeside(...partsOf(stage)))
+      for (const stage of stages) programs.push(await engine.loadBeside(...partsOf(stage, precision)))
       return loadedNetwork(stages, programs)
     }
   }
@@ -58,8 +59,8 @@ function chooseIsa ({ kernels }: Addon, asked: string | undefined): string {
   throw new Error(`isa is ${asked}, but this CPU and build run ${kernels.join(', ')}`)
 }
 
-function partsOf (stage: Stage): Parameters<AddonEngine['load']> {
-  const { words, tensors } = encode(compileStage(stage))
+function partsOf (stage: Stage, precision: Network['precision']): Parameters<AddonEngine['load']> {
+  const { words, tensors } = encode(compileStage(stage), precision)
   return [words, tensors]
 }
 

@@ -2,6 +2,7 @@ import { setTimeout } from 'node:timers/promises'
 import type { Engine, LoadedNetwork } from '../engine/engine.ts'
 import { feedWithoutWeights, wiringWithoutWeights } from '../network/without-weights.ts'
 import type { Layers } from '../network/layers.ts'
+import type { Precision } from '../network/precision.ts'
 import { createStageQueue, type StageQueue } from '../scheduler/stage-queue.ts'
 import type { ModelInput } from './input.ts'
 import { createServedNetwork, type Shape } from './network.ts'
@@ -33,15 +34,16 @@ export interface LoadingParts {
   readonly layers: Layers
   readonly policy: Policy
   readonly input?: ModelInput | undefined
+  readonly precision: Precision
 }
 
 /**
  * @param batchRows the most rows in a batch.
  * @throws RangeError if the cells and the wiring do not fit each other.
  */
-export async function loadModel ({ name, version, layers, policy, input }: LoadingParts, engine: Engine, batchRows: number): Promise<LoadedModel> {
+export async function loadModel ({ name, version, layers, policy, input, precision }: LoadingParts, engine: Engine, batchRows: number): Promise<LoadedModel> {
   const { network, passes, bare, shape } = createServedNetwork(layers, policy, input)
-  const loaded = await engine.loadBeside(network)
+  const loaded = await engine.loadBeside({ ...network, precision })
   const queues = network.stages.map((_, index) => createStageQueue(loaded, index, { name, batchRows, budget: engine.budget }))
   return {
     name,

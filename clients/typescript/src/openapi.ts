@@ -799,7 +799,12 @@ export interface components {
             };
             /** @description Number of trained parameters, of the cells and of the wiring. */
             parameters: number;
-            /** @description Bytes of the weights, as float32. */
+            /**
+             * @description How the matrices of its cells and linear layers are held: as float32, or rounded to bfloat16 or to 8-bit integers with a scale for each row. All sums are float32.
+             * @enum {unknown}
+             */
+            weights: "f32" | "bf16" | "int8";
+            /** @description Bytes of the weights as they are held. The engine tfjs holds rounded ones as float32. */
             weight_bytes: number;
             /** @description Tensors in the model's file that nothing uses. */
             unused_tensors: string[];
