@@ -16,6 +16,7 @@ bool equal(const Weights& a, const Weights& b) {
 }  // namespace
 
 std::shared_ptr<const Weights> PackedLayers::share(Weights&& packed) {
+  const std::lock_guard<std::mutex> lock(mutex_);
   known_.erase(std::remove_if(known_.begin(), known_.end(), [](const auto& one) { return one.expired(); }), known_.end());
   for (const auto& one : known_) {
     const auto known = one.lock();

@@ -13,6 +13,8 @@ export interface Engine {
   holds (precision: Precision): Precision
   /** Takes over a network's weights, in whatever form the engine computes fastest. */
   load (network: Network): LoadedNetwork
+  /** The same beside what is being computed: off the event loop if the engine can. The weights are left alone until it is done. */
+  loadBeside (network: Network): Promise<LoadedNetwork>
 }
 
 export type EngineName = 'native' | 'tfjs'

@@ -37,7 +37,8 @@ export interface SupportSet {
 
 /** An engine that runs programs one instruction at a time, with somebody else's arithmetic. */
 export function createInterpreter (engine: Pick<Engine, 'name' | 'backend' | 'budget'>, arithmetic: Arithmetic): Engine {
-  return { ...engine, holds: () => 'f32', load: (network) => loadNetwork(network, arithmetic) }
+  const load = (network: Network): LoadedNetwork => loadNetwork(network, arithmetic)
+  return { ...engine, holds: () => 'f32', load, loadBeside: async (network) => load(network) }
 }
 
 function loadNetwork (network: Network, arithmetic: Arithmetic): LoadedNetwork {

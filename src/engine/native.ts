@@ -3,7 +3,8 @@ import { usableCores } from './cores.ts'
 import { encode } from './encode.ts'
 import type { Batch, Engine, LoadedNetwork, Memory } from './engine.ts'
 import { compileStage } from './program.ts'
-import type { Network } from '../network/network.ts'
+import type { Stage } from '../network/network.ts'
+import type { Precision } from '../network/precision.ts'
 import { withoutWeights } from '../network/without-weights.ts'
 
 export interface NativeOptions {
@@ -39,7 +40,12 @@ export function createNativeEngine (options: NativeOptions = {}): Engine {
     backend: `${isa}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`,
     budget: BUDGET,
     holds: (precision) => precision,
-    load: (network) => load(engine, network)
+    load: ({ stages, precision }) => loadedNetwork(stages, stages.map((stage) => engine.load(...partsOf(stage, precision)))),
+    async loadBeside ({ stages, precision }) {
+      const programs: AddonProgram[] = []
+      for (const stage of stages) programs.push(await engine.loadBeside(...partsOf(stage, precision)))
+      return loadedNetwork(stages, programs)
+    }
   }
 }
 
@@ -54,11 +60,12 @@ function chooseIsa ({ kernels }: Addon, asked: string | undefined): string {
   throw new Error(`isa is ${asked}, but this CPU and build run ${kernels.join(', ')}`)
 }
 
-function load (engine: AddonEngine, { stages, precision }: Network): LoadedNetwork {
-  const loaded = stages.map((stage) => {
-    const { words, tensors } = encode(compileStage(stage), precision)
-    return engine.load(words, tensors)
-  })
+function partsOf (stage: Stage, precision: Precision | undefined): Parameters<AddonEngine['load']> {
+  const { words, tensors } = encode(compileStage(stage), precision)
+  return [words, tensors]
+}
+
+function loadedNetwork (stages: readonly Stage[], loaded: readonly AddonProgram[]): LoadedNetwork {
   return {
     programs: stages.map((stage) => compileStage(withoutWeights(stage))),
     batch: (stage, maxRows) => createBatch(loaded[stage], maxRows),

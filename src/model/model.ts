@@ -61,7 +61,7 @@ export interface Model extends KeptRows {
    * @throws InputError, the first time that it is asked or later.
    */
   stream (request: SequenceRequest, call?: Call): AsyncGenerator<ReadonlyArray<SequenceStep | SequenceStates>, void>
-  /** Ends what runs for it beside the engine, once no request is under way. */
+  /** Gives back what the engine holds for it and ends what runs beside, once no request is under way. */
   close (): Promise<void>
 }
 
@@ -91,10 +91,10 @@ export interface ModelParts {
 }
 
 /** @throws RangeError if the cells and the wiring do not fit each other. */
-export function createModel ({ name, isDefault = false, version, layers, policy: chosen, input, precision = 'f32', readout, unusedTensors = [] }: ModelParts, deps: ModelDeps): Model {
+export async function createModel ({ name, isDefault = false, version, layers, policy: chosen, input, precision = 'f32', readout, unusedTensors = [] }: ModelParts, deps: ModelDeps): Promise<Model> {
   const { policy } = chosen
   const { engine, scheduler, admission, batchRows } = deps
-  const loaded = loadModel({ name, version, layers, policy, input, precision }, engine, batchRows)
+  const loaded = await loadModel({ name, version, layers, policy, input, precision }, engine, batchRows)
   const { shape, queues, tokens } = loaded
   const [{ program }] = queues
   const { parameters, bytes } = countWeights(layers, policy, input, engine.holds(precision))
@@ -159,6 +159,9 @@ export function createModel ({ name, isDefault = false, version, layers, policy:
 
     ...createKeptRows(loaded, planner, runner),
 
-    close: async () => { await policy.close?.() }
+    async close () {
+      await policy.close?.()
+      await loaded.dispose()
+    }
   }
 }

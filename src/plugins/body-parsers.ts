@@ -1,14 +1,15 @@
 import fp from 'fastify-plugin'
 import { InputError } from '../errors.ts'
-import { errorOf, receive } from './receive.ts'
+import { errorOf, receive, type ReceiveOptions } from './receive.ts'
 import { createBinaryReader, SAFETENSORS } from '../wire/safetensors.ts'
 import type { Fields, Hold } from '../wire/tensor-paths.ts'
+import { bytesBeforeTensors } from '../tensor/safetensors.ts'
 import { JSON_TYPE, type Json } from '../wire/json.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** What a body holds, given the parameters of the path. A route without it takes no body. */
-    fields?: (params: unknown) => Fields
+    /** What the body of a request holds. A route without it takes no body. */
+    fields?: (request: FastifyRequest) => Fields
     /** Whether a request keeps the bytes of its body. */
     bytes?: boolean
   }
@@ -26,16 +27,16 @@ export default fp<{ json: Json }>(async (app, { json }) => {
   // Fastify parses text by default.
   app.removeAllContentTypeParsers()
 
-  function parse (type: string, createReader: (fields: Fields) => Read): void {
+  function parse (type: string, createReader: (fields: Fields) => Read, options: ReceiveOptions = {}): void {
     const readers = new WeakMap<Fields, Read>()
     app.addContentTypeParser(type, (request, _payload, done) => {
-      const { params, call, routeOptions: { config } } = request
+      const { call, routeOptions: { config } } = request
       if (config.fields === undefined) {
         // Node.js discards a body that nobody reads.
         done(null)
         return
       }
-      const fields = config.fields(params)
+      const fields = config.fields(request)
       const read = readers.get(fields) ?? createReader(fields)
       readers.set(fields, read)
       const hold: Hold = (bytes) => call?.reservation?.hold(bytes)
@@ -50,9 +51,9 @@ export default fp<{ json: Json }>(async (app, { json }) => {
           error = errorOf(failure)
         }
         done(error, value)
-      })
+      }, options)
     })
   }
   parse(JSON_TYPE, (fields) => json.reader(fields))
-  parse(SAFETENSORS, createBinaryReader)
+  parse(SAFETENSORS, createBinaryReader, { ahead: bytesBeforeTensors })
 }, { name: 'body-parsers', fastify: '5.x', dependencies: ['errors', 'admission'] })

@@ -5,7 +5,7 @@ import type { Model } from '../model/model.ts'
 import { widthOfX } from '../model/network.ts'
 import type { Registry } from '../model/registry.ts'
 import { publish } from '../tensor/schema.ts'
-import { ModelParams, problems } from './schemas.ts'
+import { modelAnswer, ModelParams, problems } from './schemas.ts'
 
 const Size = (description: string) => Type.Integer({ minimum: 1, description })
 
@@ -74,7 +74,8 @@ const ModelDescription = Type.Object({
   parameters: Type.Integer({ description: 'Number of trained parameters, of the cells and of the wiring.' }),
   weights: Type.Enum(['f32', 'bf16', 'int8'], { description: 'How the matrices of its cells and linear layers are held: as float32, or rounded to bfloat16 or to 8-bit integers with a scale for each row. All sums are float32.' }),
   weight_bytes: Type.Integer({ description: 'Bytes of the weights as they are held. The engine tfjs holds rounded ones as float32.' }),
-  unused_tensors: Type.Array(Type.String(), { description: 'Tensors in the model\'s file that nothing uses.' })
+  unused_tensors: Type.Array(Type.String(), { description: 'Tensors in the model\'s file that nothing uses.' }),
+  error: Type.Optional(Type.String({ description: 'Why the newest files of the model are not what is served: this version serves on.' }))
 }, { title: 'Model', description: 'A served model.' })
 
 const ModelList = Type.Object({ models: Type.Array(ModelDescription) }, { title: 'ModelList', description: 'Every served model.' })
@@ -88,6 +89,7 @@ function describeCell ({ kind, activation, gate }: Model['cell']): Static<typeof
 const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { registry }) => {
   const describe = (model: Model): Static<typeof ModelDescription> => {
     const { name, version, cell, projSize, policy, input, readout, wiring, state, engine, parameters, precision, weightBytes, unusedTensors } = model
+    const error = registry.faults.get(name)
     const { layers, directions, I, Hi, Ho, step, sequence, hIn, hOut, c, output } = model.shape
     return {
       name,
@@ -108,7 +110,8 @@ const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { 
       parameters,
       weights: precision,
       weight_bytes: weightBytes,
-      unused_tensors: [...unusedTensors]
+      unused_tensors: [...unusedTensors],
+      ...(error !== undefined && { error })
     }
   }
 
@@ -122,14 +125,15 @@ const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { 
   }, async () => ({ models: registry.models.map(describe) }))
 
   app.get('/models/:model', {
+    config: { model: true },
     schema: {
       operationId: 'getModel',
       tags: ['models'],
       summary: 'Describe a model',
       params: ModelParams,
-      response: { 200: ModelDescription, ...problems(401, 404, 429, 503) }
+      response: { 200: modelAnswer(ModelDescription), ...problems(401, 404, 429, 503) }
     }
-  }, async ({ params }) => describe(registry.get(params.model)))
+  }, async (request) => describe(request.served()))
 }
 
 function describeInput (input: ModelInput): NonNullable<Static<typeof ModelDescription>['input']> {

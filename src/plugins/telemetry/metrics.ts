@@ -1,4 +1,5 @@
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client'
+import { FastHistogram } from './fast-histogram.ts'
 
 /** 100 us to 10 s. */
 const SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
@@ -18,8 +19,18 @@ export interface Metrics {
   asked (command: string, seconds: number, failed: boolean): void
   /** A request has been answered. `rejected` is the kind of error, if it was one. */
   answered (labels: { route: string, model: string, status: number }, seconds: number, rejected: string | undefined): void
+  /** What is served, as it is whenever somebody looks. */
+  serves (served: Served): void
+  /** The files of a model, or of the folder, have been loaded, or could not be, or a model has gone. */
+  reloaded (model: string, result: 'loaded' | 'failed' | 'removed'): void
   /** `count` WebSockets are open. */
   sockets (count: number): void
+}
+
+export interface Served {
+  readonly models: ReadonlyArray<{ readonly name: string, readonly version: string }>
+  readonly faults: ReadonlyMap<string, string>
+  readonly versions: number
 }
 
 /** What requests hold at the moment. */
@@ -45,8 +56,19 @@ export function createMetrics (load: Load, build: { version: string, engine: str
     new Gauge({ name, help, registers, collect () { this.set(value()) } })
   live('cellserve_live_rows', 'Rows in work.', () => load.rows)
   live('cellserve_live_bytes', 'Bytes that requests hold: bodies, tensors, answers that have not been sent.', () => load.bytes)
+  /** A 1 for each of the labels that there are. */
+  const marks = (name: string, help: string, labelNames: readonly string[], labels: () => ReadonlyArray<Readonly<Record<string, string>>>): Gauge => new Gauge({
+    name,
+    help,
+    labelNames,
+    registers,
+    collect () {
+      this.reset()
+      for (const each of labels()) this.set(each, 1)
+    }
+  })
 
-  const requests = new Histogram({
+  const requests = new FastHistogram({
     name: 'cellserve_request_duration_seconds',
     help: 'Time from the head of a request to the end of its answer; and from a frame of a WebSocket to its answer.',
     labelNames: ['route', 'model', 'status'],
@@ -54,32 +76,41 @@ export function createMetrics (load: Load, build: { version: string, engine: str
     registers
   })
   const rejected = new Counter({ name: 'cellserve_rejected_total', help: 'Rejected requests, by reason.', labelNames: ['reason'], registers })
-  const queue = new Histogram({ name: 'cellserve_queue_duration_seconds', help: 'Time from a request\'s acceptance to its first step.', labelNames: ['model'], buckets: SECONDS, registers })
-  const compute = new Histogram({ name: 'cellserve_compute_duration_seconds', help: 'Time of a call of the engine.', labelNames: ['model'], buckets: SECONDS, registers })
-  const batch = new Histogram({ name: 'cellserve_batch_rows', help: 'Rows computed together.', labelNames: ['model'], buckets: [1, 2, 4, 8, 16, 32, 64, 128], registers })
+  const queue = new FastHistogram({ name: 'cellserve_queue_duration_seconds', help: 'Time from a request\'s acceptance to its first step.', labelNames: ['model'], buckets: SECONDS, registers })
+  const compute = new FastHistogram({ name: 'cellserve_compute_duration_seconds', help: 'Time of a call of the engine.', labelNames: ['model'], buckets: SECONDS, registers })
+  const batch = new FastHistogram({ name: 'cellserve_batch_rows', help: 'Rows computed together.', labelNames: ['model'], buckets: [1, 2, 4, 8, 16, 32, 64, 128], registers })
   const steps = new Counter({ name: 'cellserve_steps_total', help: 'Steps computed, those of every row.', labelNames: ['model'], registers })
   const queued = new Gauge({ name: 'cellserve_queued_rows', help: 'Rows that waited for their turn when the latest batch was made.', labelNames: ['model'], registers })
 
+  const reloads = new Counter({ name: 'cellserve_reloads_total', help: 'Files of models that were loaded while serving, or could not be, and models that were removed.', labelNames: ['model', 'result'], registers })
   const sockets = new Gauge({ name: 'cellserve_open_sockets', help: 'WebSockets that are open.', registers })
-  const store = new Histogram({ name: 'cellserve_session_store_duration_seconds', help: 'Time until the session store answered a command.', labelNames: ['command'], buckets: SECONDS, registers })
+  const store = new FastHistogram({ name: 'cellserve_session_store_duration_seconds', help: 'Time until the session store answered a command.', labelNames: ['command'], buckets: SECONDS, registers })
   const failures = new Counter({ name: 'cellserve_session_store_errors_total', help: 'Commands that the session store did not answer.', labelNames: ['command'], registers })
 
   return {
     register,
     computed (model, rows, count, seconds) {
-      batch.observe({ model }, rows)
+      batch.record({ model }, rows)
       steps.inc({ model }, rows * count)
-      compute.observe({ model }, seconds)
+      compute.record({ model }, seconds)
     },
-    began: (model, seconds) => queue.observe({ model }, seconds),
+    began: (model, seconds) => queue.record({ model }, seconds),
     queued: (model, rows) => queued.set({ model }, rows),
+    serves (served) {
+      marks('cellserve_model_info', 'The version of each model that is served, a hash of its files.', ['model', 'version'],
+        () => served.models.map(({ name, version }) => ({ model: name, version })))
+      marks('cellserve_model_fault', '1 for each model whose newest files cannot be served; another version may be.', ['model'],
+        () => [...served.faults.keys()].map((model) => ({ model })))
+      live('cellserve_model_versions', 'Versions of models in memory, with those that only end what they have begun.', () => served.versions)
+    },
+    reloaded: (model, result) => reloads.inc({ model, result }),
     sockets: (count) => sockets.set(count),
     asked (command, seconds, failed) {
-      store.observe({ command }, seconds)
+      store.record({ command }, seconds)
       if (failed) failures.inc({ command })
     },
     answered (labels, seconds, reason) {
-      requests.observe(labels, seconds)
+      requests.record(labels, seconds)
       if (reason !== undefined) rejected.inc({ reason })
     }
   }

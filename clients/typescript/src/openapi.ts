@@ -808,6 +808,8 @@ export interface components {
             weight_bytes: number;
             /** @description Tensors in the model's file that nothing uses. */
             unused_tensors: string[];
+            /** @description Why the newest files of the model are not what is served: this version serves on. */
+            error?: string;
         };
         /**
          * ModelList
@@ -906,6 +908,8 @@ export interface operations {
             /** @description The states after the step. */
             200: {
                 headers: {
+                    /** @description The version of the model that has answered, as in GET /models. */
+                    "x-model-version"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1154,6 +1158,8 @@ export interface operations {
             /** @description The states after the step. */
             200: {
                 headers: {
+                    /** @description The version of the model that has answered, as in GET /models. */
+                    "x-model-version"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1404,6 +1410,8 @@ export interface operations {
             /** @description The outputs, and the states to continue from. */
             200: {
                 headers: {
+                    /** @description The version of the model that has answered, as in GET /models. */
+                    "x-model-version"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1698,6 +1706,8 @@ export interface operations {
             /** @description The outputs, and the states to continue from. */
             200: {
                 headers: {
+                    /** @description The version of the model that has answered, as in GET /models. */
+                    "x-model-version"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2102,6 +2112,8 @@ export interface operations {
             /** @description A session: one row that goes on from request to request. */
             201: {
                 headers: {
+                    /** @description The version of the model that has answered, as in GET /models. */
+                    "x-model-version"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2316,6 +2328,8 @@ export interface operations {
             /** @description All of the session. As safetensors: the bytes of `state`, and the tensors of the context. */
             200: {
                 headers: {
+                    /** @description The version of the model that has answered, as in GET /models. */
+                    "x-model-version"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2543,6 +2557,8 @@ export interface operations {
             /** @description What the step made. */
             200: {
                 headers: {
+                    /** @description The version of the model that has answered, as in GET /models. */
+                    "x-model-version"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2815,6 +2831,8 @@ export interface operations {
             /** @description What the steps made. */
             200: {
                 headers: {
+                    /** @description The version of the model that has answered, as in GET /models. */
+                    "x-model-version"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3091,6 +3109,8 @@ export interface operations {
             /** @description The connection is a WebSocket now. */
             101: {
                 headers: {
+                    /** @description The version of the model that has answered, as in GET /models. */
+                    "x-model-version"?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -3376,6 +3396,8 @@ export interface operations {
             /** @description A served model. */
             200: {
                 headers: {
+                    /** @description The version of the model that has answered, as in GET /models. */
+                    "x-model-version"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3470,6 +3492,8 @@ export interface operations {
             /** @description The document. */
             200: {
                 headers: {
+                    /** @description The version of the model that has answered, as in GET /models. */
+                    "x-model-version"?: string;
                     [name: string]: unknown;
                 };
                 content: {
