@@ -46,7 +46,7 @@ export async function serve (config: Config): Promise<void> {
     models: registry.models.map(({ name }) => name),
     versions: Object.fromEntries(registry.models.map(({ name, version }) => [name, version])),
     default: registry.defaultName,
-    weights: registry.models.map(({ precision, weightBytes }) => `${precision}, ${(weightBytes / 2 ** 20).toFixed(1)} MiB`),
+    weights: Object.fromEntries(registry.models.map(({ name, precision, weightBytes }) => [name, `${precision}, ${(weightBytes / 2 ** 20).toFixed(1)} MiB`])),
     ...(monitor !== undefined && { metrics: monitor.listeningOrigin })
   }, 'ready')
 }

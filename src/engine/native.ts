@@ -3,7 +3,8 @@ import { usableCores } from './cores.ts'
 import { encode } from './encode.ts'
 import type { Batch, Engine, LoadedNetwork, Memory } from './engine.ts'
 import { compileStage } from './program.ts'
-import type { Network, Stage } from '../network/network.ts'
+import type { Stage } from '../network/network.ts'
+import type { Precision } from '../network/precision.ts'
 import { withoutWeights } from '../network/without-weights.ts'
 
 export interface NativeOptions {
@@ -59,7 +60,7 @@ function chooseIsa ({ kernels }: Addon, asked: string | undefined): string {
   throw new Error(`isa is ${asked}, but this CPU and build run ${kernels.join(', ')}`)
 }
 
-function partsOf (stage: Stage, precision: Network['precision']): Parameters<AddonEngine['load']> {
+function partsOf (stage: Stage, precision: Precision | undefined): Parameters<AddonEngine['load']> {
   const { words, tensors } = encode(compileStage(stage), precision)
   return [words, tensors]
 }
