@@ -52,7 +52,7 @@ export async function closeModels (models: readonly Model[]): Promise<void> {
 }
 
 /** @returns the model, or everything that is wrong with it, as far as one fault does not hide another. */
-async function loadModel (file: ModelFile, deps: ModelDeps): Promise<Model | ModelsError[]> {
+export async function loadModel (file: ModelFile, deps: ModelDeps): Promise<Model | ModelsError[]> {
   const { name, version, tensor, tensors } = file
   const faults: ModelsError[] = []
   let sizes = ''

@@ -69,7 +69,7 @@ function asFault (error: unknown): ModelsError {
 }
 
 /** @throws ModelsError */
-async function readModel ({ name, path, folder }: ModelPlace): Promise<ModelFile> {
+export async function readModel ({ name, path, folder }: ModelPlace): Promise<ModelFile> {
   try {
     const { bytes, tensors } = await readSafetensors(path)
     const beside = folder === undefined ? {} : await readBeside(folder)
