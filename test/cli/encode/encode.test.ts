@@ -11,6 +11,8 @@ import { runEncode } from '../../../src/cli/encode/encode.ts'
 import { decodeFloats, decodeIntegers } from '../../../src/tensor/dtypes.ts'
 import { parseSafetensors } from '../../../src/tensor/safetensors.ts'
 import { buildTestApp } from '../../support/app.ts'
+import { createDice } from '../../support/dice.ts'
+import { scaled } from '../../support/full.ts'
 import { overflowingModels, spellerModels } from '../../support/models.ts'
 import { start } from '../../support/process.ts'
 import { f32, writeSafetensors, type Written } from '../../support/safetensors.ts'
@@ -217,6 +219,33 @@ describe('what is wrong is one line with the row\'s number', () => {
     await writeFile(join(folder, 'a.ndjson'), '{"x":[[1,2],[1,2]]}\n{"x":[[1,2],[3e38,3e38]]}\n')
     assert.match(await failureOf(t, 'overflowing', '--models', await overflowingModels(t), '--in', join(folder, 'a.ndjson'), '--out', join(folder, 'out.ndjson'), '--steps', '1'), /row 1: |row 2: /)
   })
+})
+
+describe('a spoilt file is encoded, or refused in one line', () => {
+  for (const format of ['ndjson', 'csv', 'safetensors', 'parquet'] as const) {
+    test(format, async (t) => {
+      const folder = await folderOf(t)
+      const [input, output] = [join(folder, `in.${format}`), join(folder, 'out.ndjson')]
+      const dice = createDice(format.length)
+      const good = Buffer.from(WRITE[format]())
+      const said: string[] = []
+      const write = t.mock.method(process.stderr, 'write', (text: string) => said.push(text) > 0)
+      try {
+        for (let i = 0; i < scaled(200, 20); i++) {
+          const bytes = Buffer.from(good.subarray(0, dice.chance(0.3) ? dice.below(good.length) : good.length))
+          for (let k = dice.below(3); k >= 0 && bytes.length > 0; k--) bytes[dice.below(bytes.length)] = dice.below(256)
+          await writeFile(input, bytes)
+          said.length = 0
+          const code = await encode('custom-lstm', '--in', input, '--out', output, '--overwrite')
+          assert.deepEqual([code, said.length], code === 0 ? [0, 0] : [1, 1], said.join(''))
+          if (code === 1) assert.match(said[0], /^cellserve: [^\n]{1,2000}\n$/)
+          assert.doesNotMatch(said.join(''), /is not a function|Cannot read|is not iterable|call stack/)
+        }
+      } finally {
+        write.mock.restore()
+      }
+    })
+  }
 })
 
 test('--skip-bad answers the others, and says in its place why a row has none', async (t) => {

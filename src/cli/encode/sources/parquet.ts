@@ -36,25 +36,26 @@ const compressors: Compressors = {
 export async function openParquet (file: FileHandle, size: number, width: number, keep: readonly string[]): Promise<Source> {
   const library = await loadLibrary(() => import('hyparquet'))
   const buffer: AsyncBuffer = { byteLength: size, slice: async (start, end = size) => await slice(file, start, end) }
-  const metadata = await library.parquetMetadataAsync(buffer).catch((error: unknown) => {
-    throw new EncodeError(`is no Parquet file, or is cut: ${error instanceof Error ? error.message : String(error)}`)
-  })
-  const names = library.parquetSchema(metadata).children.map(({ element }) => element.name)
+  const { metadata, names, groups } = await library.parquetMetadataAsync(buffer).then((metadata) => ({
+    metadata,
+    names: library.parquetSchema(metadata).children.map(({ element }) => element.name),
+    groups: groupsOf(metadata)
+  })).catch((error: unknown) => { throw new EncodeError(`is no Parquet file, or is cut: ${whyNot(error)}`) })
   const carries = [...new Set([ID, ...keep])].filter((name) => names.includes(name))
   const missing = keep.find((name) => !names.includes(name))
   if (missing !== undefined) throw new EncodeError(`--keep: there is no column ${missing}; the columns are ${names.join(', ').slice(0, 200)}`)
   const request = names.filter((name) => name in RANKS || name === IDS)
   const odd = names.find((name) => !request.includes(name) && !carries.includes(name))
   if (odd !== undefined) throw new EncodeError(`column ${odd}: is not known; expected ${[...Object.keys(RANKS), IDS, ID].join(', ')}; --keep takes others to the answers`)
-  const rows = Number(metadata.num_rows)
+  const rows = groups.at(-1)?.end ?? 0
 
   async function * windows (from: Position, to: number): AsyncGenerator<Window, void> {
-    for (const { begin, end, bytes } of groupsOf(metadata)) {
+    for (const { begin, end, bytes } of groups) {
       if (end <= from.row || begin >= to) continue
       if (bytes > MAX_GROUP) throw new EncodeError(`rows ${begin + 1} to ${end} are a row group of ${bytes} bytes, more than the ${MAX_GROUP} that are read at once; write smaller row groups`)
       const [first, last] = [Math.max(begin, from.row), Math.min(end, to)]
       const objects = await library.parquetReadObjects({ file: buffer, metadata, columns: [...request, ...carries], rowStart: first, rowEnd: last, compressors }).catch((error: unknown) => {
-        throw new EncodeError(`rows ${begin + 1} to ${end} cannot be read: ${error instanceof Error ? error.message : String(error)}`)
+        throw new EncodeError(`rows ${begin + 1} to ${end} cannot be read: ${whyNot(error)}`)
       })
       for (let at = 0; at < objects.length; at += WINDOW_ROWS) {
         const some = objects.slice(at, at + WINDOW_ROWS)
@@ -66,6 +67,11 @@ export async function openParquet (file: FileHandle, size: number, width: number
   const count = async (): Promise<number> => rows
   const seek = async (row: number): Promise<Position> => ({ row: Math.min(row, rows), byte: 0 })
   return { carries, size, rows, count, seek, read: windows, close: async () => { await file.close() } }
+}
+
+/** What the reader says of a file; what it stumbles over by itself is nothing that people know. */
+function whyNot (error: unknown): string {
+  return error instanceof Error && error.constructor === Error ? error.message : 'its bytes are not what they should be'
 }
 
 async function slice (file: FileHandle, start: number, end: number): Promise<ArrayBuffer> {
@@ -83,6 +89,7 @@ function groupsOf ({ row_groups: groups }: FileMetaData): Array<{ begin: number,
   return groups.map(({ num_rows: count, total_byte_size: bytes }) => {
     const begin = end
     end += Number(count)
+    if (!Number.isSafeInteger(end) || end < begin) throw new Error(`a row group has ${count} rows`)
     return { begin, end, bytes: Number(bytes) }
   })
 }
