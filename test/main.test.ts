@@ -9,7 +9,7 @@ import { createService } from '../src/service.ts'
 import { testConfig, testEngine } from './support/app.ts'
 import { writeModels } from './support/models.ts'
 import { freePort } from './support/free-port.ts'
-import { scaled } from './support/full.ts'
+import { onlyFull, scaled } from './support/full.ts'
 import { ADDRESS, run, start } from './support/process.ts'
 import { customLstm, f32, under, writeSafetensors } from './support/safetensors.ts'
 
@@ -98,7 +98,7 @@ test('a full disk behind standard output costs log lines alone', { skip: !exists
   assert.deepEqual([code, stderr], [0, ''])
 })
 
-test('a log reader that stalls costs log lines alone', async (t) => {
+test('a log reader that stalls costs log lines alone', onlyFull('takes seconds'), async (t) => {
   // Nobody reads its output.
   const port = await freePort()
   const child = spawn(process.execPath, ['dist/main.js', '--port', String(port), '--access-log', '--grace', '1'], { stdio: ['ignore', 'pipe', 'inherit'] })

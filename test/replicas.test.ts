@@ -6,19 +6,19 @@ import supertest from 'supertest'
 import { buildTestApp, testEngine } from './support/app.ts'
 import { closeTo } from './support/close.ts'
 import { freePort } from './support/free-port.ts'
-import { FULL } from './support/full.ts'
+import { onlyFull } from './support/full.ts'
 import { run, type Running } from './support/process.ts'
 import { createRandom, randomFloats } from './support/random.ts'
 import { until } from './support/until.ts'
 import { startValkey, withValkey } from './support/valkey.ts'
 
 /** How many sessions of how many steps, and how often something is killed meanwhile: TEST_REPLICAS=1000x200x60 is a long run. */
-const [SESSIONS, STEPS, KILLS] = (process.env.TEST_REPLICAS ?? (FULL ? '60x40x5' : '20x20x2')).split('x').map(Number)
+const [SESSIONS, STEPS, KILLS] = (process.env.TEST_REPLICAS ?? '60x40x5').split('x').map(Number)
 const WORKERS = 16
 /** One in this many kills is of the store. */
-const STORE = FULL ? 4 : 2
+const STORE = 4
 /** How many replicas there are. */
-const REPLICAS = FULL ? 3 : 2
+const REPLICAS = 3
 
 const MODELS = [
   { name: 'custom-lstm', width: 2, context: undefined },
@@ -31,7 +31,7 @@ interface Answer {
   readonly body: { readonly t?: number, readonly output?: number[], readonly detail?: string }
 }
 
-test('whatever is killed under load, every step of every session is taken once', { ...withValkey, timeout: 900_000 }, async (t) => {
+test('whatever is killed under load, every step of every session is taken once', { skip: withValkey.skip || (process.env.TEST_REPLICAS === undefined && onlyFull('takes seconds').skip), timeout: 900_000 }, async (t) => {
   const store = await startValkey(t, '--appendonly', 'yes', '--appendfsync', 'always')
   const ports = await Promise.all(Array.from({ length: REPLICAS }, freePort))
   const start = (port: number): Running => run(t, '--port', String(port), '--sessions', store.url, '--log-level', 'warn', '--threads', '1')

@@ -1,8 +1,9 @@
 import fp from 'fastify-plugin'
 import { InputError } from '../errors.ts'
-import { errorOf, receive } from './receive.ts'
+import { errorOf, receive, type ReceiveOptions } from './receive.ts'
 import { createBinaryReader, SAFETENSORS } from '../wire/safetensors.ts'
 import type { Fields, Hold } from '../wire/tensor-paths.ts'
+import { bytesBeforeTensors } from '../tensor/safetensors.ts'
 import { JSON_TYPE, type Json } from '../wire/json.ts'
 
 declare module 'fastify' {
@@ -26,7 +27,7 @@ export default fp<{ json: Json }>(async (app, { json }) => {
   // Fastify parses text by default.
   app.removeAllContentTypeParsers()
 
-  function parse (type: string, createReader: (fields: Fields) => Read): void {
+  function parse (type: string, createReader: (fields: Fields) => Read, options: ReceiveOptions = {}): void {
     const readers = new WeakMap<Fields, Read>()
     app.addContentTypeParser(type, (request, _payload, done) => {
       const { params, call, routeOptions: { config } } = request
@@ -50,9 +51,9 @@ export default fp<{ json: Json }>(async (app, { json }) => {
           error = errorOf(failure)
         }
         done(error, value)
-      })
+      }, options)
     })
   }
   parse(JSON_TYPE, (fields) => json.reader(fields))
-  parse(SAFETENSORS, createBinaryReader)
+  parse(SAFETENSORS, createBinaryReader, { ahead: bytesBeforeTensors })
 }, { name: 'body-parsers', fastify: '5.x', dependencies: ['errors', 'admission'] })

@@ -27,10 +27,13 @@ export default fp(async (app) => {
     await app.close()
   })
   app.addHook('preClose', async () => { draining = true })
-  app.addHook('onRequest', async (request) => {
-    if (!draining || request.routeOptions.config.always === true) return
-    throw new InputError('unavailable', { path: '', message: 'the server is shutting down; another replica may answer' })
+  app.addHook('onRequest', (request, _reply, done) => {
+    if (!draining || request.routeOptions.config.always === true) done()
+    else done(new InputError('unavailable', { path: '', message: 'the server is shutting down; another replica may answer' }))
   })
   // A connection that stays open after its last answer would keep the process until the grace period ends.
-  app.addHook('onSend', async (_request, reply) => { if (draining) reply.header('connection', 'close') })
+  app.addHook('onSend', (_request, reply, _payload, done) => {
+    if (draining) reply.header('connection', 'close')
+    done()
+  })
 }, { name: 'drain', fastify: '5.x', dependencies: ['errors'] })

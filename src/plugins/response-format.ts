@@ -26,7 +26,7 @@ export default fp<{ json: Json }>(async (app, { json }) => {
   app.decorateReply('format', {
     getter () {
       const { headers, raw, routeOptions } = this.request
-      const own = headers['content-type']?.split(';', 1)[0].trim().toLowerCase() === SAFETENSORS ? SAFETENSORS : JSON_TYPE
+      const own = isSafetensors(headers['content-type']) ? SAFETENSORS : JSON_TYPE
       if (headers.accept === undefined || headers.accept === '*/*' || headers.accept === own) return own
       return new Negotiator(raw).mediaType([own, own === JSON_TYPE ? SAFETENSORS : JSON_TYPE, ...routeOptions.config.formats ?? []]) ?? own
     }
@@ -37,6 +37,10 @@ export default fp<{ json: Json }>(async (app, { json }) => {
     return sendJson(this.header('content-type', 'application/json; charset=utf-8'), json, tensors)
   })
 }, { name: 'response-format', fastify: '5.x' })
+
+function isSafetensors (type: string | undefined): boolean {
+  return type === SAFETENSORS || (type !== undefined && type !== JSON_TYPE && type.split(';', 1)[0].trim().toLowerCase() === SAFETENSORS)
+}
 
 /** Sends an object of tensors as JSON; a large one in pieces, as fast as its client reads. */
 export function sendJson (reply: FastifyReply, json: Json, tensors: object): FastifyReply {

@@ -11,5 +11,8 @@ export const SECURITY_HEADERS = {
 }
 
 export default fp(async (app) => {
-  app.addHook('onRequest', async (_request, reply) => { reply.headers(SECURITY_HEADERS) })
+  app.addHook('onRequest', (_request, reply, done) => {
+    reply.headers(SECURITY_HEADERS)
+    done()
+  })
 }, { name: 'security-headers', fastify: '5.x' })

@@ -45,6 +45,11 @@ export function parseSafetensors (file: Uint8Array, maxHeader = MAX_HEADER): Map
   return tensors
 }
 
+/** How many bytes precede the tensors of a file, given its first bytes. */
+export function bytesBeforeTensors (file: Buffer): number {
+  return file.length < PREFIX ? PREFIX : PREFIX + file.readUInt32LE()
+}
+
 /** A tensor's position in a file's data. */
 export interface Place {
   readonly name: string

@@ -9,7 +9,7 @@ import { setTimeout } from 'node:timers/promises'
 import { test, type TestContext } from 'node:test'
 import { findAddon } from '../../src/engine/addon.ts'
 import { NDJSON } from '../../src/wire/json.ts'
-import { FULL, some } from '../support/full.ts'
+import { onlyFull } from '../support/full.ts'
 import { writeModels } from '../support/models.ts'
 import { ADDRESS } from '../support/process.ts'
 import { customLstm, f32, writeSafetensors } from '../support/safetensors.ts'
@@ -129,12 +129,11 @@ const HOSTILE: ReadonlyArray<[name: string, path: string, body: string, status: 
 ]
 
 const withoutNative = { skip: findAddon() === undefined && 'TensorFlow.js takes too long for it' }
-const slow = { skip: !FULL && 'takes seconds: npm run test:full' }
 
-test('the built service with a heap of 256 MiB and bounds of 300', async (t) => {
+test('the built service with a heap of 256 MiB and bounds of 300', onlyFull('takes seconds'), async (t) => {
   const service = await startBuilt(t)
 
-  for (const [name, path, body, status, detail] of some(HOSTILE, 1)) {
+  for (const [name, path, body, status, detail] of HOSTILE) {
     await t.test(`refuses ${name}, three at a time`, async () => {
       for (const answer of await Promise.all(Array.from({ length: 3 }, async () => await service.post(path, body)))) {
         // Of large bodies not so many have room at once.
@@ -154,7 +153,7 @@ test('the built service with a heap of 256 MiB and bounds of 300', async (t) => 
     await service.assertWell()
   })
 
-  await t.test('keeps room for small requests while a hundred uploads stall', slow, async () => {
+  await t.test('keeps room for small requests while a hundred uploads stall', async () => {
     const head = `POST /step HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${BODY_LIMIT}\r\n\r\n`
     const sockets = await Promise.all(Array.from({ length: 100 }, async () => await service.open()))
     const body = Buffer.alloc(BODY_LIMIT - 1, ' ')
@@ -183,7 +182,7 @@ test('the built service with a heap of 256 MiB and bounds of 300', async (t) => 
     await service.assertWell(5)
   })
 
-  await t.test('writes an answer of 46 MB in pieces, with turns for others between them', { skip: withoutNative.skip || slow.skip }, async (t) => {
+  await t.test('writes an answer of 46 MB in pieces, with turns for others between them', withoutNative, async (t) => {
     const body = JSON.stringify({ x: new Array(64).fill(0.5), steps: 2 ** 16 })
     const large = Promise.all([service.post('/models/wide/sequence', body), service.post('/models/wide/sequence', body, { accept: SAFETENSORS })])
     await service.assertLive(t, large)
@@ -222,7 +221,7 @@ test('the built service with a heap of 256 MiB and bounds of 300', async (t) => 
     await service.assertWell()
   })
 
-  await t.test('cuts answers that nobody reads, some seconds after their deadline', { skip: withoutNative.skip || slow.skip }, async () => {
+  await t.test('cuts answers that nobody reads, some seconds after their deadline', withoutNative, async () => {
     const body = JSON.stringify({ x: new Array(64).fill(0.5), steps: 2 ** 14 })
     const sockets = await Promise.all(Array.from({ length: 20 }, async () => await service.open()))
     for (const socket of sockets) {

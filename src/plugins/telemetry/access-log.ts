@@ -9,8 +9,11 @@ export default fp<{ registry: Registry }>(async (app, { registry }) => {
   /** The bytes so far of answers whose length is not known in advance. */
   const streamed = new WeakMap<FastifyReply, number>()
 
-  app.addHook('onSend', async (_request, reply, payload) => {
-    if (!(payload instanceof Readable) || reply.hasHeader('content-length')) return payload
+  app.addHook('onSend', (_request, reply, payload, done) => {
+    if (!(payload instanceof Readable) || reply.hasHeader('content-length')) {
+      done()
+      return
+    }
     const counter = new Transform({
       transform (chunk: Buffer, _encoding, done) {
         streamed.set(reply, (streamed.get(reply) ?? 0) + chunk.length)
@@ -18,10 +21,10 @@ export default fp<{ registry: Registry }>(async (app, { registry }) => {
       }
     })
     // An error at either end ends the other; Fastify sees it at its own end.
-    return pipeline(payload, counter, () => {})
+    done(null, pipeline(payload, counter, () => {}))
   })
 
-  app.addHook('onResponse', async (request, reply) => {
+  app.addHook('onResponse', (request, reply, done) => {
     const { log, method, url, ip, headers } = request
     const length = headers['content-length']
     log.info({
@@ -35,5 +38,6 @@ export default fp<{ registry: Registry }>(async (app, { registry }) => {
       sent: method === 'HEAD' ? 0 : streamed.get(reply) ?? Number(reply.getHeader('content-length') ?? 0),
       milliseconds: Math.round(reply.elapsedTime * 1000) / 1000
     }, 'answered')
+    done()
   })
 }, { name: 'access-log', fastify: '5.x' })

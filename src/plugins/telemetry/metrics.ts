@@ -1,4 +1,5 @@
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client'
+import { FastHistogram } from './fast-histogram.ts'
 
 /** 100 us to 10 s. */
 const SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
@@ -46,7 +47,7 @@ export function createMetrics (load: Load, build: { version: string, engine: str
   live('cellserve_live_rows', 'Rows in work.', () => load.rows)
   live('cellserve_live_bytes', 'Bytes that requests hold: bodies, tensors, answers that have not been sent.', () => load.bytes)
 
-  const requests = new Histogram({
+  const requests = new FastHistogram({
     name: 'cellserve_request_duration_seconds',
     help: 'Time from the head of a request to the end of its answer; and from a frame of a WebSocket to its answer.',
     labelNames: ['route', 'model', 'status'],
@@ -54,32 +55,32 @@ export function createMetrics (load: Load, build: { version: string, engine: str
     registers
   })
   const rejected = new Counter({ name: 'cellserve_rejected_total', help: 'Rejected requests, by reason.', labelNames: ['reason'], registers })
-  const queue = new Histogram({ name: 'cellserve_queue_duration_seconds', help: 'Time from a request\'s acceptance to its first step.', labelNames: ['model'], buckets: SECONDS, registers })
-  const compute = new Histogram({ name: 'cellserve_compute_duration_seconds', help: 'Time of a call of the engine.', labelNames: ['model'], buckets: SECONDS, registers })
-  const batch = new Histogram({ name: 'cellserve_batch_rows', help: 'Rows computed together.', labelNames: ['model'], buckets: [1, 2, 4, 8, 16, 32, 64, 128], registers })
+  const queue = new FastHistogram({ name: 'cellserve_queue_duration_seconds', help: 'Time from a request\'s acceptance to its first step.', labelNames: ['model'], buckets: SECONDS, registers })
+  const compute = new FastHistogram({ name: 'cellserve_compute_duration_seconds', help: 'Time of a call of the engine.', labelNames: ['model'], buckets: SECONDS, registers })
+  const batch = new FastHistogram({ name: 'cellserve_batch_rows', help: 'Rows computed together.', labelNames: ['model'], buckets: [1, 2, 4, 8, 16, 32, 64, 128], registers })
   const steps = new Counter({ name: 'cellserve_steps_total', help: 'Steps computed, those of every row.', labelNames: ['model'], registers })
   const queued = new Gauge({ name: 'cellserve_queued_rows', help: 'Rows that waited for their turn when the latest batch was made.', labelNames: ['model'], registers })
 
   const sockets = new Gauge({ name: 'cellserve_open_sockets', help: 'WebSockets that are open.', registers })
-  const store = new Histogram({ name: 'cellserve_session_store_duration_seconds', help: 'Time until the session store answered a command.', labelNames: ['command'], buckets: SECONDS, registers })
+  const store = new FastHistogram({ name: 'cellserve_session_store_duration_seconds', help: 'Time until the session store answered a command.', labelNames: ['command'], buckets: SECONDS, registers })
   const failures = new Counter({ name: 'cellserve_session_store_errors_total', help: 'Commands that the session store did not answer.', labelNames: ['command'], registers })
 
   return {
     register,
     computed (model, rows, count, seconds) {
-      batch.observe({ model }, rows)
+      batch.record({ model }, rows)
       steps.inc({ model }, rows * count)
-      compute.observe({ model }, seconds)
+      compute.record({ model }, seconds)
     },
-    began: (model, seconds) => queue.observe({ model }, seconds),
+    began: (model, seconds) => queue.record({ model }, seconds),
     queued: (model, rows) => queued.set({ model }, rows),
     sockets: (count) => sockets.set(count),
     asked (command, seconds, failed) {
-      store.observe({ command }, seconds)
+      store.record({ command }, seconds)
       if (failed) failures.inc({ command })
     },
     answered (labels, seconds, reason) {
-      requests.observe(labels, seconds)
+      requests.record(labels, seconds)
       if (reason !== undefined) rejected.inc({ reason })
     }
   }

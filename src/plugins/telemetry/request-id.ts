@@ -21,5 +21,8 @@ export function requestLogger (logger: FastifyBaseLogger, bindings: object, opti
 
 /** Sends every client the id of its request. */
 export default fp(async (app) => {
-  app.addHook('onRequest', async ({ id }, reply) => { reply.header('x-request-id', id) })
+  app.addHook('onRequest', ({ id }, reply, done) => {
+    reply.header('x-request-id', id)
+    done()
+  })
 }, { name: 'identity', fastify: '5.x' })

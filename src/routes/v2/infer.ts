@@ -58,7 +58,7 @@ const routes: FastifyPluginAsync<InferRoutes> = async (app, { registry, sessions
         error = errorOf(failure)
       }
       done(error, body)
-    }, { codings: ZLIB_CODINGS, ahead: headLength ?? 0 })
+    }, { codings: ZLIB_CODINGS, ahead: () => headLength ?? 0 })
   })
 
   function readerOf (model: Model): InferenceReader {
