@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises'
 import zlib from 'node:zlib'
-import type { AsyncBuffer, Compressors, FileMetaData } from 'hyparquet'
+import type { AsyncBuffer, Compressors, FileMetaData, SchemaTree } from 'hyparquet'
 import type { SequenceRequest } from '../../../model/request.ts'
 import { allFinite, describe, Tensor } from '../../../tensor/tensor.ts'
 import { EncodeError } from '../encode-error.ts'
@@ -38,8 +38,7 @@ export async function openParquet (file: FileHandle, size: number, width: number
   const buffer: AsyncBuffer = { byteLength: size, slice: async (start, end = size) => await slice(file, start, end) }
   const { metadata, names, groups } = await library.parquetMetadataAsync(buffer).then((metadata) => ({
     metadata,
-    names: library.parquetSchema(metadata).children.map(({ element }) => element.name),
-    groups: groupsOf(metadata)
+    ...layoutOf(metadata, library.parquetSchema(metadata))
   })).catch((error: unknown) => { throw new EncodeError(`is no Parquet file, or is cut: ${whyNot(error)}`) })
   const carries = [...new Set([ID, ...keep])].filter((name) => names.includes(name))
   const missing = keep.find((name) => !names.includes(name))
@@ -84,14 +83,26 @@ async function slice (file: FileHandle, start: number, end: number): Promise<Arr
   return bytes.buffer
 }
 
-function groupsOf ({ row_groups: groups }: FileMetaData): Array<{ begin: number, end: number, bytes: number }> {
+/** The names of the columns, and where the row groups begin and end. @throws Error if they do not go together: the reader loses columns then. */
+function layoutOf ({ row_groups: groups }: FileMetaData, { children }: SchemaTree): { names: string[], groups: Array<{ begin: number, end: number, bytes: number }> } {
+  const names = children.map(({ element }) => element.name)
+  const leaves = children.flatMap(leavesOf).sort().join('\n')
   let end = 0
-  return groups.map(({ num_rows: count, total_byte_size: bytes }) => {
-    const begin = end
-    end += Number(count)
-    if (!Number.isSafeInteger(end) || end < begin) throw new Error(`a row group has ${count} rows`)
-    return { begin, end, bytes: Number(bytes) }
-  })
+  return {
+    names,
+    groups: groups.map(({ num_rows: count, total_byte_size: bytes, columns }) => {
+      const begin = end
+      end += Number(count)
+      if (!Number.isSafeInteger(end) || end < begin) throw new Error(`a row group has ${count} rows`)
+      if (columns.map(({ meta_data: column }) => column?.path_in_schema.join('/')).sort().join('\n') !== leaves) throw new Error('a row group has other columns than the schema')
+      return { begin, end, bytes: Number(bytes) }
+    })
+  }
+}
+
+/** The paths of what has numbers under a column. */
+function leavesOf ({ path, children }: SchemaTree): string[] {
+  return children.length === 0 ? [path.join('/')] : children.flatMap(leavesOf)
 }
 
 function rowOf (object: Readonly<Record<string, unknown>>, number: number, carries: readonly string[], width: number): Row | BadRow {
