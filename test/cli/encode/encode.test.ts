@@ -243,7 +243,7 @@ describe('a spoilt file is encoded, or refused in one line', () => {
       try {
         for (let i = 0; i < scaled(200, 40); i++) {
           const bytes = Buffer.from(good.subarray(0, cut || dice.chance(0.3) ? dice.below(good.length) : good.length))
-          for (let k = dice.below(3); k >= 0 && bytes.length > 0 && !cut; k--) bytes[dice.below(bytes.length)] = dice.below(256)
+          for (let k = cut || bytes.length === 0 ? 0 : 1 + dice.below(3); k > 0; k--) bytes[dice.below(bytes.length)] = dice.below(256)
           await writeFile(input, bytes)
           said.length = 0
           const code = await encode('custom-lstm', '--in', input, '--out', output, '--overwrite')
