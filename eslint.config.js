@@ -1,7 +1,7 @@
 import neostandard, { plugins, resolveIgnoresFromGitignore } from 'neostandard'
 import rooms from './eslint.rooms.js'
 
-const generated = 'src/client/openapi.ts'
+const generated = 'clients/typescript/src/openapi.ts'
 
 export default [
   ...neostandard({ ts: true, ignores: [...resolveIgnoresFromGitignore(), generated] }),

@@ -18,8 +18,7 @@ const ROOMS = {
   wire: ['engine/addon.ts', 'tensor', 'errors.ts'],
   plugins: ['model', 'wire', 'tensor', 'errors.ts', 'config'],
   routes: ['plugins', 'model', 'wire', 'tensor', 'errors.ts', 'config'],
-  cli: ['config', 'load.ts', 'model', 'scheduler', 'engine', 'weights', 'network', 'wire', 'tensor', 'errors.ts', 'version.ts'],
-  client: []
+  cli: ['config', 'load.ts', 'model', 'scheduler', 'engine', 'weights', 'network', 'wire', 'tensor', 'errors.ts', 'version.ts']
 }
 
 /** A package that the build makes one file. */
@@ -29,6 +28,7 @@ export default [
   forbid('src/*.ts', SCHEMAS.regex, SCHEMAS.message),
   ...Object.entries(ROOMS).map(([room, allowed]) => rule(room.endsWith('.ts') ? `src/${room}` : `src/${room}/**`, room, allowed)),
   { files: ['src/tensor/typebox.ts'], rules: { 'no-restricted-imports': 'off' } },
+  forbid('clients/**', String.raw`^(?!\./)`, 'A client is a package of its own: it imports its own files alone.'),
   forbid('test/**', String.raw`^(?:\.\./)+bench/`, 'What tests and benchmarks share is in test/support.'),
   forbid('bench/**', String.raw`^(?:\.\./)+test/(?!support/)`, 'What tests and benchmarks share is in test/support.')
 ]

@@ -1,4 +1,4 @@
-// Compiles src/ to dist/, unless dist/ was compiled from the same sources.
+// Compiles src/ to dist/, unless dist/ was compiled from the same sources; and so the client in clients/typescript/.
 //
 //     node scripts/build.mjs                  fails if there is no compiler
 //     node scripts/build.mjs --if-possible    says so and continues: an install without development dependencies has none
@@ -11,7 +11,11 @@ import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
-const dist = join(root, 'dist')
+/** What is compiled: the sources of a folder to its dist/, by a configuration of the compiler. */
+const PACKAGES = [
+  { folder: root, config: 'tsconfig.build.json', others: ['tsconfig.json', 'node_modules/typebox/package.json'] },
+  { folder: join(root, 'clients/typescript'), config: 'tsconfig.json', others: ['../../tsconfig.json'] }
+]
 /** The digest of the sources that dist/ was compiled from. Times would not work, because a copy of a checkout has new ones. */
 const STAMP = '.sources'
 
@@ -29,26 +33,30 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
 }
 
 /**
- * Compiles the sources if they have changed.
+ * Compiles the sources that have changed.
  *
  * @throws NoCompiler if there is none, Error if they do not compile; dist/ is then as it was.
  */
 export function build () {
-  // A package or an image has no sources.
-  if (!existsSync(join(root, 'src'))) return
-  const sources = digest()
+  // A package or an image has no sources, or not those of the client.
+  for (const each of PACKAGES) if (existsSync(join(each.folder, 'src'))) compile(each)
+}
+
+function compile ({ folder, config, others }) {
+  const dist = join(folder, 'dist')
+  const sources = digest(folder, [config, ...others])
   if (read(join(dist, STAMP)) === sources) return
   const tsc = find('typescript/bin/tsc')
   if (tsc === undefined) throw new NoCompiler()
 
   // Other processes may run from dist/ or compile at the same time, so each file is moved into place complete.
-  const staging = join(root, `dist.${process.pid}`)
+  const staging = `${dist}.${process.pid}`
   try {
-    const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--outDir', staging], { cwd: root, stdio: 'inherit' })
-    if (status !== 0) throw new Error('src/ has errors')
+    const { status } = spawnSync(process.execPath, [tsc, '-p', config, '--outDir', staging], { cwd: folder, stdio: 'inherit' })
+    if (status !== 0) throw new Error(`${join(relative(root, folder), 'src')}/ has errors`)
     inline(join(staging, 'tensor/typebox.js'))
     writeFileSync(join(staging, STAMP), sources)
-    replace(staging)
+    replace(dist, staging)
   } finally {
     rmSync(staging, { recursive: true, force: true })
   }
@@ -68,7 +76,7 @@ function inline (file) {
   }
 }
 
-function replace (staging) {
+function replace (dist, staging) {
   const files = filesOf(staging)
   for (const file of [...files.filter((each) => each !== STAMP), STAMP]) {
     mkdirSync(dirname(join(dist, file)), { recursive: true })
@@ -77,10 +85,10 @@ function replace (staging) {
   for (const file of filesOf(dist)) if (!files.includes(file)) rmSync(join(dist, file), { force: true })
 }
 
-function digest () {
+function digest (folder, files) {
   const hash = createHash('sha256')
-  for (const file of ['tsconfig.json', 'tsconfig.build.json', 'node_modules/typebox/package.json', ...filesOf(join(root, 'src')).map((each) => join('src', each))]) {
-    hash.update(`${file}\0`).update(read(join(root, file)) ?? '').update('\0')
+  for (const file of [...files, ...filesOf(join(folder, 'src')).map((each) => join('src', each))]) {
+    hash.update(`${file}\0`).update(read(join(folder, file)) ?? '').update('\0')
   }
   return hash.digest('hex')
 }

@@ -13,8 +13,8 @@ const PERMISSIVE = new Set(['0BSD', 'Apache-2.0', 'BlueOak-1.0.0', 'BSD-2-Clause
 
 /** The production dependencies that the checkout's package-lock.json pins, with the licences from their own package.json files, by name. */
 export async function readLicences (): Promise<Licensed[]> {
-  const { packages }: { packages: Record<string, { dev?: boolean }> } = await readJson('package-lock.json')
-  const paths = Object.entries(packages).filter(([path, { dev }]) => path !== '' && dev !== true).map(([path]) => path)
+  const { packages }: { packages: Record<string, { dev?: boolean, link?: boolean }> } = await readJson('package-lock.json')
+  const paths = Object.entries(packages).filter(([path, { dev, link }]) => path.startsWith('node_modules/') && dev !== true && link !== true).map(([path]) => path)
   const found = new Map<string, Licensed>()
   for (const path of paths) {
     const { name, version, license }: { name: string, version: string, license?: unknown } = await readJson(`${path}/package.json`)

@@ -16,7 +16,8 @@ import errors, { answerFrameworkError } from './plugins/errors.ts'
 import headers from './plugins/security-headers.ts'
 import accessLog from './plugins/telemetry/access-log.ts'
 import identity, { requestId, requestLogger } from './plugins/telemetry/request-id.ts'
-import auth, { createKeyring } from './plugins/auth.ts'
+import auth, { type Keyring } from './plugins/auth.ts'
+import servedModel from './plugins/served-model.ts'
 import limit from './plugins/rate-limit.ts'
 import sockets from './plugins/sockets/sockets.ts'
 import counting from './plugins/telemetry/request-metrics.ts'
@@ -34,6 +35,7 @@ import sequence from './routes/sequence.ts'
 import sessionRoutes from './routes/sessions.ts'
 import step from './routes/step.ts'
 import stream, { STREAM_PATH } from './routes/stream.ts'
+import type { Repository } from './routes/v2/repository.ts'
 import inference from './routes/v2/v2.ts'
 import { version } from './version.ts'
 
@@ -45,14 +47,16 @@ export interface AppOptions {
   readonly metrics: Metrics
   readonly json: Json
   /** Only clients that send one of these keys are served; without keys, all are. */
-  readonly keys: readonly string[]
+  readonly keyring: Keyring | undefined
+  /** Loads and unloads models for those who ask over HTTP, if they may. */
+  readonly repository: Repository | undefined
   /** If absent, nothing is logged. */
   readonly logger?: FastifyBaseLogger
 }
 
 /** The service, ready to listen. */
-export async function buildApp ({ config, registry, sessions, admission, metrics, json, keys, logger }: AppOptions) {
-  const keyOf = createKeyring(keys)
+export async function buildApp ({ config, registry, sessions, admission, metrics, json, keyring, repository, logger }: AppOptions) {
+  const keyOf = keyring?.keyOf
   const requestTimeout = 1000 * config['body-timeout']
   const app = Fastify({
     ...(logger !== undefined && { loggerInstance: logger }),
@@ -86,11 +90,12 @@ export async function buildApp ({ config, registry, sessions, admission, metrics
   // Hooks run in this order. Every answer has an id, its headers and a place in the metrics, whoever refuses it.
   await app.register(errors)
   await app.register(identity)
-  if (config['access-log']) await app.register(accessLog, { registry })
+  await app.register(servedModel, { registry })
+  if (config['access-log']) await app.register(accessLog)
   await app.register(tracing, { version })
   await app.register(headers)
   await app.register(cors, { origins: config['cors-origin'] })
-  await app.register(counting, { metrics, registry })
+  await app.register(counting, { metrics })
   await app.register(connections, {
     maxConnections: config['max-connections'],
     readTimeout: config['request-timeout'] + 5,
@@ -110,14 +115,14 @@ export async function buildApp ({ config, registry, sessions, admission, metrics
   await app.register(openapi, { version, registry, keyed: keyOf !== undefined })
   await app.register(streams, { json })
 
-  await app.register(step, { registry })
-  await app.register(sequence, { registry })
-  await app.register(sessionRoutes, { registry, sessions })
+  await app.register(step)
+  await app.register(sequence)
+  await app.register(sessionRoutes, { sessions })
   // What sockets need is nothing to other routes.
   await app.register(async (beside) => {
     await beside.register(sockets, {
-      registry,
       metrics,
+      isValid: (key) => key === undefined || keyring?.has(key) === true,
       reserve: admission.reserve,
       path: STREAM_PATH,
       maxSockets: config['max-sockets'],
@@ -130,7 +135,7 @@ export async function buildApp ({ config, registry, sessions, admission, metrics
     })
     await beside.register(stream, { registry, sessions, reserve: admission.reserve, json })
   })
-  await app.register(inference, { prefix: INFERENCE_PREFIX, registry, sessions, json, version })
+  await app.register(inference, { prefix: INFERENCE_PREFIX, registry, sessions, json, version, repository })
   await app.register(models, { registry })
   await app.register(documents, { registry })
   await app.register(health)

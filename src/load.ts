@@ -4,6 +4,7 @@ import { createPolicy } from './model/policies/policies.ts'
 import { readReadout } from './model/policies/readout.ts'
 import { createModel, type Model, type ModelDeps } from './model/model.ts'
 import { directionsOf, sizesOf, type Layers } from './network/layers.ts'
+import { PRECISIONS } from './network/precision.ts'
 import { compile } from './tensor/schema.ts'
 import { ModelsError, readModels, type ModelFile } from './weights/folder.ts'
 import { listOf } from './weights/layouts/floats.ts'
@@ -12,6 +13,7 @@ import { CellOptionsSchema } from './weights/layouts/options.ts'
 const readConfig = compile(Type.Object({
   cell: Type.Optional(CellOptionsSchema),
   default: Type.Optional(Type.Boolean()),
+  weights: Type.Optional(Type.Enum(PRECISIONS)),
   // Read by hand, with the model's own tensors.
   input: Type.Optional(Type.Unknown()),
   readout: Type.Optional(Type.Unknown()),
@@ -38,12 +40,9 @@ export async function loadModels (directory: string, deps: ModelDeps, warn: (mes
  */
 export async function loadAll (directory: string, deps: ModelDeps, warn: (message: string) => void = () => {}): Promise<{ models: Model[], faults: ModelsError[] }> {
   const files = await readModels(directory, warn)
-  const loaded = await Promise.all(files.map(async (file) => file instanceof ModelsError ? [file] : await loadModel(file, deps)))
+  const loaded = await Promise.all(files.map(async (file) => file instanceof ModelsError ? [file] : await loadModel(file, deps, warn)))
   const faults = loaded.flatMap((one) => Array.isArray(one) ? one : [])
   const models = loaded.flatMap((one) => Array.isArray(one) ? [] : [one])
-  for (const { name, unusedTensors } of models) {
-    if (unusedTensors.length > 0) warn(`model ${name}: nothing uses the tensors ${listOf(unusedTensors)} of its file`)
-  }
   return { models, faults }
 }
 
@@ -51,8 +50,12 @@ export async function closeModels (models: readonly Model[]): Promise<void> {
   await Promise.all(models.map((model) => model.close()))
 }
 
-/** @returns the model, or everything that is wrong with it, as far as one fault does not hide another. */
-export async function loadModel (file: ModelFile, deps: ModelDeps): Promise<Model | ModelsError[]> {
+/**
+ * Loads one of them.
+ *
+ * @returns the model, or everything that is wrong with it, as far as one fault does not hide another.
+ */
+export async function loadModel (file: ModelFile, deps: ModelDeps, warn: (message: string) => void): Promise<Model | ModelsError[]> {
   const { name, version, tensor, tensors } = file
   const faults: ModelsError[] = []
   let sizes = ''
@@ -75,8 +78,11 @@ export async function loadModel (file: ModelFile, deps: ModelDeps): Promise<Mode
   if (layers === undefined || config === undefined || faults.length > 0) return faults
   const policy = await attempt(() => createPolicy(config.feedback, { layers, folder: file.folder, tensor, tensors, hosting: deps.hosting, readout, input }))
   if (policy === undefined) return faults
-  const model = await attempt(() => createModel({ name, isDefault: config.default, version, layers, policy, input, readout: to, unusedTensors: file.unused() }, deps))
-  if (model !== undefined) return model
+  const model = await attempt(() => createModel({ name, isDefault: config.default, version, layers, policy, input, precision: config.weights, readout: to, unusedTensors: file.unused() }, deps))
+  if (model !== undefined) {
+    if (model.unusedTensors.length > 0) warn(`model ${name}: nothing uses the tensors ${listOf(model.unusedTensors)} of its file`)
+    return model
+  }
   await policy.policy.close?.()
   return faults
 }

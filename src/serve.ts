@@ -12,12 +12,16 @@ const NOTICE = 1000
 /** Serves until a signal ends the process. @throws Error if the service cannot start. */
 export async function serve (config: Config): Promise<void> {
   const logger = createLogger(config['log-level'])
+  // Until the service is there, a signal to reload waits for it.
+  let early = false
+  const wait = (): void => { early = true }
+  process.on('SIGHUP', wait)
   const engine = await chooseEngine(config.engine, {
     threads: config.threads,
     isa: config.isa,
     warn: (reason) => logger.warn(`${reason}. TensorFlow.js computes instead, many times slower`)
   })
-  const { app, metrics, registry } = await createService(config, engine, logger)
+  const { app, metrics, registry, reload } = await createService(config, engine, logger)
   // First the metrics: without them nothing is served.
   const monitor = await listenForMetrics(config, metrics)
   try {
@@ -27,7 +31,10 @@ export async function serve (config: Config): Promise<void> {
     throw error
   }
   const grace = 1000 * config.grace
-  closeWithGrace({ delay: grace, logger }, async ({ signal, err }) => {
+  process.on('SIGHUP', () => { void reload() })
+  process.off('SIGHUP', wait)
+  if (early) void reload()
+  closeWithGrace({ delay: grace, logger, skip: ['SIGHUP'] }, async ({ signal, err }) => {
     if (err === undefined) logger.info({ signal, grace: config.grace }, 'draining')
     else logger.fatal(err, 'draining after an error that nothing caught')
     await app.drain(Math.min(NOTICE, grace / 2))
@@ -37,7 +44,9 @@ export async function serve (config: Config): Promise<void> {
   logger.info({
     engine: `${engine.name} (${engine.backend})`,
     models: registry.models.map(({ name }) => name),
+    versions: Object.fromEntries(registry.models.map(({ name, version }) => [name, version])),
     default: registry.defaultName,
+    weights: registry.models.map(({ precision, weightBytes }) => `${precision}, ${(weightBytes / 2 ** 20).toFixed(1)} MiB`),
     ...(monitor !== undefined && { metrics: monitor.listeningOrigin })
   }, 'ready')
 }

@@ -6,7 +6,10 @@ import type { Engine } from './engine/engine.ts'
 import { readKeys } from './config/keys.ts'
 import { storeAddress } from './config/store-address.ts'
 import { closeModels, loadModels } from './load.ts'
-import { createMetrics, type Metrics } from './plugins/telemetry/metrics.ts'
+import type { ModelDeps } from './model/model.ts'
+import { createKeyring } from './plugins/auth.ts'
+import { createMetrics, NO_MODEL, type Metrics } from './plugins/telemetry/metrics.ts'
+import { createReloader, type ReloadEvents } from './reload.ts'
 import { createAdmission } from './scheduler/admission.ts'
 import { createMemoryStore } from './model/sessions/memory.ts'
 import type { SessionStore } from './model/sessions/session.ts'
@@ -14,6 +17,7 @@ import { createValkeyStore } from './model/sessions/valkey/store.ts'
 import { createRegistry, type Registry } from './model/registry.ts'
 import { createScheduler } from './scheduler/scheduler.ts'
 import { version } from './version.ts'
+import { lookAtModels } from './weights/sight.ts'
 import { createJson } from './wire/json.ts'
 
 /**
@@ -24,20 +28,27 @@ import { createJson } from './wire/json.ts'
 export async function createService (config: Config, engine: Engine, logger?: FastifyBaseLogger) {
   const admission = createAdmission(config['max-rows'], config['max-bytes'])
   const metrics = createMetrics(admission, { version, engine: engine.name, backend: engine.backend })
-  const models = await loadModels(config.models, {
+  const report = (error: unknown): void => logger?.error(error)
+  const deps: ModelDeps = {
     engine,
     maxSteps: config['max-steps'],
     batchRows: config['batch-rows'],
     maxWork: config['max-work'],
     admission,
     scheduler: createScheduler(metrics),
-    hosting: { timeout: config['feedback-timeout'], memory: config['feedback-memory'], report: (error) => logger?.error(error) }
-  }, (message) => logger?.warn(message))
+    hosting: { timeout: config['feedback-timeout'], memory: config['feedback-memory'], report }
+  }
+  // Before they are read: what changes meanwhile is seen as a change. What is wrong with the folder, loading says.
+  const seen = await lookAtModels(config.models, () => {}).catch(() => undefined)
+  const models = await loadModels(config.models, deps, (message) => logger?.warn(message))
   let sessions: SessionStore | undefined
   try {
-    const registry = createRegistry(models, config['default-model'])
+    const registry = createRegistry(models, config['default-model'], report)
     const store = await createSessions(config, registry, metrics, logger)
     sessions = store
+    metrics.serves(registry)
+    const keyring = createKeyring(await readKeys(config))
+    const reloader = createReloader(config.models, deps, registry, seen, eventsOf(store, metrics, logger))
     const app = await buildApp({
       config,
       registry,
@@ -45,14 +56,27 @@ export async function createService (config: Config, engine: Engine, logger?: Fa
       admission,
       metrics,
       json: createJson(findAddon()),
-      keys: await readKeys(config),
+      keyring,
+      repository: config['repository-api'] ? reloader : undefined,
       ...(logger !== undefined && { logger })
     })
     app.addHook('onClose', async () => {
+      await reloader.close()
       await store.close()
-      await closeModels(models)
+      await registry.close()
     })
-    return { app, registry, admission, metrics }
+    if (config.watch !== undefined) reloader.watch(config.watch)
+
+    /** Brings keys and models up to what their files say. What is wrong is logged, and changes nothing. */
+    async function reload (): Promise<void> {
+      try {
+        keyring?.replace(await readKeys(config))
+      } catch (error) {
+        logger?.error(`the API keys are not reloaded: ${error instanceof Error ? error.message : String(error)}`)
+      }
+      await reloader.reload()
+    }
+    return { app, registry, admission, metrics, reload }
   } catch (error) {
     await sessions?.close()
     await closeModels(models)
@@ -60,18 +84,39 @@ export async function createService (config: Config, engine: Engine, logger?: Fa
   }
 }
 
+/** What follows from a reload. */
+function eventsOf (sessions: SessionStore, metrics: Metrics, logger: FastifyBaseLogger | undefined): ReloadEvents {
+  return {
+    loaded ({ name, version }, before) {
+      metrics.reloaded(name, 'loaded')
+      logger?.info({ model: name, version, ...(before !== undefined && { before: before.version }) }, 'model loaded')
+    },
+    left (model, replaced) {
+      sessions.leave(model)
+      if (replaced) return
+      metrics.reloaded(model.name, 'removed')
+      logger?.info({ model: model.name, version: model.version }, 'model removed')
+    },
+    failed (model, message) {
+      metrics.reloaded(model ?? NO_MODEL, 'failed')
+      logger?.error({ ...(model !== undefined && { model }) }, `not reloaded; what was served before is served on: ${message}`)
+    },
+    waits: (model) => logger?.info({ model }, 'its files are being written; they are loaded once they stay as they are'),
+    warn: (message) => logger?.warn(message)
+  }
+}
+
 /** Where sessions are kept. A store that is not there stops nothing but them. */
-async function createSessions (config: Config, { models }: Registry, metrics: Metrics, logger?: FastifyBaseLogger): Promise<SessionStore> {
+async function createSessions (config: Config, registry: Registry, metrics: Metrics, logger?: FastifyBaseLogger): Promise<SessionStore> {
   const bounds = { maxSessions: config['max-sessions'], maxBytes: config['max-session-bytes'], timeout: config['session-timeout'] }
   const address = storeAddress(config.sessions)
   if (address === undefined) return createMemoryStore(bounds)
-  const byName = new Map(models.map((model) => [model.name, model]))
   const store = `${address.host}:${address.port}`
   return await createValkeyStore({
     ...bounds,
     address,
     requestTimeout: config['request-timeout'],
-    modelOf: (name) => byName.get(name),
+    modelOf: (name) => registry.find(name),
     events: {
       asked: metrics.asked,
       lost: (reason) => logger?.warn({ store, reason }, 'the store of sessions does not answer; sessions get a 503 until it does'),

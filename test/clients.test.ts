@@ -21,7 +21,6 @@ async function python (t: TestContext, code: string, generate?: string): Promise
 
 const generator = 'openapi-python-client'
 
-// The TypeScript recipe is the program of package.test.ts.
 describe('the recipes of docs/clients.md print what it says', takes('curl, Python and requests'), () => {
   test('curl', async (t) => {
     const url = (await buildTestApp(t)).listeningOrigin

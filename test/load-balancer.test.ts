@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createClient } from '../src/client/client.ts'
+import { Client } from '../clients/typescript/src/client.ts'
 import { freePort } from './support/free-port.ts'
 import { takes } from './support/outside.ts'
 import { ADDRESS, run, start, type Running } from './support/process.ts'
@@ -65,16 +65,16 @@ async function nginx (t: TestContext, ports: readonly number[]): Promise<Balance
 
 /** Takes the steps of a chain until it is stopped. The client computes each h_in from its own h and never retries. */
 async function chain (baseUrl: string, seed: number, goesOn: (steps: number) => boolean): Promise<number[][]> {
-  const client = createClient({ baseUrl })
+  const model = new Client(baseUrl, { retries: 0 }).model()
   const states: number[][] = []
   let h = [0, 0, 0]
   let c = [0, 0, 0]
   for (let t = 0; goesOn(t); t++) {
     const x = [Math.sin(seed + t), Math.cos(seed * t)]
-    const { data, error } = await client.POST('/step', { body: { x: [x], h_in: [[...h, ...h.map((value) => value * value)]], c_in: [c] } })
-    assert.ok(data !== undefined, `chain ${seed}, step ${t}: ${JSON.stringify(error)}`)
-    h = data.h_out.flat()
-    c = data.c_out?.flat() ?? []
+    const step = await model.step({ x: [x], h_in: [[...h, ...h.map((value) => value * value)]], c_in: [c] })
+      .catch((error: unknown) => assert.fail(`chain ${seed}, step ${t}: ${String(error)}`))
+    h = [...step.h_out.data]
+    c = [...step.c_out?.data ?? []]
     states.push([...h, ...c])
   }
   return states

@@ -215,6 +215,14 @@ test('a config.json that does not fit the schema stops the start', async (t) => 
   assert.match(await refused('--models', models), /a\/config\.json: \/feedbak: is not a known field/)
 })
 
+test('weights that are held in no known way stop the start', async (t) => {
+  const models = await writeModels(t, {
+    'a/model.safetensors': writeSafetensors(customLstm(2, 6, 3)),
+    'a/config.json': '{"weights": "fp8"}'
+  })
+  assert.match(await refused('--models', models), /a\/config\.json: \/weights: expected one of f32, bf16, int8, got the string "fp8"/)
+})
+
 test('a default model that is not there stops the start', async () => {
   assert.match(await refused('--default-model', 'nobody'), /default model nobody is not there; the models are attention-decoder, bidirectional-lstm, custom-lstm/)
 })

@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { describe, before, after, test, type TestContext } from 'node:test'
 import { promisify } from 'node:util'
 import { takes } from './support/outside.ts'
-import { programs } from './support/recipes.ts'
 
 const run = promisify(execFile)
 
@@ -46,6 +45,12 @@ describe('the package, packed and installed in an empty folder', takes('npm\'s r
     assert.match(stdout, /^Usage: cellserve /)
   })
 
+  test('no client comes with it', async () => {
+    const packages = await readdir(join(folder, 'node_modules'))
+    assert.deepEqual(packages.filter((name) => name.startsWith('openapi') || name === '@cellserve'), [])
+    assert.ok(!(await readdir(join(folder, 'node_modules/cellserve'))).includes('clients'))
+  })
+
   test('npx cellserve serves the demo models, natively', async (t) => {
     const url = await serve(t)
     const answer: { models: Array<{ name: string, engine: { name: string } }> } = await (await fetch(`${url}/models`)).json()
@@ -53,19 +58,4 @@ describe('the package, packed and installed in an empty folder', takes('npm\'s r
       ['attention-decoder', 'bidirectional-lstm', 'custom-lstm', 'gru', 'matching-networks', 'symmetric'].map((name) => [name, 'native']))
     assert.equal((await fetch(`${url}/docs/`)).status, 200)
   })
-
-  for (const [module, moduleResolution] of [['nodenext', 'nodenext'], ['esnext', 'bundler']]) {
-    test(`the program of docs/clients.md compiles with moduleResolution ${moduleResolution}, and runs`, async (t) => {
-      const [{ code, printed }, ...others] = programs('ts', await serve(t))
-      assert.equal(others.length, 0)
-      await writeFile(join(folder, 'consumer.ts'), code)
-      await writeFile(join(folder, 'tsconfig.json'), JSON.stringify({
-        compilerOptions: { target: 'es2022', module, moduleResolution, strict: true, exactOptionalPropertyTypes: true, types: ['node'], typeRoots: [resolve('node_modules/@types')] },
-        files: ['consumer.ts']
-      }))
-      await run(process.execPath, [resolve('node_modules/typescript/bin/tsc'), '-p', folder]).catch(({ stdout }) => assert.fail(stdout))
-      const { stdout } = await run(process.execPath, ['consumer.js'], { cwd: folder })
-      assert.equal(stdout, printed)
-    })
-  }
 })

@@ -18,7 +18,7 @@ const options = given.filter((argument) => argument.startsWith('-'))
 const paths = given.filter((argument) => !argument.startsWith('-'))
 
 /** Folders and files that are done sooner than a process has started. */
-const SMALL = ['app.test.ts', 'client', 'clients.test.ts', 'config', 'demo-models.test.ts', 'load-balancer.test.ts', 'package.test.ts', 'tensor', 'weights', 'wire'].map((name) => join('test', name))
+const SMALL = ['app.test.ts', 'clients.test.ts', 'config', 'demo-models.test.ts', 'load-balancer.test.ts', 'package.test.ts', 'tensor', 'weights', 'wire'].map((name) => join('test', name))
 
 const groups = paths.length > 0 ? paths.map((path) => ({ path, files: testsOf(path) })) : all()
 const empty = groups.find(({ files }) => files.length === 0)
@@ -62,7 +62,7 @@ async function compile () {
       setup ({ onResolve }) {
         onResolve({ filter: /^\.+\/.*\.ts$/, namespace: 'file' }, ({ path, resolveDir, kind }) => {
           const file = relative('.', resolve(resolveDir, path))
-          return kind !== 'entry-point' && /^(src|test)\//.test(file) ? { path: urlOf(file), external: true } : undefined
+          return kind !== 'entry-point' && /^(src|test|clients\/\w+\/src)\//.test(file) ? { path: urlOf(file), external: true } : undefined
         })
       }
     }]
@@ -71,7 +71,7 @@ async function compile () {
 
 /** Where the compiled form of a source is. */
 function urlOf (file) {
-  const compiled = relative('.', file).replace(/^src\//, 'dist/').replace(/^test\//, `${folder}/`).replace(/\.ts$/, '.js')
+  const compiled = relative('.', file).replace(/^(clients\/\w+\/)?src\//, '$1dist/').replace(/^test\//, `${folder}/`).replace(/\.ts$/, '.js')
   return pathToFileURL(compiled).href
 }
 

@@ -104,7 +104,7 @@ function layersOf (kind: CellKind, directions: 1 | 2, Ho: number, widths: readon
 async function serve (engine: Engine, layers: Layers, feedback?: PolicyOptions, tensors: Readonly<Record<string, Tensor>> = {}): Promise<Model> {
   const hosting = { timeout: 1, memory: 64, report: () => {} }
   const setting: PolicySetting = { layers, folder: undefined, tensor: (name) => tensors[name], tensors: () => Object.entries(tensors), hosting }
-  return createModel({ name: 'bench', version: 'bench', layers, policy: await createPolicy(feedback, setting) }, {
+  return await createModel({ name: 'bench', version: 'bench', layers, policy: await createPolicy(feedback, setting) }, {
     engine,
     scheduler: createScheduler(SILENT),
     admission: createAdmission(1e6, 1e9),

@@ -27,6 +27,18 @@ export function reportNetworks (reads: ReadonlyArray<Rounds<ReadShape>>, network
   ].join('\n\n') + '\n'
 }
 
+/** Ways to hold weights as Markdown: times and ratios. */
+export function reportPrecisions (measured: ReadonlyArray<Rounds<Shape>>, machine: Machine): string {
+  const names = namesOf(measured)
+  const others = names.filter((name) => name !== 'f32')
+  return [
+    ...heading('Precisions benchmark', 'precisions', machine),
+    '## T = 64, on one thread: microseconds a step, and how many times faster than float32 weights',
+    table(['B, I/Hi/Ho', ...names, ...others.map((name) => `${name} against f32`)], measured.map((m) =>
+      [title(m.shape), ...names.map((name) => time(median(column(m, name)))), ...others.map((name) => times(ratio(m, 'f32', name)))]))
+  ].join('\n\n') + '\n'
+}
+
 /** Cells as Markdown: times, ratios, and the distance to the machine's limits. */
 export function reportCells (measured: readonly Measured[], machine: Machine): string {
   const parts = heading('Kernel benchmark', 'cells', machine)

@@ -1,9 +1,10 @@
 /**
  * The kernel compared with its peers, in one run or in two:
  *
- *     npm run bench:kernel                 every table, three rounds; writes kernel.md, networks.md and their JSON to bench/results
+ *     npm run bench:kernel                 every table, three rounds; writes kernel.md, networks.md, precisions.md and their JSON to bench/results
  *     npm run bench:kernel -- cells        those of bench/results/kernel.md alone
  *     npm run bench:kernel -- networks     those of bench/results/networks.md alone: attention reads, and networks
+ *     npm run bench:kernel -- precisions   those of bench/results/precisions.md alone: bf16 and int8 weights against float32
  *     npm run bench:kernel -- --quick      shorter rounds; writes nothing
  *
  * The sides take turns within a round, so that a disturbance of the machine affects all of them. Figures are medians over the
@@ -16,8 +17,8 @@ import { createNativeEngine } from '../../src/engine/native.ts'
 import { createLimits, type Limits } from './limits.ts'
 import { networkShapes } from './networks.ts'
 import { pythonSides } from './python.ts'
-import { reportCells, reportNetworks, type Measured, type Rounds } from './report.ts'
-import { engineSides, type ReadShape, type Shape, type Side } from './sides.ts'
+import { reportCells, reportNetworks, reportPrecisions, type Measured, type Rounds } from './report.ts'
+import { engineSides, precisionSides, type ReadShape, type Shape, type Side } from './sides.ts'
 
 const SQUARE = [[1, 64], [1, 256], [1, 512], [1, 1024], [8, 64], [8, 256], [32, 256], [32, 512], [64, 1024]]
 const quick = process.argv.includes('--quick')
@@ -32,8 +33,11 @@ const shapes = [1, 64].flatMap((steps): Shape[] => [
 const readShapes = [[64, 256, 256], [8, 64, 512], [64, 1024, 256]].flatMap(([rows, supports, width]): ReadShape[] =>
   [false, true].map((own) => ({ rows, supports, width, own })))
 const cores = usableCores()
-const python = await pythonSides(1)
-const sides = [...await engineSides(), ...python.sides]
+const tables = ['cells', 'networks', 'precisions'].filter((name) => process.argv.includes(name))
+const isWanted = (name: string): boolean => tables.length === 0 || tables.includes(name)
+const withPeers = isWanted('cells') || isWanted('networks')
+const python = withPeers ? await pythonSides(1) : undefined
+const sides = python === undefined ? [] : [...await engineSides(), ...python.sides]
 const limits = createLimits()
 
 /** One time of each side that can do the shape. */
@@ -78,7 +82,7 @@ const machine = {
   cores: String(cores),
   'instruction set': createNativeEngine({ threads: 1 }).backend.replace(/,.*/, ''),
   'Node.js': process.versions.node,
-  ...python.versions
+  ...python?.versions
 }
 
 function write (name: string, text: string, results: object): void {
@@ -89,15 +93,19 @@ function write (name: string, text: string, results: object): void {
   writeFileSync(at(`${name}.json`), JSON.stringify({ machine, ...results }, null, 1) + '\n')
 }
 
-if (!process.argv.includes('networks')) {
+if (isWanted('cells')) {
   const measured = await measureCells()
   write('kernel', reportCells(measured, machine), { measured })
 }
-if (!process.argv.includes('cells')) {
+if (isWanted('networks')) {
   const threaded = cores > 1 ? await pythonSides(cores) : undefined
   const reads = await measureAll(readShapes, sides)
   const networks = await measureAll(networkShapes, [...sides, ...threaded?.sides ?? []])
   threaded?.stop()
   write('networks', reportNetworks(reads, networks, machine), { reads, networks })
 }
-python.stop()
+if (isWanted('precisions')) {
+  const precisions = await measureAll(SQUARE.map(([rows, size]) => ({ rows, I: size, Hi: size, Ho: size, steps: 64 })), precisionSides())
+  write('precisions', reportPrecisions(precisions, machine), { precisions })
+}
+python?.stop()

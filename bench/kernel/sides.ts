@@ -3,6 +3,7 @@ import { usableCores } from '../../src/engine/cores.ts'
 import { createNativeEngine } from '../../src/engine/native.ts'
 import { concat, part, type Feed } from '../../src/network/feed.ts'
 import { bareCell, PLAIN } from '../../src/network/network.ts'
+import { PRECISIONS, type Precision } from '../../src/network/precision.ts'
 import { drawCell } from '../../test/support/networks.ts'
 import { createRandom, randomFloats } from '../../test/support/random.ts'
 import { createNetworkCall, type NetworkShape } from './networks.ts'
@@ -49,7 +50,13 @@ export async function engineSides (): Promise<Side[]> {
   return sides
 }
 
-function engineSide (name: string, engine: Engine, sequences: boolean): Side {
+/** The native engine on one thread, a side for each way to hold weights. */
+export function precisionSides (): Side[] {
+  const engine = createNativeEngine({ threads: 1, inlineBelow: Infinity })
+  return PRECISIONS.map((precision) => engineSide(precision, engine, true, precision))
+}
+
+function engineSide (name: string, engine: Engine, sequences: boolean, precision: Precision = 'f32'): Side {
   const calls = new Map<string, () => unknown>()
   return {
     name,
@@ -57,16 +64,16 @@ function engineSide (name: string, engine: Engine, sequences: boolean): Side {
       const steps = 'steps' in shape ? shape.steps : 1
       if (!sequences && (steps > 1 || !('I' in shape))) return undefined
       const key = JSON.stringify(shape)
-      const call = calls.get(key) ?? await createCall(engine, shape)
+      const call = calls.get(key) ?? await createCall(engine, shape, precision)
       calls.set(key, call)
       return await stretches(call, ms) / steps
     }
   }
 }
 
-async function createCall (engine: Engine, shape: Shape | ReadShape | NetworkShape): Promise<() => unknown> {
+async function createCall (engine: Engine, shape: Shape | ReadShape | NetworkShape, precision: Precision): Promise<() => unknown> {
   if ('network' in shape) return await createNetworkCall(engine, shape)
-  return 'supports' in shape ? await createRead(engine, shape) : createSteps(engine, shape)
+  return 'supports' in shape ? await createRead(engine, shape) : createSteps(engine, shape, precision)
 }
 
 const RANDOM = createRandom(1)
@@ -74,9 +81,9 @@ const RANDOM = createRandom(1)
 const random = (length: number): Float32Array => randomFloats(length, RANDOM)
 
 /** Steps of a cell that reads its own last output, twice over if its Hi asks for that; one step is the bare cell's. */
-function createSteps (engine: Engine, { rows, I, Hi, Ho, steps }: Shape): () => unknown {
+function createSteps (engine: Engine, { rows, I, Hi, Ho, steps }: Shape, precision: Precision): () => unknown {
   const repeated = steps > 1 && Hi !== Ho ? { ...PLAIN, h: concat(...new Array<Feed>(Hi / Ho).fill(part('h'))) } : undefined
-  const batch = engine.load(bareCell(drawCell({ I, Hi, Ho }, RANDOM), repeated)).batch(0, rows)
+  const batch = engine.load({ ...bareCell(drawCell({ I, Hi, Ho }, RANDOM), repeated), precision }).batch(0, rows)
   batch.states[0].set(random(batch.states[0].length))
   batch.input(0, steps * rows * I).set(random(steps * rows * I))
   batch.output(0, steps * rows * Ho)

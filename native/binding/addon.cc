@@ -1,7 +1,7 @@
 // The Node-API module:
 //
 //     kernels: string[]                                           those that this CPU runs, best first
-//     createEngine(kernel, threads, inlineBelow) -> { load }      load: see network.h
+//     createEngine(kernel, threads, inlineBelow) -> { load, loadBeside }      see network.h
 //     createReader, writeTensor                                   see json.h
 #include "functions.h"
 #include "json.h"
@@ -22,6 +22,7 @@ napi_value createEngine(napi_env env, napi_callback_info info) {
   napi_value object;
   check(env, napi_create_object(env, &object));
   addFunction(env, object, "load", callback<load>, engine);
+  addFunction(env, object, "loadBeside", callback<loadBeside>, engine);
   return object;
 }
 

@@ -21,6 +21,7 @@ class Decoder {
 
   std::shared_ptr<const Program> decode() {
     Program& program = *program_;
+    precision_ = static_cast<Precision>(word(2));
     program.state = word(kMostWidth), program.scratch = word(kMostWidth);
     program.begin = word(), program.read = word(), program.feed = word();
     for (size_t n = word(kMostStreams); n > 0; n--) program.inputs.push_back(word(kMostWidth));
@@ -65,6 +66,7 @@ class Decoder {
   std::shared_ptr<const Weights> layer() {
     const size_t kind = word(3);
     Layer layer{};
+    layer.precision = precision_;
     layer.kind = kind == 0 ? Kind::kLstm : kind == 1 ? Kind::kGru : Kind::kRnn;
     layer.activation = static_cast<Activation>(word(3));
     auto& [I, Hi, Ho] = layer.sizes;
@@ -202,6 +204,7 @@ class Decoder {
   const Numbers<int32_t> words_;
   const std::vector<Floats>& tensors_;
   const std::shared_ptr<Program> program_;
+  Precision precision_ = Precision::kF32;
   size_t next_ = 0;
   size_t nextTensor_ = 0;
 };

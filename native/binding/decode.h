@@ -1,6 +1,6 @@
 // A program as src/engine/encode.ts writes it: words, and the tensors that they speak of in the order of their use.
 //
-//     widths of state and scratch; begin, read, feed
+//     how matrices are held (0 float32, 1 bfloat16, 2 int8); widths of state and scratch; begin, read, feed
 //     how many inputs, and the width of each; how many outputs, and of each the width and whether it must be asked for
 //     how many groups, and where each begins
 //     how many layers, and each; whether there is a read (0, 1), and the read; how many instructions, and each

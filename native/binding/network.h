@@ -1,6 +1,8 @@
 // A program that is loaded, as JavaScript holds it:
 //
 //     load(words, tensors) -> { batch, remember, dispose }        see decode.h
+//     loadBeside(words, tensors) -> a promise of the same         off the event loop; until it settles, the tensors' memory stays
+//                                                                 as it is: nobody transfers it
 //     batch(maxRows)                                              see batch.h
 //     remember(counts)                                            see memory.h
 //     dispose()
@@ -29,5 +31,6 @@ struct Loaded {
 };
 
 napi_value load(napi_env, napi_callback_info);
+napi_value loadBeside(napi_env, napi_callback_info);
 
 }  // namespace cellserve

@@ -5,6 +5,8 @@
 //     CELLSERVE_KERNEL  the name of the `Kernel` that it defines
 #pragma once
 
+#include <type_traits>
+
 #include "activations.h"
 #include "attend.h"
 #include "gru.h"
@@ -21,22 +23,25 @@ using cellserve::Weights;
 constexpr int kRows = CELLSERVE_ROWS;
 constexpr size_t kSumRow = kSums * kLanes;  // floats of the sums of a row in a panel
 
-// How many terms ahead the weights are fetched. Past a panel's end come those of the next, or nothing: a fetch never faults.
+// How many terms ahead float32 weights are fetched, and narrower ones as many bytes. Past a panel's end come those of the next,
+// or nothing: a fetch never faults.
 constexpr size_t kAhead = 10;
 
 // Adds `depth` terms to the sums, which are in registers, for each panel and row; `in` has the row's terms, `weights` those
 // of the panel from the same term on. `to` says which sum a column adds to.
-template <class K, int P, int R>
-INLINE void multiply(Floats (&sums)[P][R][K::kUsed], const int (&to)[K::kColumns], const float* const (&weights)[P],
+template <class K, class Element, int P, int R>
+INLINE void multiply(Floats (&sums)[P][R][K::kUsed], const int (&to)[K::kColumns], const Element* const (&weights)[P],
                      const float* in, size_t stride, size_t depth) {
   constexpr size_t kTerm = K::kColumns * kLanes;
+  constexpr size_t kLine = 64 / sizeof(Element);
+  constexpr size_t kFetch = kAhead * kTerm * sizeof(float) / sizeof(Element);
   constexpr int kColumns = K::kUsed < K::kColumns ? K::kUsed : K::kColumns;
   for (size_t k = 0; k < depth; k++) {
     Floats term[R];
     for (int r = 0; r < R; r++) term[r] = fill(in[r * stride + k]);
     for (int p = 0; p < P; p++) {
-      const float* w = weights[p] + k * kTerm;
-      for (size_t line = 0; line < kTerm; line += 16) __builtin_prefetch(w + kAhead * kTerm + line);
+      const Element* w = weights[p] + k * kTerm;
+      for (size_t line = 0; line < kTerm; line += kLine) __builtin_prefetch(w + kFetch + line);
       for (int column = 0; column < kColumns; column++) {
         const Floats weight = load(w + column * kLanes);
         for (int r = 0; r < R; r++) sums[p][r][to[column]] = fma(weight, term[r], sums[p][r][to[column]]);
@@ -45,48 +50,68 @@ INLINE void multiply(Floats (&sums)[P][R][K::kUsed], const int (&to)[K::kColumns
   }
 }
 
+template <class Element>
+constexpr bool isNarrow = sizeof(Element) < sizeof(float);
+
+// Widens numbers, whole vectors of them. Returns where they end.
+template <class Element>
+float* widen(const Element* from, size_t count, float* to) {
+  for (size_t i = 0; i < count; i += kLanes) store(to + i, load(from + i));
+  return to + count;
+}
+
+// A panel's terms of x and of h.
+template <class Element>
+const Element* termsOfX(const Weights& weights, size_t panel) {
+  return reinterpret_cast<const Element*>(weights.input(panel) + (weights.isScaled() ? 2 : 1) * kSumRow);
+}
+template <class Element>
+const Element* termsOfH(const Weights& weights, size_t panel) {
+  return reinterpret_cast<const Element*>(weights.hidden(panel) + (weights.isScaled() ? kSumRow : 0));
+}
+
 // A stretch of the terms of a sum: of x, of h, or of both.
 struct Stretch {
   size_t x, xEnd, h, hEnd;
 };
 
 // A block of rows and panels: what a pass wants of it.
+template <class Element>
 struct Block {
   const Weights& weights;
   const Pass& pass;
   size_t panel;
   size_t row;
   Stretch terms;
-  const float* from;   // the sums so far, [panel][row][4][lanes]; null to start with the bias
-  float* to;           // where to leave the sums; null to finish
-  size_t panelStride;  // of `from` and `to`
+  const Element *x, *h;  // the first panel's terms, from where the stretch begins
+  const float* from;     // the sums so far, [panel][row][4][lanes]; null to start with the bias
+  float* to;             // where to leave the sums; null to finish, which blocks of narrow weights never do
+  size_t panelStride;    // of `from` and `to`
 };
 
-template <class K, int P, int R>
-void compute(const Block& block) {
-  const auto& [weights, pass, panel, row, terms, from, to, panelStride] = block;
-  constexpr size_t kTerm = K::kColumns * kLanes;
+template <class K, int P, int R, class Element>
+void compute(const Block<Element>& block) {
+  const auto& [weights, pass, panel, row, terms, x, h, from, to, panelStride] = block;
   Floats sums[P][R][K::kUsed];
-  const float* w[P];
+  const Element* w[P];
 
   for (int p = 0; p < P; p++) {
-    w[p] = weights.input(panel + p);
     for (int r = 0; r < R; r++) {
-      const float* start = from == nullptr ? w[p] : from + p * panelStride + r * kSumRow;
+      const float* start = from == nullptr ? weights.input(panel + p) : from + p * panelStride + r * kSumRow;
       for (int sum = 0; sum < K::kUsed; sum++) sums[p][r][sum] = load(start + sum * kLanes);
     }
   }
 
   if (terms.x < terms.xEnd) {
-    for (int p = 0; p < P; p++) w[p] = weights.input(panel + p) + kSumRow + terms.x * kTerm;
-    multiply<K, P, R>(sums, K::kX, w, pass.x.row(row) + terms.x, pass.x.stride, terms.xEnd - terms.x);
+    for (int p = 0; p < P; p++) w[p] = x + p * (weights.inputBytes() / sizeof(Element));
+    multiply<K>(sums, K::kX, w, pass.x.row(row) + terms.x, pass.x.stride, terms.xEnd - terms.x);
   }
   if (terms.h < terms.hEnd) {
-    for (int p = 0; p < P; p++) w[p] = weights.hidden(panel + p) + terms.h * kTerm;
-    multiply<K, P, R>(sums, K::kH, w, pass.h.row(row) + terms.h, pass.h.stride, terms.hEnd - terms.h);
+    for (int p = 0; p < P; p++) w[p] = h + p * (weights.hiddenBytes() / sizeof(Element));
+    multiply<K>(sums, K::kH, w, pass.h.row(row) + terms.h, pass.h.stride, terms.hEnd - terms.h);
   }
 
-  if (to != nullptr) {
+  if (isNarrow<Element> || to != nullptr) {
     for (int p = 0; p < P; p++) {
       for (int r = 0; r < R; r++) {
         for (int sum = 0; sum < K::kUsed; sum++) store(to + p * panelStride + r * kSumRow + sum * kLanes, sums[p][r][sum]);
@@ -94,71 +119,146 @@ void compute(const Block& block) {
     }
     return;
   }
-  K::template finish<P, R>(sums, weights, pass, row, panel * K::kUnits);
+  if constexpr (!isNarrow<Element>) K::template finish<P, R>(sums, weights, pass, row, panel * K::kUnits);
 }
 
 // `R` rows, known at compile time so that their sums stay in registers.
-template <class K, int P, int R = kRows>
-void compute(size_t rows, const Block& block) {
+template <class K, int P, int R = kRows, class Element>
+void compute(size_t rows, const Block<Element>& block) {
   if constexpr (R > 1) {
     if (rows < R) return compute<K, P, R - 1>(rows, block);
   }
   compute<K, P, R>(block);
 }
 
-// Many rows. Each block of rows reads the panel again, so it goes by in slices of 128 KiB that stay in the L2 cache: every
-// block takes a slice before the next comes up, and puts its sums down in between.
+// Some rows of a pass.
+constexpr size_t kTile = 64;  // at most
+struct Tile {
+  size_t begin, end;
+};
+
+// Finishes a tile that has all its sums.
 template <class K>
-void computeMany(const Weights& weights, const Pass& pass, size_t panel) {
-  constexpr size_t kSlice = 8192 / kLanes;
-  constexpr size_t kTile = 64;
-  const size_t I = pass.part == Pass::kHidden ? 0 : weights.sizes.I;
-  const size_t Hi = pass.part == Pass::kInput ? 0 : weights.sizes.Hi;
+void finish(const Weights& weights, const Pass& pass, size_t panel, Tile tile, const float* sums) {
+  for (size_t row = tile.begin, next; row < tile.end; row = next, sums += kRows * kSumRow) {
+    next = row + kRows < tile.end ? row + kRows : tile.end;
+    compute<K, 1>(next - row, Block<float>{weights, pass, panel, row, {}, nullptr, nullptr, sums, nullptr, 0});
+  }
+}
+
+// Takes a tile through a stretch of a panel's terms. A block of rows does it at once, its sums in registers to the end. Each of
+// several blocks reads the panel again, so it goes by in slices that stay in the cache: every block takes a slice before the
+// next comes up, and puts its sums down in between. A slice is 128 KiB; of narrow weights, which are widened once for all
+// blocks, 32 KiB.
+template <class K, class Element>
+void advance(const Weights& weights, const Pass& pass, size_t panel, Tile tile, Stretch all, const float* from, float* to) {
+  constexpr size_t kTerm = K::kColumns * kLanes;
+  constexpr size_t kSlice = (isNarrow<Element> ? 2048 : 8192) / kLanes;
+  const size_t rows = tile.end - tile.begin;
+  const Element *ofX = termsOfX<Element>(weights, panel), *ofH = termsOfH<Element>(weights, panel);
   float sums[kTile * kSumRow];
+  if constexpr (isNarrow<Element>) {
+    if (rows == 1) {
+      compute<K, 1, 1>(Block<Element>{weights, pass, panel, tile.begin, all, ofX, ofH, from, to == nullptr ? sums : to, 0});
+      if (to == nullptr) finish<K>(weights, pass, panel, tile, sums);
+      return;
+    }
+  } else if (rows <= kRows) {
+    return compute<K, 1>(rows, Block<Element>{weights, pass, panel, tile.begin, all, ofX, ofH, from, to, 0});
+  }
 
-  for (size_t tile = 0; tile < pass.rows; tile += kTile) {
-    const size_t tileEnd = tile + kTile < pass.rows ? tile + kTile : pass.rows;
-    const size_t blocks = (tileEnd - tile + kRows - 1) / kRows;
-    float* halves = pass.part == Pass::kWhole ? nullptr : pass.sums + (panel * pass.sumRows + tile) * kSumRow;
+  const size_t I = all.xEnd, depth = all.xEnd + all.hEnd, blocks = (rows + kRows - 1) / kRows;
+  alignas(64) float wide[isNarrow<Element> ? kSlice * kTerm : 1];
+  for (size_t k = 0, end;; k = end) {
+    end = k + kSlice < depth ? k + kSlice : depth;
+    const Stretch terms{k < I ? k : I, end < I ? end : I, k < I ? 0 : k - I, end < I ? 0 : end - I};
+    const float *x, *h;
+    if constexpr (isNarrow<Element>) {
+      float* const middle = widen(ofX + terms.x * kTerm, (terms.xEnd - terms.x) * kTerm, wide);
+      widen(ofH + terms.h * kTerm, (terms.hEnd - terms.h) * kTerm, middle);
+      x = wide, h = middle;
+    } else {
+      x = ofX + terms.x * kTerm, h = ofH + terms.h * kTerm;
+    }
+    const float* now = k > 0 ? sums : from;
+    float* then = end < depth ? sums : to;
+    // Blocks as even as can be: four rows are two and two, not three and one.
+    for (size_t block = 0; block < blocks; block++) {
+      const size_t row = rows * block / blocks, next = rows * (block + 1) / blocks;
+      compute<K, 1>(next - row, Block<float>{weights, pass, panel, tile.begin + row, terms, x, h, now == nullptr ? nullptr : now + row * kSumRow,
+                                             then == nullptr ? nullptr : then + row * kSumRow, 0});
+    }
+    if (end == depth) return;
+  }
+}
 
-    for (size_t k = 0, end; k < I + Hi; k = end) {
-      end = k + kSlice < I + Hi ? k + kSlice : I + Hi;
-      const Stretch terms{k < I ? k : I, end < I ? end : I, k < I ? 0 : k - I, end < I ? 0 : end - I};
-      const float* from = k > 0 ? sums : pass.part == Pass::kHidden ? halves : nullptr;
-      float* to = end < I + Hi ? sums : pass.part == Pass::kInput ? halves : nullptr;
-      // Blocks as even as can be: four rows are two and two, not three and one.
-      for (size_t block = 0; block < blocks; block++) {
-        const size_t row = (tileEnd - tile) * block / blocks;
-        const size_t next = (tileEnd - tile) * (block + 1) / blocks;
-        compute<K, 1>(next - row, Block{weights, pass, panel, tile + row, terms, from == nullptr ? nullptr : from + row * kSumRow,
-                                        to == nullptr ? nullptr : to + row * kSumRow, 0});
+// Adds what the terms of a matrix have summed up to, times their scale; what it is added to has a stride, which is 0 if all
+// rows start with the same.
+template <class K>
+void addScaled(const float* scale, const float* products, const float* start, size_t stride, size_t rows, float* sums) {
+  for (size_t row = 0; row < rows; row++) {
+    for (int sum = 0; sum < K::kUsed; sum++) {
+      const size_t at = sum * kLanes;
+      store(sums + row * kSumRow + at, fma(load(scale + at), load(products + row * kSumRow + at), load(start + row * stride + at)));
+    }
+  }
+}
+
+// A tile whose matrices have scales: the terms of each are summed alone, from 0 on.
+template <class K>
+void computeScaled(const Weights& weights, const Pass& pass, size_t panel, Tile tile, const float* from, float* to) {
+  const size_t rows = tile.end - tile.begin;
+  float sums[kTile * kSumRow], products[kTile * kSumRow];
+  const auto multiplyBy = [&](Stretch terms) {
+    for (size_t i = 0; i < rows * kSumRow; i += kLanes) store(products + i, Floats{});
+    advance<K, int8_t>(weights, pass, panel, tile, terms, products, products);
+  };
+  if (pass.part != Pass::kHidden) {
+    float* now = to == nullptr ? sums : to;
+    multiplyBy({0, weights.sizes.I, 0, 0});
+    addScaled<K>(weights.input(panel) + kSumRow, products, weights.input(panel), 0, rows, now);
+    from = now;
+  }
+  if (pass.part == Pass::kInput) return;
+  multiplyBy({0, 0, 0, weights.sizes.Hi});
+  addScaled<K>(weights.hidden(panel), products, from, kSumRow, rows, sums);
+  finish<K>(weights, pass, panel, tile, sums);
+}
+
+template <class K, class Element>
+void computePanels(const Weights& weights, const Pass& pass, size_t panel, size_t end) {
+  const Stretch terms{0, pass.part == Pass::kHidden ? 0 : weights.sizes.I, 0, pass.part == Pass::kInput ? 0 : weights.sizes.Hi};
+  const size_t panelStride = pass.sumRows * kSumRow;
+  // Where a pass has put sums down before, and where it leaves them.
+  const auto from = [&](size_t row) { return pass.part == Pass::kHidden ? pass.sums + panel * panelStride + row * kSumRow : nullptr; };
+  const auto to = [&](size_t row) { return pass.part == Pass::kInput ? pass.sums + panel * panelStride + row * kSumRow : nullptr; };
+  // The sums of a lone row wait for one another: those of two panels together keep the multipliers busy. Narrow weights keep
+  // the processor busy enough, as they are widened.
+  if constexpr (!isNarrow<Element>) {
+    for (; pass.rows == 1 && panel + 2 <= end; panel += 2) {
+      compute<K, 2, 1>(Block<Element>{weights, pass, panel, 0, terms, termsOfX<Element>(weights, panel), termsOfH<Element>(weights, panel), from(0), to(0), panelStride});
+    }
+  }
+  for (; panel < end; panel++) {
+    for (size_t row = 0; row < pass.rows; row += kTile) {
+      const Tile tile{row, row + kTile < pass.rows ? row + kTile : pass.rows};
+      if constexpr (std::is_same_v<Element, int8_t>) {
+        computeScaled<K>(weights, pass, panel, tile, from(row), to(row));
+      } else {
+        advance<K, Element>(weights, pass, panel, tile, terms, from(row), to(row));
       }
     }
   }
 }
 
-// Few rows: one block, its sums in registers from the bias to the end.
-template <class K, int P>
-void computeFew(const Weights& weights, const Pass& pass, size_t panel) {
-  const size_t I = pass.part == Pass::kHidden ? 0 : weights.sizes.I;
-  const size_t Hi = pass.part == Pass::kInput ? 0 : weights.sizes.Hi;
-  const size_t panelStride = pass.sumRows * kSumRow;
-  float* halves = pass.part == Pass::kWhole ? nullptr : pass.sums + panel * panelStride;
-  compute<K, P, P == 2 ? 1 : kRows>(pass.rows, Block{weights, pass, panel, 0, {0, I, 0, Hi}, pass.part == Pass::kHidden ? halves : nullptr,
-                                                     pass.part == Pass::kInput ? halves : nullptr, panelStride});
-}
-
 template <class K>
 void computePanels(const Weights& weights, const Pass& pass, size_t panel, size_t end) {
-  if (pass.rows > kRows) {
-    for (; panel < end; panel++) computeMany<K>(weights, pass, panel);
-    return;
+  using cellserve::Precision;
+  switch (weights.precision) {
+    case Precision::kF32: return computePanels<K, float>(weights, pass, panel, end);
+    case Precision::kBf16: return computePanels<K, uint16_t>(weights, pass, panel, end);
+    case Precision::kInt8: return computePanels<K, int8_t>(weights, pass, panel, end);
   }
-  // The sums of a lone row wait for one another: those of two panels together keep the multipliers busy.
-  if (pass.rows == 1) {
-    for (; panel + 2 <= end; panel += 2) computeFew<K, 2>(weights, pass, panel);
-  }
-  for (; panel < end; panel++) computeFew<K, 1>(weights, pass, panel);
 }
 
 void pass(const Weights& weights, const Pass& pass, size_t firstPanel, size_t endPanel) {

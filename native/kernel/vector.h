@@ -56,6 +56,31 @@ INLINE Floats fill(float value) { return value - Floats{}; }  // subtracting 0 k
 INLINE Ints bitsOf(Floats v) { return (Ints)v; }
 INLINE Floats floatsOf(Ints bits) { return (Floats)bits; }
 
+// Numbers that are held in fewer bits, widened exactly: a bfloat16 is the upper half of a float.
+#if defined(__AVX512F__) && CELLSERVE_LANES == 16
+INLINE Ints widened(const uint16_t* from) { return (Ints)_mm512_maskz_cvtepu16_epi32(0xffff, _mm256_loadu_si256((const __m256i*)from)); }
+INLINE Ints widened(const int8_t* from) { return (Ints)_mm512_maskz_cvtepi8_epi32(0xffff, _mm_loadu_si128((const __m128i*)from)); }
+#elif defined(__AVX2__) && CELLSERVE_LANES == 8
+INLINE Ints widened(const uint16_t* from) { return (Ints)_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i*)from)); }
+INLINE Ints widened(const int8_t* from) { return (Ints)_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i*)from)); }
+#elif defined(__ARM_NEON) && CELLSERVE_LANES == 4
+INLINE Ints widened(const uint16_t* from) { return (Ints)vmovl_u16(vld1_u16(from)); }
+INLINE Ints widened(const int8_t* from) {
+  int32_t bytes;
+  __builtin_memcpy(&bytes, from, sizeof bytes);
+  return (Ints)vmovl_s16(vget_low_s16(vmovl_s8((int8x8_t)vdup_n_s32(bytes))));
+}
+#else
+template <typename Element>
+INLINE Ints widened(const Element* from) {
+  Ints bits;
+  for (int lane = 0; lane < kLanes; lane++) bits[lane] = from[lane];
+  return bits;
+}
+#endif
+INLINE Floats load(const uint16_t* from) { return floatsOf(widened(from) << 16); }
+INLINE Floats load(const int8_t* from) { return __builtin_convertvector(widened(from), Floats); }
+
 // a * b + c, rounded once.
 #if defined(__AVX512F__) && CELLSERVE_LANES == 16
 INLINE Floats fma(Floats a, Floats b, Floats c) { return (Floats)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c); }

@@ -1,5 +1,9 @@
+#include <algorithm>
+#include <cmath>
 #include <cstdlib>
+#include <cstring>
 #include <new>
+#include <vector>
 
 #if defined(__linux__)
 #include <sys/mman.h>
@@ -10,18 +14,102 @@
 namespace cellserve {
 namespace {
 
-// The weight, or start of a sum, that a panel has at this place of its row `k`.
-float weightAt(const Layer& layer, size_t k, size_t column, size_t unit) {
-  const auto [I, Hi, Ho] = layer.sizes;
-  if (unit >= Ho) return 0;
-  const size_t gate = layer.kind == Kind::kRnn ? 0 : column;
-  const size_t row = gate * Ho + unit;
-  if (k > I) return layer.weightHh[row * Hi + (k - 1 - I)];
-  if (k > 0) return layer.weightIh[row * I + (k - 1)];
+// A column's row in a layer's matrices; none past Ho.
+constexpr size_t kNone = SIZE_MAX;
+size_t rowOf(const Layer& layer, size_t column, size_t unit) {
+  if (unit >= layer.sizes.Ho) return kNone;
+  return (layer.kind == Kind::kRnn ? 0 : column * layer.sizes.Ho) + unit;
+}
+
+// Where a sum starts.
+float startOf(const Layer& layer, size_t sum, size_t unit) {
+  const size_t row = rowOf(layer, sum, unit);
+  if (row == kNone) return 0;
   // A GRU has n's two biases apart.
-  if (layer.kind == Kind::kGru && gate == 2) return layer.biasIh[row];
-  if (layer.kind == Kind::kGru && gate == 3) return layer.biasHh[row - Ho];
+  if (layer.kind == Kind::kGru && sum == 2) return layer.biasIh[row];
+  if (layer.kind == Kind::kGru && sum == 3) return layer.biasHh[row - layer.sizes.Ho];
   return layer.biasHh == nullptr ? layer.biasIh[row] : layer.biasIh[row] + layer.biasHh[row];
+}
+
+// One of a layer's matrices, with the columns that add to each sum.
+struct Matrix {
+  const float* data;
+  size_t width;
+  size_t lastSum;  // that a GRU's last column adds to
+};
+
+float scaleOf(const Matrix& matrix, size_t row) {
+  float largest = 0;
+  for (size_t k = 0; k < matrix.width; k++) largest = std::max(largest, std::fabs(matrix.data[row * matrix.width + k]));
+  return largest / 127;
+}
+
+// How each precision holds a weight of a row with that scale.
+struct Float32 {
+  using Element = float;
+  static Element hold(float weight, float) { return weight; }
+};
+struct Bfloat16 {
+  using Element = uint16_t;
+  static Element hold(float weight, float) {
+    uint32_t bits;
+    std::memcpy(&bits, &weight, sizeof bits);
+    return static_cast<Element>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+  }
+};
+struct Integer8 {
+  using Element = int8_t;
+  // Ties go to even, as the processor rounds.
+  static Element hold(float weight, float scale) {
+    const double quotient = scale == 0 ? 0 : static_cast<double>(weight) / static_cast<double>(scale);
+    return static_cast<Element>(std::nearbyint(std::min(std::max(quotient, -127.0), 127.0)));
+  }
+};
+
+template <class Precision>
+void pack(const Layer& layer, Weights& weights) {
+  const size_t lanes = weights.kernel->lanes;
+  char* to = reinterpret_cast<char*>(weights.data.get());
+  const auto put = [&](auto value) {
+    std::memcpy(to, &value, sizeof value);
+    to += sizeof value;
+  };
+  const auto unitOf = [&](size_t panel, size_t column, size_t lane) {
+    return panel * weights.units() + (layer.kind == Kind::kRnn ? column * lanes : 0) + lane;
+  };
+  const auto putMatrix = [&](const Matrix& matrix, const std::vector<float>& scales, size_t panel) {
+    for (size_t sum = 0; sum < kSums && weights.isScaled(); sum++) {
+      // A GRU's last column is that of one sum, and no column adds to the other.
+      const size_t column = layer.kind != Kind::kGru || sum < 2 ? sum : sum == matrix.lastSum ? 2 : kNone;
+      for (size_t lane = 0; lane < lanes; lane++) {
+        const size_t row = column == kNone ? kNone : rowOf(layer, column, unitOf(panel, column, lane));
+        put(row == kNone ? 0.0f : scales[row]);
+      }
+    }
+    for (size_t k = 0; k < matrix.width; k++) {
+      for (size_t column = 0; column < weights.columns(); column++) {
+        for (size_t lane = 0; lane < lanes; lane++) {
+          const size_t row = rowOf(layer, column, unitOf(panel, column, lane));
+          put(row == kNone ? typename Precision::Element{} : Precision::hold(matrix.data[row * matrix.width + k], scales.empty() ? 0 : scales[row]));
+        }
+      }
+    }
+  };
+  const auto scalesOf = [&](const Matrix& matrix) {
+    std::vector<float> scales(weights.isScaled() ? (layer.kind == Kind::kRnn ? 1 : weights.columns()) * layer.sizes.Ho : 0);
+    for (size_t row = 0; row < scales.size(); row++) scales[row] = scaleOf(matrix, row);
+    return scales;
+  };
+
+  const Matrix ih{layer.weightIh, layer.sizes.I, 2}, hh{layer.weightHh, layer.sizes.Hi, 3};
+  const std::vector<float> ihScales = scalesOf(ih), hhScales = scalesOf(hh);
+  for (size_t panel = 0; panel < weights.panels(); panel++) {
+    for (size_t sum = 0; sum < kSums; sum++) {
+      for (size_t lane = 0; lane < lanes; lane++) put(startOf(layer, sum, unitOf(panel, sum, lane)));
+    }
+    putMatrix(ih, ihScales, panel);
+  }
+  for (size_t panel = 0; panel < weights.panels(); panel++) putMatrix(hh, hhScales, panel);
 }
 
 }  // namespace
@@ -45,27 +133,22 @@ FloatMemory allocateFloats(size_t floats) {
 
 size_t Weights::units() const { return kind == Kind::kRnn ? kSums * kernel->lanes : kernel->lanes; }
 
-size_t Weights::inputFloats() const { return (kSums + sizes.I * columns()) * kernel->lanes; }
+size_t Weights::inputBytes() const {
+  return kernel->lanes * (kSums * sizeof(float) * (isScaled() ? 2 : 1) + sizes.I * columns() * bytesOf(precision));
+}
 
-size_t Weights::hiddenFloats() const { return sizes.Hi * columns() * kernel->lanes; }
+size_t Weights::hiddenBytes() const {
+  return kernel->lanes * (kSums * sizeof(float) * (isScaled() ? 1 : 0) + sizes.Hi * columns() * bytesOf(precision));
+}
 
 Weights packWeights(const Kernel& kernel, const Layer& layer) {
-  Weights weights{layer.kind, layer.activation, layer.slope, layer.sizes, &kernel, nullptr};
-  weights.data = allocateFloats(weights.floats());
-  float* to = weights.data.get();
-  const auto pack = [&](size_t begin, size_t end) {
-    for (size_t panel = 0; panel < weights.panels(); panel++) {
-      for (size_t k = begin; k < end; k++) {
-        for (size_t column = 0; column < (k == 0 ? kSums : weights.columns()); column++) {
-          const size_t first = panel * weights.units() + (layer.kind == Kind::kRnn ? column * kernel.lanes : 0);
-          for (size_t lane = 0; lane < kernel.lanes; lane++) *to++ = weightAt(layer, k, column, first + lane);
-        }
-      }
-    }
-  };
-  const size_t inputs = 1 + layer.sizes.I;
-  pack(0, inputs);
-  pack(inputs, inputs + layer.sizes.Hi);
+  Weights weights{layer.kind, layer.activation, layer.slope, layer.precision, layer.sizes, &kernel, nullptr};
+  weights.data = allocateFloats(weights.bytes() / sizeof(float));
+  switch (layer.precision) {
+    case Precision::kF32: pack<Float32>(layer, weights); break;
+    case Precision::kBf16: pack<Bfloat16>(layer, weights); break;
+    case Precision::kInt8: pack<Integer8>(layer, weights); break;
+  }
   return weights;
 }
 

@@ -9,13 +9,14 @@ namespace {
 
 // Bit by bit: padding is zeros.
 bool equal(const Weights& a, const Weights& b) {
-  return a.kernel == b.kernel && a.kind == b.kind && a.activation == b.activation && a.slope == b.slope && a.sizes.I == b.sizes.I &&
-         a.sizes.Hi == b.sizes.Hi && a.sizes.Ho == b.sizes.Ho && std::memcmp(a.data.get(), b.data.get(), a.floats() * sizeof(float)) == 0;
+  return a.kernel == b.kernel && a.kind == b.kind && a.activation == b.activation && a.slope == b.slope && a.precision == b.precision && a.sizes.I == b.sizes.I &&
+         a.sizes.Hi == b.sizes.Hi && a.sizes.Ho == b.sizes.Ho && std::memcmp(a.data.get(), b.data.get(), a.bytes()) == 0;
 }
 
 }  // namespace
 
 std::shared_ptr<const Weights> PackedLayers::share(Weights&& packed) {
+  const std::lock_guard<std::mutex> lock(mutex_);
   known_.erase(std::remove_if(known_.begin(), known_.end(), [](const auto& one) { return one.expired(); }), known_.end());
   for (const auto& one : known_) {
     const auto known = one.lock();

@@ -19,11 +19,11 @@ double Program::workOf(const Instruction& instruction) {
 double Program::workOfRead() const { return static_cast<double>(reading.width + reading.valueWidth); }
 
 size_t Program::bytes() const {
-  size_t floats = v == nullptr ? 0 : padded(reading.width);
-  for (const auto& layer : layers) floats += layer->floats();
-  if (key != nullptr) floats += key->floats();
-  if (value != nullptr) floats += value->floats();
-  return floats * sizeof(float);
+  size_t bytes = v == nullptr ? 0 : padded(reading.width) * sizeof(float);
+  for (const auto& layer : layers) bytes += layer->bytes();
+  if (key != nullptr) bytes += key->bytes();
+  if (value != nullptr) bytes += value->bytes();
+  return bytes;
 }
 
 const Plan& Program::plan(size_t members) const {

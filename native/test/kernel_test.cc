@@ -106,21 +106,58 @@ static void testActivations(const Kernel& kernel, uint64_t stride) {
   }
 }
 
+// The nearest of a precision's numbers, which are multiples of `unit`; a tie goes to the even multiple.
+static double nearest(double value, double unit) {
+  const double below = std::floor(value / unit), part = value / unit - below;
+  const bool up = part > 0.5 || (part == 0.5 && std::fmod(below, 2) != 0);
+  return below + (up ? 1 : 0);
+}
+
+// A matrix as a precision holds it: whole numbers for int8, with a scale a row.
+struct Held {
+  Held(const Buffer& matrix, size_t rows, Precision precision) : values(matrix), scales(rows, 1.0f) {
+    const size_t width = rows == 0 ? 0 : matrix.size() / rows;
+    for (size_t row = 0; row < rows; row++) {
+      float* const of = values.data() + row * width;
+      float largest = 0;
+      for (size_t k = 0; k < width; k++) largest = std::max(largest, std::fabs(of[k]));
+      if (precision == Precision::kInt8) scales[row] = largest / 127;
+      for (size_t k = 0; k < width; k++) {
+        if (precision == Precision::kInt8) of[k] = largest == 0 ? 0 : static_cast<float>(nearest(of[k], scales[row]));
+        if (precision == Precision::kBf16 && of[k] != 0) {
+          const double unit = std::ldexp(1, std::max(std::ilogb(of[k]), -126) - 7);
+          of[k] = static_cast<float>(nearest(of[k], unit) * unit);
+        }
+      }
+    }
+  }
+  // What it stands for.
+  double at(size_t row, size_t k) const { return double(scales[row]) * values[row * (values.size() / scales.size()) + k]; }
+  Buffer values, scales;
+};
+
 // Weights of a cell or a linear layer.
 struct Trained {
-  Trained(Kind kind, Activation activation, Sizes sizes, float slope)
+  Trained(Kind kind, Activation activation, Sizes sizes, float slope, Precision precision)
       : kind(kind),
         activation(activation),
         slope(slope),
+        precision(precision),
         sizes(sizes),
         gates(kind == Kind::kLstm ? 4 : kind == Kind::kGru ? 3 : 1),
         weightIh(randomBuffer(gates * sizes.Ho * sizes.I, 1 / std::sqrt(float(sizes.I + sizes.Hi)))),
         weightHh(randomBuffer(gates * sizes.Ho * sizes.Hi, 1 / std::sqrt(float(sizes.I + sizes.Hi)))),
         biasIh(randomBuffer(gates * sizes.Ho)),
-        biasHh(randomBuffer(gates * sizes.Ho)) {}
+        biasHh(randomBuffer(gates * sizes.Ho)),
+        ih(weightIh, gates * sizes.Ho, precision),
+        hh(weightHh, gates * sizes.Ho, precision) {}
   bool isLinear() const { return sizes.Hi == 0; }
   Weights pack(const Kernel& kernel) const {
-    return packWeights(kernel, {kind, activation, sizes, weightIh.data(), weightHh.data(), biasIh.data(), isLinear() ? nullptr : biasHh.data(), slope});
+    return packWeights(kernel, {kind, activation, sizes, weightIh.data(), weightHh.data(), biasIh.data(), isLinear() ? nullptr : biasHh.data(), slope, precision});
+  }
+  // The same of float32 weights that are rounded already.
+  Weights packRounded(const Kernel& kernel) const {
+    return packWeights(kernel, {kind, activation, sizes, ih.values.data(), hh.values.data(), biasIh.data(), isLinear() ? nullptr : biasHh.data(), slope});
   }
   // Of an LSTM and a GRU.
   double gate(double x) const { return slope == 0 ? sigmoidOf(x) : std::min(std::max(slope * x + 0.5, 0.0), 1.0); }
@@ -128,9 +165,11 @@ struct Trained {
   Kind kind;
   Activation activation;
   float slope;
+  Precision precision;
   Sizes sizes;
   size_t gates;
   Buffer weightIh, weightHh, biasIh, biasHh;
+  Held ih, hh;
 };
 
 static double activate(Activation activation, double x) {
@@ -170,8 +209,8 @@ static void reference(const Trained& layer, size_t rows, Rows x, Rows h, Rows ca
         const size_t n = gate * Ho + unit;
         ofX[gate] = layer.biasIh[n];
         ofH[gate] = layer.isLinear() ? 0 : layer.biasHh[n];
-        for (size_t k = 0; k < I; k++) ofX[gate] += double(layer.weightIh[n * I + k]) * x.at(row, k);
-        for (size_t k = 0; k < Hi; k++) ofH[gate] += double(layer.weightHh[n * Hi + k]) * h.at(row, k);
+        for (size_t k = 0; k < I; k++) ofX[gate] += layer.ih.at(n, k) * x.at(row, k);
+        for (size_t k = 0; k < Hi; k++) ofH[gate] += layer.hh.at(n, k) * h.at(row, k);
       }
       if (layer.kind == Kind::kRnn) {
         out.push_back(activate(layer.activation, ofX[0] + ofH[0]));
@@ -208,16 +247,16 @@ static std::pair<Rows, Rows> step(const Weights& weights, Rows x, Rows h, Rows c
   return {out, kept};
 }
 
-static void testLayer(Kind kind, Activation activation, Sizes sizes, size_t rows, float slope = 0) {
+static void testLayer(Kind kind, Activation activation, Sizes sizes, size_t rows, Precision precision, float slope = 0) {
   const size_t I = sizes.I, Hi = sizes.Hi, Ho = sizes.Ho;
-  const Trained layer(kind, activation, sizes, slope);
+  const Trained layer(kind, activation, sizes, slope, precision);
   const Rows x(rows, I, 3), h(rows, Hi, 1), carry(rows, kind == Kind::kRnn ? 0 : Ho, 2);
   std::vector<double> outExact, keptExact;
   reference(layer, rows, x, h, carry, outExact, keptExact);
   std::unique_ptr<std::pair<Rows, Rows>> first;
   const auto what = [&](const Kernel& kernel) {
     return std::string(kernel.name) + " kind " + std::to_string(int(kind)) + " I " + std::to_string(I) + " Hi " + std::to_string(Hi) + " Ho " +
-           std::to_string(Ho) + " rows " + std::to_string(rows) + " activation " + std::to_string(int(activation)) + " slope " + std::to_string(slope);
+           std::to_string(Ho) + " rows " + std::to_string(rows) + " activation " + std::to_string(int(activation)) + " slope " + std::to_string(slope) + " precision " + std::to_string(int(precision));
   };
   for (const Kernel* const* kernel = kKernels; *kernel != nullptr; kernel++) {
     if (!(*kernel)->supported()) continue;
@@ -234,6 +273,10 @@ static void testLayer(Kind kind, Activation activation, Sizes sizes, size_t rows
     }
     if (first == nullptr) first = std::make_unique<std::pair<Rows, Rows>>(all);
     EXPECT(first->first.has(all.first, 0) && first->second.has(all.second, 0), "%s: other bits", what(**kernel).c_str());
+    if (precision == Precision::kBf16) {
+      const auto rounded = step(layer.packRounded(**kernel), x, h, carry, 2, false);
+      EXPECT(all.first.has(rounded.first, 0) && all.second.has(rounded.second, 0), "%s: other bits than of float32 weights that are rounded", what(**kernel).c_str());
+    }
 
     // Some rows alone, in memory that holds nothing else.
     const size_t from = generator() % rows, to = from + 1 + generator() % (rows - from);
@@ -242,6 +285,59 @@ static void testLayer(Kind kind, Activation activation, Sizes sizes, size_t rows
     EXPECT(first->first.has(some.first, from) && first->second.has(some.second, from), "%s: other bits of rows %zu to %zu%s", what(**kernel).c_str(), from, to,
            halves ? ", by halves" : "");
   }
+}
+
+// The sums themselves, in the order that layer.h says.
+static void testSums(Sizes sizes, size_t rows, Precision precision) {
+  const auto [I, Hi, Ho] = sizes;
+  const Trained layer(Kind::kRnn, Activation::kNone, sizes, 0, precision);
+  Rows x(rows, I, 1), h(rows, Hi, 2);
+  const bool isScaled = precision == Precision::kInt8;
+  const auto add = [&](const Held& matrix, size_t unit, Rows& in, size_t row, size_t width, float start) {
+    float sum = isScaled ? 0 : start;
+    for (size_t k = 0; k < width; k++) sum = std::fma(matrix.values[unit * width + k], in.at(row, k), sum);
+    return isScaled ? std::fma(width == 0 ? 0 : matrix.scales[unit], sum, start) : sum;
+  };
+  Rows exact(rows, Ho, 0);
+  for (size_t row = 0; row < rows; row++) {
+    for (size_t unit = 0; unit < Ho; unit++) {
+      const float bias = layer.isLinear() ? layer.biasIh[unit] : layer.biasIh[unit] + layer.biasHh[unit];
+      exact.at(row, unit) = add(layer.hh, unit, h, row, Hi, add(layer.ih, unit, x, row, I, bias));
+    }
+  }
+  for (const Kernel* const* kernel = kKernels; *kernel != nullptr; kernel++) {
+    if (!(*kernel)->supported()) continue;
+    for (const bool halves : {false, true}) {
+      if (halves && (I == 0 || Hi == 0)) continue;
+      const auto made = step(layer.pack(**kernel), x, h, Rows(rows, 0, 0), 1 + generator() % 2, halves);
+      EXPECT(exact.has(made.first, 0), "%s: %zu, %zu, %zu, %zu rows, precision %d: other sums%s", (*kernel)->name, I, Hi, Ho, rows, int(precision), halves ? " by halves" : "");
+    }
+  }
+}
+
+// What rounds to what, at the edges.
+static void testRounding(const Kernel& kernel) {
+  const auto held = [&](Buffer row, Precision precision) {
+    const float zero = 0;
+    const Sizes sizes{row.size(), 0, 1};
+    const Weights weights = packWeights(kernel, {Kind::kRnn, Activation::kNone, sizes, row.data(), nullptr, &zero, nullptr, 0, precision});
+    Buffer made;
+    for (size_t k = 0; k < row.size(); k++) {
+      Rows x(1, row.size(), 0), out(1, 1, 0);
+      for (size_t i = 0; i < row.size(); i++) x.at(0, i) = i == k ? 1 : 0;
+      Pass pass{};
+      pass.rows = 1, pass.part = Pass::kWhole, pass.x = x.vectors(), pass.out = out.vectors();
+      kernel.pass(weights, pass, 0, 1);
+      made.push_back(out.at(0, 0));
+    }
+    return made;
+  };
+  EXPECT(same(held({1, 0x1.01p0f, 0x1.03p0f, 0x1.010002p0f, -0x1.01p0f, 0x1.fep0f, 0x1.ffp0f, 0x1p-149f, 0x1p-133f}, Precision::kBf16),
+              {1, 1, 0x1.04p0f, 0x1.02p0f, -1, 0x1.fep0f, 2, 0, 0x1p-133f}),
+         "%s: bfloat16 rounds otherwise", kernel.name);
+  EXPECT(same(held({127, 0.5f, 1.5f, 2.5f, -0.5f, -1.5f, -127, 0.50001f, 126.6f}, Precision::kInt8), {127, 0, 2, 2, 0, -2, -127, 1, 127}), "%s: int8 rounds otherwise", kernel.name);
+  EXPECT(same(held({0, 0, 0}, Precision::kInt8), {0, 0, 0}), "%s: a row of zeros", kernel.name);
+  EXPECT(same(held({0x1p-149f, -0x1p-149f}, Precision::kInt8), {0, 0}), "%s: a row whose scale is no number", kernel.name);
 }
 
 // A set of supports, on the heap.
@@ -379,16 +475,24 @@ int main(int argc, char** argv) {
     if ((*kernel)->supported()) testActivations(**kernel, stride);
   }
   const auto upTo = [](size_t most) { return 1 + generator() % most; };
+  for (const Kernel* const* kernel = kKernels; *kernel != nullptr; kernel++) {
+    if ((*kernel)->supported()) testRounding(**kernel);
+  }
+  size_t turn = 0;
+  const auto drawn = [&] { return static_cast<Precision>(turn++ % 3); };
   for (size_t size : {1, 2, 3, 7, 8, 9, 15, 16, 17, 33, 64, 97, 211}) {
     for (size_t rows : {1, 2, 3, 4, 5, 6, 7, 8, 13, 64, 65}) {
       if (size * rows > 3000) continue;
       for (const Kind kind : {Kind::kLstm, Kind::kGru, Kind::kRnn}) {
         const Activation activation = generator() % 2 == 0 ? Activation::kTanh : Activation::kRelu;
-        testLayer(kind, activation, {size, size, size}, rows);
-        testLayer(kind, activation, {generator() % 4 == 0 ? 0 : upTo(40), upTo(40), size}, rows);
-        if (kind != Kind::kRnn) testLayer(kind, activation, {upTo(40), upTo(40), size}, rows, generator() % 2 == 0 ? 0.2f : 1 / 6.0f);
+        testLayer(kind, activation, {size, size, size}, rows, drawn());
+        testLayer(kind, activation, {generator() % 4 == 0 ? 0 : upTo(40), upTo(40), size}, rows, drawn());
+        if (kind != Kind::kRnn) testLayer(kind, activation, {upTo(40), upTo(40), size}, rows, drawn(), generator() % 2 == 0 ? 0.2f : 1 / 6.0f);
       }
-      testLayer(Kind::kRnn, static_cast<Activation>(generator() % 4), {upTo(60), 0, size}, rows);
+      testLayer(Kind::kRnn, static_cast<Activation>(generator() % 4), {upTo(60), 0, size}, rows, drawn());
+      for (const Precision precision : {Precision::kF32, Precision::kBf16, Precision::kInt8}) {
+        testSums({generator() % 4 == 0 ? 0 : upTo(700), generator() % 4 == 0 ? 0 : upTo(300), size}, rows, precision);
+      }
     }
   }
   for (size_t count : {1, 2, 3, 7, 8, 15, 16, 17, 40, 67, 1000, 20000}) {

@@ -40,7 +40,8 @@ static std::unique_ptr<const Weights> randomLayer(const Kernel& kernel, Kind kin
   const Buffer weightIh = randomBuffer(rows * sizes.I, 0.5f), weightHh = randomBuffer(rows * sizes.Hi, 0.5f), bias = randomBuffer(rows);
   const Activation activation = sizes.Hi == 0 ? static_cast<Activation>(below(4)) : below(2) == 0 ? Activation::kTanh : Activation::kRelu;
   const float slope = kind == Kind::kRnn || below(2) == 0 ? 0 : 0.2f;
-  return std::make_unique<const Weights>(packWeights(kernel, {kind, activation, sizes, weightIh.data(), weightHh.data(), bias.data(), bias.data(), slope}));
+  const Precision precision = static_cast<Precision>(below(3));
+  return std::make_unique<const Weights>(packWeights(kernel, {kind, activation, sizes, weightIh.data(), weightHh.data(), bias.data(), bias.data(), slope, precision}));
 }
 
 static bool overlap(const Operand& a, const Operand& b) {
@@ -270,13 +271,14 @@ static void testSharing(const Kernel& kernel) {
   const Sizes sizes{upTo(20), upTo(20), upTo(20)};
   const Buffer weightIh = randomBuffer(4 * sizes.Ho * sizes.I, 0.5f), weightHh = randomBuffer(4 * sizes.Ho * sizes.Hi, 0.5f);
   Buffer bias = randomBuffer(4 * sizes.Ho);
-  const auto packed = [&](Activation activation) {
-    return packWeights(kernel, {Kind::kLstm, activation, sizes, weightIh.data(), weightHh.data(), bias.data(), bias.data()});
+  const auto packed = [&](Activation activation, Precision precision = Precision::kF32) {
+    return packWeights(kernel, {Kind::kLstm, activation, sizes, weightIh.data(), weightHh.data(), bias.data(), bias.data(), 0, precision});
   };
   PackedLayers layers;
   auto first = layers.share(packed(Activation::kTanh));
   EXPECT(layers.share(packed(Activation::kTanh)) == first, "equal layers are two");
   EXPECT(layers.share(packed(Activation::kRelu)) != first, "one layer for two activations");
+  EXPECT(layers.share(packed(Activation::kTanh, Precision::kBf16)) != first, "one layer for two precisions");
   const std::weak_ptr<const Weights> before = first;
   first.reset();
   EXPECT(before.expired(), "a layer that nobody has is kept");

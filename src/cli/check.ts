@@ -38,7 +38,7 @@ export async function runCheck ([folder, ...flags]: readonly string[], env: Node
   } finally {
     await closeModels(models)
   }
-  process.stdout.write(`${count(models.length, 'model')}, ${bytesOf(models.reduce((sum, model) => sum + weightBytes(model), 0))} of weights, ${count(faults.length, 'fault')}\n`)
+  process.stdout.write(`${count(models.length, 'model')}, ${bytesOf(models.reduce((sum, model) => sum + model.weightBytes, 0))} of weights, ${count(faults.length, 'fault')}\n`)
   for (const fault of faults) process.stderr.write(`cellserve: ${fault}\n`)
   return faults.length === 0 ? 0 : 1
 }
@@ -73,14 +73,10 @@ function describe (model: Model, step: string): string {
     ['feedback', JSON.stringify(policy.options)],
     ...(readout === undefined ? [] : [['readout', `${JSON.stringify(readout)}; K = ${sequence.y}`]]),
     ['unused', unusedTensors.join(', ') || 'no tensor'],
-    ['weights', `${model.parameters} numbers, ${bytesOf(weightBytes(model))}`],
+    ['weights', `${model.parameters} numbers, ${bytesOf(model.weightBytes)}${model.precision === 'f32' ? '' : ` as ${model.precision}`}`],
     ['first step', `${step} (${engine.name}, ${engine.backend})`]
   ]
   return [name, ...rows.map(([title, text]) => `  ${title.padEnd(10)}  ${text}`), '', ''].join('\n')
-}
-
-function weightBytes ({ parameters }: Model): number {
-  return parameters * Float32Array.BYTES_PER_ELEMENT
 }
 
 function bytesOf (bytes: number): string {

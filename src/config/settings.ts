@@ -13,6 +13,8 @@ import { hasPassword, storeFault } from './store-address.ts'
 export const Settings = Type.Object({
   models: Type.String({ minLength: 1, description: 'Folder of models: NAME.safetensors or NAME/model.safetensors. Default: the demo models' }),
   'default-model': Type.Optional(Type.String({ minLength: 1, description: 'The model that answers if a request names none. Default: the one whose config.json says so, or the only one' })),
+  watch: Type.Optional(Type.Number({ minimum: 0.1, maximum: 86_400, description: 'Seconds between looks at the models folder, from which changes are then loaded. Default: only SIGHUP has them loaded' })),
+  'repository-api': Type.Boolean({ default: false, description: 'Let clients load and unload models: POST /v2/repository/...' }),
   host: Type.String({ minLength: 1, default: '127.0.0.1', description: 'Address to listen on; 0.0.0.0 for all' }),
   port: Type.Integer({ minimum: 0, maximum: 65535, default: 8080, description: 'Port to listen on; 0 for any free one' }),
   engine: Type.Enum(['auto', 'native', 'tfjs'], {

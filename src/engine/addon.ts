@@ -21,6 +21,8 @@ export interface Addon {
 export interface AddonEngine {
   /** Takes over a program, as `encode` writes it. */
   load (words: Int32Array, tensors: readonly Float32Array[]): AddonProgram
+  /** The same off the event loop. Until the promise settles the tensors stay as they are, and nobody transfers their memory. */
+  loadBeside (words: Int32Array, tensors: readonly Float32Array[]): Promise<AddonProgram>
 }
 
 export interface AddonProgram {

@@ -1,5 +1,6 @@
 import type { Cell } from '../network/cell.ts'
 import { isRowActivation, readWidth, type Linear, type Read } from '../network/feed.ts'
+import { PRECISIONS, type Precision } from '../network/precision.ts'
 import type { Instruction, Operand, Program } from './program.ts'
 
 /** A program as the addon reads it: see native/binding/decode.h. */
@@ -16,7 +17,7 @@ const PLACES = { old: 0, new: 1, scratch: 2, input: 3, output: 4 } as const
 const NOTHING: Operand = { space: 'old', index: 0, offset: 0, width: 0 }
 
 /** @throws Error if the program has what the addon does not compute. */
-export function encode (program: Program): EncodedProgram {
+export function encode (program: Program, precision: Precision = 'f32'): EncodedProgram {
   const words: number[] = []
   const tensors: Float32Array[] = []
   const layers: Array<Cell | Linear> = []
@@ -70,7 +71,7 @@ export function encode (program: Program): EncodedProgram {
     const layer = layerOf(instruction)
     if (layer !== undefined && !layers.includes(layer)) layers.push(layer)
   }
-  words.push(program.state.width, program.scratch, program.begin, program.read, program.feed)
+  words.push(PRECISIONS.indexOf(precision), program.state.width, program.scratch, program.begin, program.read, program.feed)
   words.push(inputs.length, ...inputs.map(({ width }) => width))
   words.push(outputs.length, ...outputs.flatMap(({ width, asked }) => [width, asked ? 1 : 0]))
   const begins = groups.length === 0 ? [0] : groups

@@ -1,4 +1,5 @@
 import type { Network } from '../network/network.ts'
+import type { Precision } from '../network/precision.ts'
 import type { Program } from './program.ts'
 
 /** What computes networks. An engine takes a network's weights once and then advances batches of rows; it knows no requests. */
@@ -8,8 +9,12 @@ export interface Engine {
   readonly backend: string
   /** How many multiply-adds it does in about a millisecond, after which others have their turn. */
   readonly budget: number
+  /** How it holds matrices of a precision in memory: as they are, or widened to f32. */
+  holds (precision: Precision): Precision
   /** Takes over a network's weights, in whatever form the engine computes fastest. */
   load (network: Network): LoadedNetwork
+  /** The same beside what is being computed: off the event loop if the engine can. The weights are left alone until it is done. */
+  loadBeside (network: Network): Promise<LoadedNetwork>
 }
 
 export type EngineName = 'native' | 'tfjs'

@@ -1,15 +1,16 @@
 import type { Cell } from '../network/cell.ts'
 import { readWidth, type Linear, type Read, type RowActivation } from '../network/feed.ts'
 import type { Network } from '../network/network.ts'
+import type { Precision } from '../network/precision.ts'
 import type { Batch, CallOptions, Engine, LoadedNetwork, Memory } from './engine.ts'
 import { compileStage, type Instruction, type Operand, type Program } from './program.ts'
 
 /** The arithmetic of an interpreted engine. Everything is row-major and contiguous, one row after the other. */
 export interface Arithmetic {
   /** A cell, its weights taken over. */
-  cell (cell: Cell): Loaded<(rows: number, x: Float32Array, h: Float32Array, carry: Float32Array) => CellResult>
+  cell (cell: Cell, precision: Precision): Loaded<(rows: number, x: Float32Array, h: Float32Array, carry: Float32Array) => CellResult>
   /** A linear layer, whose activation of a whole row is not its affair. `[rows, in] -> [rows, out]` */
-  linear (linear: Linear): Loaded<(rows: number, input: Float32Array) => Float32Array>
+  linear (linear: Linear, precision: Precision): Loaded<(rows: number, input: Float32Array) => Float32Array>
   softmax (rows: number, input: Float32Array, activation: RowActivation): Float32Array
   /** Reads one set with a query: the read, and the attention weights. */
   attend (read: Read, query: Float32Array, set: SupportSet): { readonly read: Float32Array, readonly weights: Float32Array }
@@ -36,21 +37,23 @@ export interface SupportSet {
 
 /** An engine that runs programs one instruction at a time, with somebody else's arithmetic. */
 export function createInterpreter (engine: Pick<Engine, 'name' | 'backend' | 'budget'>, arithmetic: Arithmetic): Engine {
-  return { ...engine, load: (network) => loadNetwork(network, arithmetic) }
+  const load = (network: Network): LoadedNetwork => loadNetwork(network, arithmetic)
+  return { ...engine, holds: () => 'f32', load, loadBeside: async (network) => load(network) }
 }
 
 function loadNetwork (network: Network, arithmetic: Arithmetic): LoadedNetwork {
   const programs = network.stages.map(compileStage)
+  const { precision = 'f32' } = network
   const cells = new Map<Cell, ReturnType<Arithmetic['cell']>>()
   const layers = new Map<Linear, ReturnType<Arithmetic['linear']>>()
   const layer = (linear: Linear): ReturnType<Arithmetic['linear']> => {
-    const loaded = layers.get(linear) ?? arithmetic.linear(linear)
+    const loaded = layers.get(linear) ?? arithmetic.linear(linear, precision)
     layers.set(linear, loaded)
     return loaded
   }
   for (const { instructions, attention } of programs) {
     for (const instruction of instructions) {
-      if (instruction.op === 'cell' && !cells.has(instruction.node.cell)) cells.set(instruction.node.cell, arithmetic.cell(instruction.node.cell))
+      if (instruction.op === 'cell' && !cells.has(instruction.node.cell)) cells.set(instruction.node.cell, arithmetic.cell(instruction.node.cell, precision))
       if (instruction.op === 'linear') layer(instruction.linear)
     }
     for (const linear of [attention?.key, attention?.value]) {

@@ -3,7 +3,7 @@ import { usableCores } from './cores.ts'
 import { encode } from './encode.ts'
 import type { Batch, Engine, LoadedNetwork, Memory } from './engine.ts'
 import { compileStage } from './program.ts'
-import type { Network } from '../network/network.ts'
+import type { Network, Stage } from '../network/network.ts'
 import { withoutWeights } from '../network/without-weights.ts'
 
 export interface NativeOptions {
@@ -38,7 +38,13 @@ export function createNativeEngine (options: NativeOptions = {}): Engine {
     name: 'native',
     backend: `${isa}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`,
     budget: BUDGET,
-    load: (network) => load(engine, network)
+    holds: (precision) => precision,
+    load: ({ stages, precision }) => loadedNetwork(stages, stages.map((stage) => engine.load(...partsOf(stage, precision)))),
+    async loadBeside ({ stages, precision }) {
+      const programs: AddonProgram[] = []
+      for (const stage of stages) programs.push(await engine.loadBeside(...partsOf(stage, precision)))
+      return loadedNetwork(stages, programs)
+    }
   }
 }
 
@@ -53,11 +59,12 @@ function chooseIsa ({ kernels }: Addon, asked: string | undefined): string {
   throw new Error(`isa is ${asked}, but this CPU and build run ${kernels.join(', ')}`)
 }
 
-function load (engine: AddonEngine, { stages }: Network): LoadedNetwork {
-  const loaded = stages.map((stage) => {
-    const { words, tensors } = encode(compileStage(stage))
-    return engine.load(words, tensors)
-  })
+function partsOf (stage: Stage, precision: Network['precision']): Parameters<AddonEngine['load']> {
+  const { words, tensors } = encode(compileStage(stage), precision)
+  return [words, tensors]
+}
+
+function loadedNetwork (stages: readonly Stage[], loaded: readonly AddonProgram[]): LoadedNetwork {
   return {
     programs: stages.map((stage) => compileStage(withoutWeights(stage))),
     batch: (stage, maxRows) => createBatch(loaded[stage], maxRows),

@@ -3,6 +3,7 @@ import { dirname } from 'node:path'
 import util from 'node:util'
 import * as tf from '@tensorflow/tfjs-core'
 import type { Activation } from '../network/feed.ts'
+import { roundMatrix, type Precision } from '../network/precision.ts'
 import type { Engine } from './engine.ts'
 import { createInterpreter, type Arithmetic } from './interpreter.ts'
 
@@ -57,19 +58,19 @@ function createArithmetic (backend: TfjsBackend): Arithmetic {
     return tf.tidy(() => make().map((tensor) => Float32Array.from(tensor.dataSync())))
   }
   return {
-    cell ({ kind, activation, gate: gateFunction, sizes: { I, Hi, Ho }, ...weights }) {
+    cell ({ kind, activation, gate: gateFunction, sizes: { I, Hi, Ho }, ...weights }, precision) {
       use(backend)
       const rows = weights.biasIh.length
-      const weightIh = I === 0 ? undefined : tf.tensor2d(weights.weightIh, [rows, I])
-      const weightHh = tf.tensor2d(weights.weightHh, [rows, Hi])
+      const weightIh = I === 0 ? undefined : holdMatrix(precision, weights.weightIh, rows)
+      const weightHh = holdMatrix(precision, weights.weightHh, rows)
       const biasIh = tf.tensor1d(weights.biasIh)
       const biasHh = tf.tensor1d(weights.biasHh)
       const gate = (sums: tf.Tensor): tf.Tensor => gateFunction === 'sigmoid'
         ? tf.sigmoid(sums)
         : tf.clipByValue(tf.add(tf.mul(sums, gateFunction.slope), 0.5), 0, 1)
       const sums = (n: number, x: Float32Array, h: Float32Array): [input: tf.Tensor, hidden: tf.Tensor] => [
-        weightIh === undefined ? tf.broadcastTo(biasIh, [n, rows]) : tf.add(tf.matMul(tf.tensor2d(x, [n, I]), weightIh, false, true), biasIh),
-        tf.add(tf.matMul(tf.tensor2d(h, [n, Hi]), weightHh, false, true), biasHh)
+        weightIh === undefined ? tf.broadcastTo(biasIh, [n, rows]) : tf.add(weightIh.times(tf.tensor2d(x, [n, I])), biasIh),
+        tf.add(weightHh.times(tf.tensor2d(h, [n, Hi])), biasHh)
       ]
       return {
         run (n, x, h, carry) {
@@ -92,19 +93,19 @@ function createArithmetic (backend: TfjsBackend): Arithmetic {
         },
         dispose () {
           use(backend)
-          tf.dispose([...(weightIh === undefined ? [] : [weightIh]), weightHh, biasIh, biasHh])
+          tf.dispose([...(weightIh?.tensors ?? []), ...weightHh.tensors, biasIh, biasHh])
         }
       }
     },
-    linear (layer) {
+    linear (layer, precision) {
       use(backend)
-      const weight = tf.tensor2d(layer.weight, [layer.out, layer.in])
+      const weight = holdMatrix(precision, layer.weight, layer.out)
       const bias = tf.tensor1d(layer.bias)
       return {
-        run: (n, input) => compute(() => [activateSums(layer.activation, tf.add(tf.matMul(tf.tensor2d(input, [n, layer.in]), weight, false, true), bias))])[0],
+        run: (n, input) => compute(() => [activateSums(layer.activation, tf.add(weight.times(tf.tensor2d(input, [n, layer.in])), bias))])[0],
         dispose () {
           use(backend)
-          tf.dispose([weight, bias])
+          tf.dispose([...weight.tensors, bias])
         }
       }
     },
@@ -129,6 +130,22 @@ function createArithmetic (backend: TfjsBackend): Arithmetic {
       return { read, weights }
     }
   }
+}
+
+/** A matrix on the backend, as float32; that of an int8 one are its integers, and the scales multiply the finished sums. */
+interface HeldMatrix {
+  readonly tensors: readonly tf.Tensor[]
+  /** `[n, columns] -> [n, rows]` */
+  times (input: tf.Tensor2D): tf.Tensor2D
+}
+
+function holdMatrix (precision: Precision, matrix: Float32Array, rows: number): HeldMatrix {
+  const { values, scales } = roundMatrix(precision, matrix, rows)
+  const held = tf.tensor2d(values, [rows, values.length / rows])
+  const sums = (input: tf.Tensor2D): tf.Tensor2D => tf.matMul(input, held, false, true)
+  if (scales === undefined) return { tensors: [held], times: sums }
+  const scale = tf.tensor1d(scales)
+  return { tensors: [held, scale], times: (input) => tf.mul(sums(input), scale) }
 }
 
 /** A direction of no length has no cosine; as in PyTorch it counts as this long. */

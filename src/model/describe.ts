@@ -1,7 +1,7 @@
-import { countParameters } from '../network/cell.ts'
 import type { Feed, Linear, Read } from '../network/feed.ts'
 import type { Layers } from '../network/layers.ts'
-import type { Wiring } from '../network/network.ts'
+import type { Node, Wiring } from '../network/network.ts'
+import { matrixBytes, type Precision } from '../network/precision.ts'
 import { layOutState, type StateLayout } from '../network/state.ts'
 import type { ModelInput } from './input.ts'
 import type { Policy } from './policies/policy.ts'
@@ -84,29 +84,64 @@ export function joinStates (stages: ReadonlyArray<{ readonly stage: { readonly n
     state.slices.map(({ name, width }) => ({ name: stages.length === 1 ? name : `${stage.name}: ${name}`, width }))))
 }
 
-/** The number of trained parameters: of the cells, their projections, the wiring, and what stands in front and behind. */
-export function countAll ({ nodes }: Layers, { wiring, readout }: Policy, input: ModelInput | undefined): number {
-  const cells = nodes.flat().flatMap((node) => node === undefined ? [] : [countParameters(node.cell) + (node.projection?.weight.length ?? 0)])
+/** What is trained: so many numbers, and in how many rows if they are a matrix of a cell or a layer. */
+interface Trained {
+  readonly numbers: number
+  readonly rows?: number
+}
+
+/** All that is trained of a model: its cells, their projections, the wiring, and what stands in front and behind. */
+export interface Weights {
+  readonly parameters: number
+  /** Bytes of them as they are held. */
+  readonly bytes: number
+}
+
+export function countWeights ({ nodes }: Layers, { wiring, readout }: Policy, input: ModelInput | undefined, held: Precision): Weights {
   const behind = wiring?.readout ?? readout
-  return [...cells, inputSize(input), ...(behind === undefined ? [] : [feedSize(behind)]), ...(wiring === undefined ? [] : wiringSizes(wiring))].reduce((sum, size) => sum + size, 0)
+  const all = [
+    ...nodes.flat().flatMap((node) => node === undefined ? [] : ofNode(node)),
+    ...ofInput(input),
+    ...behind === undefined ? [] : ofFeed(behind),
+    ...wiring === undefined ? [] : ofWiring(wiring)
+  ]
+  return {
+    parameters: sumOf(all, ({ numbers }) => numbers),
+    bytes: sumOf(all, ({ numbers, rows }) => rows === undefined ? numbers * Float32Array.BYTES_PER_ELEMENT : matrixBytes(held, rows, numbers / rows))
+  }
 }
 
-function inputSize (input: ModelInput | undefined): number {
-  if (input === undefined) return 0
-  return input.kind === 'embedding' ? input.table.length : layerSize(input.linear)
+function ofNode ({ cell: { weightIh, weightHh, biasIh, biasHh }, projection }: Node): Trained[] {
+  const rows = biasIh.length
+  return [
+    { numbers: weightIh.length, rows },
+    { numbers: weightHh.length, rows },
+    { numbers: biasIh.length + biasHh.length },
+    // Its bias is none that anybody has trained.
+    ...projection === undefined ? [] : ofLayer(projection).slice(0, 1)
+  ]
 }
 
-function wiringSizes ({ x, h, read, lets }: Wiring): number[] {
+function ofInput (input: ModelInput | undefined): Trained[] {
+  if (input === undefined) return []
+  return input.kind === 'embedding' ? [{ numbers: input.table.length }] : ofLayer(input.linear)
+}
+
+function ofWiring ({ x, h, read, lets }: Wiring): Trained[] {
   const feeds = [x, ...(typeof h === 'object' ? [h] : []), ...lets.map(({ feed }) => feed)]
-  return [...feeds.map(feedSize), ...(read === undefined ? [] : [feedSize(read.query), layerSize(read.key), layerSize(read.value), read.v?.length ?? 0])]
+  return [...feeds.flatMap(ofFeed), ...(read === undefined ? [] : [...ofFeed(read.query), ...ofLayer(read.key), ...ofLayer(read.value), { numbers: read.v?.length ?? 0 }])]
 }
 
-function feedSize (feed: Feed): number {
-  if (feed.kind === 'part') return 0
-  if (feed.kind === 'linear') return layerSize(feed.linear) + feedSize(feed.of)
-  return feed.of.reduce((sum, one) => sum + feedSize(one), 0)
+function ofFeed (feed: Feed): Trained[] {
+  if (feed.kind === 'part') return []
+  if (feed.kind === 'linear') return [...ofLayer(feed.linear), ...ofFeed(feed.of)]
+  return feed.of.flatMap(ofFeed)
 }
 
-function layerSize (layer: Linear | 'key' | undefined): number {
-  return typeof layer === 'object' ? layer.weight.length + layer.bias.length : 0
+function ofLayer (layer: Linear | 'key' | undefined): Trained[] {
+  return typeof layer === 'object' ? [{ numbers: layer.weight.length, rows: layer.out }, { numbers: layer.bias.length }] : []
+}
+
+function sumOf<T> (items: readonly T[], of: (item: T) => number): number {
+  return items.reduce((sum, item) => sum + of(item), 0)
 }

@@ -1,6 +1,8 @@
+import { setTimeout } from 'node:timers/promises'
 import type { Engine, LoadedNetwork } from '../engine/engine.ts'
 import { feedWithoutWeights, wiringWithoutWeights } from '../network/without-weights.ts'
 import type { Layers } from '../network/layers.ts'
+import type { Precision } from '../network/precision.ts'
 import { createStageQueue, type StageQueue } from '../scheduler/stage-queue.ts'
 import type { ModelInput } from './input.ts'
 import { createServedNetwork, type Shape } from './network.ts'
@@ -18,7 +20,12 @@ export interface LoadedModel {
   /** Of the stage that a step of the bare network goes through; none with two directions. */
   readonly bare: StageQueue | undefined
   readonly tokens: Tokens
+  /** Gives back what the engine holds for it, once no call is under way; nobody uses it any more. */
+  dispose (): Promise<void>
 }
+
+/** How long an engine's call may be waited for at a time, in milliseconds. */
+const WAIT = 10
 
 export interface LoadingParts {
   readonly name: string
@@ -27,15 +34,16 @@ export interface LoadingParts {
   readonly layers: Layers
   readonly policy: Policy
   readonly input?: ModelInput | undefined
+  readonly precision: Precision
 }
 
 /**
  * @param batchRows the most rows in a batch.
  * @throws RangeError if the cells and the wiring do not fit each other.
  */
-export function loadModel ({ name, version, layers, policy, input }: LoadingParts, engine: Engine, batchRows: number): LoadedModel {
+export async function loadModel ({ name, version, layers, policy, input, precision }: LoadingParts, engine: Engine, batchRows: number): Promise<LoadedModel> {
   const { network, passes, bare, shape } = createServedNetwork(layers, policy, input)
-  const loaded = engine.load(network)
+  const loaded = await engine.loadBeside({ ...network, precision })
   const queues = network.stages.map((_, index) => createStageQueue(loaded, index, { name, batchRows, budget: engine.budget }))
   return {
     name,
@@ -44,7 +52,12 @@ export function loadModel ({ name, version, layers, policy, input }: LoadingPart
     shape,
     queues: queues.slice(0, passes),
     bare: bare === undefined ? undefined : queues[bare],
-    tokens: createTokens(name, version, queues[0].program.state)
+    tokens: createTokens(name, version, queues[0].program.state),
+    async dispose () {
+      while (queues.some(({ busy }) => busy)) await setTimeout(WAIT)
+      for (const { batch } of queues) batch.dispose()
+      loaded.dispose()
+    }
   }
 }
 

@@ -1,12 +1,13 @@
 import type { Engine } from '../engine/engine.ts'
 import type { Cell } from '../network/cell.ts'
 import type { Layers } from '../network/layers.ts'
+import type { Precision } from '../network/precision.ts'
 import type { StateLayout } from '../network/state.ts'
 import type { Admission } from '../scheduler/admission.ts'
 import type { Scheduler } from '../scheduler/scheduler.ts'
 import { outputAnswer, partsAnswer, rowY, statesAnswer, stepY, yAnswer, type SequenceAnswer, type SequenceStates, type SequenceStep, type StepAnswer } from './answers.ts'
 import { unboundCall, type Call } from './call.ts'
-import { countAll, describeWiring, joinStates, type DescribedWiring } from './describe.ts'
+import { countWeights, describeWiring, joinStates, type DescribedWiring } from './describe.ts'
 import { stateAnswer, wantsState } from './going-on.ts'
 import type { ModelInput } from './input.ts'
 import { createKeptRows, type KeptRows } from './kept-rows.ts'
@@ -44,6 +45,10 @@ export interface Model extends KeptRows {
   readonly state: StateLayout
   readonly engine: Pick<Engine, 'name' | 'backend'>
   readonly parameters: number
+  /** What its matrices are rounded to. */
+  readonly precision: Precision
+  /** Bytes of its weights as they are held. */
+  readonly weightBytes: number
   /** The names of tensors in its file that neither its network nor its policy uses. */
   readonly unusedTensors: readonly string[]
   /** One step of the bare network. @throws InputError */
@@ -56,7 +61,7 @@ export interface Model extends KeptRows {
    * @throws InputError, the first time that it is asked or later.
    */
   stream (request: SequenceRequest, call?: Call): AsyncGenerator<ReadonlyArray<SequenceStep | SequenceStates>, void>
-  /** Ends what runs for it beside the engine, once no request is under way. */
+  /** Gives back what the engine holds for it and ends what runs beside, once no request is under way. */
   close (): Promise<void>
 }
 
@@ -78,18 +83,21 @@ export interface ModelParts {
   readonly layers: Layers
   readonly policy: NamedPolicy
   readonly input?: ModelInput | undefined
+  /** How its matrices are to be held; f32 unless said. */
+  readonly precision?: Precision | undefined
   /** The `readout` of `config.json`, which is among what the policy has. */
   readonly readout?: unknown
   readonly unusedTensors?: readonly string[]
 }
 
 /** @throws RangeError if the cells and the wiring do not fit each other. */
-export function createModel ({ name, isDefault = false, version, layers, policy: chosen, input, readout, unusedTensors = [] }: ModelParts, deps: ModelDeps): Model {
+export async function createModel ({ name, isDefault = false, version, layers, policy: chosen, input, precision = 'f32', readout, unusedTensors = [] }: ModelParts, deps: ModelDeps): Promise<Model> {
   const { policy } = chosen
   const { engine, scheduler, admission, batchRows } = deps
-  const loaded = loadModel({ name, version, layers, policy, input }, engine, batchRows)
+  const loaded = await loadModel({ name, version, layers, policy, input, precision }, engine, batchRows)
   const { shape, queues, tokens } = loaded
   const [{ program }] = queues
+  const { parameters, bytes } = countWeights(layers, policy, input, engine.holds(precision))
   const { kind, activation, gate } = layers.nodes[0][0].cell
   const planner = createPlanner(loaded, deps)
   const runner = createRunner(loaded, scheduler, admission)
@@ -118,7 +126,9 @@ export function createModel ({ name, isDefault = false, version, layers, policy:
     parts: program.outputs.filter(({ asked }) => asked).map(({ name, width }) => ({ name, width })),
     state: joinStates(queues.map((queue) => queue.program)),
     engine: { name: engine.name, backend: engine.backend },
-    parameters: countAll(layers, policy, input),
+    parameters,
+    precision,
+    weightBytes: bytes,
     unusedTensors,
 
     step: (request, call = unboundCall()) => naming(name, async () => {
@@ -149,6 +159,9 @@ export function createModel ({ name, isDefault = false, version, layers, policy:
 
     ...createKeptRows(loaded, planner, runner),
 
-    close: async () => { await policy.close?.() }
+    async close () {
+      await policy.close?.()
+      await loaded.dispose()
+    }
   }
 }

@@ -77,8 +77,3 @@ export function carrySize ({ kind, sizes: { Hi, Ho } }: Cell): number {
   if (kind === 'lstm') return Ho
   return kind === 'gru' && Hi !== Ho ? Ho : 0
 }
-
-/** The number of trained parameters of a cell. */
-export function countParameters (cell: Cell): number {
-  return cell.weightIh.length + cell.weightHh.length + cell.biasIh.length + cell.biasHh.length
-}

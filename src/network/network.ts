@@ -1,5 +1,6 @@
 import type { Cell } from './cell.ts'
 import { partsOf, type Feed, type Linear, type Read } from './feed.ts'
+import type { Precision } from './precision.ts'
 
 /**
  * A network: stages of nodes. Pure data, no closures.
@@ -9,6 +10,8 @@ import { partsOf, type Feed, type Linear, type Read } from './feed.ts'
  */
 export interface Network {
   readonly stages: readonly Stage[]
+  /** How an engine holds its matrices; f32 unless said. */
+  readonly precision?: Precision
 }
 
 /** What a stage reads once per step, by name. */

@@ -33,14 +33,29 @@ export default fp<{ keyOf: KeyOf | undefined }>(async (app, { keyOf }) => {
   })
 }, { name: 'keys', fastify: '5.x', dependencies: ['errors'] })
 
+/** The keys that are valid now. */
+export interface Keyring {
+  readonly keyOf: KeyOf
+  has (key: string): boolean
+  /** From now on these keys are valid, and no others. */
+  replace (keys: readonly string[]): void
+}
+
 /** Knows these keys; undefined without any. It takes the same time for every key that is not among them. */
-export function createKeyring (keys: readonly string[]): KeyOf | undefined {
+export function createKeyring (keys: readonly string[]): Keyring | undefined {
   if (keys.length === 0) return undefined
-  const known = keys.map(digest)
-  return (headers) => {
-    const key = sentKey(headers)
+  let known = keys.map(digest)
+  const has = (key: string): boolean => {
     const given = digest(key)
-    return known.reduce((found, one) => timingSafeEqual(one, given) || found, false) ? key : undefined
+    return known.reduce((found, one) => timingSafeEqual(one, given) || found, false)
+  }
+  return {
+    has,
+    keyOf (headers) {
+      const key = sentKey(headers)
+      return has(key) ? key : undefined
+    },
+    replace (next) { known = next.map(digest) }
   }
 }
 

@@ -8,8 +8,8 @@ import { JSON_TYPE, type Json } from '../wire/json.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** What a body holds, given the parameters of the path. A route without it takes no body. */
-    fields?: (params: unknown) => Fields
+    /** What the body of a request holds. A route without it takes no body. */
+    fields?: (request: FastifyRequest) => Fields
     /** Whether a request keeps the bytes of its body. */
     bytes?: boolean
   }
@@ -30,13 +30,13 @@ export default fp<{ json: Json }>(async (app, { json }) => {
   function parse (type: string, createReader: (fields: Fields) => Read, options: ReceiveOptions = {}): void {
     const readers = new WeakMap<Fields, Read>()
     app.addContentTypeParser(type, (request, _payload, done) => {
-      const { params, call, routeOptions: { config } } = request
+      const { call, routeOptions: { config } } = request
       if (config.fields === undefined) {
         // Node.js discards a body that nobody reads.
         done(null)
         return
       }
-      const fields = config.fields(params)
+      const fields = config.fields(request)
       const read = readers.get(fields) ?? createReader(fields)
       readers.set(fields, read)
       const hold: Hold = (bytes) => call?.reservation?.hold(bytes)

@@ -1,5 +1,6 @@
 import cors from '@fastify/cors'
 import fp from 'fastify-plugin'
+import { VERSION_HEADER } from './served-model.ts'
 
 /** For how long a browser may cache the answer to a preflight, in seconds: Chromium's maximum. */
 const MAX_AGE = 7200
@@ -10,8 +11,8 @@ export default fp<{ origins: readonly string[] | undefined }>(async (app, { orig
   await app.register(cors, {
     origin: [...origins],
     methods: ['GET', 'POST', 'DELETE'],
-    // What a page needs beside the body: which request it was, and when to try again.
-    exposedHeaders: ['x-request-id', 'retry-after', 'location', 'session-expires', 'inference-header-content-length'],
+    // What a page needs beside the body: which request it was, which version answered, and when to try again.
+    exposedHeaders: ['x-request-id', 'retry-after', 'location', 'session-expires', 'inference-header-content-length', VERSION_HEADER],
     maxAge: MAX_AGE
   })
 }, { name: 'cors', fastify: '5.x' })

@@ -32,8 +32,9 @@ interface Examples {
  * @param document is changed.
  */
 export function addExamples (document: Document, registry: Registry): Document {
-  const model = registry.models.find(({ name }) => name === registry.defaultName) ?? registry.models[0]
+  const model: Model | undefined = registry.find() ?? registry.models[0]
   const { paths = {} } = document
+  if (model === undefined) return document
   for (const operation of Object.values(paths).flatMap((item) => [item?.get, item?.post])) {
     for (const parameter of operation?.parameters ?? []) if (parameter.name === 'model') parameter.example = model.name
   }

@@ -1,18 +1,13 @@
-import Type, { type TObject } from '../tensor/typebox.ts'
+import type { TObject } from '../tensor/typebox.ts'
 import { InputError } from '../errors.ts'
 import type { Model } from '../model/model.ts'
-import type { Registry } from '../model/registry.ts'
-import { compile, integerFields, nestedIntegerFields, tensorFields } from '../tensor/schema.ts'
+import { integerFields, nestedIntegerFields, tensorFields } from '../tensor/schema.ts'
 import type { Fields } from '../wire/tensor-paths.ts'
-import { ModelParams } from './schemas.ts'
 
-const readParams = compile(Type.Partial(ModelParams))
-
-/** Tells what a body of this schema holds, given the parameters of the path: the context is the named model's. */
-export function modelFields (body: TObject, registry: Registry): (params: unknown) => Fields {
+/** Tells what a body of this schema holds, given the model: the context is the model's. */
+export function modelFields (body: TObject): (model: Model) => Fields {
   const fields = new WeakMap<Model, Fields>()
-  return (params) => {
-    const model = registry.get(readParams(params, '').model)
+  return (model) => {
     const known = fields.get(model) ?? fieldsOf(body, model)
     fields.set(model, known)
     return known

@@ -5,7 +5,7 @@ import type { Model } from '../model/model.ts'
 import { widthOfX } from '../model/network.ts'
 import type { Registry } from '../model/registry.ts'
 import { publish } from '../tensor/schema.ts'
-import { ModelParams, problems } from './schemas.ts'
+import { modelAnswer, ModelParams, problems } from './schemas.ts'
 
 const Size = (description: string) => Type.Integer({ minimum: 1, description })
 
@@ -72,8 +72,10 @@ const ModelDescription = Type.Object({
   }, { title: 'StateLayout', description: 'What the model keeps of a row between two steps: one float32 vector with named slices.' }),
   engine: Type.Object({ name: Type.String(), backend: Type.String() }),
   parameters: Type.Integer({ description: 'Number of trained parameters, of the cells and of the wiring.' }),
-  weight_bytes: Type.Integer({ description: 'Bytes of the weights, as float32.' }),
-  unused_tensors: Type.Array(Type.String(), { description: 'Tensors in the model\'s file that nothing uses.' })
+  weights: Type.Enum(['f32', 'bf16', 'int8'], { description: 'How the matrices of its cells and linear layers are held: as float32, or rounded to bfloat16 or to 8-bit integers with a scale for each row. All sums are float32.' }),
+  weight_bytes: Type.Integer({ description: 'Bytes of the weights as they are held. The engine tfjs holds rounded ones as float32.' }),
+  unused_tensors: Type.Array(Type.String(), { description: 'Tensors in the model\'s file that nothing uses.' }),
+  error: Type.Optional(Type.String({ description: 'Why the newest files of the model are not what is served: this version serves on.' }))
 }, { title: 'Model', description: 'A served model.' })
 
 const ModelList = Type.Object({ models: Type.Array(ModelDescription) }, { title: 'ModelList', description: 'Every served model.' })
@@ -86,7 +88,8 @@ function describeCell ({ kind, activation, gate }: Model['cell']): Static<typeof
 /** `GET /models` and `GET /models/{model}`: what is served. */
 const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { registry }) => {
   const describe = (model: Model): Static<typeof ModelDescription> => {
-    const { name, version, cell, projSize, policy, input, readout, wiring, state, engine, parameters, unusedTensors } = model
+    const { name, version, cell, projSize, policy, input, readout, wiring, state, engine, parameters, precision, weightBytes, unusedTensors } = model
+    const error = registry.faults.get(name)
     const { layers, directions, I, Hi, Ho, step, sequence, hIn, hOut, c, output } = model.shape
     return {
       name,
@@ -105,8 +108,10 @@ const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { 
       state: { width: state.width, slices: [...state.slices] },
       engine,
       parameters,
-      weight_bytes: parameters * Float32Array.BYTES_PER_ELEMENT,
-      unused_tensors: [...unusedTensors]
+      weights: precision,
+      weight_bytes: weightBytes,
+      unused_tensors: [...unusedTensors],
+      ...(error !== undefined && { error })
     }
   }
 
@@ -120,14 +125,15 @@ const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { 
   }, async () => ({ models: registry.models.map(describe) }))
 
   app.get('/models/:model', {
+    config: { model: true },
     schema: {
       operationId: 'getModel',
       tags: ['models'],
       summary: 'Describe a model',
       params: ModelParams,
-      response: { 200: ModelDescription, ...problems(401, 404, 429, 503) }
+      response: { 200: modelAnswer(ModelDescription), ...problems(401, 404, 429, 503) }
     }
-  }, async ({ params }) => describe(registry.get(params.model)))
+  }, async (request) => describe(request.served()))
 }
 
 function describeInput (input: ModelInput): NonNullable<Static<typeof ModelDescription>['input']> {

@@ -3,7 +3,7 @@ import Type from '../tensor/typebox.ts'
 import type { Registry } from '../model/registry.ts'
 import { addExamples, addModelExamples } from '../plugins/openapi-examples.ts'
 import { cutToModel } from '../plugins/openapi-model.ts'
-import { ModelParams, problems } from './schemas.ts'
+import { modelAnswer, ModelParams, problems } from './schemas.ts'
 
 /** `GET /openapi.json` and `GET /models/{model}/openapi.json`: what can be asked of the service, and of one model. */
 const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { registry }) => {
@@ -12,7 +12,7 @@ const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { 
   app.get('/openapi.json', { config: { open: true }, schema: { hide: true } }, async () => addExamples(copy(), registry))
 
   app.get('/models/:model/openapi.json', {
-    config: { open: true },
+    config: { open: true, model: true },
     schema: {
       security: [],
       operationId: 'getModelOpenapi',
@@ -20,10 +20,10 @@ const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { 
       summary: 'The OpenAPI document of a model',
       description: 'OpenAPI 3.1, with the model\'s own sizes, the schema of its context, and examples that run.',
       params: ModelParams,
-      response: { 200: Type.Unsafe<object>({ type: 'object', additionalProperties: true, description: 'The document.' }), ...problems(404, 429, 503) }
+      response: { 200: modelAnswer(Type.Unsafe<object>({ type: 'object', additionalProperties: true, description: 'The document.' })), ...problems(404, 429, 503) }
     }
-  }, async ({ params }) => {
-    const model = registry.get(params.model)
+  }, async (request) => {
+    const model = request.served()
     return addModelExamples(cutToModel(copy(), model), model)
   })
 }

@@ -1,5 +1,6 @@
 import Type, { type TSchema, type TUnsafe } from '../tensor/typebox.ts'
 import { problem } from '../plugins/problem.ts'
+import { VERSION_HEADER } from '../plugins/served-model.ts'
 import { SAFETENSORS } from '../wire/safetensors.ts'
 import type { Ids } from '../model/request.ts'
 import { IntegersSchema, TensorSchema } from '../tensor/schema.ts'
@@ -74,9 +75,17 @@ export function problems (...statuses: ReadonlyArray<keyof typeof DESCRIPTIONS>)
 /** The media types of bodies that ask for a computation. */
 export const BODIES = [JSON_TYPE, SAFETENSORS]
 
+/** The headers of an answer of a model. */
+export const ModelHeaders = { [VERSION_HEADER]: { type: 'string', description: 'The version of the model that has answered, as in GET /models.' } } as const
+
+/** The same for an answer that is JSON alone. */
+export function modelAnswer<S extends TSchema> (schema: S): S & { headers: typeof ModelHeaders } {
+  return { ...schema, headers: ModelHeaders }
+}
+
 /** The answer of an operation that computes, in each of its media types. */
-export function answers (schema: TSchema, description: string, more: Readonly<Record<string, { schema: TSchema }>> = {}): { description: string, content: Record<string, { schema: TSchema }> } {
-  return { description, content: { [JSON_TYPE]: { schema }, [SAFETENSORS]: { schema }, ...more } }
+export function answers (schema: TSchema, description: string, more: Readonly<Record<string, { schema: TSchema }>> = {}): { description: string, headers: typeof ModelHeaders, content: Record<string, { schema: TSchema }> } {
+  return { description, headers: ModelHeaders, content: { [JSON_TYPE]: { schema }, [SAFETENSORS]: { schema }, ...more } }
 }
 
 /** The path parameters of an operation that names its model. */

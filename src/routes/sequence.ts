@@ -1,9 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { FastifyReply } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import Type, { type Static } from '../tensor/typebox.ts'
 import type { Call } from '../model/call.ts'
 import type { Model } from '../model/model.ts'
-import type { Registry } from '../model/registry.ts'
 import type { SequenceRequest as Request } from '../model/request.ts'
 import { TensorSchema } from '../tensor/schema.ts'
 import { NDJSON } from '../wire/json.ts'
@@ -78,8 +77,9 @@ const SequenceLine = Type.Union([
 ], { title: 'SequenceLine', description: 'One line of a streamed answer.' })
 
 /** `POST /sequence`: many steps; the server computes the feedback. */
-const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { registry }) => {
-  const config = { work: true, formats: [NDJSON], fields: modelFields(SequenceRequest, registry) }
+const routes: FastifyPluginAsyncTypebox = async (app) => {
+  const fieldsOf = modelFields(SequenceRequest)
+  const config = { work: true, model: true, formats: [NDJSON], fields: (request: FastifyRequest) => fieldsOf(request.served()) }
   const schema = {
     tags: ['cells'],
     headers: WorkHeaders,
@@ -94,12 +94,12 @@ const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { 
   app.post('/sequence', {
     config,
     schema: { ...schema, operationId: 'sequence', summary: 'Run the default model over a sequence' }
-  }, async ({ body, query, call }, reply) => await answer(registry.get(), withOptions(body, splitLists(query)), call, reply))
+  }, async (request, reply) => await answer(request.served(), withOptions(request.body, splitLists(request.query)), request.call, reply))
 
   app.post('/models/:model/sequence', {
     config,
     schema: { ...schema, operationId: 'sequenceModel', summary: 'Run a model over a sequence', params: ModelParams }
-  }, async ({ body, query, params, call }, reply) => await answer(registry.get(params.model), withOptions(body, splitLists(query)), call, reply))
+  }, async (request, reply) => await answer(request.served(), withOptions(request.body, splitLists(request.query)), request.call, reply))
 }
 
 async function answer (model: Model, request: Request, call: Call | undefined, reply: FastifyReply): Promise<FastifyReply> {

@@ -2,14 +2,13 @@ import { createHash } from 'node:crypto'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import Type, { type Static } from '../tensor/typebox.ts'
-import type { Registry } from '../model/registry.ts'
 import type { Session, SessionStore } from '../model/sessions/session.ts'
 import { streamSteps, takeSteps, type Asked } from '../model/sessions/steps.ts'
 import { IntegersSchema, nestedIntegerFields, tensorFields, TensorSchema } from '../tensor/schema.ts'
 import { NDJSON } from '../wire/json.ts'
 import { SAFETENSORS } from '../wire/safetensors.ts'
 import { modelFields, withOptions } from './fields.ts'
-import { answers, BODIES, ContextField, ModelParams, problems, WorkHeaders } from './schemas.ts'
+import { answers, BODIES, ContextField, modelAnswer, ModelParams, problems, WorkHeaders } from './schemas.ts'
 
 const vector = (description: string) => TensorSchema({ ranks: [1] }, { description })
 const T = Type.Integer({ minimum: 0, description: 'How many steps have been taken before this request. With it a request is safe to send again; left out it means now.' })
@@ -86,12 +85,13 @@ const Page = Type.Object({
 }, { additionalProperties: false })
 
 /** Sessions: rows that the service keeps between requests. */
-const routes: FastifyPluginAsyncTypebox<{ registry: Registry, sessions: SessionStore }> = async (app, { registry, sessions }) => {
+const routes: FastifyPluginAsyncTypebox<{ sessions: SessionStore }> = async (app, { sessions }) => {
   const describe = ({ id, model, going, idleTimeout, expires }: Session): Static<typeof Description> => ({
     session: id, model: model.name, t: going.row.t, idle_timeout: idleTimeout, expires: new Date(expires).toISOString()
   })
+  const fieldsOf = modelFields(Opening)
   const tell = async (reply: FastifyReply, session: Session): Promise<void> => {
-    reply.header('session-expires', new Date(session.expires).toISOString())
+    reply.by(session.model).header('session-expires', new Date(session.expires).toISOString())
   }
   const asked = ({ url, bytes }: FastifyRequest, t: number | undefined): Asked => ({ t, digest: () => createHash('sha256').update(`${url} `).update(bytes).digest('base64url') })
   const taking = (body: typeof StepBody | typeof SequenceBody) => {
@@ -102,7 +102,7 @@ const routes: FastifyPluginAsyncTypebox<{ registry: Registry, sessions: SessionS
   const PROBLEMS = problems(400, 401, 404, 409, 410, 413, 415, 422, 429, 500, 503, 504)
 
   app.post('/models/:model/sessions', {
-    config: { work: true, fields: modelFields(Opening, registry) },
+    config: { work: true, model: true, fields: (request: FastifyRequest) => fieldsOf(request.served()) },
     schema: {
       ...common,
       operationId: 'createSession',
@@ -110,10 +110,11 @@ const routes: FastifyPluginAsyncTypebox<{ registry: Registry, sessions: SessionS
       description: 'Begins a row that the service keeps, with its context. A full store refuses it with a 503.',
       params: ModelParams,
       body: Opening,
-      response: { 201: Description, ...problems(400, 401, 404, 409, 413, 415, 422, 429, 503, 504) }
+      response: { 201: modelAnswer(Description), ...problems(400, 401, 404, 409, 413, 415, 422, 429, 503, 504) }
     }
-  }, async ({ body: { idle_timeout: idleTimeout, session: _s, model: _m, t: _t, expires: _e, ...opening }, params, key, call }, reply) => {
-    const model = registry.get(params.model)
+  }, async (request, reply) => {
+    const { body: { idle_timeout: idleTimeout, session: _s, model: _m, t: _t, expires: _e, ...opening }, key, call } = request
+    const model = request.served()
     const going = model.open(opening)
     try {
       call?.reservation?.hold(going.bytes)
@@ -127,6 +128,7 @@ const routes: FastifyPluginAsyncTypebox<{ registry: Registry, sessions: SessionS
   })
 
   app.get('/models/:model/sessions', {
+    config: { model: true },
     schema: {
       operationId: 'listSessions',
       tags: ['sessions'],
@@ -136,8 +138,9 @@ const routes: FastifyPluginAsyncTypebox<{ registry: Registry, sessions: SessionS
       querystring: Page,
       response: { 200: Type.Object({ sessions: Type.Array(Description), next: Type.Optional(Type.Integer()) }, { title: 'SessionList', description: 'A page.' }), ...problems(400, 401, 404, 429, 503) }
     }
-  }, async ({ params, query: { from, limit }, key }) => {
-    const { sessions: page, next } = await sessions.page(registry.get(params.model).name, key, from, limit)
+  }, async (request) => {
+    const { query: { from, limit }, key } = request
+    const { sessions: page, next } = await sessions.page(request.served().name, key, from, limit)
     return { sessions: page.map(describe), ...(next !== undefined && { next }) }
   })
 

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyRequest } from 'fastify'
 import Type from '../tensor/typebox.ts'
-import type { Registry } from '../model/registry.ts'
 import { TensorSchema } from '../tensor/schema.ts'
 import { modelFields, withOptions } from './fields.ts'
 import { answers, BODIES, ContextField, FirstState, IdsSchema, LastState, ModelParams, problems, StateField, StateOption, TokensField, WorkHeaders } from './schemas.ts'
@@ -25,8 +25,9 @@ const StepAnswer = Type.Object({
 }, { title: 'StepAnswer', description: 'The states after the step.' })
 
 /** `POST /step`: one step of the bare network. */
-const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { registry }) => {
-  const config = { work: true, fields: modelFields(StepRequest, registry) }
+const routes: FastifyPluginAsyncTypebox = async (app) => {
+  const fieldsOf = modelFields(StepRequest)
+  const config = { work: true, model: true, fields: (request: FastifyRequest) => fieldsOf(request.served()) }
   const schema = {
     tags: ['cells'],
     headers: WorkHeaders,
@@ -40,12 +41,12 @@ const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { 
   app.post('/step', {
     config,
     schema: { ...schema, operationId: 'step', summary: 'Step the default model' }
-  }, async ({ body, query, call }, reply) => reply.answer(await registry.get().step(withOptions(body, query), call)))
+  }, async (request, reply) => reply.answer(await request.served().step(withOptions(request.body, request.query), request.call)))
 
   app.post('/models/:model/step', {
     config,
     schema: { ...schema, operationId: 'stepModel', summary: 'Step a model', params: ModelParams }
-  }, async ({ body, query, params, call }, reply) => reply.answer(await registry.get(params.model).step(withOptions(body, query), call)))
+  }, async (request, reply) => reply.answer(await request.served().step(withOptions(request.body, request.query), request.call)))
 }
 
 export default routes

@@ -15,7 +15,7 @@ import { readSteps, writeSteps, writeText, type BinarySteps } from '../wire/fram
 import type { Json } from '../wire/json.ts'
 import type { Fields, Hold } from '../wire/tensor-paths.ts'
 import { modelFields } from './fields.ts'
-import { ContextField, IdsSchema, ModelParams, problems } from './schemas.ts'
+import { ContextField, IdsSchema, modelAnswer, ModelParams, problems } from './schemas.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -61,10 +61,10 @@ export interface StreamRoutes {
 /** `GET /models/{model}/stream`: a WebSocket, whose connection is the session. */
 const routes: FastifyPluginAsyncTypebox<StreamRoutes> = async (app, { registry, sessions, json, reserve }) => {
   const judge = compile(StreamFrame)
-  const fieldsOf = modelFields(StreamFrame, registry)
+  const fieldsOf = modelFields(StreamFrame)
   const readers = new WeakMap<Fields, (body: Buffer, hold: Hold) => unknown>()
   const readerOf = (model: Model): (body: Buffer, hold: Hold) => unknown => {
-    const fields = fieldsOf({ model: model.name })
+    const fields = fieldsOf(model)
     const reader = readers.get(fields) ?? json.reader(fields)
     readers.set(fields, reader)
     return reader
@@ -75,7 +75,7 @@ const routes: FastifyPluginAsyncTypebox<StreamRoutes> = async (app, { registry, 
     if (session === undefined) return openRow(model, reserve)
     const { model: { name } } = await sessions.get(session, key)
     if (name !== model.name) throw new InputError('conflict', { path: '', message: `the session is one of the model ${name}, not of ${model.name}` })
-    return sessionRow(sessions, session, key)
+    return sessionRow(sessions, model, session, key)
   }
 
   app.decorateRequest('row')
@@ -92,19 +92,21 @@ const routes: FastifyPluginAsyncTypebox<StreamRoutes> = async (app, { registry, 
         'is [T][Ho], each step followed by its y if the model has a readout. Frames are answered in order. What fails is answered with a problem, as text, and the row stays where it was.',
       params: ModelParams,
       querystring: StreamOptions,
-      response: { 101: Type.Null({ description: 'The connection is a WebSocket now.' }), ...problems(400, 401, 403, 404, 409, 410, 422, 426, 429, 503) }
+      response: { 101: modelAnswer(Type.Null({ description: 'The connection is a WebSocket now.' })), ...problems(400, 401, 403, 404, 409, 410, 422, 426, 429, 503) }
     },
-    preHandler: async (request) => {
-      if (request.ws) request.row = await rowOf(registry.get(request.params.model), request.query.session, request.key)
+    preHandler: async (request, reply) => {
+      const model = registry.get(request.params.model)
+      reply.by(model)
+      if (request.ws) request.row = await rowOf(model, request.query.session, request.key)
     },
     handler: async (_request, reply) => {
       reply.header('upgrade', 'websocket').header('connection', 'upgrade')
       throw new HttpError(426, 'expected a WebSocket: a GET that upgrades to it')
     },
     wsHandler: (socket, request) => {
-      const { row, params, query } = request
+      const { row, query } = request
       if (row === undefined) throw new Error('a socket without a row')
-      app.converse(socket, request, conversationOf(registry.get(params.model), row, query.fields?.split(',')))
+      app.converse(socket, request, conversationOf(request.served(), row, query.fields?.split(',')))
     }
   })
 

@@ -2,10 +2,11 @@ import { join } from 'node:path'
 import Type from '../tensor/typebox.ts'
 import { InputError } from '../errors.ts'
 import type { Layers } from '../network/layers.ts'
+import type { StoredTensor } from '../tensor/safetensors.ts'
 import { compile } from '../tensor/schema.ts'
 import { hashFiles } from './hash.ts'
 import { readAllFloats, readFloats, type Floats } from './layouts/floats.ts'
-import { readLayers } from './layouts/layouts.ts'
+import { readLayers, type ReadLayers } from './layouts/layouts.ts'
 import { CellOptionsSchema } from './layouts/options.ts'
 import { unusedTensors } from './layouts/unused.ts'
 import { ModelsError } from './models-error.ts'
@@ -16,7 +17,7 @@ import { readSafetensors } from './sources/safetensors.ts'
 export { ModelsError } from './models-error.ts'
 
 /** What a model feeds back by code of its own. */
-const FEEDBACK = 'feedback.mjs'
+export const FEEDBACK = 'feedback.mjs'
 
 /** A model on disk. */
 export interface ModelFile {
@@ -47,6 +48,15 @@ export interface ModelFile {
 /** What a configuration says of the cell; the rest of it is not judged here. */
 const readCellOptions = compile(Type.Object({ cell: Type.Optional(CellOptionsSchema) }))
 
+/** What is read of a model's files: data alone, so that another thread may read it. */
+export interface ModelContents extends ModelPlace {
+  readonly version: string
+  readonly config: unknown
+  readonly stored: ReadonlyMap<string, StoredTensor>
+  /** What is wrong with the network, if anything is. */
+  readonly network: ReadLayers | string
+}
+
 /**
  * Reads every model of a folder, as `findPlaces` finds them.
  *
@@ -63,60 +73,65 @@ export async function readModels (directory: string, warn: (message: string) => 
 }
 
 /** What is wrong with a model; another error is thrown on. */
-function asFault (error: unknown): ModelsError {
+export function asFault (error: unknown): ModelsError {
   if (error instanceof ModelsError) return error
   throw error
 }
 
 /** @throws ModelsError */
-export async function readModel ({ name, path, folder }: ModelPlace): Promise<ModelFile> {
+async function readModel (place: ModelPlace): Promise<ModelFile> {
+  return openContents(await readContents(place))
+}
+
+/** @throws ModelsError if the files cannot be read; a network that is wrong is part of the contents. */
+export async function readContents (place: ModelPlace): Promise<ModelContents> {
+  const { path, folder } = place
   try {
-    const { bytes, tensors } = await readSafetensors(path)
+    const { bytes, tensors: stored } = await readSafetensors(path)
     const beside = folder === undefined ? {} : await readBeside(folder)
     const config = folder === undefined ? {} : parseConfig(join(folder, CONFIG), beside[CONFIG])
-    const read = once(() => named(() => readLayers(tensors, readCellOptions(config, '').cell)))
-    const used = new Set<string>()
-    return {
-      name,
-      path,
-      folder,
-      version: hashFiles({ ...beside, [MODEL]: bytes }),
-      get layers () { return read().layers },
-      config,
-      tensor (tensor) {
-        used.add(tensor)
-        return readFloats(tensors, tensor)
-      },
-      tensors: () => readAllFloats(tensors),
-      unused () {
-        return named(() => unusedTensors(tensors.keys(), new Set([...read().used, ...used]), read()))
-      }
-    }
+    return { ...place, version: hashFiles({ ...beside, [MODEL]: bytes }), config, stored, network: readNetwork(place, stored, config) }
   } catch (error) {
-    throw nameFault(error)
-  }
-
-  function named<T> (work: () => T): T {
-    try {
-      return work()
-    } catch (error) {
-      throw nameFault(error)
-    }
-  }
-
-  /** What is wrong with a field is wrong with the configuration, whose fields they are. */
-  function nameFault (error: unknown): ModelsError {
-    return error instanceof ModelsError ? error : new ModelsError(`${error instanceof InputError && folder !== undefined ? join(folder, CONFIG) : path}: ${messageOf(error)}`)
+    throw nameFault(place, error)
   }
 }
 
-/** What it returns at its first call, or throws, each time. */
-function once<T> (work: () => T): () => T {
-  let made: { readonly value: T } | undefined
-  return () => {
-    made ??= { value: work() }
-    return made.value
+function readNetwork (place: ModelPlace, stored: ModelContents['stored'], config: unknown): ModelContents['network'] {
+  try {
+    return readLayers(stored, readCellOptions(config, '').cell)
+  } catch (error) {
+    return nameFault(place, error).message
   }
+}
+
+export function openContents ({ network, stored, ...contents }: ModelContents): ModelFile {
+  const read = (): ReadLayers => {
+    if (typeof network === 'string') throw new ModelsError(network)
+    return network
+  }
+  const used = new Set<string>()
+  return {
+    ...contents,
+    get layers () { return read().layers },
+    tensor (tensor) {
+      used.add(tensor)
+      return readFloats(stored, tensor)
+    },
+    tensors: () => readAllFloats(stored),
+    unused () {
+      const { used: own } = read()
+      try {
+        return unusedTensors(stored.keys(), new Set([...own, ...used]), read())
+      } catch (error) {
+        throw nameFault(contents, error)
+      }
+    }
+  }
+}
+
+/** What is wrong with a field is wrong with the configuration, whose fields they are. */
+function nameFault ({ path, folder }: ModelPlace, error: unknown): ModelsError {
+  return error instanceof ModelsError ? error : new ModelsError(`${error instanceof InputError && folder !== undefined ? join(folder, CONFIG) : path}: ${messageOf(error)}`)
 }
 
 /** The files of a model's own folder that say something of it, beside its tensors; those that are there, by name. */

@@ -25,6 +25,7 @@ test('without anything set it is the demo, on the loopback interface', () => {
     grace: 10,
     'max-bytes': 268435456,
     sessions: 'memory',
+    'repository-api': false,
     'max-sessions': 100_000,
     'max-session-bytes': 268435456,
     'session-timeout': 900,

@@ -49,6 +49,16 @@ describe('work off the event loop', { skip: withoutAddon }, () => {
     assert.ok(fill(between, 1, 2).advance(1, 2, PLAIN_CALL) instanceof Promise)
   })
 
+  it('loads beside what is computed, with the same bits; what is wrong rejects', async () => {
+    const now = fill(load(), 4, 3)
+    const later = fill(await engine?.loadBeside(network) ?? assert.fail('no engine'), 4, 3)
+    for (const batch of [now, later]) await batch.advance(4, 3, PLAIN_CALL)
+    assertSameBits(later.states[1], now.states[1], 'the states')
+    const [node] = network.stages[0].nodes
+    const broken = { ...node, cell: { ...node.cell, weightIh: new Float32Array(3) } }
+    await assert.rejects(engine?.loadBeside({ stages: [{ ...network.stages[0], nodes: [broken] }] }) ?? assert.fail('no engine'), { name: 'RangeError', message: /weightIh must have/ })
+  })
+
   it('counts what attention reads', async () => {
     const between = createNativeEngine({ threads: 1, inlineBelow: 200 * 64 }).load(attending)
     for (const [count, heavy] of [[10, false], [400, true]] as const) {

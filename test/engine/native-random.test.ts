@@ -4,6 +4,7 @@ import { createNativeEngine, nativeKernels } from '../../src/engine/native.ts'
 import { withoutAddon } from '../support/addon.ts'
 import { assertByTheBook, drawTask, run } from '../support/drive.ts'
 import { scaled } from '../support/full.ts'
+import { heldNetwork } from '../support/held.ts'
 import { drawOneStage } from '../support/networks.ts'
 import { createRandom } from '../support/random.ts'
 
@@ -18,7 +19,7 @@ describe('the native engine', { skip: withoutAddon }, () => {
       const rows = 1 + Math.floor(random() ** 2 * 12)
       const steps = 1 + Math.floor(random() * 5)
       const loaded = engines[n % engines.length].load(network)
-      const program = compileStage(network.stages[0])
+      const program = compileStage(heldNetwork(network).stages[0])
       const task = drawTask(program, rows, steps, random)
       assertByTheBook(program, task, await run(loaded, task), `network ${n}`)
       loaded.dispose()

@@ -11,7 +11,7 @@ import { bareLayers, referenceStep } from '../support/reference.ts'
 
 async function buildModel (cell: Cell): Promise<Model> {
   const policy = await createPolicy(undefined, { layers: bareLayers(cell), folder: undefined, tensor: () => { throw new Error('no tensors') }, tensors: () => [], hosting: testHosting() })
-  return createModel({ name: 'test', version: '1', layers: bareLayers(cell), policy }, await testDeps({ maxSteps: 1000 }))
+  return await createModel({ name: 'test', version: '1', layers: bareLayers(cell), policy }, await testDeps({ maxSteps: 1000 }))
 }
 
 function tensor (shape: number[], random: () => number): Tensor {

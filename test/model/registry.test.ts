@@ -33,3 +33,35 @@ test('a model that is not there is told with no more than ten of those that are'
   const many = createRegistry(Array.from({ length: 10_000 }, (_, i) => ({ ...model, name: `model-${i}`, isDefault: i === 0 })))
   assert.throws(() => many.get('nobody'), ({ message }: Error) => message.length < 250 && message.endsWith('model-9 and 9990 more'))
 })
+
+test('a version that is replaced stays as long as somebody holds it, and is then closed once', async () => {
+  const [model] = await loadModels('models', await testDeps())
+  const closed: string[] = []
+  const version = (version: string) => ({ ...model, version, close: async () => { closed.push(version) } })
+  const [a, b, c] = [version('a'), version('b'), version('c')]
+  const registry = createRegistry([a])
+  const release = registry.hold(a)
+  assert.deepEqual(registry.replace([b]), [a])
+  assert.equal(registry.get(), b)
+  assert.deepEqual([closed, registry.versions], [[], 2])
+  release()
+  release()
+  assert.deepEqual([closed, registry.versions], [['a'], 1])
+  assert.throws(() => registry.hold(a), { kind: 'ended', message: /model replaced/ })
+  registry.replace([c])
+  assert.deepEqual(closed, ['a', 'b'])
+  await registry.close()
+  assert.deepEqual(closed, ['a', 'b', 'c'])
+})
+
+test('a replacement without the default model, or with several, changes nothing', async () => {
+  const [model] = await loadModels('models', await testDeps())
+  const named = createRegistry([model], model.name)
+  assert.throws(() => named.replace([]), /the default model .* is not there; the models are none/)
+  assert.equal(named.get(), model)
+  const registry = createRegistry([model])
+  assert.throws(() => registry.replace(['a', 'b'].map((name) => ({ ...model, name, isDefault: true }))), /several models say that they are the default: a, b/)
+  assert.equal(registry.get(model.name), model)
+  registry.replace([])
+  assert.throws(() => registry.get(), { kind: 'unknown', message: 'no model is served; the models are none' })
+})

@@ -25,6 +25,7 @@ test('GET /models lists every model with sizes, policy, wiring, state, engine an
     state: { width: 12, slices: [{ name: 'h0', offset: 0, width: 3 }, { name: 'c0', offset: 3, width: 3 }, { name: 'h_in', offset: 6, width: 6 }] },
     engine: { name: engine, backend },
     parameters: 12 * 2 + 12 * 6 + 12 + 12,
+    weights: 'f32',
     weight_bytes: 4 * 120,
     unused_tensors: []
   })

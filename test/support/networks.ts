@@ -1,6 +1,7 @@
 import { createCell, GATES, type Cell, type CellKind, type CellSizes, type GateFunction } from '../../src/network/cell.ts'
 import { concat, feedWidth, part, partsOf, readWidth, type Activation, type Feed, type Linear, type Read } from '../../src/network/feed.ts'
 import { nodeWidth, PLAIN, type Input, type Let, type Network, type Node, type Stage, type Wiring } from '../../src/network/network.ts'
+import { PRECISIONS } from '../../src/network/precision.ts'
 import { pick, randomFloats, size, type Random } from './random.ts'
 
 /** A cell whose sums are of about 1. */
@@ -36,22 +37,23 @@ export function oneStage (nodes: readonly Cell[], wiring: Partial<Wiring> = {}, 
   return { stages: [stage] }
 }
 
-/** A network of any form: one stage, or two directions of two layers, which are four. */
+/** A network of any form, held in any precision: one stage, or two directions of two layers, which are four. */
 export function drawNetwork (random: Random, most = 24): Network {
   if (random() < 0.8) return drawOneStage(random, most)
   const layer = (name: string, inputs: readonly Input[]): Stage[] => [drawStack(inputs, 'forward', name, random, most), drawStack(inputs, 'backward', `${name}_reverse`, random, most)]
   const first = layer('l0', [{ name: 'x', width: size(random, most) }])
   const between = first.map(({ name, nodes }) => ({ name, width: nodeWidth(nodes[nodes.length - 1]) }))
-  return { stages: [...first, ...layer('l1', between)] }
+  return { stages: [...first, ...layer('l1', between)], precision: pick(random, ...PRECISIONS) }
 }
 
-/** A network of one stage: any cells, feeds and reads, of widths of up to `most`. */
+/** A network of one stage: any cells, feeds and reads, of widths of up to `most`, held in any precision. */
 export function drawOneStage (random: Random, most = 40): Network {
   const X = size(random, most)
   const stage = random() < 0.25 ? drawStack([{ name: 'x', width: X }], pick(random, 'forward', 'backward'), 'stack', random, most) : drawWired(X, random, most)
-  if (random() < 0.7) return { stages: [stage] }
+  const precision = pick(random, ...PRECISIONS)
+  if (random() < 0.7) return { stages: [stage], precision }
   const front = drawLinear(size(random, most), X, random, drawActivation(random))
-  return { stages: [{ ...stage, front, inputs: stage.inputs.map((input) => input.name === 'x' ? { ...input, width: front.in } : input) }] }
+  return { stages: [{ ...stage, front, inputs: stage.inputs.map((input) => input.name === 'x' ? { ...input, width: front.in } : input) }], precision }
 }
 
 const drawActivation = (random: Random): Activation => pick(random, 'none', 'tanh', 'relu', 'sigmoid', 'softmax', 'log_softmax')

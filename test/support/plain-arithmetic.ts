@@ -1,6 +1,7 @@
 import type { Arithmetic } from '../../src/engine/interpreter.ts'
 import { createInterpreter } from '../../src/engine/interpreter.ts'
 import type { Engine } from '../../src/engine/engine.ts'
+import { heldMatrix } from './held.ts'
 
 const sigmoid = (v: number): number => 1 / (1 + Math.exp(-v))
 const relu = (v: number): number => Math.max(0, v)
@@ -33,10 +34,10 @@ const ACTIVATIONS = { none: (v: number) => v, tanh: Math.tanh, relu, sigmoid, so
 
 /** The equations as textbooks have them, in double precision. */
 const ARITHMETIC: Arithmetic = {
-  cell: ({ kind, activation, gate, sizes: { Ho }, weightIh, weightHh, biasIh, biasHh }) => ({
+  cell: ({ kind, activation, gate, sizes: { Ho }, weightIh, weightHh, biasIh, biasHh }, precision) => ({
     run (rows, x, hIn, carry) {
-      const input = affine(weightIh, biasIh, rows, x)
-      const hidden = affine(weightHh, biasHh, rows, hIn)
+      const input = affine(heldMatrix(precision, weightIh, biasIh.length), biasIh, rows, x)
+      const hidden = affine(heldMatrix(precision, weightHh, biasHh.length), biasHh, rows, hIn)
       const open = (v: number): number => gate === 'sigmoid' ? sigmoid(v) : Math.min(1, Math.max(0, gate.slope * v + 0.5))
       const f = ACTIVATIONS[activation]
       const h = new Float32Array(rows * Ho)
@@ -63,8 +64,8 @@ const ARITHMETIC: Arithmetic = {
     },
     dispose () {}
   }),
-  linear: ({ weight, bias, activation }) => ({
-    run: (rows, input) => Float32Array.from(affine(weight, bias, rows, input).flat(), ACTIVATIONS[activation]),
+  linear: ({ weight, bias, activation }, precision) => ({
+    run: (rows, input) => Float32Array.from(affine(heldMatrix(precision, weight, bias.length), bias, rows, input).flat(), ACTIVATIONS[activation]),
     dispose () {}
   }),
   softmax (rows, input, activation) {

@@ -26,7 +26,7 @@ export async function buildModel (size = 5, over: Partial<ModelDeps> = {}) {
   const cell = drawCell({ I: 3, Hi: size, Ho: size }, createRandom(1))
   const layers = bareLayers(cell)
   const policy = await createPolicy(undefined, { layers, folder: undefined, tensor: () => { throw new Error('none') }, tensors: () => [], hosting: testHosting() })
-  return { model: createModel({ name: 'test', version: '1', layers, policy }, deps), calls, admission: deps.admission }
+  return { model: await createModel({ name: 'test', version: '1', layers, policy }, deps), calls, admission: deps.admission }
 }
 
 export const stepsOf = (calls: readonly Call[]): number => calls.reduce((sum, { rows, steps }) => sum + rows * steps, 0)

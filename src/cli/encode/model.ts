@@ -4,7 +4,7 @@ import type { Model } from '../../model/model.ts'
 import { createAdmission } from '../../scheduler/admission.ts'
 import { SILENT } from '../../scheduler/events.ts'
 import { createScheduler } from '../../scheduler/scheduler.ts'
-import { readModel } from '../../weights/folder.ts'
+import { openContents, readContents } from '../../weights/folder.ts'
 import { ModelsError } from '../../weights/models-error.ts'
 import { findPlaces } from '../../weights/places.ts'
 import { EncodeError } from './encode-error.ts'
@@ -21,15 +21,16 @@ export async function openModel ({ model: name, config }: Options): Promise<Mode
   const found = places.flatMap((each) => each instanceof ModelsError ? [] : each)
   const place = found.find((each) => each.name === name)
   if (place === undefined) throw new EncodeError(`${config.models}: there is no model ${name}; the models are ${found.map((each) => each.name).join(', ').slice(0, 200)}`)
-  const model = await loadModel(await readModel(place), {
-    engine: await chooseEngine(config.engine, { threads: config.threads, isa: config.isa, warn: (message) => { process.stderr.write(`cellserve: ${message}\n`) } }),
+  const warn = (message: string): void => { process.stderr.write(`cellserve: ${message}\n`) }
+  const model = await loadModel(openContents(await readContents(place)), {
+    engine: await chooseEngine(config.engine, { threads: config.threads, isa: config.isa, warn }),
     maxSteps: 2 ** 24,
     maxWork: Number.MAX_SAFE_INTEGER,
     batchRows: config['batch-rows'],
     admission: createAdmission(Infinity, Infinity),
     scheduler: createScheduler(SILENT),
-    hosting: { timeout: config['feedback-timeout'], memory: config['feedback-memory'], report: (error) => { process.stderr.write(`cellserve: ${error.message}\n`) } }
-  })
+    hosting: { timeout: config['feedback-timeout'], memory: config['feedback-memory'], report: (error) => { warn(error.message) } }
+  }, () => {})
   if (!Array.isArray(model)) return model
   throw model[0]
 }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { InputError } from '../../errors.ts'
-import { TOMBSTONE, type Session, type SessionStore } from './session.ts'
+import type { Model } from '../model.ts'
+import { REPLACED, TOMBSTONE, type Session, type SessionStore } from './session.ts'
 
 export interface MemoryOptions {
   readonly maxSessions: number
@@ -26,7 +27,7 @@ interface Entry {
 
 interface Ended {
   readonly owner: string | undefined
-  readonly reason: 'deleted' | 'expired'
+  readonly reason: 'deleted' | 'expired' | typeof REPLACED
   /** Until when a request for it gets the reason. */
   readonly until: number
 }
@@ -41,6 +42,8 @@ const SWEPT = 10_000
 export function createMemoryStore ({ maxSessions, maxBytes, timeout, now = Date.now }: MemoryOptions): SessionStore {
   const entries = new Map<string, Entry>()
   const tombstones = new Map<string, Ended>()
+  /** Versions of models that are served no more. */
+  const left = new WeakSet<Model>()
   let bytes = 0
   let places = 0
   let sweeping = entries.values()
@@ -115,6 +118,7 @@ export function createMemoryStore ({ maxSessions, maxBytes, timeout, now = Date.
       touch(entry)
       bytes += entry.bytes
       entries.set(id, entry)
+      if (left.has(model)) end(entry, REPLACED)
       return { ...session }
     },
     async get (id, owner) {
@@ -131,6 +135,8 @@ export function createMemoryStore ({ maxSessions, maxBytes, timeout, now = Date.
       }
     },
     async advance (session, row, taken) {
+      // Its steps began before its version was replaced: they are taken, and are its last.
+      if (left.has(session.model)) return true
       const entry = find(session.id, session.owner)
       if (entry.session.going.row !== session.going.row) return false
       // A step's answer has its room; a longer one is kept if there is more.
@@ -154,6 +160,10 @@ export function createMemoryStore ({ maxSessions, maxBytes, timeout, now = Date.
         sessions.push({ ...session })
       }
       return { sessions, next: undefined }
+    },
+    leave (model) {
+      left.add(model)
+      for (const entry of [...entries.values()]) if (entry.session.model === model) end(entry, REPLACED)
     },
     async close () {
       clearInterval(timer)

@@ -4,7 +4,7 @@ import type { Going, Opening } from '../going-on.ts'
 import type { Model } from '../model.ts'
 import type { SequenceRequest } from '../request.ts'
 import type { SessionStore } from './session.ts'
-import { elsewhere, takeSteps } from './steps.ts'
+import { checkVersion, elsewhere, takeSteps } from './steps.ts'
 
 /** What one message asks of a row: where it begins, if it is to begin, and steps, if it is to take any. */
 export interface RowRequest extends Pick<SequenceRequest, 'x' | 'ids' | 'steps' | 'parts' | 'return_sequences'>, Omit<Opening, 'state'> {
@@ -81,14 +81,15 @@ export function openRow (model: Model, reserve: () => Reservation): Row {
   }
 }
 
-/** A session's row: others may take it further, too. */
-export function sessionRow (store: SessionStore, id: string, owner: string | undefined): Row {
+/** The row of a session of this model: others may take it further, too. */
+export function sessionRow (store: SessionStore, model: Model, id: string, owner: string | undefined): Row {
   return {
     async take (request, digest, call) {
       const { t, begin, state, steps } = partsOf(request)
       const [first] = [...Object.keys(openingOf(request)), ...(begin === true ? ['begin'] : [])]
       if (first !== undefined) throw unprocessable(`/${first}`, 'says where a row begins, and this is the row of a session, which has begun')
       const session = await store.get(id, owner, t)
+      checkVersion(session, model)
       if (!asksForSteps(steps) && state === true) return { t: session.going.row.t, state: session.model.token(session.going.row) }
       return await takeSteps(store, session, { t, digest: () => `stream ${digest()}` }, async ({ model, going }) => {
         const { answer, row } = await model.advance(going, steps, isOne(steps), call)

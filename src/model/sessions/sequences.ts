@@ -5,7 +5,7 @@ import type { Opening } from '../going-on.ts'
 import type { Model } from '../model.ts'
 import type { SequenceRequest } from '../request.ts'
 import type { SessionStore } from './session.ts'
-import { elsewhere, takeSteps } from './steps.ts'
+import { checkVersion, elsewhere, takeSteps } from './steps.ts'
 
 /** A sequence whose id its client has chosen: one for each model and API key. */
 export interface NamedSequence {
@@ -68,6 +68,7 @@ async function goOn (store: SessionStore, sequence: NamedSequence, { opening, st
   const id = sessionId(sequence)
   try {
     const session = await store.get(id, owner, t)
+    checkVersion(session, sequence.model)
     const answer = steps === undefined
       ? { t: session.going.row.t }
       : await takeSteps(store, session, { t, digest }, async ({ model, going }) => await model.advance(going, steps, one, call))

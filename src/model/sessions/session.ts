@@ -39,6 +39,9 @@ export type Draft = Pick<Session, 'model' | 'owner' | 'going'> & { readonly id?:
 /** For how many milliseconds the reason for a session's end is kept: a request for it is a 410 until then, and a 404 later. */
 export const TOMBSTONE = 3_600_000
 
+/** Why a session ends if its model does. */
+export const REPLACED = 'model replaced'
+
 /** Where sessions are kept. */
 export interface SessionStore {
   /** @throws InputError if there is no room; nothing that lives is ended for it. */
@@ -62,5 +65,7 @@ export interface SessionStore {
   end (id: string, owner: string | undefined): Promise<void>
   /** The sessions of a model in the order of their making, from a place on, and where the next page begins. */
   page (model: string, owner: string | undefined, from: number, limit: number): Promise<{ sessions: readonly Session[], next: number | undefined }>
+  /** Ends what this process has of a version of a model that is served no more. A step that is being taken is taken. */
+  leave (model: Model): void
   close (): Promise<void>
 }

@@ -1,7 +1,8 @@
 import { InputError } from '../../errors.ts'
 import { Tensor } from '../../tensor/tensor.ts'
 import type { KeptRow } from '../kept-row.ts'
-import type { Session, SessionStore } from './session.ts'
+import type { Model } from '../model.ts'
+import { REPLACED, type Session, type SessionStore } from './session.ts'
 
 /** Which steps a request asks for. */
 export interface Asked {
@@ -56,6 +57,11 @@ export async function * streamSteps (
   } finally {
     release()
   }
+}
+
+/** @throws InputError if the session is of another version of the model than the one that answers, which took its place meanwhile. */
+export function checkVersion (session: Session, model: Model): void {
+  if (session.model !== model) throw new InputError('ended', { path: '', message: `the session has ended: ${REPLACED}` })
 }
 
 function again (session: Session, asked: Asked): object {

@@ -1,12 +1,13 @@
 import websocket from '@fastify/websocket'
 import fp from 'fastify-plugin'
+import type { IncomingMessage } from 'node:http'
+import type { FastifyRequest } from 'fastify'
 import type { WebSocket } from 'ws'
 import { InputError } from '../../errors.ts'
 import type { Reservation } from '../../model/call.ts'
-import type { Registry } from '../../model/registry.ts'
 import { isUnreadable } from '../../wire/frames.ts'
 import { refuse } from '../errors.ts'
-import { modelAsked } from '../telemetry/model-asked.ts'
+import { VERSION_HEADER } from '../served-model.ts'
 import { NO_MODEL, type Metrics } from '../telemetry/metrics.ts'
 import { Connection, SLACK, type Conversation } from './connection.ts'
 import { filterUpgrades, offersSocket, problemOfUpgrade, SUBPROTOCOL } from './upgrades.ts'
@@ -19,8 +20,9 @@ declare module 'fastify' {
 }
 
 export interface SocketsOptions {
-  readonly registry: Registry
   readonly metrics: Metrics
+  /** Whether the key that a socket was opened with is still one of those that are set. */
+  isValid (key: string | undefined): boolean
   /** Opens the account of a socket, or of a frame. @throws InputError if there is no room for it. */
   reserve (bytes: number): Reservation
   /** The paths that are WebSockets. */
@@ -46,9 +48,19 @@ const CLOSE_TIMEOUT = 2000
 /** How many pieces a frame may come in. */
 const MAX_FRAGMENTS = 1024
 
+/** Why a socket closes whose key has been taken back. */
+const REVOKED = 'the API key is not valid any more'
+
+/** Whether a connection can go on after an error. */
+function closeFor (error: unknown): { code: number, reason: string } | undefined {
+  if (isUnreadable(error)) return { code: 1007, reason: 'the frame is not a JSON object' }
+  return error instanceof InputError && error.kind === 'unauthorized' ? { code: 1008, reason: REVOKED } : undefined
+}
+
 /** WebSockets: how many there may be, who may open one, and for how long. It belongs to the routes that are registered beside it. */
-export default fp<SocketsOptions>(async (app, { registry, metrics, reserve, path, maxSockets, maxBytes, origins, timeout, idle, ping, log }) => {
+export default fp<SocketsOptions>(async (app, { metrics, isValid, reserve, path, maxSockets, maxBytes, origins, timeout, idle, ping, log }) => {
   const connections = new Set<Connection>()
+  const requests = new WeakMap<IncomingMessage, FastifyRequest>()
   let open = 0
 
   // Some of these are newer than the types that the plugin's options have.
@@ -64,8 +76,10 @@ export default fp<SocketsOptions>(async (app, { registry, metrics, reserve, path
   })
   const isUpgrade = filterUpgrades(app.server, app.afterAnswers, (request) => offersSocket(request) && path.test(request.url?.split('?', 1)[0] ?? ''))
 
-  app.addHook('onRequest', async ({ raw }) => {
+  app.addHook('onRequest', async (request) => {
+    const { raw } = request
     if (!isUpgrade(raw)) return
+    requests.set(raw, request)
     const { headers, socket } = raw
     const wrong = problemOfUpgrade(headers, origins)
     if (wrong !== undefined) throw wrong
@@ -81,17 +95,30 @@ export default fp<SocketsOptions>(async (app, { registry, metrics, reserve, path
   app.addHook('onSend', async ({ raw }, reply) => { if (isUpgrade(raw)) reply.header('connection', 'close') })
   app.addHook('onResponse', async ({ raw }) => { if (isUpgrade(raw)) raw.socket.destroySoon() })
 
+  // The answer to an upgrade is not Fastify's.
+  app.websocketServer.on('headers', (lines: string[], raw: IncomingMessage) => {
+    const model = requests.get(raw)?.model
+    if (model !== undefined) lines.push(`${VERSION_HEADER}: ${model.version}`)
+  })
+
   app.decorate('converse', (socket, request, conversation) => {
     const route = request.routeOptions.url ?? 'none'
-    const model = modelAsked(request, registry) ?? NO_MODEL
+    const model = request.model?.name ?? NO_MODEL
     const opened = performance.now()
     // A connection that has closed does not know its address any more.
     const client = request.ip
-    const connection = new Connection(socket, request.raw.socket, conversation, {
+    const guarded: Conversation = {
+      ...conversation,
+      async answer (frame, call) {
+        if (!isValid(request.key)) throw new InputError('unauthorized', { path: '', message: REVOKED })
+        return await conversation.answer(frame, call)
+      }
+    }
+    const connection = new Connection(socket, request.raw.socket, guarded, {
       reserve,
       refuse (error) {
         const problem = refuse(error instanceof Error ? error : new Error(String(error)), request)
-        return { text: JSON.stringify(problem), status: problem.status, ...(isUnreadable(error) && { close: { code: 1007, reason: 'the frame is not a JSON object' } }) }
+        return { text: JSON.stringify(problem), status: problem.status, close: closeFor(error) }
       },
       answered (status, seconds) {
         metrics.answered({ route, model, status }, seconds, status === 200 ? undefined : request.refused)
@@ -112,4 +139,4 @@ export default fp<SocketsOptions>(async (app, { registry, metrics, reserve, path
     for (const connection of connections) connection.check(now)
   }, Math.min(1000, 500 * ping)).unref()
   app.addHook('onClose', async () => clearInterval(sweep))
-}, { name: 'sockets', fastify: '5.x', dependencies: ['errors', 'connections'] })
+}, { name: 'sockets', fastify: '5.x', dependencies: ['errors', 'connections', 'served-model'] })

@@ -1,11 +1,9 @@
 import { pipeline, Readable, Transform } from 'node:stream'
 import type { FastifyReply } from 'fastify'
 import fp from 'fastify-plugin'
-import type { Registry } from '../../model/registry.ts'
-import { modelAsked } from './model-asked.ts'
 
 /** Logs one line per answer: who asked for what, and the bytes in both directions. */
-export default fp<{ registry: Registry }>(async (app, { registry }) => {
+export default fp(async (app) => {
   /** The bytes so far of answers whose length is not known in advance. */
   const streamed = new WeakMap<FastifyReply, number>()
 
@@ -31,7 +29,8 @@ export default fp<{ registry: Registry }>(async (app, { registry }) => {
       client: ip,
       method,
       path: url.split('?', 1)[0].slice(0, 256),
-      model: modelAsked(request, registry),
+      model: request.model?.name,
+      ...(request.model !== undefined && { version: request.model.version }),
       status: reply.statusCode,
       // The bytes of bodies; a chunked body does not declare them.
       ...(length !== undefined && { received: Number(length) }),
@@ -40,4 +39,4 @@ export default fp<{ registry: Registry }>(async (app, { registry }) => {
     }, 'answered')
     done()
   })
-}, { name: 'access-log', fastify: '5.x' })
+}, { name: 'access-log', fastify: '5.x', dependencies: ['served-model'] })

@@ -19,8 +19,18 @@ export interface Metrics {
   asked (command: string, seconds: number, failed: boolean): void
   /** A request has been answered. `rejected` is the kind of error, if it was one. */
   answered (labels: { route: string, model: string, status: number }, seconds: number, rejected: string | undefined): void
+  /** What is served, as it is whenever somebody looks. */
+  serves (served: Served): void
+  /** The files of a model, or of the folder, have been loaded, or could not be, or a model has gone. */
+  reloaded (model: string, result: 'loaded' | 'failed' | 'removed'): void
   /** `count` WebSockets are open. */
   sockets (count: number): void
+}
+
+export interface Served {
+  readonly models: ReadonlyArray<{ readonly name: string, readonly version: string }>
+  readonly faults: ReadonlyMap<string, string>
+  readonly versions: number
 }
 
 /** What requests hold at the moment. */
@@ -46,6 +56,17 @@ export function createMetrics (load: Load, build: { version: string, engine: str
     new Gauge({ name, help, registers, collect () { this.set(value()) } })
   live('cellserve_live_rows', 'Rows in work.', () => load.rows)
   live('cellserve_live_bytes', 'Bytes that requests hold: bodies, tensors, answers that have not been sent.', () => load.bytes)
+  /** A 1 for each of the labels that there are. */
+  const marks = (name: string, help: string, labelNames: readonly string[], labels: () => ReadonlyArray<Readonly<Record<string, string>>>): Gauge => new Gauge({
+    name,
+    help,
+    labelNames,
+    registers,
+    collect () {
+      this.reset()
+      for (const each of labels()) this.set(each, 1)
+    }
+  })
 
   const requests = new FastHistogram({
     name: 'cellserve_request_duration_seconds',
@@ -61,6 +82,7 @@ export function createMetrics (load: Load, build: { version: string, engine: str
   const steps = new Counter({ name: 'cellserve_steps_total', help: 'Steps computed, those of every row.', labelNames: ['model'], registers })
   const queued = new Gauge({ name: 'cellserve_queued_rows', help: 'Rows that waited for their turn when the latest batch was made.', labelNames: ['model'], registers })
 
+  const reloads = new Counter({ name: 'cellserve_reloads_total', help: 'Files of models that were loaded while serving, or could not be, and models that were removed.', labelNames: ['model', 'result'], registers })
   const sockets = new Gauge({ name: 'cellserve_open_sockets', help: 'WebSockets that are open.', registers })
   const store = new FastHistogram({ name: 'cellserve_session_store_duration_seconds', help: 'Time until the session store answered a command.', labelNames: ['command'], buckets: SECONDS, registers })
   const failures = new Counter({ name: 'cellserve_session_store_errors_total', help: 'Commands that the session store did not answer.', labelNames: ['command'], registers })
@@ -74,6 +96,14 @@ export function createMetrics (load: Load, build: { version: string, engine: str
     },
     began: (model, seconds) => queue.record({ model }, seconds),
     queued: (model, rows) => queued.set({ model }, rows),
+    serves (served) {
+      marks('cellserve_model_info', 'The version of each model that is served, a hash of its files.', ['model', 'version'],
+        () => served.models.map(({ name, version }) => ({ model: name, version })))
+      marks('cellserve_model_fault', '1 for each model whose newest files cannot be served; another version may be.', ['model'],
+        () => [...served.faults.keys()].map((model) => ({ model })))
+      live('cellserve_model_versions', 'Versions of models in memory, with those that only end what they have begun.', () => served.versions)
+    },
+    reloaded: (model, result) => reloads.inc({ model, result }),
     sockets: (count) => sockets.set(count),
     asked (command, seconds, failed) {
       store.record({ command }, seconds)

@@ -5,7 +5,6 @@ import { InputError, unprocessable } from '../../errors.ts'
 import type { Call } from '../../model/call.ts'
 import { MAX_WHOLE } from '../../model/limits.ts'
 import type { Model } from '../../model/model.ts'
-import type { Registry } from '../../model/registry.ts'
 import { takePart } from '../../model/sessions/sequences.ts'
 import type { SessionStore } from '../../model/sessions/session.ts'
 import { errorOf, receive, ZLIB_CODINGS } from '../../plugins/receive.ts'
@@ -19,11 +18,10 @@ import { tensorsOf } from '../../wire/tensor-paths.ts'
 import { modelFields } from '../fields.ts'
 import { SequenceRequest } from '../sequence.ts'
 import { StepRequest } from '../step.ts'
-import { findModel, withVersion, type NamedModel } from './models.ts'
+import { findModel, withVersion } from './models.ts'
 import { outputsOf, PARTS, type Kind } from './tensors.ts'
 
 export interface InferRoutes {
-  readonly registry: Registry
   readonly sessions: SessionStore
   readonly json: Json
 }
@@ -32,10 +30,10 @@ export interface InferRoutes {
 const Inputs = Type.Pick(SequenceRequest, ['x', 'ids', 'h_in', 'c_in', 'h_0', 'lengths', 'context'])
 
 /** `POST /v2/models/{model}/infer`: a step, a sequence, or a part of a sequence that the service keeps. */
-const routes: FastifyPluginAsync<InferRoutes> = async (app, { registry, sessions, json }) => {
+const routes: FastifyPluginAsync<InferRoutes> = async (app, { sessions, json }) => {
   const judgeStep = compile(StepRequest)
   const judgeSequence = compile(SequenceRequest)
-  const fieldsOf = modelFields(Inputs, registry)
+  const fieldsOf = modelFields(Inputs)
   const readers = new WeakMap<Model, InferenceReader>()
   const outputs = new WeakMap<Model, ReturnType<typeof outputsOf>>()
 
@@ -53,7 +51,7 @@ const routes: FastifyPluginAsync<InferRoutes> = async (app, { registry, sessions
       call?.reservation?.arrived()
       let body: Inference | undefined
       try {
-        if (error === null) body = readerOf(findModel(registry, namedModel(request.params)))(bytes, headLength, hold)
+        if (error === null) body = readerOf(findModel(request))(bytes, headLength, hold)
       } catch (failure) {
         error = errorOf(failure)
       }
@@ -62,7 +60,7 @@ const routes: FastifyPluginAsync<InferRoutes> = async (app, { registry, sessions
   })
 
   function readerOf (model: Model): InferenceReader {
-    const reader = readers.get(model) ?? createInferenceReader(fieldsOf({ model: model.name }), rawInputOf(model), json)
+    const reader = readers.get(model) ?? createInferenceReader(fieldsOf(model), rawInputOf(model), json)
     readers.set(model, reader)
     return reader
   }
@@ -108,9 +106,10 @@ const routes: FastifyPluginAsync<InferRoutes> = async (app, { registry, sessions
   }
 
   for (const path of withVersion('/infer')) {
-    app.post<{ Params: NamedModel, Body: Inference | undefined }>(path, { config: { work: true }, schema: { hide: true } }, async ({ params, body, key, call }, reply) => {
+    app.post<{ Body: Inference | undefined }>(path, { config: { work: true, model: true }, schema: { hide: true } }, async (request, reply) => {
+      const { body, key, call } = request
       if (body === undefined) throw new InputError('malformed', { path: '', message: 'the request is empty' })
-      const model = findModel(registry, params)
+      const model = findModel(request)
       const answer = await infer(model, body, key, call)
       const { t }: { readonly t?: unknown } = answer
       const head = {
@@ -130,12 +129,6 @@ const routes: FastifyPluginAsync<InferRoutes> = async (app, { registry, sessions
 }
 
 const KINDS: Readonly<Record<Kind, string>> = { step: 'a step', sequence: 'a sequence', kept: 'a part of a sequence' }
-
-/** The model that a path names; there is one in every path here. */
-function namedModel (params: unknown): NamedModel {
-  const { model, version }: { readonly model?: unknown, readonly version?: unknown } = Object(params)
-  return { model: String(model), ...(version !== undefined && { version: String(version) }) }
-}
 
 function headLengthOf ({ headers }: FastifyRequest): number | undefined | InputError {
   const given = headers[HEAD_LENGTH.toLowerCase()]

@@ -1,24 +1,18 @@
-import type { FastifyPluginAsync, FastifyReply } from 'fastify'
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import { InputError } from '../../errors.ts'
 import type { Model } from '../../model/model.ts'
-import type { Registry } from '../../model/registry.ts'
 import { JSON_TYPE } from '../../wire/json.ts'
 import { inputsOf, outputsOf } from './tensors.ts'
-
-/** The model, and its version if the request says one. */
-export interface NamedModel {
-  readonly model: string
-  readonly version?: string
-}
 
 /** A model has one version at a time, which is a hash of its files. This stands for it, whichever it is. */
 const ANY_VERSION = '1'
 
-/** @throws InputError if there is no such model, or it has another version. */
-export function findModel (registry: Registry, { model: name, version = ANY_VERSION }: NamedModel): Model {
-  const model = registry.get(name)
+/** @throws InputError if there is no such model, or it has another version than the path says. */
+export function findModel (request: FastifyRequest): Model {
+  const model = request.served()
+  const { version = ANY_VERSION }: { readonly version?: unknown } = Object(request.params)
   if (version === ANY_VERSION || version === model.version) return model
-  throw new InputError('unknown', { path: '', message: `model ${name} has no version ${JSON.stringify(version)}; it has ${model.version}, and ${JSON.stringify(ANY_VERSION)} stands for it` })
+  throw new InputError('unknown', { path: '', message: `model ${model.name} has no version ${JSON.stringify(version)}; it has ${model.version}, and ${JSON.stringify(ANY_VERSION)} stands for it` })
 }
 
 /** A path with and without a version. */
@@ -27,18 +21,18 @@ export function withVersion (path: string): string[] {
 }
 
 /** `GET /v2`, its health, and what is said of models. */
-const routes: FastifyPluginAsync<{ registry: Registry, version: string }> = async (app, { registry, version }) => {
+const routes: FastifyPluginAsync<{ version: string, extensions: readonly string[] }> = async (app, { version, extensions }) => {
   const schema = { hide: true }
 
-  app.get('/', { schema }, async (_request, reply) => sendObject(reply, { name: 'cellserve', version, extensions: ['binary_tensor_data', 'sequence'] }))
+  app.get('/', { schema }, async (_request, reply) => sendObject(reply, { name: 'cellserve', version, extensions }))
 
   // While it drains, the drain plugin refuses the second.
   app.get('/health/live', { config: { open: true, unlimited: true, always: true }, schema }, async (_request, reply) => sendObject(reply, { live: true }))
   app.get('/health/ready', { config: { open: true, unlimited: true }, schema }, async (_request, reply) => sendObject(reply, { ready: true }))
 
   for (const path of withVersion('')) {
-    app.get<{ Params: NamedModel }>(path, { schema }, async ({ params }, reply) => {
-      const model = findModel(registry, params)
+    app.get(path, { config: { model: true }, schema }, async (request, reply) => {
+      const model = findModel(request)
       const { name, version, engine } = model
       const { step, sequence } = outputsOf(model)
       const outputs = [...sequence, ...step.filter((output) => sequence.every((other) => other.name !== output.name))]
@@ -47,8 +41,8 @@ const routes: FastifyPluginAsync<{ registry: Registry, version: string }> = asyn
   }
 
   for (const path of withVersion('/ready')) {
-    app.get<{ Params: NamedModel }>(path, { schema }, async ({ params }, reply) => {
-      const { name } = findModel(registry, params)
+    app.get(path, { config: { model: true }, schema }, async (request, reply) => {
+      const { name } = findModel(request)
       return sendObject(reply, { name, ready: true })
     })
   }

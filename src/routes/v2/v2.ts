@@ -3,15 +3,25 @@ import { answerErrors } from '../../plugins/errors.ts'
 import type { Problem } from '../../plugins/problem.ts'
 import infer, { type InferRoutes } from './infer.ts'
 import models, { sendObject } from './models.ts'
+import repositoryRoutes, { type Repository } from './repository.ts'
+import type { Registry } from '../../model/registry.ts'
+
+export interface InferenceRoutes extends InferRoutes {
+  readonly registry: Registry
+  readonly version: string
+  /** Left out if clients may not load models. */
+  readonly repository: Repository | undefined
+}
 
 /**
  * The Open Inference Protocol, version 2, as Triton and KServe speak it. Its errors have a form of their own. It is not in the OpenAPI document:
  * its clients are there already, and those that are made from the document have all of this by better names.
  */
-const routes: FastifyPluginAsync<InferRoutes & { version: string }> = async (app, { registry, sessions, json, version }) => {
+const routes: FastifyPluginAsync<InferenceRoutes> = async (app, { registry, sessions, json, version, repository }) => {
   answerErrors(app, sendError, 'docs/openinference.md lists the paths of the Open Inference Protocol')
-  await app.register(models, { registry, version })
-  await app.register(infer, { registry, sessions, json })
+  await app.register(models, { version, extensions: ['binary_tensor_data', 'sequence', ...(repository === undefined ? [] : ['model_repository'])] })
+  await app.register(infer, { sessions, json })
+  if (repository !== undefined) await app.register(repositoryRoutes, { prefix: '/repository', registry, repository })
 }
 
 function sendError (reply: FastifyReply, { status, detail }: Problem): FastifyReply {

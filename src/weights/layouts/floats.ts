@@ -1,5 +1,6 @@
 import { decodeFloats, FLOAT_DTYPES } from '../../tensor/dtypes.ts'
 import type { StoredTensor } from '../../tensor/safetensors.ts'
+import { allFinite } from '../../tensor/tensor.ts'
 
 /** Tensors that do not make a network; the message is one line, and names the tensor, what was expected and what was found. */
 export class LayoutError extends Error {
@@ -22,8 +23,10 @@ export function readFloats (tensors: ReadonlyMap<string, StoredTensor>, name: st
   if (stored === undefined) throw new LayoutError(`tensor ${name}: is missing; found ${listOf([...tensors.keys()])}`)
   const data = decodeFloats(stored.dtype, stored.bytes)
   if (data === undefined) throw new LayoutError(`tensor ${name}: expected dtype ${FLOAT_DTYPES.join(', ')}, found ${stored.dtype}`)
-  const odd = data.findIndex((value) => !Number.isFinite(value))
-  if (odd >= 0) throw new LayoutError(`tensor ${name}: element ${odd} is ${data[odd]} as a float32`)
+  if (!allFinite(data, 0, data.length)) {
+    const odd = data.findIndex((value) => !Number.isFinite(value))
+    throw new LayoutError(`tensor ${name}: element ${odd} is ${data[odd]} as a float32`)
+  }
   return { shape: stored.shape, data }
 }
 

@@ -47,7 +47,7 @@ async function policyOf (t: TestContext, source: string, { sizes = SIZES, tensor
 async function modelOf (t: TestContext, source: string, options: Options = {}): Promise<Model> {
   const { I, Hi, Ho } = options.sizes ?? SIZES
   const policy = await policyOf(t, source, options)
-  return createModel({ name: 'test', version: '1', layers: bareLayers(drawCell({ I, Hi, Ho }, createRandom(1))), policy }, await testDeps())
+  return await createModel({ name: 'test', version: '1', layers: bareLayers(drawCell({ I, Hi, Ho }, createRandom(1))), policy }, await testDeps())
 }
 
 function random (...shape: number[]): Tensor {
@@ -431,18 +431,34 @@ test('one that ends every process before the call is given up', async (t) => {
 test('one that cannot be loaded again fails those who wait, and may come back', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'cellserve-'))
   t.after(() => rm(folder, { recursive: true }))
-  const file = join(folder, 'feedback.mjs')
-  await writeFile(file, UNRULY)
+  const file = join(folder, 'helper.mjs')
+  await writeFile(file, 'export const state = 0')
+  await writeFile(join(folder, 'feedback.mjs'), `export { state } from './helper.mjs'\n${UNRULY}`)
   const policy = await createPolicy({ policy: 'module' }, { layers: bareLayers(drawCell({ I: 1, Hi: 3, Ho: 2 }, createRandom(1))), folder, tensor: () => { throw new Error('none') }, tensors: () => [], hosting: testHosting() })
   t.after(() => policy.policy.close?.())
-  const model = createModel({ name: 'test', version: '1', layers: bareLayers(drawCell({ I: 1, Hi: 3, Ho: 2 }, createRandom(1))), policy }, await testDeps())
+  const model = await createModel({ name: 'test', version: '1', layers: bareLayers(drawCell({ I: 1, Hi: 3, Ho: 2 }, createRandom(1))), policy }, await testDeps())
   await assert.rejects(model.sequence({ x: quiet, context: { code: 'process.exit()' } }), failsWith(/ended its process/))
   await writeFile(file, 'nonsense')
   await assert.rejects(model.sequence({ x: quiet }), failsWith(/could not be loaded again$/))
-  await writeFile(file, `${UNRULY}; export const state = 1`)
+  await writeFile(file, 'export const state = 1')
   await assert.rejects(model.sequence({ x: quiet }), failsWith(/could not be loaded again$/))
-  await writeFile(file, UNRULY)
+  await writeFile(file, 'export const state = 0')
   await model.sequence({ x: quiet })
+})
+
+test('a process in the place of another runs the same file, whatever lies there by then', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'cellserve-'))
+  t.after(() => rm(folder, { recursive: true }))
+  const file = join(folder, 'feedback.mjs')
+  await writeFile(join(folder, 'helper.mjs'), 'export const state = 0')
+  await writeFile(file, `export { state } from './helper.mjs'\n${UNRULY}`)
+  const layers = bareLayers(drawCell({ I: 1, Hi: 3, Ho: 2 }, createRandom(1)))
+  const policy = await createPolicy({ policy: 'module' }, { layers, folder, tensor: () => { throw new Error('none') }, tensors: () => [], hosting: testHosting() })
+  t.after(() => policy.policy.close?.())
+  const model = await createModel({ name: 'test', version: '1', layers, policy }, await testDeps())
+  await writeFile(file, 'nonsense')
+  await assert.rejects(model.sequence({ x: quiet, context: { code: 'process.exit()' } }), failsWith(/ended its process/))
+  assert.equal((await model.sequence({ x: quiet })).h_next?.data.length, 6, 'two rows go on')
 })
 
 test('nobody waits longer for others than they want to', async (t) => {

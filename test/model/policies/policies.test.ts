@@ -17,7 +17,7 @@ function setting (I: number, Hi: number, Ho: number, tensors: Parameters<typeof 
 }
 
 async function modelOf (options: PolicyOptions, model: PolicySetting): Promise<Model> {
-  return createModel({ name: 'test', version: '1', layers: model.layers, policy: await createPolicy(options, model) }, await testDeps())
+  return await createModel({ name: 'test', version: '1', layers: model.layers, policy: await createPolicy(options, model) }, await testDeps())
 }
 
 function random (...shape: number[]): Tensor {

@@ -26,7 +26,7 @@ async function wire (options: object, sizes: Sizes, cells: { kind?: CellKind, la
 }
 
 async function serve (options: object, sizes: Sizes, cells: { kind?: CellKind, layers?: number } = {}): Promise<Model> {
-  return createModel({ name: 'test', version: '1', layers: setting(sizes, cells).layers, policy: await wire(options, sizes, cells) }, await testDeps())
+  return await createModel({ name: 'test', version: '1', layers: setting(sizes, cells).layers, policy: await wire(options, sizes, cells) }, await testDeps())
 }
 
 const floats = (length: number, seed: number): number[] => [...drawTensor([length], seed).data]

@@ -157,3 +157,19 @@ for (const [name, options, create] of STORES) {
     assert.equal((await store.get(id, undefined)).going.row.t, 0)
   })
 }
+
+test('memory: the sessions of a model that is replaced end, after the step that is being taken', async (t) => {
+  const store = createMemoryStore(bounds)
+  t.after(async () => await store.close())
+  const session = await store.create({ model, owner: undefined, going: model.open({}) })
+  const release = await store.hold(session)
+  const { model: other } = await buildModel()
+  const kept = await store.create({ model: other, owner: undefined, going: other.open({}) })
+  store.leave(model)
+  assert.equal(await store.advance(session, { ...session.going.row, t: 1 }), true)
+  release()
+  await assert.rejects(store.get(session.id, undefined), fails('ended', /^the session has ended: model replaced$/))
+  const late = await store.create({ model, owner: undefined, going: model.open({}) })
+  await assert.rejects(store.get(late.id, undefined), fails('ended', /model replaced/))
+  assert.equal((await store.get(kept.id, undefined)).id, kept.id)
+})

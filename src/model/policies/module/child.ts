@@ -1,3 +1,4 @@
+import { register } from 'node:module'
 import { Socket } from 'node:net'
 import { pathToFileURL } from 'node:url'
 import { createFrameReader, floatsOf, writeFrame } from './frames.ts'
@@ -47,9 +48,11 @@ function report (head: Report, body?: Float32Array): void {
   channel.write(writeFrame(head, body))
 }
 
-async function load ({ path, sizes, memory }: LoadOrder): Promise<Report> {
+async function load ({ path, source, sizes, memory }: LoadOrder): Promise<Report> {
   try {
-    const loaded: unknown = await import(pathToFileURL(path).href)
+    const { href } = pathToFileURL(path)
+    if (source !== undefined) runInPlaceOf(href, source)
+    const loaded: unknown = await import(href)
     if (!isFeedbackModule(loaded)) return { kind: 'broken', message: 'expected an exported function named feedback, and a JSON schema as context if any' }
     const { feedback, context, state = 0 } = loaded
     if (!isStateSize(state)) return { kind: 'broken', message: `expected state to be a whole number from 0 to ${MAX_STATE}, got ${String(state)}` }
@@ -59,4 +62,10 @@ async function load ({ path, sizes, memory }: LoadOrder): Promise<Report> {
   } catch (error) {
     return { kind: 'broken', message: `cannot be loaded: ${error instanceof Error ? error.message : String(error)}` }
   }
+}
+
+/** Has a source run in the place of the file of that URL; what it imports it finds beside the file. */
+function runInPlaceOf (href: string, source: string): void {
+  register(`data:text/javascript,${encodeURIComponent(`const [href, source] = ${JSON.stringify([href, source])}
+export const load = (url, context, next) => url === href ? { format: 'module', source, shortCircuit: true } : next(url, context)`)}`)
 }

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { serialize } from 'node:v8'
 import { InputError } from '../../../errors.ts'
 import { reasonToStop } from '../../../scheduler/cancellation.ts'
@@ -62,6 +63,8 @@ const NOTHING = new Float32Array(0)
  * @throws Error if the module cannot be loaded; its message is a line for the operator.
  */
 export async function startModule (file: ModuleFile, { timeout, memory, report }: Hosting): Promise<ModuleHost> {
+  // A process that takes the place of another runs the same, whatever lies there by then.
+  const source = await readFile(file.path, 'utf8').catch(() => undefined)
   let child: ModuleProcess | undefined
   let isUp = false
   let isClosed = false
@@ -81,8 +84,8 @@ export async function startModule (file: ModuleFile, { timeout, memory, report }
   isUp = true
   proceed()
 
-  async function start (): Promise<ReadyReport> {
-    const started = startProcess(file, memory, { ran, ended })
+  async function start (source?: string): Promise<ReadyReport> {
+    const started = startProcess({ ...file, source }, memory, { ran, ended })
     child = started
     isUp = false
     contexts.clear()
@@ -96,7 +99,7 @@ export async function startModule (file: ModuleFile, { timeout, memory, report }
 
   async function restart (): Promise<void> {
     try {
-      const ready = await start()
+      const ready = await start(source)
       if (ready.state !== state) throw new Error(`${file.path}: has changed: its state is ${ready.state} numbers, and was ${state}`)
       isUp = true
     } catch (error) {

@@ -25,6 +25,8 @@ export interface ModuleProcess {
 export interface ModuleFile {
   /** Of feedback.mjs. */
   readonly path: string
+  /** What is run in its place. */
+  readonly source?: string | undefined
   readonly sizes: CellSizes
   readonly tensors: PolicySetting['tensors']
 }
@@ -52,7 +54,7 @@ const LAST_WORDS = 1000
  *
  * @param memory how many MiB the module may take.
  */
-export function startProcess ({ path, sizes, tensors }: ModuleFile, memory: number, { ran, ended }: ModuleListener): ModuleProcess {
+export function startProcess ({ path, source, sizes, tensors }: ModuleFile, memory: number, { ran, ended }: ModuleListener): ModuleProcess {
   const child = fork(new URL(`./child${extname(import.meta.url)}`, import.meta.url), [String(process.pid)], {
     // What the module prints goes to standard error: standard output is the service's log.
     stdio: ['ignore', 2, 2, 'ipc', 'pipe'],
@@ -105,7 +107,7 @@ export function startProcess ({ path, sizes, tensors }: ModuleFile, memory: numb
     for (const [name, { shape, data }] of tensors()) {
       await new Promise((resolve) => channel.write(writeFrame({ kind: 'tensor', name, shape } satisfies Order, data), resolve))
     }
-    send({ kind: 'load', path, sizes, memory: memory * 2 ** 20 })
+    send({ kind: 'load', path, source, sizes, memory: memory * 2 ** 20 })
   }
 
   function send (order: Order, body?: Float32Array | Uint8Array): void {

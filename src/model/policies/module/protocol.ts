@@ -18,6 +18,8 @@ export interface LoadOrder {
   readonly kind: 'load'
   /** Of feedback.mjs. */
   readonly path: string
+  /** What is run in its place, if another file may be there by now. */
+  readonly source?: string | undefined
   readonly sizes: CellSizes
   /** How many bytes the module may take beyond what the process has by then. */
   readonly memory: number

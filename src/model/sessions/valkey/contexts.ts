@@ -14,7 +14,8 @@ export interface Contexts {
   /** Keeps it, or takes it back if it has gone meanwhile, until the function that it returns is called. */
   pin (id: string, made: string, going: Going): Promise<() => void>
   drop (id: string): void
-  close (): void
+  /** Drops all. */
+  clear (): void
 }
 
 interface Entry {
@@ -97,7 +98,7 @@ export function createContexts (maxBytes: number): Contexts {
       const entry = entries.get(id)
       if (entry !== undefined) drop(id, entry)
     },
-    close () {
+    clear () {
       for (const [id, entry] of entries) drop(id, entry)
     }
   }

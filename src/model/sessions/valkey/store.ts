@@ -4,7 +4,7 @@ import { Tensor } from '../../../tensor/tensor.ts'
 import type { Going } from '../../going-on.ts'
 import type { KeptRow } from '../../kept-row.ts'
 import type { Model } from '../../model.ts'
-import type { Session, SessionStore, Taken } from '../session.ts'
+import { REPLACED, type Session, type SessionStore, type Taken } from '../session.ts'
 import { connectStore, type StoreAddress, type StoreEvents } from './connection.ts'
 import { createContexts } from './contexts.ts'
 import { createIndex } from './listing.ts'
@@ -64,13 +64,13 @@ export async function createValkeyStore ({ address, maxSessions, maxBytes, timeo
     check(id, owner, answer)
     const [, name, version, idle, left, held, row, stamp, made, digest, answered] = answer
     const model = modelOf(String(name))
-    if (model === undefined) throw ended(`model replaced: it is of ${String(name)}, which this replica does not serve`)
+    if (model === undefined) throw ended(`${REPLACED}: it is of ${String(name)}, which this replica does not serve`)
     if (String(version) !== versionOf(model)) {
-      throw ended(`model replaced: it is of ${model.name}, version ${String(version)}; this replica serves version ${versionOf(model)}`)
+      throw ended(`${REPLACED}: it is of ${model.name}, version ${String(version)}; this replica serves version ${versionOf(model)}`)
     }
     const kept = readRow(row, model)
     const bytes = Number(held)
-    const going = mode === 'look' || bytes === 0 ? model.resume(kept, undefined) : await contexts.find(id, String(made), bytes, async () => await loadContext(id, model, kept))
+    const going = mode === 'look' || bytes === 0 ? model.resume(kept, undefined) : await contexts.find(id, madeBy(model, String(made)), bytes, async () => await loadContext(id, model, kept))
     const session = {
       id,
       model,
@@ -80,7 +80,7 @@ export async function createValkeyStore ({ address, maxSessions, maxBytes, timeo
       expires: Date.now() + Number(left),
       last: t === undefined || digest.length === 0 ? undefined : { before: t, digest: String(digest), answer: readAnswer(answered), bytes: answered.length },
       stamp: String(stamp),
-      made: String(made)
+      made: madeBy(model, String(made))
     }
     if (mode === 'use') see(id, owner, session.expires)
     return session
@@ -101,7 +101,7 @@ export async function createValkeyStore ({ address, maxSessions, maxBytes, timeo
       await index.enter(id, list, idle)
       try {
         // Its first step mostly comes here.
-        if (going.context !== undefined) await contexts.find(id, stamp, going.bytes, async () => going)
+        if (going.context !== undefined) await contexts.find(id, madeBy(model, stamp), going.bytes, async () => going)
         await connection.run(CREATE, keysOf(id), [
           ownerOf(owner), idle, model.name, versionOf(model), going.context === undefined ? 0 : going.bytes, writeRow(going.row), stamp,
           ...(going.context === undefined ? [] : [pack(going.context.given)])
@@ -114,7 +114,7 @@ export async function createValkeyStore ({ address, maxSessions, maxBytes, timeo
       }
       const expires = Date.now() + idle
       see(id, owner, expires)
-      return { id, model, owner, idleTimeout: idle / 1000, going, expires, last: undefined, stamp, made: stamp }
+      return { id, model, owner, idleTimeout: idle / 1000, going, expires, last: undefined, stamp, made: madeBy(model, stamp) }
     },
     get: async (id, owner, t) => await read(id, owner, 'use', t),
     async hold ({ id, owner, going, idleTimeout, made = '' }) {
@@ -157,8 +157,10 @@ export async function createValkeyStore ({ address, maxSessions, maxBytes, timeo
       }))
       return { sessions: found.flat(), next }
     },
+    // The sessions are the store's, and other replicas may serve them still.
+    leave: () => contexts.clear(),
     async close () {
-      contexts.close()
+      contexts.clear()
       connection.close()
     }
   }
@@ -180,6 +182,16 @@ function ownerOf (key: string | undefined): string {
 
 function newStamp (): string {
   return randomBytes(9).toString('base64url')
+}
+
+let loads = 0
+const loadOf = new WeakMap<Model, number>()
+
+/** Which of the sessions that have had its id it is, and for which of the model's loads its context is made: even of one version there may be several. */
+function madeBy (model: Model, stamp: string): string {
+  const load = loadOf.get(model) ?? ++loads
+  loadOf.set(model, load)
+  return `${stamp} ${load}`
 }
 
 const versions = new WeakMap<Model, string>()

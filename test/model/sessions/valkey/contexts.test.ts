@@ -74,7 +74,7 @@ test('one that has gone before it is used is taken back', async () => {
   assert.equal(await find('a'), a)
   release()
   assert.deepEqual(loads, ['a'])
-  contexts.close()
+  contexts.clear()
   await setImmediate()
   assert.deepEqual(disposed, ['a', 'a'])
 })

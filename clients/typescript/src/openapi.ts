@@ -799,10 +799,17 @@ export interface components {
             };
             /** @description Number of trained parameters, of the cells and of the wiring. */
             parameters: number;
-            /** @description Bytes of the weights, as float32. */
+            /**
+             * @description How the matrices of its cells and linear layers are held: as float32, or rounded to bfloat16 or to 8-bit integers with a scale for each row. All sums are float32.
+             * @enum {unknown}
+             */
+            weights: "f32" | "bf16" | "int8";
+            /** @description Bytes of the weights as they are held. The engine tfjs holds rounded ones as float32. */
             weight_bytes: number;
             /** @description Tensors in the model's file that nothing uses. */
             unused_tensors: string[];
+            /** @description Why the newest files of the model are not what is served: this version serves on. */
+            error?: string;
         };
         /**
          * ModelList
@@ -901,6 +908,8 @@ export interface operations {
             /** @description The states after the step. */
             200: {
                 headers: {
+                    /** @description The version of the model that has answered, as in GET /models. */
+                    "x-model-version"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1149,6 +1158,8 @@ export interface operations {
             /** @description The states after the step. */
             200: {
                 headers: {
+                    /** @description The version of the model that has answered, as in GET /models. */
+                    "x-model-version"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1399,6 +1410,8 @@ export interface operations {
             /** @description The outputs, and the states to continue from. */
             200: {
                 headers: {
+                    /** @description The version of the model that has answered, as in GET /models. */
+                    "x-model-version"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1693,6 +1706,8 @@ export interface operations {
             /** @description The outputs, and the states to continue from. */
             200: {
                 headers: {
+                    /** @description The version of the model that has answered, as in GET /models. */
+                    "x-model-version"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2097,6 +2112,8 @@ export interface operations {
             /** @description A session: one row that goes on from request to request. */
             201: {
                 headers: {
+                    /** @description The version of the model that has answered, as in GET /models. */
+                    "x-model-version"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2311,6 +2328,8 @@ export interface operations {
             /** @description All of the session. As safetensors: the bytes of `state`, and the tensors of the context. */
             200: {
                 headers: {
+                    /** @description The version of the model that has answered, as in GET /models. */
+                    "x-model-version"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2538,6 +2557,8 @@ export interface operations {
             /** @description What the step made. */
             200: {
                 headers: {
+                    /** @description The version of the model that has answered, as in GET /models. */
+                    "x-model-version"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2810,6 +2831,8 @@ export interface operations {
             /** @description What the steps made. */
             200: {
                 headers: {
+                    /** @description The version of the model that has answered, as in GET /models. */
+                    "x-model-version"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3086,6 +3109,8 @@ export interface operations {
             /** @description The connection is a WebSocket now. */
             101: {
                 headers: {
+                    /** @description The version of the model that has answered, as in GET /models. */
+                    "x-model-version"?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -3371,6 +3396,8 @@ export interface operations {
             /** @description A served model. */
             200: {
                 headers: {
+                    /** @description The version of the model that has answered, as in GET /models. */
+                    "x-model-version"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3465,6 +3492,8 @@ export interface operations {
             /** @description The document. */
             200: {
                 headers: {
+                    /** @description The version of the model that has answered, as in GET /models. */
+                    "x-model-version"?: string;
                     [name: string]: unknown;
                 };
                 content: {

@@ -1,0 +1,49 @@
+/**
+ * Tokens of rows: all that each keeps between two steps, except its context. They are bytes, all of one length; as text, for
+ * JSON and for keeping, each is base64url.
+ */
+export class Tokens {
+  /** `[B, N]`. */
+  readonly shape: readonly [number, number]
+  readonly data: Uint8Array
+
+  constructor (data: Uint8Array, shape: readonly [number, number]) {
+    this.data = data
+    this.shape = shape
+  }
+
+  /** @throws RangeError if a text is not base64url, or they differ in their length. */
+  static from (texts: readonly string[]): Tokens {
+    const rows = texts.map((text) => {
+      try {
+        return Uint8Array.from(atob(text.replaceAll('-', '+').replaceAll('_', '/')), (character) => character.charCodeAt(0))
+      } catch {
+        throw new RangeError(`not a token: ${JSON.stringify(text.slice(0, 40))}`)
+      }
+    })
+    const [N = 0] = rows.map(({ length }) => length)
+    if (rows.some(({ length }) => length !== N)) throw new RangeError('tokens of one request have one length')
+    const data = new Uint8Array(rows.length * N)
+    rows.forEach((row, b) => data.set(row, b * N))
+    return new Tokens(data, [rows.length, N])
+  }
+
+  texts (): string[] {
+    const [B, N] = this.shape
+    return Array.from({ length: B }, (_, b) => {
+      let characters = ''
+      for (let i = b * N; i < (b + 1) * N; i++) characters += String.fromCharCode(this.data[i])
+      return toBase64url(characters)
+    })
+  }
+
+  /** For `JSON.stringify`. */
+  toJSON (): string[] {
+    return this.texts()
+  }
+}
+
+/** @param characters each a byte. */
+export function toBase64url (characters: string): string {
+  return btoa(characters).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
+}

@@ -1,0 +1,72 @@
+/** A signal that ends with the caller's, or when the time is over. */
+export interface Deadline {
+  readonly signal: AbortSignal
+  /** Milliseconds since 1970. */
+  readonly at: number
+  /** Once nothing waits for it any more. */
+  release (): void
+}
+
+export function deadlineOf (seconds: number, caller: AbortSignal | undefined): Deadline {
+  const controller = new AbortController()
+  const abort = (): void => controller.abort(caller?.reason)
+  if (caller?.aborted === true) abort()
+  caller?.addEventListener('abort', abort)
+  const timer = setTimeout(() => controller.abort(new DOMException(`no answer within ${seconds} seconds`, 'TimeoutError')), seconds * 1000)
+  return {
+    signal: controller.signal,
+    at: Date.now() + seconds * 1000,
+    release () {
+      clearTimeout(timer)
+      caller?.removeEventListener('abort', abort)
+    }
+  }
+}
+
+/** Settles as the promise does, or rejects with the signal's reason, if that is sooner. */
+export async function unlessAborted<T> (promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return await promise
+  let abort = (): void => {}
+  const aborted = new Promise<never>((_resolve, reject) => {
+    abort = () => reject(signal.reason)
+    if (signal.aborted) abort()
+    signal.addEventListener('abort', abort)
+  })
+  try {
+    return await Promise.race([promise, aborted])
+  } finally {
+    signal.removeEventListener('abort', abort)
+  }
+}
+
+const FIRST = 100
+const LONGEST = 5000
+
+/**
+ * Milliseconds to wait before another attempt: twice as long each time, and never the same for all clients.
+ *
+ * @param least seconds that the service asks for.
+ */
+export function pauseBefore (attempt: number, least = 0): number {
+  return least * 1000 + Math.min(LONGEST, FIRST * 2 ** attempt) * (0.5 + Math.random() / 2)
+}
+
+export async function sleep (milliseconds: number, signal: AbortSignal): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  try {
+    await unlessAborted(new Promise<void>((resolve) => { timer = setTimeout(resolve, milliseconds) }), signal)
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** Lets calls have their turn one after the other, in the order in which they come. */
+export class Turns {
+  #last: Promise<unknown> = Promise.resolve()
+
+  async take<T> (call: () => Promise<T>): Promise<T> {
+    const turn = this.#last.then(call)
+    this.#last = turn.catch(() => {})
+    return await turn
+  }
+}

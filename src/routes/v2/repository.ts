@@ -1,0 +1,89 @@
+import type { FastifyPluginAsync } from 'fastify'
+import { InputError } from '../../errors.ts'
+import type { Registry } from '../../model/registry.ts'
+import Type from '../../tensor/typebox.ts'
+import { compile } from '../../tensor/schema.ts'
+import { JSON_TYPE } from '../../wire/json.ts'
+import { sendObject } from './models.ts'
+
+/** Loads and unloads models. */
+export interface Repository {
+  /** @throws Error if the model cannot be served; the message says why. */
+  load (name: string): Promise<void>
+  /** @throws Error if the service cannot do without it. */
+  unload (name: string): void
+  /** The names of models that somebody has unloaded. */
+  readonly unloaded: ReadonlySet<string>
+}
+
+/** An entry of the index. */
+interface Entry {
+  readonly name: string
+  readonly version?: string
+  readonly state: 'READY' | 'UNAVAILABLE'
+  readonly reason?: string
+}
+
+/** The most bytes of a request: it has names and switches. */
+const MOST = 2 ** 16
+
+const readIndexRequest = compile(Type.Object({ ready: Type.Optional(Type.Boolean()) }))
+/** A client's own files or configuration are not taken. */
+const readRequest = compile(Type.Object({ parameters: Type.Optional(Type.Object({ unload_dependents: Type.Optional(Type.Boolean()) }, { additionalProperties: false })) }))
+
+/** The model repository extension of the protocol: what there is, and `load` and `unload`. */
+const routes: FastifyPluginAsync<{ registry: Registry, repository: Repository }> = async (app, { registry, repository }) => {
+  app.removeAllContentTypeParsers()
+  // Triton's clients send JSON without saying so.
+  app.addContentTypeParser('*', { parseAs: 'string', bodyLimit: MOST }, (_request, body, done) => {
+    try {
+      done(null, body === '' ? {} : JSON.parse(String(body)))
+    } catch (error) {
+      done(new InputError('malformed', { path: '', message: `the request is not JSON: ${error instanceof Error ? error.message : String(error)}` }))
+    }
+  })
+  const schema = { hide: true }
+
+  app.post('/index', { schema }, async ({ body = {} }, reply) => {
+    const { ready = false } = readIndexRequest(body, '')
+    const entries = indexOf(registry, repository).filter(({ state }) => !ready || state === 'READY')
+    return reply.header('content-type', JSON_TYPE).send(Buffer.from(JSON.stringify(entries)))
+  })
+
+  app.post<{ Params: { model: string } }>('/models/:model/load', { schema }, async ({ body = {}, params }, reply) => {
+    readRequest(body, '')
+    await refusing(async () => await repository.load(params.model))
+    return sendObject(reply, {})
+  })
+
+  app.post<{ Params: { model: string } }>('/models/:model/unload', { schema }, async ({ body = {}, params }, reply) => {
+    readRequest(body, '')
+    registry.get(params.model)
+    await refusing(async () => repository.unload(params.model))
+    return sendObject(reply, {})
+  })
+}
+
+function indexOf ({ models, faults }: Registry, { unloaded }: Repository): Entry[] {
+  const names = new Set(models.map(({ name }) => name))
+  const others = [...new Set([...faults.keys(), ...unloaded])].filter((name) => !names.has(name))
+  return [
+    ...models.map(({ name, version }): Entry => ({ name, version, state: 'READY', ...reasonOf(faults.get(name)) })),
+    ...others.map((name): Entry => ({ name, state: 'UNAVAILABLE', ...reasonOf(faults.get(name) ?? 'unloaded') }))
+  ]
+}
+
+function reasonOf (reason: string | undefined): { reason?: string } {
+  return reason === undefined ? {} : { reason }
+}
+
+/** What cannot be done is the request's fault: a 400, as the protocol has it. */
+async function refusing (work: () => Promise<void>): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    throw new InputError('malformed', { path: '', message: error instanceof Error ? error.message : String(error) })
+  }
+}
+
+export default routes
