@@ -23,6 +23,11 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     usage: 'FOLDER [--flag value ...]',
     summary: 'Load a folder of models as the service would, and say what is wrong with them',
     run: async (args, env) => await (await import('./check.ts')).runCheck(args, env)
+  },
+  encode: {
+    usage: 'MODEL --in FILE --out FILE [--flag value ...]',
+    summary: 'Take every sequence of a file through a model, without HTTP, and write the answers to another file',
+    run: async (args, env) => await (await import('./encode/encode.ts')).runEncode(args, env)
   }
 }
 

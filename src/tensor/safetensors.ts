@@ -72,7 +72,13 @@ function layoutOf (header: Uint8Array, available: number): readonly Place[] {
   return layout
 }
 
-function parseLayout (bytes: Uint8Array, available: number): readonly Place[] {
+/**
+ * The places of the tensors that a header names.
+ *
+ * @param available bytes of data behind the header.
+ * @throws SafetensorsError
+ */
+export function parseLayout (bytes: Uint8Array, available: number): readonly Place[] {
   const text = decodeHeader(bytes)
   const header = parseHeader(text)
   const places: Place[] = []

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { readdir, readFile } from 'node:fs/promises'
 import { test } from 'node:test'
-import type { Container } from 'kubernetes-types/core/v1.js'
+import type { Container, PodSecurityContext } from 'kubernetes-types/core/v1.js'
 import supertest from 'supertest'
 import { parse } from 'yaml'
+import { readOptions } from '../../src/cli/encode/options.ts'
 import { readConfig, type Config } from '../../src/config/settings.ts'
 import { version } from '../../src/version.ts'
 import { buildTestApp, testConfig } from '../support/app.ts'
@@ -16,6 +17,7 @@ const service = await read('docker/kubernetes/service.yaml')
 const autoscaler = await read('docker/kubernetes/horizontalpodautoscaler.yaml')
 const budget = await read('docker/kubernetes/poddisruptionbudget.yaml')
 const policy = await read('docker/kubernetes/networkpolicy.yaml')
+const job = await read('docker/kubernetes/encode-job.yaml')
 const runtime = await read('docker/kserve/servingruntime.yaml')
 const inference = await read('docker/kserve/inferenceservice.yaml')
 const pod = deployment.spec?.template.spec ?? assert.fail('no pod')
@@ -27,6 +29,7 @@ test('the manifests are of their kinds\' schemas, and hold no field that these d
     'docker/kubernetes/horizontalpodautoscaler.yaml': autoscaler,
     'docker/kubernetes/poddisruptionbudget.yaml': budget,
     'docker/kubernetes/networkpolicy.yaml': policy,
+    'docker/kubernetes/encode-job.yaml': job,
     'docker/kserve/servingruntime.yaml': runtime,
     'docker/kserve/inferenceservice.yaml': inference
   }, {
@@ -40,7 +43,7 @@ test('the manifests are of their kinds\' schemas, and hold no field that these d
 test('Kustomize takes every manifest', async () => {
   const { resources }: { resources: string[] } = parse(await readFile('docker/kubernetes/kustomization.yaml', 'utf8'))
   const files = await readdir('docker/kubernetes')
-  assert.deepEqual(resources.toSorted(), files.filter((name) => !['kustomization.yaml', 'prometheus-adapter.yaml'].includes(name)).toSorted())
+  assert.deepEqual(resources.toSorted(), files.filter((name) => !['kustomization.yaml', 'prometheus-adapter.yaml', 'encode-job.yaml'].includes(name)).toSorted())
 })
 
 test('what selects pods selects those of the deployment', () => {
@@ -83,12 +86,16 @@ for (const [name, { containers }] of Object.entries({ Deployment: pod, ServingRu
     assert.equal(container.livenessProbe?.httpGet?.path, '/health/live')
   })
 
+  mayDoNothingElse(name, container, name === 'Deployment' ? pod.securityContext : undefined)
+}
+
+function mayDoNothingElse (name: string, container: Container, ofPod: PodSecurityContext | undefined): void {
   test(`${name}: it may do nothing that it need not`, () => {
     const { securityContext } = container
     assert.equal(securityContext?.readOnlyRootFilesystem, true)
     assert.equal(securityContext?.allowPrivilegeEscalation, false)
     assert.deepEqual(securityContext?.capabilities, { drop: ['ALL'] })
-    const context = { ...(name === 'Deployment' ? pod.securityContext : undefined), ...securityContext }
+    const context = { ...ofPod, ...securityContext }
     assert.equal(context.runAsNonRoot, true)
     assert.equal(context.runAsUser, 1000)
     assert.deepEqual(context.seccompProfile, { type: 'RuntimeDefault' })
@@ -96,6 +103,23 @@ for (const [name, { containers }] of Object.entries({ Deployment: pod, ServingRu
     assert.equal(container.image, `cellserve:${version}`)
   })
 }
+
+test('Job: each pod encodes a shard of its own into a file of its own, and goes on with it', async () => {
+  const { completionMode, completions = 0, template } = job.spec ?? assert.fail('no spec')
+  const { containers: [{ args = [], volumeMounts, env = [] }], volumes } = template.spec ?? assert.fail('no pod')
+  assert.equal(completionMode, 'Indexed')
+  assert.deepEqual(env, [])
+  const pods = await Promise.all(Array.from({ length: completions }, async (_, index) => {
+    return readOptions(args.slice(1).map((arg) => arg.replaceAll('$(JOB_COMPLETION_INDEX)', String(index))), await imageEnvironment())
+  }))
+  assert.equal(args[0], 'encode')
+  assert.deepEqual(pods.map(({ shard }) => shard), pods.map((_, index) => ({ index, count: completions })))
+  assert.equal(new Set(pods.map(({ output }) => output)).size, completions)
+  assert.ok(pods.every(({ resume, input, output }) => resume && [input, output].every((path) => path.startsWith(`${volumeMounts?.[0].mountPath}/`))))
+  assert.equal(volumes?.[0].name, volumeMounts?.[0].name)
+})
+
+mayDoNothingElse('Job', job.spec?.template.spec?.containers[0] ?? assert.fail('no container'), job.spec?.template.spec?.securityContext)
 
 test('a pod has the time that a drain takes', async () => {
   const graceOf = (args: readonly string[] = []): number => testConfig(...args).grace

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import type { Deployment, StatefulSet } from 'kubernetes-types/apps/v1.js'
 import type { HorizontalPodAutoscaler } from 'kubernetes-types/autoscaling/v2.js'
+import type { Job } from 'kubernetes-types/batch/v1.js'
 import type { Container, PodSpec, Service } from 'kubernetes-types/core/v1.js'
 import type { ObjectMeta } from 'kubernetes-types/meta/v1.js'
 import type { NetworkPolicy } from 'kubernetes-types/networking/v1.js'
@@ -15,6 +16,7 @@ export interface Manifests {
   'docker/kubernetes/horizontalpodautoscaler.yaml': HorizontalPodAutoscaler
   'docker/kubernetes/poddisruptionbudget.yaml': PodDisruptionBudget
   'docker/kubernetes/networkpolicy.yaml': NetworkPolicy
+  'docker/kubernetes/encode-job.yaml': Job
   'docker/kubernetes-valkey/statefulset.yaml': StatefulSet
   'docker/kubernetes-valkey/service.yaml': Service
   'docker/kubernetes-valkey/networkpolicy.yaml': NetworkPolicy
