@@ -12,7 +12,7 @@ import { customLstm, writeSafetensors } from './support/safetensors.ts'
 
 const run = promisify(execFile)
 
-const DOCUMENTS = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...readdirSync('docs').filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`)]
+const DOCUMENTS = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...readdirSync('docs', { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`)]
 
 for (const document of DOCUMENTS) {
   const text = readFileSync(document, 'utf8')

@@ -55,7 +55,7 @@ describe('the package, packed and installed in an empty folder', takes('npm\'s r
   })
 
   for (const [module, moduleResolution] of [['nodenext', 'nodenext'], ['esnext', 'bundler']]) {
-    test(`the program of docs/clients.md compiles with moduleResolution ${moduleResolution}, and runs`, async (t) => {
+    test(`the program of docs/clients/typescript.md compiles with moduleResolution ${moduleResolution}, and runs`, async (t) => {
       const [{ code, printed }, ...others] = programs('ts', await serve(t))
       assert.equal(others.length, 0)
       await writeFile(join(folder, 'consumer.ts'), code)
