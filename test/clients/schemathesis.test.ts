@@ -15,10 +15,10 @@ const run = promisify(execFile)
 async function check (t: Closing, url: string, path: string, config: string, ...flags: readonly string[]): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'cellserve-schemathesis-'))
   t.after(() => rm(folder, { recursive: true, force: true }))
-  // The same requests in each run, as far as answers let them be.
-  const args = ['--config-file', resolve('test/clients/schemathesis', config), 'run', url + path, '--url', url, '--phases', 'examples,fuzzing,stateful',
-    '--max-examples', '12', '--seed', '1', '--suppress-health-check', 'all', '--no-color', ...flags]
-  await run('schemathesis', args, { cwd: folder }).catch(({ stdout }) => { throw new Error(stdout) })
+  // The same requests in each run: without the phase that follows links, whose requests hang on answers.
+  const args = ['--config-file', resolve('test/clients/schemathesis', config), 'run', url + path, '--url', url, '--phases', 'examples,fuzzing',
+    '--max-examples', '15', '--generation-deterministic', '--suppress-health-check', 'all', '--no-color', ...flags]
+  await run('schemathesis', args, { cwd: folder, timeout: 240_000 }).catch(({ stdout }) => { throw new Error(stdout) })
 }
 
 describe('schemathesis finds nothing', takes('schemathesis'), () => {
