@@ -12,7 +12,7 @@ import { customLstm, writeSafetensors } from './support/safetensors.ts'
 
 const run = promisify(execFile)
 
-const DOCUMENTS = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...readdirSync('docs').filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`)]
+const DOCUMENTS = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...readdirSync('docs', { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`)]
 
 for (const document of DOCUMENTS) {
   const text = readFileSync(document, 'utf8')
@@ -138,6 +138,31 @@ describe('programs of docs/openinference.md print what they say', async () => {
       else closeTo(numbersOf(stdout), numbersOf(printed))
     })
   }
+})
+
+describe('programs of docs/moving.md', async () => {
+  const [triton, moved, ...others] = programsOf(readFileSync('docs/moving.md', 'utf8'))
+  test('all of them are found', () => assert.deepEqual(others, []))
+
+  test('of a client of Triton\'s prints what it says', { skip: await missing(triton) }, async (t) => {
+    const { listeningOrigin: origin } = await buildTestApp(t)
+    const [, printed] = /^\n```text\n(.*?)^```/ms.exec(triton.rest) ?? []
+    closeTo(numbersOf(await execute({ ...triton, code: triton.code.replace('localhost:8080', new URL(origin).host) }, '.')), numbersOf(printed ?? ''))
+  })
+
+  const folder = buildFolder('my-models')
+  test('that exports a model prints what the service answers', { skip: await missing(moved) }, async (t) => {
+    const printed = await execute(moved, folder)
+    const app = await buildTestApp(t, '--models', join(folder, 'my-models'))
+    const [, url, body] = /^curl -s localhost:8080(\S+) -H 'content-type: application\/json' \\\n +-d '(.+)'$/m.exec(moved.rest) ?? []
+    const { y: [[answered]] } = (await app.inject({ method: 'POST', url, headers: { 'content-type': 'application/json' }, body })).json()
+    closeTo(answered, numbersOf(printed))
+
+    const { session } = (await app.inject({ method: 'POST', url: '/models/decoder/sessions', body: {} })).json()
+    await app.inject({ method: 'POST', url: `/sessions/${session}/step`, body: { x: [0.5, -0.25] } })
+    const { y } = (await app.inject({ method: 'POST', url: `/sessions/${session}/step`, body: { x: [0.1, 0.2] } })).json()
+    closeTo(y, numbersOf(printed))
+  })
 })
 
 describe('the program of the README writes a model that is served by default', async () => {

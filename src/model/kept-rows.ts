@@ -14,8 +14,13 @@ import type { Runner } from './runner.ts'
 
 /** Rows of a model that somebody keeps between requests, as sessions do. */
 export interface KeptRows {
-  /** Begins a row. @throws InputError */
-  open (request: Opening): Going
+  /**
+   * Begins a row.
+   *
+   * @param blank whether what the model needs may come later.
+   * @throws InputError
+   */
+  open (request: Opening, blank?: boolean): Going
   /** A row that was kept elsewhere, and its context as it came. @throws InputError if the context does not fit the model. */
   resume (row: KeptRow, given: unknown): Going
   /** Takes a row further, one step or many; what is kept stays as it is. @throws InputError */
@@ -51,9 +56,11 @@ export function createKeptRows ({ name, network, shape, policy, queues: [{ progr
   }
 
   return {
-    open (request) {
+    open (request, blank = false) {
       checkGoesOn(shape, policy, '')
       const rows = readRows(request, ONE_ROW, tokens)
+      // A row without its context could take no step.
+      if (!blank && request.context === undefined) judgeContext({}, '/context')
       const { states: [{ data }], given, seen } = beginRows(request, [program], shape, policy, 1)
       return goFrom(rows?.[0] ?? { t: 0, given, seen, state: data }, request.context)
     },

@@ -56,12 +56,16 @@ export default fp(async (app) => {
  */
 export function answerErrors (app: FastifyInstance, send: (reply: FastifyReply, problem: Problem) => FastifyReply, paths: string): void {
   app.setErrorHandler((error: Failure, request, reply) => {
+    // Fastify looks at the body before it says that there is no such route.
+    if (request.is404 && error.code?.startsWith('FST_ERR_') === true) return nowhere(request, reply)
     // Fastify closes the connection if a parser fails, for more of the body may come. Ours mostly fail when all of it is there.
     if (error instanceof InputError && (request.raw.complete || request.raw.readableEnded)) reply.removeHeader('connection')
     return send(reply, refuse(error, request))
   })
 
-  app.setNotFoundHandler((request, reply) => {
+  app.setNotFoundHandler(nowhere)
+
+  function nowhere (request: FastifyRequest, reply: FastifyReply): FastifyReply {
     const wrong = problemOfUrl(request.originalUrl)
     if (wrong !== undefined) return send(reply, wrong)
     const path = request.url.split('?', 1)[0]
@@ -71,7 +75,7 @@ export function answerErrors (app: FastifyInstance, send: (reply: FastifyReply, 
     reply.header('allow', allowed.join(', '))
     const preflight = request.method === 'OPTIONS' && request.headers['access-control-request-method'] !== undefined
     return send(reply, problem(405, `${path} accepts ${allowed.join(', ')}, not ${request.method}${preflight ? '; pages of other origins may call if --cors-origin names them' : ''}`))
-  })
+  }
 }
 
 /** The problem for a request that failed with this error. Counts and logs it. */

@@ -87,10 +87,8 @@ function sizedSchemas (schemas: Readonly<Record<string, unknown>>, model: Model)
   const askedParts = ({ parts: value }: Part): Part => ({ parts: named.length === 0 ? undefined : { ...asPart(value), items: { type: 'string', enum: named.map(({ name }) => name) } } })
   const inContext = needed.length > 0 ? ['context'] : []
   const steps = sequence.width > 0 ? field(sequence) : ['steps']
-  const sequenceRequest = sized('SequenceRequest', { ...brought(sequence), ...first }, (properties) => ({
-    ...askedParts(properties),
-    context: { description: asPart(properties.context).description, ...sizedContext(model) }
-  }), [...steps, ...inContext])
+  const ownContext = ({ context }: Part): Part => ({ context: { description: asPart(context).description, ...sizedContext(model) } })
+  const sequenceRequest = sized('SequenceRequest', { ...brought(sequence), ...first }, (properties) => ({ ...askedParts(properties), ...ownContext(properties) }), [...steps, ...inContext])
   return {
     SessionRequest: sized('SessionRequest', first, ({ context: given }) => ({ context: { description: asPart(given).description, ...contextOfOneRow(model) } }), inContext),
     SessionStepRequest: sized('SessionStepRequest', brought(sequence), askedParts, field(sequence)),
@@ -98,7 +96,7 @@ function sizedSchemas (schemas: Readonly<Record<string, unknown>>, model: Model)
     SessionSequenceRequest: sized('SessionSequenceRequest', brought(sequence), askedParts, steps),
     SessionSequenceAnswer: sized('SessionSequenceAnswer', { output, y: sequence.y }, partsAnswer),
     SessionLine: sized('SessionLine', { output, y: sequence.y }, partsAnswer),
-    StepRequest: sized('StepRequest', { ...brought(step), ...first }, () => ({}), field(step)),
+    StepRequest: sized('StepRequest', { ...brought(step), ...first }, ownContext, field(step)),
     StepAnswer: sized('StepAnswer', { ...last, y: step.y }),
     SequenceRequest: sequenceRequest,
     SequenceAnswer: sized('SequenceAnswer', { output, y: sequence.y, ...last, h_next: hIn }, partsAnswer),

@@ -80,8 +80,8 @@ const Line = Type.Object({
 const Params = Type.Object({ session: Type.String({ description: 'The id of the session.' }) })
 const Options = Type.Object({ t: Type.Optional(T) }, { additionalProperties: false })
 const Page = Type.Object({
-  from: Type.Integer({ minimum: 0, default: 0, description: 'Where the page begins: `next` of the page before.' }),
-  limit: Type.Integer({ minimum: 1, maximum: 1000, default: 100 })
+  from: Type.Optional(Type.Integer({ minimum: 0, description: 'Where the page begins: `next` of the page before. 0 if left out.' })),
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, description: 'How many sessions the page has at most. 100 if left out.' }))
 }, { additionalProperties: false })
 
 /** Sessions: rows that the service keeps between requests. */
@@ -139,7 +139,7 @@ const routes: FastifyPluginAsyncTypebox<{ sessions: SessionStore }> = async (app
       response: { 200: Type.Object({ sessions: Type.Array(Description), next: Type.Optional(Type.Integer()) }, { title: 'SessionList', description: 'A page.' }), ...problems(400, 401, 404, 429, 503) }
     }
   }, async (request) => {
-    const { query: { from, limit }, key } = request
+    const { query: { from = 0, limit = 100 }, key } = request
     const { sessions: page, next } = await sessions.page(request.served().name, key, from, limit)
     return { sessions: page.map(describe), ...(next !== undefined && { next }) }
   })

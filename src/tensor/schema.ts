@@ -33,11 +33,14 @@ function addKeywords (ajv: Ajv2020): Ajv2020 {
 // Our own schemas are typed, so nothing has to check them; the schema of schemas takes as long to compile as all of them.
 const ajv = addKeywords(new Ajv2020({ ...OPTIONS, meta: false, validateSchema: false }))
 
+/** Generated clients hold it as a float: in Java it would be a BigDecimal else. */
+const FLOAT32 = { type: 'number', format: 'float' }
+
 /**
  * A tensor of a request or an answer, which the OpenAPI document shows as nested arrays.
  */
 export function TensorSchema (form: TensorForm, options: TSchemaOptions): TUnsafe<Tensor> {
-  return Type.Unsafe<Tensor>({ tensor: form, documented: nestedArrays(form.documented ?? Math.max(...form.ranks)), ...options })
+  return Type.Unsafe<Tensor>({ tensor: form, documented: nestedArrays(form.documented ?? Math.max(...form.ranks), FLOAT32), ...options })
 }
 
 /**
@@ -46,11 +49,11 @@ export function TensorSchema (form: TensorForm, options: TSchemaOptions): TUnsaf
  * @param documented the rank that the OpenAPI document shows; the others are shorthand.
  */
 export function IntegersSchema<T> (ranks: readonly number[], documented: number, options: TSchemaOptions): TUnsafe<T> {
-  return Type.Unsafe<T>({ integers: ranks, documented: nestedArrays(documented, 'integer'), ...options })
+  return Type.Unsafe<T>({ integers: ranks, documented: nestedArrays(documented, { type: 'integer' }), ...options })
 }
 
-function nestedArrays (rank: number, type = 'number'): object {
-  return rank === 0 ? { type } : { type: 'array', items: nestedArrays(rank - 1, type), minItems: 1 }
+function nestedArrays (rank: number, numbers: object): object {
+  return rank === 0 ? numbers : { type: 'array', items: nestedArrays(rank - 1, numbers), minItems: 1 }
 }
 
 /** The names of an object schema's properties that are tensors. */
@@ -68,12 +71,14 @@ export function integerFields ({ properties = {} }: { properties?: object }): st
   return Object.entries(properties).filter(([, { type, items }]: [string, { type?: unknown, items?: { type?: unknown } }]) => type === 'array' && items?.type === 'integer').map(([name]) => name)
 }
 
-/** The schema as it is published: plain JSON Schema, without the keywords above. */
+/** The schema as it is published: plain JSON Schema, without the keywords above. An enum of strings has its type, which generators of typed clients ask for. */
 export function publish (schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(publish)
   if (typeof schema !== 'object' || schema === null) return schema
   const { tensor, integers, documented, ...rest }: Record<string, unknown> = { ...schema }
-  return Object.fromEntries(Object.entries({ ...rest, ...Object(documented) })
+  const { enum: values } = rest
+  const type = Array.isArray(values) && values.every((value) => typeof value === 'string') ? { type: 'string' } : {}
+  return Object.fromEntries(Object.entries({ ...type, ...rest, ...Object(documented) })
     .map(([key, value]) => [key, KEEP.has(key) ? value : publish(value)]))
 }
 // These are instances, not schemas: an example may have a field named `tensor`.

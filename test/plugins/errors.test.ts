@@ -85,6 +85,7 @@ test('another method is a 405 that says which there are', async (t) => {
   await request.delete('/models').expect(405).expect('allow', 'GET, HEAD')
   await request.get('/models/custom-lstm/step?x=1').expect(405).expect('allow', 'POST')
   await request.put('/models/custom-lstm').send({}).expect(405).expect('allow', 'GET, HEAD')
+  await request.put('/models').type('text/plain').send('x').expect(405)
 })
 
 test('a feedback module that fails is a 500 that names it, and batch-mates are served', async (t) => {

@@ -29,7 +29,7 @@ test('the committed OpenAPI 3.0 document is made from it, and valid', async () =
 /** Fails if an example of the service's document is not answered as the document says. @returns how many there are. */
 async function runExamples (request: ReturnType<typeof supertest>, at = '/openapi.json'): Promise<number> {
   const { body: document } = await request.get(at).expect(200)
-  const ajv = new Ajv2020({ strict: false, formats: { 'date-time': true } })
+  const ajv = new Ajv2020({ strict: false, formats: { 'date-time': true, float: true } })
   ajv.addSchema(document, 'openapi.json')
   let examples = 0
   for (const path of Object.keys(document.paths)) {
@@ -185,7 +185,7 @@ test('the document of a model has its own sizes and context', async (t) => {
   assert.deepEqual(Object.keys(paths), [
     ...['/step', '/sequence', '', '/openapi.json', '/sessions', '/stream'].map((end) => `/models/attention-decoder${end}`), '/sessions/{session}', '/sessions/{session}/step', '/sessions/{session}/sequence'
   ])
-  const numbers = (width: number): object => ({ type: 'array', items: { type: 'number' }, minItems: width, maxItems: width })
+  const numbers = (width: number): object => ({ type: 'array', items: { type: 'number', format: 'float' }, minItems: width, maxItems: width })
   const { x, h_in: h, context, parts } = schemas.SequenceRequest.properties
   assert.deepEqual([schemas.StepRequest.properties.x.items, x.items.items, h.items], [numbers(8), numbers(3), numbers(4)])
   assert.deepEqual(context.properties.support.items.items, numbers(5))

@@ -51,9 +51,9 @@ test('options in the query string go with JSON as well, but not twice', async (t
   const request = supertest(server)
   const { body } = await request.post('/sequence?return_sequences=false').send({ x: X }).expect(200)
   assert.deepEqual(body.output, body.h_out.map((row: number[]) => [row]))
-  const refused = async (url: string, sent: object): Promise<string> => (await request.post(url).send(sent).expect(400)).body.detail
-  assert.match(await refused('/sequence?return_sequences=false', { x: X, return_sequences: false }), /\/return_sequences: is in the query string as well/)
-  assert.match(await refused('/sequence?fields=output', { x: X, fields: ['output'] }), /\/fields: is in the query string as well/)
+  const refused = async (url: string, sent: object, status = 400): Promise<string> => (await request.post(url).send(sent).expect(status)).body.detail
+  assert.match(await refused('/sequence?return_sequences=false', { x: X, return_sequences: false }, 422), /\/return_sequences: is in the query string as well/)
+  assert.match(await refused('/sequence?fields=output', { x: X, fields: ['output'] }, 422), /\/fields: is in the query string as well/)
   assert.match(await refused('/sequence?steps=0', { x: [1, 2] }), /steps in the query string: must be >= 1, got 0/)
   assert.match(await refused('/sequence?steps=many', { x: [1, 2] }), /steps in the query string: must be integer, got the string "many"/)
   for (const steps of ['0x2', '2e0', '%202', '']) assert.match(await refused(`/sequence?steps=${steps}`, { x: [1, 2] }), /steps in the query string: must be integer, got the string/)

@@ -185,6 +185,7 @@ test('what is wrong with a request is told with its path', async (t) => {
     [`${ATT}/sessions`, { context: { support: [[1, 2]] } }, 422, '/context/support', /expected vectors of 4 numbers/],
     [`${ATT}/sessions`, { context: { support: [[[1, 2, 3, 4]]] } }, 422, '/context/support', /expected one set, \[N\]\[D\]/],
     [`${ATT}/sessions`, { context: {} }, 400, '/context/support', /is required/],
+    [`${ATT}/sessions`, {}, 400, '/context/support', /is required/],
     [`${ATT}/sessions`, { state }, 409, '/state', /is of custom-lstm/],
     [MADE, { state, h_in: [1, 2, 3, 4, 5, 6] }, 422, '/h_in', /beside the tokens of state/],
     [MADE, { h_in: [1] }, 422, '/h_in', /expected vectors of 6 numbers/],

@@ -6,20 +6,31 @@ export interface Recipe {
   readonly printed: string
 }
 
-/** The page that has the programs in a language. */
-const PAGES = { python: 'docs/clients.md', ts: 'docs/clients/typescript.md' } as const
+/** The page of docs/clients/ for each language. */
+const PAGES = { go: 'go', java: 'java', python: 'python', ts: 'typescript' } as const
 
-/** The programs in this language, with the service at `url`. */
+/** The programs of a language's page, with the service at `url`. */
 export function programs (language: keyof typeof PAGES, url: string): Recipe[] {
-  return recipes(new RegExp(`^\`\`\`${language}\n([^]*?)^\`\`\`\n\n\`\`\`text\n([^]*?)^\`\`\``, 'gm'), url, PAGES[language])
+  // Between a program and what it prints there may be a command that runs it.
+  return recipes(PAGES[language], new RegExp(`^\`\`\`${language}\n([^]*?)^\`\`\`\n\n(?:\`\`\`console\n[^\`]*\`\`\`\n\n)?\`\`\`text\n([^]*?)^\`\`\``, 'gm'), url)
 }
 
-/** The commands of docs/clients.md, one per line. */
-export function commands (url: string): Recipe[] {
-  return recipes(/^\$ (.+)\n((?:(?!\$|```).*\n)*)/gm, url, PAGES.python)
+/** The commands of a page, one per line. */
+export function commands (page: 'curl' | typeof PAGES[keyof typeof PAGES], url: string): Recipe[] {
+  return recipes(page, /^\$ (.+)\n((?:(?!\$|```).*\n)*)/gm, url)
 }
 
-function recipes (pattern: RegExp, url: string, page: string): Recipe[] {
-  const text = readFileSync(page, 'utf8')
-  return [...text.matchAll(pattern)].map(([, code, printed]) => ({ code: code.replaceAll(/(http:\/\/)?localhost:8080/g, url), printed }))
+/** A file that a page prints, by the language of its block. */
+export function fileOf (page: typeof PAGES[keyof typeof PAGES], language: 'xml' | 'yaml'): string {
+  const [, text] = new RegExp(`^\`\`\`${language}\n([^]*?)^\`\`\``, 'm').exec(read(page)) ?? []
+  if (text === undefined) throw new Error(`docs/clients/${page}.md has no ${language}`)
+  return text
+}
+
+function recipes (page: string, pattern: RegExp, url: string): Recipe[] {
+  return [...read(page).matchAll(pattern)].map(([, code, printed]) => ({ code: code.replaceAll(/(http:\/\/)?localhost:8080/g, url), printed }))
+}
+
+function read (page: string): string {
+  return readFileSync(`docs/clients/${page}.md`, 'utf8')
 }

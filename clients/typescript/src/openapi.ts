@@ -408,7 +408,7 @@ export interface components {
         };
         /**
          * AnswerField
-         * @enum {unknown}
+         * @enum {string}
          */
         AnswerField: "output" | "y" | "h_out" | "c_out" | "h_next" | "state" | "parts";
         /**
@@ -670,13 +670,13 @@ export interface components {
          * @description What each cell is.
          */
         Cell: {
-            /** @enum {unknown} */
+            /** @enum {string} */
             kind: "lstm" | "gru" | "rnn";
-            /** @enum {unknown} */
+            /** @enum {string} */
             activation: "tanh" | "relu";
             /**
              * @description That of the gates of an LSTM or a GRU.
-             * @enum {unknown}
+             * @enum {string}
              */
             recurrent_activation?: "sigmoid" | "hard_sigmoid";
             /** @description That of the hard sigmoid. */
@@ -729,7 +729,7 @@ export interface components {
          * @description What feeds the next step, whatever the policy's name: as config.json would say it, except that linear layers show their widths in the place of tensors' names. Left out if only the client knows.
          */
         Wiring: {
-            /** @enum {unknown} */
+            /** @enum {string} */
             initial: "read" | "x" | "no-read";
             residual: boolean;
             /** @description How the attention read is made. */
@@ -1966,10 +1966,11 @@ export interface operations {
     };
     listSessions: {
         parameters: {
-            query: {
-                /** @description Where the page begins: `next` of the page before. */
-                from: number;
-                limit: number;
+            query?: {
+                /** @description Where the page begins: `next` of the page before. 0 if left out. */
+                from?: number;
+                /** @description How many sessions the page has at most. 100 if left out. */
+                limit?: number;
             };
             header?: never;
             path: {

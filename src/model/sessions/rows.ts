@@ -35,7 +35,7 @@ export function openRow (model: Model, reserve: () => Reservation): Row {
   let begun = false
 
   function hold (opening: Opening): { going: Going, end: () => void } {
-    const going = model.open(opening)
+    const going = model.open(opening, true)
     const reservation = reserve()
     const end = (): void => {
       going.context?.dispose()

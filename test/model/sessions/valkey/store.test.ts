@@ -128,7 +128,7 @@ test('a store that forgets its scripts gets them again', withValkey, async (t) =
 
 test('long answers of a sequence are not kept, and a session without a context takes no second key', withValkey, async (t) => {
   const { store, server, asked } = await setUp(t)
-  const session = await store.create({ model, owner: undefined, going: model.open({}) })
+  const session = await store.create({ model, owner: undefined, going: model.open({}, true) })
   const { row } = session.going
   await store.advance(session, { ...row, t: 1 }, { before: 0, digest: 'd', answer: { t: 1 }, bytes: 1e6 })
   const next = await store.get(session.id, undefined, 0)
