@@ -801,7 +801,7 @@ export interface components {
             parameters: number;
             /**
              * @description How the matrices of its cells and linear layers are held: as float32, or rounded to bfloat16 or to 8-bit integers with a scale for each row. All sums are float32.
-             * @enum {unknown}
+             * @enum {string}
              */
             weights: "f32" | "bf16" | "int8";
             /** @description Bytes of the weights as they are held. The engine tfjs holds rounded ones as float32. */
