@@ -52,7 +52,7 @@ for (const [name, value, path, message] of [
 }
 
 test('the published schema is plain JSON Schema', () => {
-  const numbers = { type: 'array', items: { type: 'number' }, minItems: 1 }
+  const numbers = { type: 'array', items: { type: 'number', format: 'float' }, minItems: 1 }
   assert.deepEqual(publish(TensorSchema({ ranks: [1] }, { description: 'A vector.' })), { ...numbers, description: 'A vector.' })
   assert.deepEqual(publish(Type.Object({ x: TensorSchema({ ranks: [1, 2] }, {}) })), {
     type: 'object',
