@@ -39,10 +39,13 @@ export async function loadModels (directory: string, deps: ModelDeps, warn: (mes
  * @throws ModelsError if the folder cannot be read, or there is no model at all.
  */
 export async function loadAll (directory: string, deps: ModelDeps, warn: (message: string) => void = () => {}): Promise<{ models: Model[], faults: ModelsError[] }> {
-  const files = await readModels(directory, warn)
-  const loaded = await Promise.all(files.map(async (file) => file instanceof ModelsError ? [file] : await loadModel(file, deps, warn)))
-  const faults = loaded.flatMap((one) => Array.isArray(one) ? one : [])
-  const models = loaded.flatMap((one) => Array.isArray(one) ? [] : [one])
+  const models: Model[] = []
+  const faults: ModelsError[] = []
+  for await (const file of readModels(directory, warn)) {
+    const loaded = file instanceof ModelsError ? [file] : await loadModel(file, deps, warn)
+    if (Array.isArray(loaded)) faults.push(...loaded)
+    else models.push(loaded)
+  }
   return { models, faults }
 }
 

@@ -116,17 +116,18 @@ void pack(const Layer& layer, Weights& weights) {
 
 void FreeFloats::operator()(float* memory) const { std::free(memory); }
 
-// A lone row is bound by reading the weights, so large ones ask for huge pages: fewer misses of the TLB.
+// A lone row is bound by reading the weights, so large ones ask for huge pages: fewer misses of the TLB. The last part does not
+// fill one, and would take the whole of it.
 FloatMemory allocateFloats(size_t floats) {
   constexpr size_t kLine = 64, kHugePage = size_t{2} << 20;
   size_t bytes;
   if (__builtin_mul_overflow(floats, sizeof(float), &bytes)) throw std::bad_alloc();
-  const size_t unit = bytes < kHugePage ? kLine : kHugePage;
-  const size_t rounded = bytes == 0 ? unit : (bytes + unit - 1) / unit * unit;
+  if (bytes > SIZE_MAX - kLine) throw std::bad_alloc();
+  const size_t huge = bytes / kHugePage * kHugePage;
   void* memory = nullptr;
-  if (rounded < bytes || posix_memalign(&memory, unit, rounded) != 0) throw std::bad_alloc();
+  if (posix_memalign(&memory, huge == 0 ? kLine : kHugePage, (bytes / kLine + 1) * kLine) != 0) throw std::bad_alloc();
 #if defined(MADV_HUGEPAGE)
-  if (unit == kHugePage) madvise(memory, rounded, MADV_HUGEPAGE);
+  if (huge > 0) madvise(memory, huge, MADV_HUGEPAGE);
 #endif
   return FloatMemory(static_cast<float*>(memory));
 }

@@ -58,18 +58,16 @@ export interface ModelContents extends ModelPlace {
 }
 
 /**
- * Reads every model of a folder, as `findPlaces` finds them.
+ * Reads every model of a folder, as `findPlaces` finds them: each once it is asked for, so that no two files need be in memory.
  *
  * @param warn takes one line for each file that someone may believe to be served and that is not.
  * @returns each model, or what is wrong with it.
  * @throws ModelsError if the folder cannot be read, or there is no model at all.
  */
-export async function readModels (directory: string, warn: (message: string) => void = () => {}): Promise<Array<ModelFile | ModelsError>> {
-  const models: Array<ModelFile | ModelsError> = []
+export async function * readModels (directory: string, warn: (message: string) => void = () => {}): AsyncGenerator<ModelFile | ModelsError, void> {
   for (const place of await findPlaces(directory, warn)) {
-    models.push(place instanceof ModelsError ? place : await readModel(place).catch(asFault))
+    yield place instanceof ModelsError ? place : await readModel(place).catch(asFault)
   }
-  return models
 }
 
 /** What is wrong with a model; another error is thrown on. */

@@ -29,10 +29,12 @@ export async function overflowingModels (t: Pick<TestContext, 'after'>): Promise
 
 /** The models of a folder; what is wrong with the first of them that cannot be read is thrown. */
 export async function readModels (directory: string, warn?: (message: string) => void): Promise<ModelFile[]> {
-  const models = await readAll(directory, warn)
-  const fault = models.find((model) => model instanceof ModelsError)
-  if (fault !== undefined) throw fault
-  return models.flatMap((model) => model instanceof ModelsError ? [] : [withLayers(model)])
+  const models: ModelFile[] = []
+  for await (const model of readAll(directory, warn)) {
+    if (model instanceof ModelsError) throw model
+    models.push(withLayers(model))
+  }
+  return models
 }
 
 /** @throws ModelsError if its tensors are no network. */
