@@ -6,9 +6,10 @@ import { createModel, type Model, type ModelDeps } from './model/model.ts'
 import { directionsOf, sizesOf, type Layers } from './network/layers.ts'
 import { PRECISIONS } from './network/precision.ts'
 import { compile } from './tensor/schema.ts'
-import { ModelsError, readModels, type ModelFile } from './weights/folder.ts'
+import { asFault, ModelsError, readModel, type ModelFile } from './weights/folder.ts'
 import { listOf } from './weights/layouts/floats.ts'
 import { CellOptionsSchema } from './weights/layouts/options.ts'
+import { findPlaces } from './weights/places.ts'
 
 const readConfig = compile(Type.Object({
   cell: Type.Optional(CellOptionsSchema),
@@ -36,15 +37,20 @@ export async function loadModels (directory: string, deps: ModelDeps, warn: (mes
 /**
  * The same, whatever is wrong with some of them: every fault of each.
  *
+ * @param progress hears how many are done.
  * @throws ModelsError if the folder cannot be read, or there is no model at all.
  */
-export async function loadAll (directory: string, deps: ModelDeps, warn: (message: string) => void = () => {}): Promise<{ models: Model[], faults: ModelsError[] }> {
+export async function loadAll (directory: string, deps: ModelDeps, warn: (message: string) => void = () => {}, progress: (done: number, of: number) => void = () => {}): Promise<{ models: Model[], faults: ModelsError[] }> {
   const models: Model[] = []
   const faults: ModelsError[] = []
-  for await (const file of readModels(directory, warn)) {
+  const places = await findPlaces(directory, warn)
+  // One after the other: then no two files are in memory.
+  for (const [i, place] of places.entries()) {
+    const file = place instanceof ModelsError ? place : await readModel(place).catch(asFault)
     const loaded = file instanceof ModelsError ? [file] : await loadModel(file, deps, warn)
     if (Array.isArray(loaded)) faults.push(...loaded)
     else models.push(loaded)
+    progress(i + 1, places.length)
   }
   return { models, faults }
 }

@@ -7,6 +7,7 @@ import { createRegistry } from '../model/registry.ts'
 import { createAdmission } from '../scheduler/admission.ts'
 import { SILENT } from '../scheduler/events.ts'
 import { createScheduler } from '../scheduler/scheduler.ts'
+import { createProgress } from './progress.ts'
 import { takeFirstSteps } from './first-steps.ts'
 import { showNumbers } from './show.ts'
 
@@ -44,7 +45,11 @@ export async function runCheck ([folder, ...flags]: readonly string[], env: Node
 }
 
 async function load (config: Config, report: (error: Error) => void): ReturnType<typeof loadAll> {
-  const say = (message: string): void => { process.stdout.write(`warning: ${message}\n`) }
+  const progress = createProgress(process.stderr, false)
+  const say = (message: string): void => {
+    progress.clear()
+    process.stdout.write(`warning: ${message}\n`)
+  }
   return await loadAll(config.models, {
     engine: await chooseEngine(config.engine, { threads: config.threads, isa: config.isa, warn: say }),
     maxSteps: config['max-steps'],
@@ -53,7 +58,7 @@ async function load (config: Config, report: (error: Error) => void): ReturnType
     admission: createAdmission(config['max-rows'], config['max-bytes']),
     scheduler: createScheduler(SILENT),
     hosting: { timeout: config['feedback-timeout'], memory: config['feedback-memory'], report }
-  }, say)
+  }, say, (done, of) => progress.show(done / of, `${done} of ${count(of, 'model')}`)).finally(() => progress.clear())
 }
 
 async function firstStep (model: Model): Promise<string> {

@@ -10,7 +10,7 @@ import { readLayers, type ReadLayers } from './layouts/layouts.ts'
 import { CellOptionsSchema } from './layouts/options.ts'
 import { unusedTensors } from './layouts/unused.ts'
 import { ModelsError } from './models-error.ts'
-import { CONFIG, findPlaces, MODEL, type ModelPlace } from './places.ts'
+import { CONFIG, MODEL, type ModelPlace } from './places.ts'
 import { exists, readWhole } from './sources/file.ts'
 import { readSafetensors } from './sources/safetensors.ts'
 
@@ -57,19 +57,6 @@ export interface ModelContents extends ModelPlace {
   readonly network: ReadLayers | string
 }
 
-/**
- * Reads every model of a folder, as `findPlaces` finds them: each once it is asked for, so that no two files need be in memory.
- *
- * @param warn takes one line for each file that someone may believe to be served and that is not.
- * @returns each model, or what is wrong with it.
- * @throws ModelsError if the folder cannot be read, or there is no model at all.
- */
-export async function * readModels (directory: string, warn: (message: string) => void = () => {}): AsyncGenerator<ModelFile | ModelsError, void> {
-  for (const place of await findPlaces(directory, warn)) {
-    yield place instanceof ModelsError ? place : await readModel(place).catch(asFault)
-  }
-}
-
 /** What is wrong with a model; another error is thrown on. */
 export function asFault (error: unknown): ModelsError {
   if (error instanceof ModelsError) return error
@@ -77,7 +64,7 @@ export function asFault (error: unknown): ModelsError {
 }
 
 /** @throws ModelsError */
-async function readModel (place: ModelPlace): Promise<ModelFile> {
+export async function readModel (place: ModelPlace): Promise<ModelFile> {
   return openContents(await readContents(place))
 }
 

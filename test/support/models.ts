@@ -3,7 +3,8 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { TestContext } from 'node:test'
-import { ModelsError, readModels as readAll, type ModelFile } from '../../src/weights/folder.ts'
+import { ModelsError, readModel, type ModelFile } from '../../src/weights/folder.ts'
+import { findPlaces } from '../../src/weights/places.ts'
 import { customLstm, f32, writeSafetensors } from './safetensors.ts'
 
 /** A models folder with these files, by their paths in it. It is removed after the test. */
@@ -30,9 +31,9 @@ export async function overflowingModels (t: Pick<TestContext, 'after'>): Promise
 /** The models of a folder; what is wrong with the first of them that cannot be read is thrown. */
 export async function readModels (directory: string, warn?: (message: string) => void): Promise<ModelFile[]> {
   const models: ModelFile[] = []
-  for await (const model of readAll(directory, warn)) {
-    if (model instanceof ModelsError) throw model
-    models.push(withLayers(model))
+  for (const place of await findPlaces(directory, warn ?? (() => {}))) {
+    if (place instanceof ModelsError) throw place
+    models.push(withLayers(await readModel(place)))
   }
   return models
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createProgress, timeOf } from '../../../src/cli/encode/progress.ts'
+import { createProgress, timeOf } from '../../src/cli/progress.ts'
 
 function shown (isTTY: boolean, quiet = false): { texts: string[], at: (seconds: number, share: number) => void, clear: () => void } {
   const texts: string[] = []

@@ -36,7 +36,8 @@ export function createProgress (stream: Stream, quiet: boolean, now: () => numbe
       }
       const room = Math.max(0, Math.min(30, (stream.columns ?? 80) - line.length - 4))
       const filled = Math.round(share * room)
-      stream.write(`\r[${'#'.repeat(filled)}${' '.repeat(room - filled)}] ${line}\u001b[K`)
+      const bar = room === 0 ? '' : `[${'#'.repeat(filled)}${' '.repeat(room - filled)}] `
+      stream.write(`\r${bar}${line}\u001b[K`)
       shown = true
     },
     clear () {
