@@ -1,12 +1,10 @@
 import type { FileHandle } from 'node:fs/promises'
-import zlib from 'node:zlib'
-import type { AsyncBuffer, Compressors, FileMetaData, SchemaTree } from 'hyparquet'
 import type { SequenceRequest } from '../../../model/request.ts'
 import { allFinite, describe, Tensor } from '../../../tensor/tensor.ts'
 import { EncodeError } from '../encode-error.ts'
-import { loadLibrary } from '../library.ts'
 import type { BadRow, Carried, Row } from '../row.ts'
 import { ID } from './ndjson.ts'
+import { startParquet, type ParquetReader } from './parquet-process.ts'
 import { WINDOW_ROWS, type Position, type Source, type Window } from './source.ts'
 
 /** The ranks of the columns that are tensors of a row; a flat x has its steps one after the other. */
@@ -17,16 +15,6 @@ const IDS = 'ids'
 /** The reader takes a row group at once, and a JavaScript number for each of its numbers. */
 const MAX_GROUP = 2 ** 26
 
-/** Node.js 20 has none. */
-const zstd: unknown = Reflect.get(zlib, 'zstdDecompressSync')
-
-/** Node.js decompresses what the reader does not. */
-const compressors: Compressors = {
-  GZIP: (input) => zlib.gunzipSync(input),
-  BROTLI: (input) => zlib.brotliDecompressSync(input),
-  ...(typeof zstd === 'function' && { ZSTD: (input) => zstd(input) })
-}
-
 /**
  * A sequence a row: `x` is a list of lists, or one list of all its numbers, `ids` a list of integers.
  *
@@ -34,12 +22,20 @@ const compressors: Compressors = {
  * @throws EncodeError if it is no Parquet file, or has no column that a request may have.
  */
 export async function openParquet (file: FileHandle, size: number, width: number, keep: readonly string[]): Promise<Source> {
-  const library = await loadLibrary(() => import('hyparquet'))
-  const buffer: AsyncBuffer = { byteLength: size, slice: async (start, end = size) => await slice(file, start, end) }
-  const { metadata, names, groups } = await library.parquetMetadataAsync(buffer).then((metadata) => ({
-    metadata,
-    ...layoutOf(metadata, library.parquetSchema(metadata))
-  })).catch((error: unknown) => { throw new EncodeError(`is no Parquet file, or is cut: ${whyNot(error)}`) })
+  const reader = await startParquet(file, size)
+  try {
+    return sourceOf(reader, size, width, keep, async () => {
+      reader.end()
+      await file.close()
+    })
+  } catch (error) {
+    reader.end()
+    throw error
+  }
+}
+
+function sourceOf (reader: ParquetReader, size: number, width: number, keep: readonly string[], close: () => Promise<void>): Source {
+  const { names, groups } = reader.layout
   const carries = [...new Set([ID, ...keep])].filter((name) => names.includes(name))
   const missing = keep.find((name) => !names.includes(name))
   if (missing !== undefined) throw new EncodeError(`--keep: there is no column ${missing}; the columns are ${names.join(', ').slice(0, 200)}`)
@@ -53,8 +49,8 @@ export async function openParquet (file: FileHandle, size: number, width: number
       if (end <= from.row || begin >= to) continue
       if (bytes > MAX_GROUP) throw new EncodeError(`rows ${begin + 1} to ${end} are a row group of ${bytes} bytes, more than the ${MAX_GROUP} that are read at once; write smaller row groups`)
       const [first, last] = [Math.max(begin, from.row), Math.min(end, to)]
-      const objects = await library.parquetReadObjects({ file: buffer, metadata, columns: [...request, ...carries], rowStart: first, rowEnd: last, compressors }).catch((error: unknown) => {
-        throw new EncodeError(`rows ${begin + 1} to ${end} cannot be read: ${whyNot(error)}`)
+      const objects = await reader.rows({ columns: [...request, ...carries], first, last }).catch((error: unknown) => {
+        throw new EncodeError(`rows ${begin + 1} to ${end} cannot be read: ${error instanceof Error ? error.message : String(error)}`)
       })
       for (let at = 0; at < objects.length; at += WINDOW_ROWS) {
         const some = objects.slice(at, at + WINDOW_ROWS)
@@ -65,44 +61,7 @@ export async function openParquet (file: FileHandle, size: number, width: number
 
   const count = async (): Promise<number> => rows
   const seek = async (row: number): Promise<Position> => ({ row: Math.min(row, rows), byte: 0 })
-  return { carries, size, rows, count, seek, read: windows, close: async () => { await file.close() } }
-}
-
-/** What the reader says of a file; what it stumbles over by itself is nothing that people know. */
-function whyNot (error: unknown): string {
-  return error instanceof Error && error.constructor === Error ? error.message : 'its bytes are not what they should be'
-}
-
-async function slice (file: FileHandle, start: number, end: number): Promise<ArrayBuffer> {
-  const bytes = new Uint8Array(end - start)
-  for (let at = 0; at < bytes.length;) {
-    const { bytesRead } = await file.read(bytes, at, bytes.length - at, start + at)
-    if (bytesRead === 0) throw new EncodeError(`ends at byte ${start + at}; it was longer when it was opened`)
-    at += bytesRead
-  }
-  return bytes.buffer
-}
-
-/** The names of the columns, and where the row groups begin and end. @throws Error if they do not go together: the reader loses columns then. */
-function layoutOf ({ row_groups: groups }: FileMetaData, { children }: SchemaTree): { names: string[], groups: Array<{ begin: number, end: number, bytes: number }> } {
-  const names = children.map(({ element }) => element.name)
-  const leaves = children.flatMap(leavesOf).sort().join('\n')
-  let end = 0
-  return {
-    names,
-    groups: groups.map(({ num_rows: count, total_byte_size: bytes, columns }) => {
-      const begin = end
-      end += Number(count)
-      if (!Number.isSafeInteger(end) || end < begin) throw new Error(`a row group has ${count} rows`)
-      if (columns.map(({ meta_data: column }) => column?.path_in_schema.join('/')).sort().join('\n') !== leaves) throw new Error('a row group has other columns than the schema')
-      return { begin, end, bytes: Number(bytes) }
-    })
-  }
-}
-
-/** The paths of what has numbers under a column. */
-function leavesOf ({ path, children }: SchemaTree): string[] {
-  return children.length === 0 ? [path.join('/')] : children.flatMap(leavesOf)
+  return { carries, size, rows, count, seek, read: windows, close }
 }
 
 function rowOf (object: Readonly<Record<string, unknown>>, number: number, carries: readonly string[], width: number): Row | BadRow {

@@ -1,0 +1,27 @@
+/**
+ * Reads the Parquet file that is open as descriptor 3, of as many bytes as its argument says, for another process. It sends the
+ * file's layout, and then rows as it is asked for them. A spoilt file may end it: the library trusts the counts in a page.
+ */
+import { openParquetFile, type ParquetLayout, type ParquetRows } from './parquet-file.ts'
+
+/** What it sends: what it was asked for, or what is wrong. */
+export type Sent = { readonly layout: ParquetLayout } | { readonly rows: readonly object[] } | { readonly fault: string }
+
+const FILE = 3
+
+const send = (sent: Sent): void => { process.send?.(sent) }
+const sendFault = (error: unknown): void => send({ fault: whyNot(error) })
+
+/** What the library says; what it stumbles over by itself is nothing that people know. */
+function whyNot (error: unknown): string {
+  return error instanceof Error && error.constructor === Error ? error.message : SPOILT
+}
+const SPOILT = 'its bytes are not what they should be'
+
+// Ctrl-C is for the process that asks.
+process.on('SIGINT', () => {})
+
+await openParquetFile(FILE, Number(process.argv[2])).then((file) => {
+  process.on('message', (rows: ParquetRows) => { file.rows(rows).then((rows) => send({ rows }), sendFault) })
+  send({ layout: file.layout })
+}, sendFault)

@@ -1,0 +1,77 @@
+import { read } from 'node:fs'
+import { promisify } from 'node:util'
+import zlib from 'node:zlib'
+import type { AsyncBuffer, Compressors, FileMetaData, SchemaTree } from 'hyparquet'
+import { parquetMetadataAsync, parquetReadObjects, parquetSchema } from 'hyparquet'
+
+/** What a Parquet file has: the names of its columns, and where its row groups begin and end. */
+export interface ParquetLayout {
+  readonly names: readonly string[]
+  readonly groups: ReadonlyArray<{ readonly begin: number, readonly end: number, readonly bytes: number }>
+}
+
+/** Rows to read, of these columns. */
+export interface ParquetRows {
+  readonly columns: readonly string[]
+  readonly first: number
+  readonly last: number
+}
+
+export interface ParquetFile {
+  readonly layout: ParquetLayout
+  /** Each row by the names of its columns. */
+  rows (rows: ParquetRows): Promise<object[]>
+}
+
+/** Node.js 20 has none. */
+const zstd: unknown = Reflect.get(zlib, 'zstdDecompressSync')
+
+/** Node.js decompresses what the reader does not. */
+const compressors: Compressors = {
+  GZIP: (input) => zlib.gunzipSync(input),
+  BROTLI: (input) => zlib.brotliDecompressSync(input),
+  ...(typeof zstd === 'function' && { ZSTD: (input) => zstd(input) })
+}
+
+/** @throws Error, or ends the process: the library trusts the counts in a file. */
+export async function openParquetFile (fd: number, size: number): Promise<ParquetFile> {
+  const file: AsyncBuffer = { byteLength: size, slice: async (start, end = size) => await slice(fd, start, end) }
+  const metadata = await parquetMetadataAsync(file)
+  return {
+    layout: layoutOf(metadata, parquetSchema(metadata)),
+    rows: async ({ columns, first, last }) => await parquetReadObjects({ file, metadata, columns: [...columns], rowStart: first, rowEnd: last, compressors })
+  }
+}
+
+const readAt = promisify(read)
+
+async function slice (fd: number, start: number, end: number): Promise<ArrayBuffer> {
+  const bytes = new Uint8Array(end - start)
+  for (let at = 0; at < bytes.length;) {
+    const { bytesRead } = await readAt(fd, bytes, at, bytes.length - at, start + at)
+    if (bytesRead === 0) throw new Error(`it ends at byte ${start + at}`)
+    at += bytesRead
+  }
+  return bytes.buffer
+}
+
+/** @throws Error if the columns and the row groups do not go together: the reader loses columns then. */
+function layoutOf ({ row_groups: groups }: FileMetaData, { children }: SchemaTree): ParquetLayout {
+  const leaves = children.flatMap(leavesOf).sort().join('\n')
+  let end = 0
+  return {
+    names: children.map(({ element }) => element.name),
+    groups: groups.map(({ num_rows: count, total_byte_size: bytes, columns }) => {
+      const begin = end
+      end += Number(count)
+      if (!Number.isSafeInteger(end) || end < begin) throw new Error(`a row group has ${count} rows`)
+      if (columns.map(({ meta_data: column }) => column?.path_in_schema.join('/')).sort().join('\n') !== leaves) throw new Error('a row group has other columns than the schema')
+      return { begin, end, bytes: Number(bytes) }
+    })
+  }
+}
+
+/** The paths of what has numbers under a column. */
+function leavesOf ({ path, children }: SchemaTree): string[] {
+  return children.length === 0 ? [path.join('/')] : children.flatMap(leavesOf)
+}
