@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { after, before, describe, test, type TestContext } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { parquetReadObjects, type SchemaElement } from 'hyparquet'
-import { ByteWriter, ParquetWriter } from 'hyparquet-writer'
+import { ByteWriter, parquetWriteBuffer, ParquetWriter } from 'hyparquet-writer'
 import type { Format } from '../../../src/cli/encode/formats.ts'
 import { runEncode } from '../../../src/cli/encode/encode.ts'
 import { decodeFloats, decodeIntegers } from '../../../src/tensor/dtypes.ts'
@@ -194,6 +194,11 @@ test('the shards of a file, one after the other, are the answers of all of it', 
   }
 })
 
+/** A Parquet file of one column of numbers. */
+function numbers (name: string): Buffer {
+  return Buffer.from(parquetWriteBuffer({ columnData: [{ name, data: [1, 2], type: 'DOUBLE' }] }))
+}
+
 describe('what is wrong is one line with the row\'s number', () => {
   for (const [what, name, content, args, message] of [
     ['a row of another width', 'a.ndjson', '{"x":[[1,2]]}\n{"x":[[1,2]]}\n{"x":[[1,2,3]]}\n', [], /a\.ndjson: row 3: \/x: expected vectors of 2 numbers \(I\), got 3; 0 sequences are written/],
@@ -213,6 +218,9 @@ describe('what is wrong is one line with the row\'s number', () => {
     ['a tensor that there is not', 'a.safetensors', writeSafetensors({ x: f32([1, 1, 2], [1, 2]), z: f32([1], [1]) }), [], /tensor z: is not known/],
     ['a safetensors file that is cut', 'a.safetensors', writeSafetensors({ x: f32([2, 1, 2], [1, 2, 3, 4]) }).slice(0, -5), [], /a\.safetensors: is no safetensors file, or is cut: .*tensor "x"/],
     ['a Parquet file that is cut', 'a.parquet', Buffer.from(WRITE.parquet()).subarray(0, -9), [], /a\.parquet: is no Parquet file, or is cut/],
+    ['a Parquet column that there is not', 'a.parquet', numbers('colour'), [], /a\.parquet: column colour: is not known; expected x, /],
+    ['a Parquet column to keep that there is not', 'a.parquet', numbers('x'), ['--keep', 'y'], /--keep: there is no column y; the columns are x/],
+    ['a Parquet row without lists', 'a.parquet', numbers('x'), [], /row 1: \/x: expected a list of numbers, got 1;/],
     ['a model that there is not', 'a.ndjson', '', ['--models', 'models/gru'], /there is no model custom-lstm; the models are model/]
   ] as const) {
     test(what, async (t) => {
