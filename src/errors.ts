@@ -58,3 +58,8 @@ const MAX_NAME = 80
 export function unprocessable (path: string, message: string): InputError {
   return new InputError('unprocessable', { path, message })
 }
+
+/** What something that was thrown says. */
+export function messageOf (error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

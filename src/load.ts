@@ -1,3 +1,4 @@
+import { messageOf } from './errors.ts'
 import Type from './tensor/typebox.ts'
 import { readInput } from './model/input.ts'
 import { createPolicy } from './model/policies/policies.ts'
@@ -98,7 +99,7 @@ export async function loadModel (file: ModelFile, deps: ModelDeps, warn: (messag
 
 function nameFault ({ folder, path }: ModelFile, error: unknown, sizes: string): ModelsError {
   if (error instanceof ModelsError) return error
-  return new ModelsError(`${folder === undefined ? path : `${folder}/config.json`}: ${error instanceof Error ? error.message : String(error)}${sizes}`)
+  return new ModelsError(`${folder === undefined ? path : `${folder}/config.json`}: ${messageOf(error)}${sizes}`)
 }
 
 function describeSizes (layers: Layers): string {

@@ -1,4 +1,5 @@
 import { setTimeout } from 'node:timers/promises'
+import { messageOf } from './errors.ts'
 import { closeModels, loadModel } from './load.ts'
 import type { Model, ModelDeps } from './model/model.ts'
 import type { Registry } from './model/registry.ts'
@@ -229,8 +230,4 @@ export function createReloader (directory: string, deps: ModelDeps, registry: Re
 
 function pictureOf ({ models, faults }: Sight): string {
   return JSON.stringify([[...models].map(([name, { signature }]) => [name, signature]), faults])
-}
-
-function messageOf (error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

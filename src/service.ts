@@ -1,4 +1,5 @@
 import type { FastifyBaseLogger } from 'fastify'
+import { messageOf } from './errors.ts'
 import { findAddon } from './engine/addon.ts'
 import { buildApp } from './app.ts'
 import type { Config } from './config/settings.ts'
@@ -72,7 +73,7 @@ export async function createService (config: Config, engine: Engine, logger?: Fa
       try {
         keyring?.replace(await readKeys(config))
       } catch (error) {
-        logger?.error(`the API keys are not reloaded: ${error instanceof Error ? error.message : String(error)}`)
+        logger?.error(`the API keys are not reloaded: ${messageOf(error)}`)
       }
       await reloader.reload()
     }

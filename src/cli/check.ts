@@ -1,3 +1,4 @@
+import { messageOf } from '../errors.ts'
 import { ConfigError } from '../config/config-error.ts'
 import { readConfig, type Config } from '../config/settings.ts'
 import { chooseEngine } from '../engine/choose.ts'
@@ -99,8 +100,4 @@ function faultOf (work: () => unknown): string[] {
   } catch (error) {
     return [messageOf(error)]
   }
-}
-
-function messageOf (error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

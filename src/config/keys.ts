@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { messageOf } from '../errors.ts'
 import { ConfigError } from './config-error.ts'
 import type { Config } from './settings.ts'
 
@@ -29,7 +30,7 @@ async function readKeyFile (file: string): Promise<string[]> {
   try {
     text = await readFile(file, 'utf8')
   } catch (error) {
-    throw new ConfigError(`--api-key-file: ${error instanceof Error ? error.message : String(error)}`)
+    throw new ConfigError(`--api-key-file: ${messageOf(error)}`)
   }
   const keys = text.split('\n').flatMap((line, i) => {
     const key = line.trim()

@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module'
+import { messageOf } from '../errors.ts'
 
 /** What `native/binding/addon.cc` exports. It checks all arguments itself. */
 export interface Addon {
@@ -75,7 +76,7 @@ export function loadAddon (): Addon {
       if (isAddon(addon)) return addon
       reasons.push(`${place} holds another version`)
     } catch (error) {
-      if (!isNotFound(error)) reasons.push(error instanceof Error ? error.message : String(error))
+      if (!isNotFound(error)) reasons.push(messageOf(error))
     }
   }
   throw new Error(`The native engine is not available: ${reasons.join('; ') || 'its addon has not been built. ' +

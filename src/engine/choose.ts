@@ -1,3 +1,4 @@
+import { messageOf } from '../errors.ts'
 import type { Engine, EngineName } from './engine.ts'
 import { createNativeEngine } from './native.ts'
 
@@ -23,7 +24,7 @@ export async function chooseEngine (name: EngineName | 'auto', { threads, isa, w
     // An instruction set is the native engine's, so to ask for one is to ask for that.
     if (name === 'native' || isa !== undefined) throw error
     const engine = await startTfjs(error)
-    warn?.(error instanceof Error ? error.message : String(error))
+    warn?.(messageOf(error))
     return engine
   }
 }

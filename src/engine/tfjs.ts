@@ -2,6 +2,7 @@ import { createRequire } from 'node:module'
 import { dirname } from 'node:path'
 import util from 'node:util'
 import * as tf from '@tensorflow/tfjs-core'
+import { messageOf } from '../errors.ts'
 import type { Activation } from '../network/feed.ts'
 import { roundMatrix, type Precision } from '../network/precision.ts'
 import type { Engine } from './engine.ts'
@@ -29,7 +30,7 @@ async function start (backend: TfjsBackend): Promise<Engine> {
     await (backend === 'tensorflow' ? loadTfjsNode() : loadWasm())
     if (!await tf.setBackend(backend)) throw new Error('its initialization failed')
   } catch (error) {
-    throw new Error(`TensorFlow.js cannot start its backend ${backend}: ${error instanceof Error ? error.message : String(error)}`)
+    throw new Error(`TensorFlow.js cannot start its backend ${backend}: ${messageOf(error)}`)
   }
   return createInterpreter({ name: 'tfjs', backend, budget: BUDGET }, createArithmetic(backend))
 }

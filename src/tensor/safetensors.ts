@@ -1,4 +1,5 @@
 import { inspect } from 'node:util'
+import { messageOf } from '../errors.ts'
 import type { Tensor } from './tensor.ts'
 import { DTYPE_BITS, encodeFloats } from './dtypes.ts'
 import { Known, MAX_KNOWN_BYTES } from './known.ts'
@@ -133,7 +134,7 @@ function parseHeader (text: string): object {
   try {
     return JSON.parse(text)
   } catch (error) {
-    fail(`has a header that is not JSON: ${error instanceof Error ? error.message : String(error)}`)
+    fail(`has a header that is not JSON: ${messageOf(error)}`)
   }
 }
 

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import Type from '../tensor/typebox.ts'
-import { InputError } from '../errors.ts'
+import { InputError, messageOf } from '../errors.ts'
 import type { Layers } from '../network/layers.ts'
 import type { StoredTensor } from '../tensor/safetensors.ts'
 import { compile } from '../tensor/schema.ts'
@@ -140,8 +140,4 @@ function parseConfig (path: string, bytes: Buffer | undefined): unknown {
   } catch (error) {
     throw new ModelsError(`${path}: is not JSON: ${messageOf(error)}`)
   }
-}
-
-function messageOf (error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

@@ -1,5 +1,6 @@
 import { readdir, stat } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
+import { messageOf } from '../errors.ts'
 import { ModelsError } from './models-error.ts'
 import { exists, isErrno, kindOf, type Kind } from './sources/file.ts'
 import { describeForeign } from './sources/foreign.ts'
@@ -109,8 +110,4 @@ async function listFolder (folder: string): Promise<string[]> {
     if (!isErrno(error, 'ENOTDIR')) throw new ModelsError(`${folder}: cannot be read: ${messageOf(error)}`)
     throw new ModelsError(`${folder}: is ${describeForeign(folder) ?? kindOf(await stat(folder))}; expected a folder that holds ${EXPECTED}`)
   }
-}
-
-function messageOf (error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

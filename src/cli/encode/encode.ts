@@ -1,4 +1,5 @@
 import { access, open } from 'node:fs/promises'
+import { messageOf } from '../../errors.ts'
 import type { Call } from '../../model/call.ts'
 import type { Model } from '../../model/model.ts'
 import { checkpointPath, fingerprint, openCheckpoint, type Checkpoint } from './checkpoint.ts'
@@ -201,8 +202,4 @@ async function about<T> (path: string, work: () => Promise<T>): Promise<T> {
     const message = messageOf(error)
     throw new EncodeError(message.startsWith(path) ? message : `${path}: ${message}`)
   }
-}
-
-function messageOf (error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

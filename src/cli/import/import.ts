@@ -1,5 +1,6 @@
 import { basename, dirname, extname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { messageOf } from '../../errors.ts'
 import { ConfigError } from '../../config/config-error.ts'
 import { variable } from '../../config/environment.ts'
 import { chainOf } from './chain.ts'
@@ -47,7 +48,7 @@ export async function importModel (file: string, models: string, name: string, l
     return reportOf({ file, folder: join(models, name), description, chain, contents, checked })
   } catch (error) {
     // Whatever went wrong with a file of somebody else's, it is one line.
-    throw error instanceof ImportError ? error : new ImportError(error instanceof Error ? error.message : String(error))
+    throw error instanceof ImportError ? error : new ImportError(messageOf(error))
   }
 }
 

@@ -1,3 +1,4 @@
+import { messageOf } from '../../errors.ts'
 import { ImportError } from './import-error.ts'
 
 /** @throws ImportError if the text is not JSON. */
@@ -5,6 +6,6 @@ export function parseJson (text: string, what: string): unknown {
   try {
     return JSON.parse(text)
   } catch (error) {
-    throw new ImportError(`${what} is not JSON: ${error instanceof Error ? error.message : String(error)}`)
+    throw new ImportError(`${what} is not JSON: ${messageOf(error)}`)
   }
 }

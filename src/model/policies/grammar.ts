@@ -1,5 +1,5 @@
 import Type from '../../tensor/typebox.ts'
-import { unprocessable } from '../../errors.ts'
+import { messageOf, unprocessable } from '../../errors.ts'
 import { concat, part, type Feed, type Linear } from '../../network/feed.ts'
 import { compile } from '../../tensor/schema.ts'
 import { describe } from '../../tensor/tensor.ts'
@@ -121,7 +121,7 @@ export function takeTensor (name: string, path: string, tensor: Scope['tensor'])
   try {
     return tensor(name)
   } catch (error) {
-    throw unprocessable(path, error instanceof Error ? error.message : String(error))
+    throw unprocessable(path, messageOf(error))
   }
 }
 

@@ -1,5 +1,5 @@
 import type { FastifyPluginAsync } from 'fastify'
-import { InputError } from '../../errors.ts'
+import { InputError, messageOf } from '../../errors.ts'
 import type { Registry } from '../../model/registry.ts'
 import Type from '../../tensor/typebox.ts'
 import { compile } from '../../tensor/schema.ts'
@@ -39,7 +39,7 @@ const routes: FastifyPluginAsync<{ registry: Registry, repository: Repository }>
     try {
       done(null, body === '' ? {} : JSON.parse(String(body)))
     } catch (error) {
-      done(new InputError('malformed', { path: '', message: `the request is not JSON: ${error instanceof Error ? error.message : String(error)}` }))
+      done(new InputError('malformed', { path: '', message: `the request is not JSON: ${messageOf(error)}` }))
     }
   })
   const schema = { hide: true }
@@ -82,7 +82,7 @@ async function refusing (work: () => Promise<void>): Promise<void> {
   try {
     await work()
   } catch (error) {
-    throw new InputError('malformed', { path: '', message: error instanceof Error ? error.message : String(error) })
+    throw new InputError('malformed', { path: '', message: messageOf(error) })
   }
 }
 

@@ -1,4 +1,5 @@
 import type { FileHandle } from 'node:fs/promises'
+import { messageOf } from '../../../errors.ts'
 import type { SequenceRequest } from '../../../model/request.ts'
 import { allFinite, describe, Tensor } from '../../../tensor/tensor.ts'
 import { EncodeError } from '../encode-error.ts'
@@ -50,7 +51,7 @@ function sourceOf (reader: ParquetReader, size: number, width: number, keep: rea
       if (bytes > MAX_GROUP) throw new EncodeError(`rows ${begin + 1} to ${end} are a row group of ${bytes} bytes, more than the ${MAX_GROUP} that are read at once; write smaller row groups`)
       const [first, last] = [Math.max(begin, from.row), Math.min(end, to)]
       const objects = await reader.rows({ columns: [...request, ...carries], first, last }).catch((error: unknown) => {
-        throw new EncodeError(`rows ${begin + 1} to ${end} cannot be read: ${error instanceof Error ? error.message : String(error)}`)
+        throw new EncodeError(`rows ${begin + 1} to ${end} cannot be read: ${messageOf(error)}`)
       })
       for (let at = 0; at < objects.length; at += WINDOW_ROWS) {
         const some = objects.slice(at, at + WINDOW_ROWS)

@@ -1,3 +1,4 @@
+import { messageOf } from '../../../errors.ts'
 import Type from '../../../tensor/typebox.ts'
 import { compile } from '../../../tensor/schema.ts'
 import type { Floats } from '../../../weights/layouts/floats.ts'
@@ -69,7 +70,7 @@ function describe (name: string, layer: KerasLayer, tensors: ReadTensors, dialec
     }
   } catch (error) {
     if (error instanceof Refusal) return { kind: 'unservable', name, why: error.message }
-    throw new ImportError(`layer ${quote(name)}: ${error instanceof Error ? error.message : String(error)}`)
+    throw new ImportError(`layer ${quote(name)}: ${messageOf(error)}`)
   }
 }
 

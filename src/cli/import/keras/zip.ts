@@ -1,5 +1,6 @@
 import { buffer } from 'node:stream/consumers'
 import type { Entry, ZipFile } from 'yauzl'
+import { messageOf } from '../../../errors.ts'
 import { ImportError, quote } from '../import-error.ts'
 import { loadLibrary } from '../library.ts'
 
@@ -28,7 +29,7 @@ export async function unzip (bytes: Buffer, wanted: readonly string[]): Promise<
     return files
   } catch (error) {
     if (error instanceof ImportError) throw error
-    throw new ImportError(`is not a zip archive that can be read: ${error instanceof Error ? error.message : String(error)}`)
+    throw new ImportError(`is not a zip archive that can be read: ${messageOf(error)}`)
   }
 }
 

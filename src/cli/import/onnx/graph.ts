@@ -1,3 +1,4 @@
+import { messageOf } from '../../../errors.ts'
 import type { Dense, DenseActivation, Described, Recurrent } from '../description.ts'
 import { ImportError, quote } from '../import-error.ts'
 import { Refusal } from '../refusal.ts'
@@ -56,7 +57,7 @@ function attempt (name: string, node: Node, inputs: ReadonlyArray<Value | undefi
   try {
     return evaluate(name, node, inputs)
   } catch (error) {
-    if (!(error instanceof Refusal)) throw new ImportError(`node ${quote(name)}: ${error instanceof Error ? error.message : String(error)}`)
+    if (!(error instanceof Refusal)) throw new ImportError(`node ${quote(name)}: ${messageOf(error)}`)
     const flows = inputs.flatMap(flowsOf)
     const longest = flows.reduce((best, flow) => flow.layers.length > best.layers.length ? flow : best, flows[0] ?? { kind: 'flow', layers: [], of: 'steps' })
     return [{ kind: 'flow', layers: [...longest.layers, { kind: 'unservable', name, why: error.message }], of: 'steps' }]

@@ -1,4 +1,5 @@
 import type { BinaryReader, WireType } from '@bufbuild/protobuf/wire'
+import { messageOf } from '../../../errors.ts'
 import { ImportError } from '../import-error.ts'
 import { loadLibrary } from '../library.ts'
 
@@ -69,7 +70,7 @@ export async function parseModel (bytes: Uint8Array): Promise<Model> {
     return readModel(bytes, each)
   } catch (error) {
     if (error instanceof ImportError) throw error
-    throw new ImportError(`is not an ONNX file that can be read: ${error instanceof Error ? error.message : String(error)}`)
+    throw new ImportError(`is not an ONNX file that can be read: ${messageOf(error)}`)
   }
 }
 
