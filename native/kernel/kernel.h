@@ -229,7 +229,7 @@ template <class K, class Element>
 void computePanels(const Weights& weights, const Pass& pass, size_t panel, size_t end) {
   const Stretch terms{0, pass.part == Pass::kHidden ? 0 : weights.sizes.I, 0, pass.part == Pass::kInput ? 0 : weights.sizes.Hi};
   const size_t panelStride = pass.sumRows * kSumRow;
-  // Where a pass has put sums down before, and where it leaves them.
+  // Where an earlier pass has left its sums, and where this one leaves them.
   const auto from = [&](size_t row) { return pass.part == Pass::kHidden ? pass.sums + panel * panelStride + row * kSumRow : nullptr; };
   const auto to = [&](size_t row) { return pass.part == Pass::kInput ? pass.sums + panel * panelStride + row * kSumRow : nullptr; };
   // The sums of a lone row wait for one another: those of two panels together keep the multipliers busy. Narrow weights keep

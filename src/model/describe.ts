@@ -84,7 +84,7 @@ export function joinStates (stages: ReadonlyArray<{ readonly stage: { readonly n
     state.slices.map(({ name, width }) => ({ name: stages.length === 1 ? name : `${stage.name}: ${name}`, width }))))
 }
 
-/** What is trained: so many numbers, and in how many rows if they are a matrix of a cell or a layer. */
+/** Trained numbers: how many there are, and, if they are a matrix of a cell or a layer, in how many rows. */
 interface Trained {
   readonly numbers: number
   readonly rows?: number
@@ -117,7 +117,7 @@ function ofNode ({ cell: { weightIh, weightHh, biasIh, biasHh }, projection }: N
     { numbers: weightIh.length, rows },
     { numbers: weightHh.length, rows },
     { numbers: biasIh.length + biasHh.length },
-    // Its bias is none that anybody has trained.
+    // A projection has no trained bias.
     ...projection === undefined ? [] : ofLayer(projection).slice(0, 1)
   ]
 }

@@ -12,9 +12,9 @@ export interface Registry {
   readonly versions: number
   /** The model of that name, or the default model, if there is one. */
   find (name?: string): Model | undefined
-  /** The same. @throws InputError if there is none. */
+  /** The same. @throws InputError if there is no such model. */
   get (name?: string): Model
-  /** That there is none; the message lists the models. */
+  /** The error that says so, and lists the models. */
   missing (name?: string): InputError
   /**
    * Keeps a version in memory until the function that it returns is called.

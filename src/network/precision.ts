@@ -5,7 +5,7 @@
 export const PRECISIONS = ['f32', 'bf16', 'int8'] as const
 export type Precision = typeof PRECISIONS[number]
 
-/** Bytes of a matrix of so many rows and columns. An int8 one has a float32 scale for each row. */
+/** The bytes of a matrix. An int8 one has a float32 scale for each row. */
 export function matrixBytes (precision: Precision, rows: number, columns: number): number {
   switch (precision) {
     case 'f32': return rows * columns * 4

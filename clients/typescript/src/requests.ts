@@ -8,7 +8,7 @@ export interface Context {
   readonly support?: TensorLike<2> | TensorLike<3>
   /** How many supports are each row's own, if they are padded. */
   readonly support_lengths?: readonly number[]
-  /** `[D]` for all rows, `[B, D]` one a row, `[B, T, D]` one a step. */
+  /** `[D]` for all rows, `[B, D]` one per row, `[B, T, D]` one per step. */
   readonly vectors?: TensorLike
   readonly [field: string]: unknown
 }
