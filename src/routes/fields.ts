@@ -1,3 +1,4 @@
+import type { FastifyRequest } from 'fastify'
 import type { TObject } from '../tensor/typebox.ts'
 import { InputError } from '../errors.ts'
 import type { Model } from '../model/model.ts'
@@ -12,6 +13,12 @@ export function modelFields (body: TObject): (model: Model) => Fields {
     fields.set(model, known)
     return known
   }
+}
+
+/** The same given a request, of the model that answers it. */
+export function servedFields (body: TObject): (request: FastifyRequest) => Fields {
+  const fieldsOf = modelFields(body)
+  return (request) => fieldsOf(request.served())
 }
 
 /** The tensors and lists of the body, including those of the model's context. */

@@ -1,12 +1,12 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyReply } from 'fastify'
 import Type, { type Static } from '../tensor/typebox.ts'
 import type { Call } from '../model/call.ts'
 import type { Model } from '../model/model.ts'
 import type { SequenceRequest as Request } from '../model/request.ts'
 import { TensorSchema } from '../tensor/schema.ts'
 import { NDJSON } from '../wire/json.ts'
-import { modelFields, withOptions } from './fields.ts'
+import { servedFields, withOptions } from './fields.ts'
 import { answers, BODIES, ContextField, FirstState, IdsSchema, LastState, ModelParams, Problem, problems, StateField, StateOption, TokensField, WorkHeaders } from './schemas.ts'
 
 const ANSWER_FIELDS = ['output', 'y', 'h_out', 'c_out', 'h_next', 'state', 'parts'] as const
@@ -78,8 +78,7 @@ const SequenceLine = Type.Union([
 
 /** `POST /sequence`: many steps; the server computes the feedback. */
 const routes: FastifyPluginAsyncTypebox = async (app) => {
-  const fieldsOf = modelFields(SequenceRequest)
-  const config = { work: true, model: true, formats: [NDJSON], fields: (request: FastifyRequest) => fieldsOf(request.served()) }
+  const config = { work: true, model: true, formats: [NDJSON], fields: servedFields(SequenceRequest) }
   const schema = {
     tags: ['cells'],
     headers: WorkHeaders,

@@ -7,7 +7,7 @@ import { streamSteps, takeSteps, type Asked } from '../model/sessions/steps.ts'
 import { IntegersSchema, nestedIntegerFields, tensorFields, TensorSchema } from '../tensor/schema.ts'
 import { NDJSON } from '../wire/json.ts'
 import { SAFETENSORS } from '../wire/safetensors.ts'
-import { modelFields, withOptions } from './fields.ts'
+import { servedFields, withOptions } from './fields.ts'
 import { answers, BODIES, ContextField, modelAnswer, ModelParams, problems, WorkHeaders } from './schemas.ts'
 
 const vector = (description: string) => TensorSchema({ ranks: [1] }, { description })
@@ -89,7 +89,6 @@ const routes: FastifyPluginAsyncTypebox<{ sessions: SessionStore }> = async (app
   const describe = ({ id, model, going, idleTimeout, expires }: Session): Static<typeof Description> => ({
     session: id, model: model.name, t: going.row.t, idle_timeout: idleTimeout, expires: new Date(expires).toISOString()
   })
-  const fieldsOf = modelFields(Opening)
   const tell = async (reply: FastifyReply, session: Session): Promise<void> => {
     reply.by(session.model).header('session-expires', new Date(session.expires).toISOString())
   }
@@ -102,7 +101,7 @@ const routes: FastifyPluginAsyncTypebox<{ sessions: SessionStore }> = async (app
   const PROBLEMS = problems(400, 401, 404, 409, 410, 413, 415, 422, 429, 500, 503, 504)
 
   app.post('/models/:model/sessions', {
-    config: { work: true, model: true, fields: (request: FastifyRequest) => fieldsOf(request.served()) },
+    config: { work: true, model: true, fields: servedFields(Opening) },
     schema: {
       ...common,
       operationId: 'createSession',

@@ -1,8 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { FastifyRequest } from 'fastify'
 import Type from '../tensor/typebox.ts'
 import { TensorSchema } from '../tensor/schema.ts'
-import { modelFields, withOptions } from './fields.ts'
+import { servedFields, withOptions } from './fields.ts'
 import { answers, BODIES, ContextField, FirstState, IdsSchema, LastState, ModelParams, problems, StateField, StateOption, TokensField, WorkHeaders } from './schemas.ts'
 
 export const StepRequest = Type.Object({
@@ -26,8 +25,7 @@ const StepAnswer = Type.Object({
 
 /** `POST /step`: one step of the bare network. */
 const routes: FastifyPluginAsyncTypebox = async (app) => {
-  const fieldsOf = modelFields(StepRequest)
-  const config = { work: true, model: true, fields: (request: FastifyRequest) => fieldsOf(request.served()) }
+  const config = { work: true, model: true, fields: servedFields(StepRequest) }
   const schema = {
     tags: ['cells'],
     headers: WorkHeaders,

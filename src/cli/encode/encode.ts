@@ -6,7 +6,7 @@ import { checkpointPath, fingerprint, openCheckpoint, type Checkpoint } from './
 import { createEncoder } from './encoder.ts'
 import { EncodeError } from './encode-error.ts'
 import { openModel } from './model.ts'
-import { readOptions, type Options } from './options.ts'
+import { answeredNames, readOptions, type Options } from './options.ts'
 import { createProgress, timeOf } from '../progress.ts'
 import { nameOf, type Answer, type BadRow } from './row.ts'
 import { openSink } from './sinks/open.ts'
@@ -61,7 +61,7 @@ async function encodeFile (options: Options, call: Call): Promise<string> {
   try {
     const source = await about(input, async () => await openSource(options, model))
     try {
-      const columns: Columns = { carries: source.carries, fields: fields.flatMap((field) => field === 'parts' ? parts.map((part) => `parts/${part}`) : field), sequences }
+      const columns: Columns = { carries: source.carries, fields: answeredNames(options), sequences }
       const identity = {
         model: model.name,
         version: model.version,

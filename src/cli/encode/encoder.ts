@@ -5,7 +5,7 @@ import type { Model } from '../../model/model.ts'
 import { Tensor } from '../../tensor/tensor.ts'
 import { EncodeError } from './encode-error.ts'
 import { join, kindOf } from './joined.ts'
-import type { Asked } from './options.ts'
+import { answeredNames, type Asked } from './options.ts'
 import type { Answer, BadRow, Row } from './row.ts'
 import { STATES } from './sinks/sink.ts'
 
@@ -29,7 +29,7 @@ type Wanted = Pick<Asked, 'fields' | 'parts' | 'sequences' | 'steps'>
 export function createEncoder (model: Model, wanted: Wanted, call: Call): Encode {
   const { fields, parts, sequences, steps } = wanted
   const asked = { fields, ...(parts.length > 0 && { parts }), return_sequences: sequences }
-  const names = fields.flatMap((field) => field === 'parts' ? parts.map((part) => `parts/${part}`) : field)
+  const names = answeredNames(wanted)
 
   async function alone (row: Row): Promise<Answer | BadRow> {
     const { number, length, carried } = row

@@ -13,8 +13,8 @@ import type { Options } from './options.ts'
 /**
  * Loads the model alone, of all that are in the folder. It has the whole process for itself, so nothing but memory bounds it.
  *
- * @throws EncodeError if there is none of that name
- * @throws ModelsError if it is broken
+ * @throws EncodeError if no model has that name.
+ * @throws ModelsError if the model is broken.
  */
 export async function openModel ({ model: name, config }: Options): Promise<Model> {
   const places = await findPlaces(config.models, () => {})

@@ -34,6 +34,11 @@ export interface Asked {
   readonly shard: { readonly index: number, readonly count: number }
 }
 
+/** The names of what is answered; a part is `parts/NAME`. */
+export function answeredNames ({ fields, parts }: Pick<Asked, 'fields' | 'parts'>): string[] {
+  return fields.flatMap((field) => field === 'parts' ? parts.map((part) => `parts/${part}`) : field)
+}
+
 const OWN = {
   in: { type: 'string' },
   out: { type: 'string' },

@@ -3,7 +3,6 @@ import { InputError, messageOf } from '../../errors.ts'
 import type { Registry } from '../../model/registry.ts'
 import Type from '../../tensor/typebox.ts'
 import { compile } from '../../tensor/schema.ts'
-import { JSON_TYPE } from '../../wire/json.ts'
 import { sendObject } from './models.ts'
 
 /** Loads and unloads models. */
@@ -47,7 +46,7 @@ const routes: FastifyPluginAsync<{ registry: Registry, repository: Repository }>
   app.post('/index', { schema }, async ({ body = {} }, reply) => {
     const { ready = false } = readIndexRequest(body, '')
     const entries = indexOf(registry, repository).filter(({ state }) => !ready || state === 'READY')
-    return reply.header('content-type', JSON_TYPE).send(Buffer.from(JSON.stringify(entries)))
+    return sendObject(reply, entries)
   })
 
   app.post<{ Params: { model: string } }>('/models/:model/load', { schema }, async ({ body = {}, params }, reply) => {

@@ -104,7 +104,7 @@ describe('encode answers what the service answers', () => {
     for (const to of ['ndjson', 'csv', 'safetensors', 'parquet'] as const) {
       // Each source and each sink; all pairs take longer.
       if (!FULL && from !== to) continue
-      // CSV has either a line a row or a line a step.
+      // CSV has either one line per row or one line per step.
       for (const sequences of to === 'csv' ? [false] : [false, true]) {
         test(`${from} to ${to}${sequences ? ', every step' : ''}`, async (t) => {
           const folder = await folderOf(t)

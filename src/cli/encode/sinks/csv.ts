@@ -7,7 +7,7 @@ import { STATES, type Columns } from './sink.ts'
 import type { WriteLines } from './text.ts'
 
 /**
- * A line a row, or a line a step: what the row carried, or its number, and a column for each number of its fields. Rows without an
+ * One line per row, or one per step: what the row carried, or its number, and a column for each number of its fields. Rows without an
  * answer have no line.
  *
  * @throws EncodeError if the fields do not go into such lines.
@@ -15,9 +15,9 @@ import type { WriteLines } from './text.ts'
 export function csvLines ({ carries, fields, sequences }: Columns): WriteLines {
   const stepwise = sequences && fields.some((field) => !STATES.includes(field))
   const odd = stepwise ? fields.find((field) => STATES.includes(field)) : undefined
-  if (odd !== undefined) throw new EncodeError(`--out: with --return-sequences CSV has a line a step, and ${odd} is one vector a row: leave it out of --fields, or choose another format`)
+  if (odd !== undefined) throw new EncodeError(`--out: with --return-sequences CSV has one line per step, and ${odd} is one vector per row: leave it out of --fields, or choose another format`)
   const parts = stepwise ? fields.find((field) => field.startsWith('parts/')) : undefined
-  if (parts !== undefined) throw new EncodeError('--out: with --return-sequences CSV has a line a step, and parts have an entry more: choose another format')
+  if (parts !== undefined) throw new EncodeError('--out: with --return-sequences CSV has one line per step, and parts have one entry more: choose another format')
   const json = createJson(findAddon())
   const numbers = (tensor: Tensor, at: number, width: number): string => json.write([new Tensor([width], tensor.data.subarray(at, at + width))]).slice(2, -2)
 

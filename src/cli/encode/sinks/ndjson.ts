@@ -2,7 +2,7 @@ import { findAddon } from '../../../engine/addon.ts'
 import { createJson } from '../../../wire/json.ts'
 import type { WriteLines } from './text.ts'
 
-/** An object a line: what the row carried, and its fields; or in their place, as `error`, why it has none. */
+/** One object per line: what the row carried, and its fields; if it has none, `error` says why. */
 export function ndjsonLines (): WriteLines {
   const json = createJson(findAddon())
   return (answers) => answers.map((answer) => {

@@ -1,18 +1,18 @@
 import type { RowGroup, SchemaElement } from 'hyparquet'
-import { loadLibrary } from '../library.ts'
+import { loadParquet } from '../library.ts'
 import { nameOf, type Answer } from '../row.ts'
 import { EncodeError } from '../encode-error.ts'
 import { OutputFile } from './output-file.ts'
 import { STATES, type Columns, type Sink } from './sink.ts'
 
 /**
- * A column a field, a list of float32, or of such lists if it has steps; what rows carry is text. Each `write` is a row group.
+ * One column per field, a list of float32, or of such lists if it has steps; what rows carry is text. Each `write` is a row group.
  * Rows without an answer are left out.
  *
  * @throws Error of the file system.
  */
 export async function openParquetSink (path: string, states: readonly unknown[] | undefined, { carries, fields }: Columns): Promise<Sink> {
-  const { ByteWriter, ParquetWriter } = await loadLibrary(() => import('hyparquet-writer'))
+  const { ByteWriter, ParquetWriter } = await loadParquet(() => import('hyparquet-writer'))
   const saved = states?.map((state): State => Object(state)) ?? []
   const file = await OutputFile.open(path, states === undefined ? undefined : saved.at(-1)?.bytes ?? 0)
   const bytes = new ByteWriter()

@@ -19,7 +19,7 @@ const PREFIX = 8
 const LENGTHS = 'lengths'
 
 /**
- * A tensor a field: `h_out` `[N][Ho]`, `output` `[N][1][Ho]`; with every step `[S][Ho]`, all rows one after the other, and
+ * One tensor per field: `h_out` `[N][Ho]`, `output` `[N][1][Ho]`; with every step `[S][Ho]`, all rows one after the other, and
  * `lengths` `[N]`. The first tensor grows in the file itself, behind room for a header, and the others in files beside it until all
  * is written: nobody knows before how long each is.
  *

@@ -28,5 +28,5 @@ export interface Columns {
   readonly sequences: boolean
 }
 
-/** The fields that have one vector a row; the others have one a step. */
+/** The fields that have one vector per row; the others have one per step. */
 export const STATES: readonly string[] = ['h_out', 'c_out', 'h_next']

@@ -3,7 +3,7 @@ import { Tensor } from '../../../tensor/tensor.ts'
 import { EncodeError } from '../encode-error.ts'
 import type { BadRow, Row } from '../row.ts'
 import { readLines } from './lines.ts'
-import { MAX_ROW, WINDOW_BYTES, WINDOW_ROWS, type Position, type Source, type Window } from './source.ts'
+import { MAX_ROW, textWindows, type Position, type Source, type Window } from './source.ts'
 
 /** A line of the file, apart from the header. */
 interface Step {
@@ -26,7 +26,7 @@ interface Group {
 }
 
 /**
- * A step a line: the id of its sequence, then the numbers of its x, or one id of an embedding. The first line is a header.
+ * One step per line: the id of its sequence, then the numbers of its x, or one id of an embedding. The first line is a header.
  *
  * @param embedded whether the model begins with an embedding.
  * @throws EncodeError if there is no header.
@@ -36,7 +36,7 @@ export async function openCsv (file: FileHandle, size: number, embedded: boolean
   const width = names.length - 1
   if (embedded && width !== 1) throw new EncodeError(`the model begins with an embedding, so a line has the id of its sequence and one id of the vocabulary; the header has ${names.length} columns`)
 
-  async function * groups (from: Position): AsyncGenerator<Group, void> {
+  async function * groups (from: Position): AsyncGenerator<[Group], void> {
     let group: Group | undefined
     let bytes = 0
     for await (const step of readSteps(file, from.byte === 0 ? begin : from.byte)) {
@@ -46,11 +46,11 @@ export async function openCsv (file: FileHandle, size: number, embedded: boolean
         group.steps.push(step)
         continue
       }
-      if (group !== undefined) yield { ...group, end: step.begin }
+      if (group !== undefined) yield [{ ...group, end: step.begin }]
       bytes = 0
       group = { id: step.id, steps: [step], end: size }
     }
-    if (group !== undefined) yield group
+    if (group !== undefined) yield [group]
   }
 
   async function count (): Promise<number> {
@@ -74,30 +74,15 @@ export async function openCsv (file: FileHandle, size: number, embedded: boolean
     return { row: before, byte: size }
   }
 
-  async function * windows (from: Position, to: number): AsyncGenerator<Window, void> {
-    let { row } = from
-    let next = from
-    let rows: Array<Row | BadRow> = []
-    let bytes = 0
-    for await (const group of groups(from)) {
-      if (row >= to) break
-      bytes += group.end - group.steps[0].begin
-      rows.push(readGroup(group, row++, names, embedded))
-      next = { row, byte: group.end }
-      if (rows.length < WINDOW_ROWS && bytes < WINDOW_BYTES) continue
-      yield { rows, next }
-      rows = []
-      bytes = 0
-    }
-    if (rows.length > 0) yield { rows, next }
-  }
+  const windows = (from: Position, to: number): AsyncGenerator<Window, void> => textWindows(groups(from), from, to,
+    (group, number) => ({ row: readGroup(group, number, names, embedded), bytes: group.end - group.steps[0].begin, end: group.end }))
 
   return { carries: [names[0]], size, rows: undefined, count, seek, read: windows, close: async () => { await file.close() } }
 }
 
 async function readHeader (file: FileHandle): Promise<{ names: string[], begin: number }> {
   const { value: [line] = [] } = await readLines(file, 0).next()
-  if (line === undefined) throw new EncodeError('is empty: expected a header and a step a line')
+  if (line === undefined) throw new EncodeError('is empty: expected a header and one step per line')
   const names = line.bytes.toString().replace(/^\uFEFF/, '').split(',').map((name) => name.trim().replace(/^"(.*)"$/, '$1'))
   if (names.length < 2) throw new EncodeError(`expected a header, the name of the column of ids and those of the numbers, got ${JSON.stringify(names[0].slice(0, 40))}`)
   if (names.every((name) => isNumber(name))) throw new EncodeError('expected a header, the names of the columns, got a line of numbers')

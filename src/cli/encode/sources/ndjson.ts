@@ -8,7 +8,7 @@ import Type, { type Static } from '../../../tensor/typebox.ts'
 import { createJson } from '../../../wire/json.ts'
 import type { BadRow, Row } from '../row.ts'
 import { readLines, type Line } from './lines.ts'
-import { WINDOW_BYTES, WINDOW_ROWS, type Position, type Source, type Window } from './source.ts'
+import { textWindows, type Position, type Source, type Window } from './source.ts'
 
 const state = Type.Optional(TensorSchema({ ranks: [1] }, {}))
 
@@ -27,7 +27,7 @@ const validate = compile(RowSchema)
 /** What every row may carry. */
 export const ID = 'id'
 
-/** A JSON object a line: a request of one row, with an `id` and what else is kept. */
+/** One JSON object per line: a request of one row, with an `id` and what else is kept. */
 export function openNdjson (file: FileHandle, size: number, model: Pick<Model, 'policy'>, keep: readonly string[]): Source {
   const carries = [ID, ...keep.filter((name) => name !== ID)]
   const read = createReader(model, carries)
@@ -51,26 +51,8 @@ export function openNdjson (file: FileHandle, size: number, model: Pick<Model, '
     return { row: before, byte }
   }
 
-  async function * windows (from: Position, to: number): AsyncGenerator<Window, void> {
-    let { row } = from
-    let next = from
-    let rows: Array<Row | BadRow> = []
-    let bytes = 0
-    for await (const lines of readLines(file, from.byte)) {
-      for (const line of lines) {
-        if (row >= to) break
-        rows.push(read(line, row++))
-        bytes += line.bytes.length
-        next = { row, byte: Math.min(line.end, size) }
-        if (rows.length < WINDOW_ROWS && bytes < WINDOW_BYTES) continue
-        yield { rows, next }
-        rows = []
-        bytes = 0
-      }
-      if (row >= to) break
-    }
-    if (rows.length > 0) yield { rows, next }
-  }
+  const windows = (from: Position, to: number): AsyncGenerator<Window, void> => textWindows(readLines(file, from.byte), from, to,
+    (line, number) => ({ row: read(line, number), bytes: line.bytes.length, end: Math.min(line.end, size) }))
 
   return { carries, size, rows: undefined, count, seek, read: windows, close: async () => { await file.close() } }
 }

@@ -2,21 +2,19 @@
  * Reads the Parquet file that is open as descriptor 3, of as many bytes as its argument says, for another process. It sends the
  * file's layout, and then rows as it is asked for them. A spoilt file may end it: the library trusts the counts in a page.
  */
-import { openParquetFile, type ParquetLayout, type ParquetRows } from './parquet-file.ts'
+import { openParquetFile, type ParquetLayout, type ParquetRow, type ParquetRows } from './parquet-file.ts'
 
 /** What it sends: what it was asked for, or what is wrong. */
-export type Sent = { readonly layout: ParquetLayout } | { readonly rows: readonly object[] } | { readonly fault: string }
+export type Sent = { readonly layout: ParquetLayout } | { readonly rows: readonly ParquetRow[] } | { readonly fault: string }
 
 const FILE = 3
 
 const send = (sent: Sent): void => { process.send?.(sent) }
-const sendFault = (error: unknown): void => send({ fault: whyNot(error) })
-
-/** What the library says; what it stumbles over by itself is nothing that people know. */
-function whyNot (error: unknown): string {
-  return error instanceof Error && error.constructor === Error ? error.message : SPOILT
+/** What the library says; what it stumbles over by itself is nothing that people know, and as good as its end. */
+function sendFault (error: unknown): void {
+  if (error instanceof Error && error.constructor === Error) send({ fault: error.message })
+  else process.exit(1)
 }
-const SPOILT = 'its bytes are not what they should be'
 
 // Ctrl-C is for the process that asks.
 process.on('SIGINT', () => {})

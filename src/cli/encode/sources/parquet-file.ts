@@ -17,10 +17,12 @@ export interface ParquetRows {
   readonly last: number
 }
 
+/** A row by the names of its columns. */
+export type ParquetRow = Readonly<Record<string, unknown>>
+
 export interface ParquetFile {
   readonly layout: ParquetLayout
-  /** Each row by the names of its columns. */
-  rows (rows: ParquetRows): Promise<object[]>
+  rows (rows: ParquetRows): Promise<ParquetRow[]>
 }
 
 /** Node.js 20 has none. */

@@ -4,15 +4,15 @@ import type { FileHandle } from 'node:fs/promises'
 import { extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { EncodeError } from '../encode-error.ts'
-import { loadLibrary } from '../library.ts'
+import { loadParquet } from '../library.ts'
 import type { Sent } from './parquet-child.ts'
-import type { ParquetLayout, ParquetRows } from './parquet-file.ts'
+import type { ParquetLayout, ParquetRow, ParquetRows } from './parquet-file.ts'
 
 /** A Parquet file that a process of its own reads. */
 export interface ParquetReader {
   readonly layout: ParquetLayout
   /** One call at a time. @throws Error that says why they cannot be read. */
-  rows (rows: ParquetRows): Promise<ReadonlyArray<Readonly<Record<string, unknown>>>>
+  rows (rows: ParquetRows): Promise<readonly ParquetRow[]>
   end (): void
 }
 
@@ -27,7 +27,7 @@ const LONGEST = 300_000
  * @throws EncodeError if the library is not installed, or the file is not Parquet.
  */
 export async function startParquet ({ fd }: FileHandle, size: number): Promise<ParquetReader> {
-  await loadLibrary(() => import('hyparquet'))
+  await loadParquet(() => import('hyparquet'))
   const child = spawn(process.execPath, [...process.execArgv, CHILD, String(size)], { stdio: ['ignore', 'ignore', 'ignore', fd, 'ipc'], serialization: 'advanced' })
   const exited = once(child, 'exit')
 
@@ -54,7 +54,7 @@ export async function startParquet ({ fd }: FileHandle, size: number): Promise<P
     async rows (rows) {
       child.send(rows)
       const sent = await receive()
-      if ('rows' in sent) return sent.rows.map((row) => ({ ...row }))
+      if ('rows' in sent) return sent.rows
       throw new Error('fault' in sent ? sent.fault : 'they were not sent')
     },
     end

@@ -17,9 +17,9 @@ const IDS = 'ids'
 const MAX_GROUP = 2 ** 26
 
 /**
- * A sequence a row: `x` is a list of lists, or one list of all its numbers, `ids` a list of integers.
+ * One sequence per row: `x` is a list of lists, or one list of all its numbers, `ids` a list of integers.
  *
- * @param width how many numbers of x the model reads a step.
+ * @param width how many numbers of x the model reads in a step.
  * @throws EncodeError if it is no Parquet file, or has no column that a request may have.
  */
 export async function openParquet (file: FileHandle, size: number, width: number, keep: readonly string[]): Promise<Source> {

@@ -29,7 +29,7 @@ interface Layout {
   readonly padded: number | undefined
   readonly lengths: Place | undefined
   readonly offsets: Place | undefined
-  /** Others, a vector or a matrix a row. */
+  /** Others: one vector or matrix per row. */
   readonly others: ReadonlyArray<{ readonly place: Place, readonly shape: readonly number[] }>
   /** Where the data begin. */
   readonly start: number
@@ -37,9 +37,9 @@ interface Layout {
 
 /**
  * `x` `[N][T][I]`, with `lengths` `[N]` if some rows are shorter; or the steps of all rows one after the other, `x` `[S][I]`, with
- * `lengths` `[N]` or `offsets` `[N + 1]`. `ids` likewise, without `[I]`. It is read in slices.
+ * `lengths` `[N]` or `offsets` `[N + 1]`. `ids` has the same shapes without `[I]`. The file is read in slices.
  *
- * @throws EncodeError if it is none of these.
+ * @throws EncodeError if the file is laid out otherwise.
  */
 export async function openSafetensors (file: FileHandle, size: number): Promise<Source> {
   const layout = await readLayout(file, size)
@@ -146,7 +146,7 @@ function rowsOf ({ steps, width, padded }: Layout, first: number, lengths: reado
 function besideOf (beside: readonly Beside[], i: number, length: number): { request: SequenceRequest, odd: string | undefined } {
   const tensors = beside.map(({ name, shape, data }): [string, Tensor] => {
     const each = shape.reduce((a, b) => a * b, 1)
-    // A vector a step: those of the row's own steps.
+    // One vector per step: those of the row's own steps.
     const own = name === 'vectors' && shape.length === 2 ? [Math.min(length, shape[0]), shape[1]] : shape
     return [name, new Tensor(own, data.subarray(i * each, i * each + own.reduce((a, b) => a * b, 1)))]
   })

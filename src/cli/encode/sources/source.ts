@@ -40,3 +40,37 @@ export const WINDOW_ROWS = 4096
 export const WINDOW_BYTES = 2 ** 24
 /** The most bytes of one row. */
 export const MAX_ROW = 2 ** 26
+
+/** A row of a file of text: how many bytes it takes, and where the next one begins. */
+export interface TextRow {
+  readonly row: Row | BadRow
+  readonly bytes: number
+  readonly end: number
+}
+
+/**
+ * Reads the rows of a file of text, a window at a time.
+ *
+ * @param pieces of the file, some at a time, from the place of the first row on.
+ * @param read makes a row of a piece.
+ */
+export async function * textWindows<T> (pieces: AsyncIterable<readonly T[]>, from: Position, to: number, read: (piece: T, number: number) => TextRow): AsyncGenerator<Window, void> {
+  let next = from
+  let rows: Array<Row | BadRow> = []
+  let held = 0
+  for await (const some of pieces) {
+    for (const piece of some) {
+      if (next.row >= to) break
+      const { row, bytes, end } = read(piece, next.row)
+      rows.push(row)
+      held += bytes
+      next = { row: next.row + 1, byte: end }
+      if (rows.length < WINDOW_ROWS && held < WINDOW_BYTES) continue
+      yield { rows, next }
+      rows = []
+      held = 0
+    }
+    if (next.row >= to) break
+  }
+  if (rows.length > 0) yield { rows, next }
+}

@@ -1,7 +1,7 @@
 import type { Dataset, File, Group } from 'h5wasm'
 import type { Floats } from '../../../weights/layouts/floats.ts'
 import { ImportError, quote } from '../import-error.ts'
-import { loadLibrary } from '../library.ts'
+import { loadReader } from '../library.ts'
 import { numbersOf } from '../tensors.ts'
 
 /** The attributes of groups that are texts, by path, without a slash in front; the root's path is empty. */
@@ -35,7 +35,7 @@ const MOST_OBJECTS = 20_000
  * @throws ImportError or another Error if it is none, or is broken. It may also run for ever.
  */
 export async function readContents (bytes: Uint8Array, started: () => unknown, give: (path: string, tensor: Floats) => void): Promise<Attributes> {
-  const { default: h5wasm } = await loadLibrary('h5wasm', async () => await import('h5wasm'))
+  const { default: h5wasm } = await loadReader('h5wasm', async () => await import('h5wasm'))
   const library = await h5wasm.ready
   started()
   // Otherwise the library prints its errors.

@@ -2,7 +2,7 @@ import { buffer } from 'node:stream/consumers'
 import type { Entry, ZipFile } from 'yauzl'
 import { messageOf } from '../../../errors.ts'
 import { ImportError, quote } from '../import-error.ts'
-import { loadLibrary } from '../library.ts'
+import { loadReader } from '../library.ts'
 
 /** How many times larger than the whole archive its files may be; Keras compresses nothing. */
 const MOST_TIMES = 4
@@ -13,7 +13,7 @@ const MOST_TIMES = 4
  * @throws ImportError if it is none, is broken, or its files would take much more room than it.
  */
 export async function unzip (bytes: Buffer, wanted: readonly string[]): Promise<Map<string, Buffer>> {
-  const { default: yauzl } = await loadLibrary('yauzl', async () => await import('yauzl'))
+  const { default: yauzl } = await loadReader('yauzl', async () => await import('yauzl'))
   const files = new Map<string, Buffer>()
   try {
     const archive = await yauzl.fromBufferPromise(bytes)

@@ -1,7 +1,7 @@
 import type { BinaryReader, WireType } from '@bufbuild/protobuf/wire'
 import { messageOf } from '../../../errors.ts'
 import { ImportError } from '../import-error.ts'
-import { loadLibrary } from '../library.ts'
+import { loadReader } from '../library.ts'
 
 /** The parts of ONNX's messages that are read; their numbers are those of onnx.proto. */
 export interface Graph {
@@ -56,7 +56,7 @@ type Fields = Readonly<Record<number, (reader: Reader, type: WireType) => void>>
  * @throws ImportError if it is not one.
  */
 export async function parseModel (bytes: Uint8Array): Promise<Model> {
-  const { BinaryReader: Reader } = await loadLibrary('@bufbuild/protobuf', async () => await import('@bufbuild/protobuf/wire'))
+  const { BinaryReader: Reader } = await loadReader('@bufbuild/protobuf', async () => await import('@bufbuild/protobuf/wire'))
   const each = (message: Uint8Array, fields: Fields): void => {
     const reader = new Reader(message)
     while (reader.pos < reader.len) {
