@@ -26,6 +26,7 @@ import streams from './plugins/ndjson.ts'
 import tracing from './plugins/telemetry/tracing.ts'
 import { INFERENCE_PREFIX, rewriteUrl } from './plugins/urls.ts'
 import validation from './plugins/validation.ts'
+import docs from './routes/docs.ts'
 import health from './routes/health.ts'
 import home from './routes/home.ts'
 import metricsRoute from './routes/metrics.ts'
@@ -112,7 +113,7 @@ export async function buildApp ({ config, registry, sessions, admission, metrics
   await app.register(bodies, { json })
   await app.register(validation)
   await app.register(answers, { json })
-  await app.register(openapi, { version, registry, keyed: keyOf !== undefined })
+  await app.register(openapi, { version, keyed: keyOf !== undefined })
   await app.register(streams, { json })
 
   await app.register(step)
@@ -138,6 +139,7 @@ export async function buildApp ({ config, registry, sessions, admission, metrics
   await app.register(inference, { prefix: INFERENCE_PREFIX, registry, sessions, json, version, repository })
   await app.register(models, { registry })
   await app.register(documents, { registry })
+  await app.register(docs, { registry })
   await app.register(health)
   await app.register(home, { version })
   if (config['metrics-port'] === undefined) await app.register(metricsRoute, { metrics })

@@ -1,4 +1,3 @@
-import cors from '@fastify/cors'
 import fp from 'fastify-plugin'
 import { VERSION_HEADER } from './served-model.ts'
 
@@ -8,6 +7,8 @@ const MAX_AGE = 7200
 /** Pages of these origins may call. */
 export default fp<{ origins: readonly string[] | undefined }>(async (app, { origins }) => {
   if (origins === undefined) return
+  // Loaded by those who need it: a start is mostly loading.
+  const { default: cors } = await import('@fastify/cors')
   await app.register(cors, {
     origin: [...origins],
     methods: ['GET', 'POST', 'DELETE'],

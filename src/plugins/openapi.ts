@@ -1,23 +1,16 @@
 import swagger from '@fastify/swagger'
-import swaggerUi from '@fastify/swagger-ui'
 import fp from 'fastify-plugin'
 import { SAFETENSORS } from '../wire/safetensors.ts'
-import type { Registry } from '../model/registry.ts'
 import { publish } from '../tensor/schema.ts'
-import { addExamples } from './openapi-examples.ts'
 
 export interface OpenapiOptions {
   readonly version: string
-  readonly registry: Registry
   /** Whether the service asks for an API key. */
   readonly keyed: boolean
 }
 
-/**
- * The OpenAPI document, made from the routes' own schemas: `/openapi.json`, and the interactive reference `/docs`. Both are read without
- * a key: a browser has none to send before the page asks for it.
- */
-export default fp<OpenapiOptions>(async (app, { version, registry, keyed }) => {
+/** The OpenAPI document, made from the routes' own schemas. */
+export default fp<OpenapiOptions>(async (app, { version, keyed }) => {
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -41,17 +34,6 @@ export default fp<OpenapiOptions>(async (app, { version, registry, keyed }) => {
     },
     transformObject: (document) => 'openapiObject' in document ? nameSchemas(document.openapiObject) : document.swaggerObject
   })
-  await app.register(async (page) => {
-    page.addHook('onRoute', (route) => { route.config = { ...route.config, open: true } })
-    await page.register(swaggerUi, {
-      routePrefix: '/docs',
-      staticCSP: CSP,
-      theme: { title: 'cellserve: API reference', favicon: [{ filename: 'icon.svg', rel: 'icon', type: 'image/svg+xml', sizes: 'any', content: ICON }] },
-      // Without the bar that asks for the address of a document.
-      uiConfig: { layout: 'BaseLayout', tryItOutEnabled: true, displayRequestDuration: true, defaultModelsExpandDepth: 0 },
-      transformSpecification: (document) => addExamples(document, registry)
-    })
-  })
 }, { name: 'openapi', fastify: '5.x' })
 
 /** What a document says of API keys, if the service asks for one. */
@@ -66,14 +48,6 @@ const KEYED: { components: { securitySchemes: Record<string, SecurityScheme> }, 
 }
 
 type SecurityScheme = { description: string } & ({ type: 'http', scheme: string } | { type: 'apiKey', in: string, name: string })
-
-/** What the page may load and do: what it brings, over HTTP as over HTTPS. Swagger UI sets styles of elements. */
-const CSP = "default-src 'none'; base-uri 'none'; connect-src 'self'; font-src 'self'; form-action 'none'; frame-ancestors 'none'; " +
-  "img-src 'self' data:; script-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline'"
-
-/** A wide arrow in, a narrow one out. */
-const ICON = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><rect width="16" height="16" rx="3" fill="#1b4d5c"/>' +
-  '<path d="M2 3l6 5-6 5z" fill="#fff"/><path d="M8 6l6 2-6 2z" fill="#8fd3c4"/></svg>'
 
 /** The schemas say what the fields are; in a safetensors document they are tensors by the same names. */
 const SAFETENSORS_DOCUMENT = {

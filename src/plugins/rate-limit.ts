@@ -1,4 +1,3 @@
-import rateLimit from '@fastify/rate-limit'
 import fp from 'fastify-plugin'
 import { InputError } from '../errors.ts'
 import type { KeyOf } from './auth.ts'
@@ -20,6 +19,8 @@ export interface LimitOptions {
 /** Counts every request of a client, whatever its answer: before its key is checked, and also if no route matches. */
 export default fp<LimitOptions>(async (app, { perSecond, keyOf }) => {
   if (perSecond === undefined) return
+  // Few limit their clients here, so few pay for loading it.
+  const { default: rateLimit } = await import('@fastify/rate-limit')
   await app.register(rateLimit, { global: false })
   app.addHook('onRequest', app.rateLimit({
     max: perSecond,
