@@ -33,9 +33,9 @@ export async function startPeer (python: string, place: Place = {}): Promise<Ser
   return await start('FastAPI + PyTorch', python, [PEER], /listening on (\d+)/, place)
 }
 
-/** Fastify with nothing to do. */
-export async function startEcho (place: Place = {}): Promise<Server> {
-  return await start('bare Fastify', process.execPath, ['--import', 'tsx', ECHO], /listening on (\d+)/, place)
+/** Fastify, or Node.js alone, with nothing to do. */
+export async function startEcho (kind: 'fastify' | 'http', place: Place = {}): Promise<Server> {
+  return await start(`bare ${kind}`, process.execPath, ['--import', 'tsx', ECHO, kind], /listening on (\d+)/, place)
 }
 
 async function start (name: string, program: string, options: string[], ready: RegExp, { core }: Place): Promise<Server> {

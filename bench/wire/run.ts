@@ -1,99 +1,136 @@
 /**
- * The wire: `/step` over JSON and safetensors, compared with what Fastify can do on its own with the same bodies, and with
- * FastAPI, orjson and PyTorch, all in one run. The server and its client have one core each:
+ * The wire: one step over JSON, safetensors, the Open Inference Protocol, a session and a WebSocket, compared with what Fastify and Node.js
+ * can do on their own with the same bodies, and with FastAPI, orjson and PyTorch, all in one run. The server and its client have one
+ * core each; the client is wrk, and bench/stream/client.cc for the sockets:
  *
  *     npm run bench:wire                 five rounds; writes bench/results/wire.md
  *     npm run bench:wire -- --quick      one short round; writes nothing
  *
- * TEST_PYTHON names a Python with torch, fastapi, uvicorn and orjson; without it the benchmark leaves that peer out.
+ * It takes g++ and wrk. TEST_PYTHON names a Python with torch, fastapi, uvicorn and orjson; without it the benchmark leaves that peer out.
  */
-import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
 import { rm, writeFile } from 'node:fs/promises'
+import { request, type IncomingMessage } from 'node:http'
 import { cpus } from 'node:os'
+import { text } from 'node:stream/consumers'
+import { JSON_TYPE } from '../../src/wire/json.ts'
 import { SAFETENSORS } from '../../src/wire/safetensors.ts'
-import { post, postBytes } from '../../test/support/http.ts'
 import { f32, writeSafetensors } from '../../test/support/safetensors.ts'
-import { load } from '../load/client.ts'
 import { startCellserve, startEcho, startPeer, type Server } from '../load/servers.ts'
+import { wrk, type Post, type Rate } from '../load/wrk.ts'
 import { median, random, writeBenchModels } from '../models.ts'
+import { buildClient, frames } from '../stream/frames.ts'
 
 const quick = process.argv.includes('--quick')
 const ROUNDS = quick ? 1 : 5
-const MS = quick ? 700 : 1200
+const SECONDS = quick ? 1 : 2
+const CONNECTIONS = 32
 const UNITS = [64, 256, 512]
-const [CLIENT, SERVER] = [{ core: 1 }, { core: 0 }]
-
-execFileSync('taskset', ['-cp', String(CLIENT.core), String(process.pid)], { stdio: 'ignore' })
+/** Requests that are sent in turn. */
+const BODIES = 32
+/** Many more than connections, so that hardly ever two steps of one meet. */
+const SESSIONS = 1024
+const SERVER = { core: 0 }
 
 const models = await writeBenchModels(UNITS)
-
-const cellserve = await startCellserve('cellserve', models, [], SERVER)
-const unbatched = await startCellserve('cellserve, batching off', models, ['--batch-rows', '1'], SERVER)
-const echo = await startEcho(SERVER)
+const client = await buildClient()
+const cellserve = await startCellserve('cellserve', models, ['--threads', '1'], SERVER)
+const fastify = await startEcho('fastify', SERVER)
+const http = await startEcho('http', SERVER)
 const python = process.env.TEST_PYTHON
 const peer = python === undefined ? undefined : await startPeer(python, SERVER)
 if (peer === undefined) console.log('FastAPI + PyTorch is left out: TEST_PYTHON is not set')
 
-/** A server and the request that it gets. */
-interface Side {
-  readonly server: Server
-  readonly requests: readonly Buffer[]
-}
-
-function sidesOf (n: number): Record<'json' | 'jsonEcho' | 'bytes' | 'bytesEcho' | 'bytesUnbatched', Side> & { peer?: Side } {
-  const bodies = Array.from({ length: 32 }, () => ({ x: [random(n)], h_in: [random(n)], c_in: [random(n)] }))
-  const documents = bodies.map((body) => writeSafetensors(Object.fromEntries(Object.entries(body).map(([name, [row]]) => [name, f32([1, n], row)]))))
-  const path = `/models/${n}/step`
-  return {
-    json: { server: cellserve, requests: bodies.map((body) => post(path, body)) },
-    jsonEcho: { server: echo, requests: bodies.map((body) => post('/json', body)) },
-    bytes: { server: cellserve, requests: documents.map((document) => postBytes(path, SAFETENSORS, document)) },
-    bytesEcho: { server: echo, requests: documents.map((document) => postBytes('/bytes', 'application/octet-stream', document)) },
-    bytesUnbatched: { server: unbatched, requests: documents.map((document) => postBytes(path, SAFETENSORS, document)) },
-    ...(peer !== undefined && { peer: { server: peer, requests: bodies.map((body) => post(path, body)) } })
-  }
-}
-
-/** Requests per second of each side in every round. */
-async function measure<K extends string> (sides: Readonly<Partial<Record<K, Side>>>, connections: number): Promise<(side: K) => number[]> {
-  const rounds = new Map<string, number[]>()
-  const each = Object.entries<Side | undefined>(sides)
-  for (let round = 0; round <= ROUNDS; round++) {
-    for (const [name, side] of each) {
-      if (side === undefined) continue
-      const { throughput } = await load(side.server.port, connections, side.requests, round === 0 ? 500 : MS)
-      if (round > 0) rounds.set(name, [...rounds.get(name) ?? [], throughput])
-    }
-  }
-  return (side) => rounds.get(side) ?? []
-}
+/** How a round of one side is run. */
+type Side = () => Promise<Rate>
 
 const lines: string[] = []
 const say = (line = ''): void => {
   console.log(line)
   lines.push(line)
 }
-const ratio = (a: readonly number[], b: readonly number[]): string => b.length === 0 ? '' : `${median(a.map((value, i) => value / b[i])).toFixed(2)}x`
 
-say('# The wire')
-say()
-say(`${cpus()[0].model}, a core for the server and one for the client; Node.js ${process.versions.node}; ${ROUNDS} rounds, medians. Written by \`npm run bench:wire\`.`)
-say()
-say('`POST /step`, one row, I = Hi = Ho, 32 connections, requests a second:')
-say()
-say('| units | JSON | bare Fastify, the same JSON | safetensors | bare Fastify, the same bytes | FastAPI + orjson + PyTorch | JSON against bare | safetensors against bare | JSON against FastAPI | safetensors against FastAPI |')
-say(`|${' ---: |'.repeat(10)}`)
-for (const n of UNITS) {
-  const { bytesUnbatched, ...sides } = sidesOf(n)
-  const of = await measure(sides, 32)
-  const rates = (['json', 'jsonEcho', 'bytes', 'bytesEcho', 'peer'] as const).map((side) => of(side).length === 0 ? '' : median(of(side)).toFixed(0))
-  say(`| ${n} | ${rates.join(' | ')} | ${ratio(of('json'), of('jsonEcho'))} | ${ratio(of('bytes'), of('bytesEcho'))} | ${ratio(of('json'), of('peer'))} | ${ratio(of('bytes'), of('peer'))} |`)
+try {
+  say('# The wire')
+  say()
+  say(`${cpus()[0].model}, a core for the server and one for the client; Node.js ${process.versions.node}; ${ROUNDS} rounds by turns, medians. Written by \`npm run bench:wire\`.`)
+  say()
+  say(`One step, one row, I = Hi = Ho, ${CONNECTIONS} connections. A ratio is of requests a second; that in brackets is of the server's time for a request, which a busy machine changes less.`)
+  say()
+  say('| units | format | requests a second | server\'s time, us | against bare Fastify, the same body | against bare Node.js `http` | against FastAPI + orjson + PyTorch |')
+  say('| ---: | --- | ---: | ---: | ---: | ---: | ---: |')
+  for (const units of UNITS) {
+    const rows = Array.from({ length: BODIES }, () => ({ x: [random(units)], h_in: [random(units)], c_in: [random(units)] }))
+    const json = rows.map((row) => ({ path: `/models/${units}/step`, headers: { 'content-type': JSON_TYPE }, body: Buffer.from(JSON.stringify(row)) }))
+    const documents = rows.map((row) => writeSafetensors(Object.fromEntries(Object.entries(row).map(([name, [numbers]]) => [name, f32([1, units], numbers)]))))
+    const safetensors = documents.map((body) => ({ path: `/models/${units}/step`, headers: { 'content-type': SAFETENSORS }, body }))
+    const bytes = documents.map((body) => ({ path: '/bytes', headers: { 'content-type': 'application/octet-stream' }, body }))
+    const sessions: Post[] = []
+    for (let i = 0; i < SESSIONS; i++) {
+      const { x: [x] } = rows[i % BODIES]
+      sessions.push({ path: `/sessions/${await openSession(cellserve, units)}/step`, headers: { 'content-type': JSON_TYPE }, body: Buffer.from(JSON.stringify({ x })) })
+    }
+    const side = (server: Server, posts: readonly Post[]): Side => async () => await wrk(server, posts, CONNECTIONS, SECONDS)
+    const of = await measure({
+      json: side(cellserve, json),
+      jsonFastify: side(fastify, json.map((post) => ({ ...post, path: '/json' }))),
+      ...(peer !== undefined && { jsonPeer: side(peer, json) }),
+      safetensors: side(cellserve, safetensors),
+      bytesFastify: side(fastify, bytes),
+      bytesHttp: side(http, bytes),
+      inference: side(cellserve, rows.map(({ x: [x], h_in: [h], c_in: [c] }) => inferencePost(units, { x, h_in: h, c_in: c }))),
+      session: side(cellserve, sessions),
+      stream: async () => await frames(client, cellserve, `/models/${units}/stream`, CONNECTIONS, units, SECONDS)
+    })
+    const row = (name: string, own: string, bare: string, http: string, python: string): void => {
+      const rates = of(own)
+      say(`| ${units} | ${name} | ${median(rates.map(({ perSecond }) => perSecond)).toFixed(0)} | ${median(rates.map(({ cpu }) => cpu)).toFixed(1)} | ${[bare, http, python].map((other) => against(rates, of(other))).join(' | ')} |`)
+    }
+    row('JSON', 'json', 'jsonFastify', '', 'jsonPeer')
+    row('safetensors', 'safetensors', 'bytesFastify', 'bytesHttp', 'jsonPeer')
+    row('Open Inference Protocol, binary, a sequence of one step', 'inference', '', 'bytesHttp', 'jsonPeer')
+    row('a session\'s step, JSON', 'session', '', '', 'jsonPeer')
+    row('a WebSocket\'s frame, binary', 'stream', '', 'bytesHttp', 'jsonPeer')
+  }
+} finally {
+  for (const server of [cellserve, fastify, http, peer]) await server?.stop()
+  await rm(models, { recursive: true })
 }
-say()
-const { bytes, bytesUnbatched } = sidesOf(512)
-const of = await measure({ bytes, bytesUnbatched }, 64)
-say(`Safetensors, 512 units, 64 connections: ${median(of('bytes')).toFixed(0)} requests a second, ${ratio(of('bytes'), of('bytesUnbatched'))} of those with batching off.`)
-
-for (const server of [cellserve, unbatched, echo, peer]) await server?.stop()
-await rm(models, { recursive: true })
 if (!quick) await writeFile(new URL('../results/wire.md', import.meta.url), lines.join('\n') + '\n')
+
+/** The rates of each side in every round; none of a side that there is not. */
+async function measure (sides: Readonly<Record<string, Side>>): Promise<(side: string) => readonly Rate[]> {
+  const rates = new Map<string, Rate[]>()
+  for (let round = 0; round <= ROUNDS; round++) {
+    for (const [name, side] of Object.entries(sides)) {
+      const rate = await side()
+      // The first round warms up.
+      if (round > 0) rates.set(name, [...rates.get(name) ?? [], rate])
+    }
+  }
+  return (side) => rates.get(side) ?? []
+}
+
+function against (own: readonly Rate[], other: readonly Rate[]): string {
+  if (other.length === 0) return ''
+  return `${median(own.map(({ perSecond }, i) => perSecond / other[i].perSecond)).toFixed(2)}x (${median(own.map(({ cpu }, i) => other[i].cpu / cpu)).toFixed(2)}x)`
+}
+
+/** A sequence of one step, its tensors in the binary extension. */
+function inferencePost (units: number, tensors: Readonly<Record<string, readonly number[]>>): Post {
+  const inputs = Object.entries(tensors).map(([name, numbers]) => ({
+    name, datatype: 'FP32', shape: name === 'x' ? [1, 1, units] : [1, units], parameters: { binary_data_size: 4 * numbers.length }
+  }))
+  const head = Buffer.from(JSON.stringify({ inputs, outputs: ['h_out', 'c_out'].map((name) => ({ name, parameters: { binary_data: true } })) }))
+  return {
+    path: `/v2/models/${units}/infer`,
+    headers: { 'content-type': 'application/octet-stream', 'inference-header-content-length': String(head.length) },
+    body: Buffer.concat([head, ...Object.values(tensors).map((numbers) => Buffer.from(Float32Array.from(numbers).buffer))])
+  }
+}
+
+async function openSession ({ port }: Server, units: number): Promise<string> {
+  const [answer]: IncomingMessage[] = await once(request({ port, method: 'POST', path: `/models/${units}/sessions`, headers: { 'content-type': JSON_TYPE } }).end('{}'), 'response')
+  const { session }: { session: string } = JSON.parse(await text(answer))
+  return session
+}

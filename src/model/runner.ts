@@ -46,9 +46,9 @@ export function createRunner (model: LoadedModel, scheduler: Scheduler, admissio
   }
 
   return {
-    step: async (request, plan, call) => await run(plan, call, () => serveStep(plan.queue, shape, request, plan.outline, call)),
+    step: (request, plan, call) => run(plan, call, () => serveStep(plan.queue, shape, request, plan.outline, call)),
 
-    sequence: async (request, plan, call) => await run(plan, call, () => serveSequence(model, request, plan, call)),
+    sequence: (request, plan, call) => run(plan, call, () => serveSequence(model, request, plan, call)),
 
     async * steps (request, plan, call) {
       const { outline } = plan

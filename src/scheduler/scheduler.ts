@@ -256,8 +256,8 @@ export function createScheduler (events: SchedulerEvents): Scheduler {
   }
 
   return {
-    async run (task) {
-      await new Promise<void>((resolve, reject) => {
+    run (task) {
+      return new Promise<void>((resolve, reject) => {
         const live: LiveTask = { task, accepted: performance.now(), passes: [], begun: false, rowsLeft: task.rows, settled: false, resolve, reject }
         task.passes.forEach((pass, i) => live.passes.push(createLivePass(live, pass, i)))
         const [first] = live.passes

@@ -111,13 +111,23 @@ export function writeSafetensors (tensors: ReadonlyArray<readonly [name: string,
     at += bytes.byteLength
     return `${JSON.stringify(name)}:{"dtype":"${dtype}","shape":[${shape.join(',')}],"data_offsets":[${begin},${at}]}`
   })
-  const text = `{${entries.join(',')}}`
+  return [writeHead(`{${entries.join(',')}}`), ...tensors.map(([, { bytes }]) => bytes)]
+}
+
+/** Heads that were written before. */
+const written = new Known<Buffer>()
+
+/** A file's first bytes; nobody may change them. */
+function writeHead (header: string): Buffer {
+  const before = written.get(header)
+  if (before !== undefined) return before
   // Spaces after the header, so that the data start at a multiple of eight bytes.
-  const length = Math.ceil(Buffer.byteLength(text) / PREFIX) * PREFIX
-  const head = Buffer.allocUnsafe(PREFIX + length)
+  const length = Math.ceil(Buffer.byteLength(header) / PREFIX) * PREFIX
+  const head = Buffer.alloc(PREFIX + length, ' ')
   head.writeBigUInt64LE(BigInt(length))
-  head.fill(' ', PREFIX + head.write(text, PREFIX))
-  return [head, ...tensors.map(([, { bytes }]) => bytes)]
+  head.write(header, PREFIX)
+  if (length <= MAX_KNOWN_BYTES) written.add(header, head)
+  return head
 }
 
 function decodeHeader (bytes: Uint8Array): string {

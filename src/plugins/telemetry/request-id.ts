@@ -13,10 +13,18 @@ export function requestId ({ headers: { 'x-request-id': given } }: { headers: In
   return typeof given === 'string' && ID.test(given) ? given : randomUUID()
 }
 
-/** A request's logger, with the trace id of its `traceparent`. */
+/** A request's logger, with the trace id of its `traceparent`. It is made when something is first logged: most requests log nothing. */
 export function requestLogger (logger: FastifyBaseLogger, bindings: object, options: object, { headers: { traceparent } }: IncomingMessage): FastifyBaseLogger {
-  const trace = typeof traceparent === 'string' ? TRACEPARENT.exec(traceparent)?.[1] : undefined
-  return logger.child(trace === undefined ? bindings : { ...bindings, traceId: trace }, options)
+  let child: FastifyBaseLogger | undefined
+  const made = (): FastifyBaseLogger => {
+    const trace = typeof traceparent === 'string' ? TRACEPARENT.exec(traceparent)?.[1] : undefined
+    child ??= logger.child(trace === undefined ? bindings : { ...bindings, traceId: trace }, options)
+    return child
+  }
+  return new Proxy(logger, {
+    get: (_, name): unknown => Reflect.get(made(), name),
+    set: (_, name, value) => Reflect.set(made(), name, value)
+  })
 }
 
 /** Sends every client the id of its request. */

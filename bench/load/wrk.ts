@@ -1,0 +1,62 @@
+import { execFile } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import type { Server } from './servers.ts'
+
+const run = promisify(execFile)
+
+/** A POST. */
+export interface Post {
+  readonly path: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: Uint8Array
+}
+
+/** What a client has seen of a server. */
+export interface Rate {
+  /** Answers per second. */
+  readonly perSecond: number
+  /** The median time to an answer, in milliseconds. */
+  readonly p50: number
+  /** How long the server computed for an answer, in microseconds: that is less of the machine's load than a rate. */
+  readonly cpu: number
+}
+
+/**
+ * Has wrk send requests in turn, on one core. A client in JavaScript would be slower than the server.
+ *
+ * @throws Error if wrk is not there, or an answer has another status than 2xx.
+ */
+export async function wrk (server: Server, posts: readonly Post[], connections: number, seconds: number, core = 1): Promise<Rate> {
+  const folder = await mkdtemp(join(tmpdir(), 'cellserve-bench-'))
+  try {
+    const script = join(folder, 'posts.lua')
+    await writeFile(script, `local posts = {\n${posts.map(({ path, headers, body }) => `  { ${quoted(path)}, ${table(headers)}, ${quoted(body)} }`).join(',\n')}\n}\n` +
+      'local texts, next = {}, 0\n' +
+      'function init() for i, post in ipairs(posts) do texts[i] = wrk.format("POST", post[1], post[2], post[3]) end end\n' +
+      'function request() next = next % #texts + 1 return texts[next] end\n')
+    const before = await server.cpu()
+    const { stdout } = await run('taskset', ['-c', String(core), 'wrk', '-t', '1', '-c', String(connections), '-d', `${seconds}s`, '--latency', '-s', script, `http://127.0.0.1:${server.port}`])
+    if (stdout.includes('Non-2xx') || stdout.includes('Socket errors')) throw new Error(stdout)
+    const [, p50, unit] = /50%\s+([\d.]+)(us|ms|s)/.exec(stdout) ?? []
+    const count = Number(/(\d+) requests in/.exec(stdout)?.[1])
+    return {
+      perSecond: Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1]),
+      p50: Number(p50) * (unit === 'us' ? 0.001 : unit === 'ms' ? 1 : 1000),
+      cpu: (await server.cpu() - before) / count * 1e6
+    }
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+}
+
+/** A Lua string of these bytes. */
+function quoted (bytes: string | Uint8Array): string {
+  return `"${[...Buffer.from(bytes)].map((byte) => byte >= 0x20 && byte < 0x7f && byte !== 0x22 && byte !== 0x5c ? String.fromCharCode(byte) : `\\${String(byte).padStart(3, '0')}`).join('')}"`
+}
+
+function table (headers: Readonly<Record<string, string>>): string {
+  return `{ ${Object.entries(headers).map(([name, value]) => `[${quoted(name)}] = ${quoted(value)}`).join(', ')} }`
+}
