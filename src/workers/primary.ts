@@ -115,6 +115,7 @@ export async function serveTogether (config: Config, workers: number): Promise<v
     }, { ...calls, begin })
     // A message to one that has just ended.
     process.on('error', () => {})
+    closeLost(process)
     const exited = once(process, 'exit').then(([code, signal]: Array<number | string | null>) => {
       worker.end()
       return { code, signal }
@@ -195,6 +196,23 @@ export async function serveTogether (config: Config, workers: number): Promise<v
       logger.info('all requests are answered; exiting')
     })
   }
+}
+
+/**
+ * A connection that was on its way to a worker as that ended would stay open, and its client wait: Node.js lets go of it once the worker
+ * has it. One is on its way at a time.
+ */
+function closeLost (worker: Worker): void {
+  let latest: unknown
+  const send = worker.process.send.bind(worker.process)
+  worker.process.send = (message: never, handle?: never, ...more: never[]): boolean => {
+    if (handle !== undefined) latest = handle
+    return send(message, handle, ...more)
+  }
+  worker.once('exit', () => {
+    // It does nothing to one that is closed.
+    if (typeof latest === 'object' && latest !== null && 'close' in latest && typeof latest.close === 'function') latest.close()
+  })
 }
 
 function early ({ code, signal }: Exit): never {
