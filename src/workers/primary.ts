@@ -47,9 +47,10 @@ interface Exit {
 export async function serveTogether (config: Config, workers: number): Promise<void> {
   const logger = createLogger(config['log-level'])
   let reloads = 0
+  const reload = (): void => { askAll('reload').catch((error: unknown) => { logger.error(`not every worker has reloaded: ${messageOf(error)}`) }) }
   process.on('SIGHUP', () => {
     reloads++
-    void askAll('reload')
+    reload()
   })
   const numbers = Array.from({ length: workers }, (_, i) => i + 1)
   const running = new Map<number, Running>()
@@ -170,7 +171,7 @@ export async function serveTogether (config: Config, workers: number): Promise<v
     const all = numbers.map(fork)
     const [served] = await Promise.all(all.map(async ({ started, exited }) => await Promise.race([started, exited.then(early)])))
     for (const [i, each] of all.entries()) await Promise.race([listen(each, i > 0), each.exited.then(early)])
-    if (reloads > 0) void askAll('reload')
+    if (reloads > 0) reload()
     for (const [i, each] of all.entries()) watch(numbers[i], each)
     endWithGrace()
     logger.info({ workers, ...served, ...(monitor !== undefined && { metrics: monitor.listeningOrigin }) }, 'ready')
