@@ -3,6 +3,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { Config } from './config/settings.ts'
 import type { Json } from './wire/json.ts'
 import type { Metrics } from './plugins/telemetry/metrics.ts'
+import type { CountRequest } from './plugins/rate-limit.ts'
 import type { Admission } from './scheduler/admission.ts'
 import type { Registry } from './model/registry.ts'
 import type { SessionStore } from './model/sessions/session.ts'
@@ -51,12 +52,22 @@ export interface AppOptions {
   readonly keyring: Keyring | undefined
   /** Loads and unloads models for those who ask over HTTP, if they may. */
   readonly repository: Repository | undefined
+  /** What there is one of for all workers; absent if this process serves alone. */
+  readonly together?: Together | undefined
   /** If absent, nothing is logged. */
   readonly logger?: FastifyBaseLogger
 }
 
+/** Of one of several workers. */
+export interface Together {
+  readonly worker: number
+  /** The metrics of all. */
+  readonly scrape: () => Promise<string>
+  readonly count: CountRequest
+}
+
 /** The service, ready to listen. */
-export async function buildApp ({ config, registry, sessions, admission, metrics, json, keyring, repository, logger }: AppOptions) {
+export async function buildApp ({ config, registry, sessions, admission, metrics, json, keyring, repository, together, logger }: AppOptions) {
   const keyOf = keyring?.keyOf
   const requestTimeout = 1000 * config['body-timeout']
   const app = Fastify({
@@ -93,7 +104,7 @@ export async function buildApp ({ config, registry, sessions, admission, metrics
   await app.register(identity)
   await app.register(servedModel, { registry })
   if (config['access-log']) await app.register(accessLog)
-  await app.register(tracing, { version })
+  await app.register(tracing, { version, worker: together?.worker })
   await app.register(headers)
   await app.register(cors, { origins: config['cors-origin'] })
   await app.register(counting, { metrics })
@@ -107,7 +118,7 @@ export async function buildApp ({ config, registry, sessions, admission, metrics
   })
   // Then nobody is served while it drains, no one without a key, no one too often, and nothing for which there is no room.
   await app.register(drain)
-  await app.register(limit, { perSecond: config['rate-limit'], keyOf })
+  await app.register(limit, { perSecond: config['rate-limit'], keyOf, count: together?.count })
   await app.register(auth, { keyOf })
   await app.register(admit, { reserve: admission.reserve, timeout: config['request-timeout'] })
   await app.register(bodies, { json })
@@ -142,7 +153,7 @@ export async function buildApp ({ config, registry, sessions, admission, metrics
   await app.register(docs, { registry })
   await app.register(health)
   await app.register(home, { version })
-  if (config['metrics-port'] === undefined) await app.register(metricsRoute, { metrics })
+  if (config['metrics-port'] === undefined) await app.register(metricsRoute, { scrape: together?.scrape ?? metrics.scrape })
   return app
 }
 
@@ -152,11 +163,11 @@ const MAX_SCRAPES = 64
 const SCRAPE_TIMEOUT = 30
 
 /** Only `/metrics`, for its own port. */
-export async function buildMetricsApp (metrics: Metrics) {
+export async function buildMetricsApp (scrape: () => Promise<string>) {
   const app = Fastify({ frameworkErrors: answerFrameworkError, clientErrorHandler: () => {} })
   await app.register(errors)
   await app.register(headers)
   await app.register(connections, { maxConnections: MAX_SCRAPES, readTimeout: SCRAPE_TIMEOUT, onRefused: () => {} })
-  await app.register(metricsRoute, { metrics })
+  await app.register(metricsRoute, { scrape })
   return app
 }

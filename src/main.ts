@@ -1,6 +1,8 @@
 #!/usr/bin/env node
 import { commandsText, findCommand } from './cli/cli.ts'
-import { ConfigError, helpText, readConfig } from './config/settings.ts'
+import { ConfigError, helpText, readConfig, type Config } from './config/settings.ts'
+import { workersOf } from './config/workers.ts'
+import { usableCores } from './engine/cores.ts'
 import { version } from './version.ts'
 
 try {
@@ -20,5 +22,12 @@ async function start (flags: readonly string[]): Promise<void> {
   const config = readConfig(flags, process.env)
   if (config === 'help') process.stdout.write(helpText() + commandsText())
   else if (config === 'version') process.stdout.write(`${version}\n`)
-  else await (await import('./serve.ts')).serve(config)
+  else await serveBy(config)
+}
+
+/** Serves with as many processes as the settings say. What those of several take is not loaded for one. */
+async function serveBy (config: Config): Promise<void> {
+  const workers = workersOf(config, usableCores)
+  if (workers === 1) await (await import('./serve.ts')).serve(config)
+  else await (await import('./workers/primary.ts')).serveTogether(config, workers)
 }

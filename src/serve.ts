@@ -3,11 +3,13 @@ import { buildMetricsApp } from './app.ts'
 import type { Config } from './config/settings.ts'
 import { chooseEngine } from './engine/choose.ts'
 import { createLogger } from './logger.ts'
+import type { Engine } from './engine/engine.ts'
+import type { Registry } from './model/registry.ts'
 import type { Metrics } from './plugins/telemetry/metrics.ts'
 import { createService } from './service.ts'
 
 /** For how long probes and load balancers hear that the process goes, before its port is closed, in milliseconds. */
-const NOTICE = 1000
+export const NOTICE = 1000
 
 /** Serves until a signal ends the process. @throws Error if the service cannot start. */
 export async function serve (config: Config): Promise<void> {
@@ -41,20 +43,24 @@ export async function serve (config: Config): Promise<void> {
     await monitor?.close()
     logger.info('all requests are answered; exiting')
   })
-  logger.info({
+  logger.info({ ...servedBy(engine, registry), ...(monitor !== undefined && { metrics: monitor.listeningOrigin }) }, 'ready')
+}
+
+/** What the log says of the models. */
+export function servedBy (engine: Engine, registry: Registry): object {
+  return {
     engine: `${engine.name} (${engine.backend})`,
     models: registry.models.map(({ name }) => name),
     versions: Object.fromEntries(registry.models.map(({ name, version }) => [name, version])),
     default: registry.defaultName,
-    weights: Object.fromEntries(registry.models.map(({ name, precision, weightBytes }) => [name, `${precision}, ${(weightBytes / 2 ** 20).toFixed(1)} MiB`])),
-    ...(monitor !== undefined && { metrics: monitor.listeningOrigin })
-  }, 'ready')
+    weights: Object.fromEntries(registry.models.map(({ name, precision, weightBytes }) => [name, `${precision}, ${(weightBytes / 2 ** 20).toFixed(1)} MiB`]))
+  }
 }
 
 /** Serves the metrics on their own port, if they have one. */
 async function listenForMetrics ({ host, 'metrics-port': port }: Config, metrics: Metrics) {
   if (port === undefined) return undefined
-  const app = await buildMetricsApp(metrics)
+  const app = await buildMetricsApp(metrics.scrape)
   await app.listen({ host, port })
   return app
 }

@@ -1,7 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify'
 import { messageOf } from './errors.ts'
 import { findAddon } from './engine/addon.ts'
-import { buildApp } from './app.ts'
+import { buildApp, type Together } from './app.ts'
 import type { Config } from './config/settings.ts'
 import type { Engine } from './engine/engine.ts'
 import { readKeys } from './config/keys.ts'
@@ -11,9 +11,12 @@ import type { ModelDeps } from './model/model.ts'
 import { createKeyring } from './plugins/auth.ts'
 import { createMetrics, NO_MODEL, type Metrics } from './plugins/telemetry/metrics.ts'
 import { createReloader, type ReloadEvents } from './reload.ts'
+import type { Repository } from './routes/v2/repository.ts'
 import { createAdmission } from './scheduler/admission.ts'
 import { createMemoryStore } from './model/sessions/memory.ts'
 import type { SessionStore } from './model/sessions/session.ts'
+import type { Shelf } from './model/sessions/shared/shelf.ts'
+import { createSharedStore } from './model/sessions/shared/store.ts'
 import { createValkeyStore } from './model/sessions/valkey/store.ts'
 import { createRegistry, type Registry } from './model/registry.ts'
 import { createScheduler } from './scheduler/scheduler.ts'
@@ -21,12 +24,20 @@ import { version } from './version.ts'
 import { lookAtModels } from './weights/sight.ts'
 import { createJson } from './wire/json.ts'
 
+/** What a process has of the others if it is one of several workers. */
+export interface Others extends Together {
+  /** Where the sessions of all are, unless they are elsewhere. */
+  shelf (asked: Metrics['asked']): Shelf
+  /** Has all of them load and unload models. */
+  repository (own: Repository): Repository
+}
+
 /**
  * Puts the parts of the service together: models on an engine, and the app that serves them.
  *
  * @throws Error if the models cannot be served; the message says why.
  */
-export async function createService (config: Config, engine: Engine, logger?: FastifyBaseLogger) {
+export async function createService (config: Config, engine: Engine, logger?: FastifyBaseLogger, others?: Others) {
   const admission = createAdmission(config['max-rows'], config['max-bytes'])
   const metrics = createMetrics(admission, { version, engine: engine.name, backend: engine.backend })
   const report = (error: unknown): void => logger?.error(error)
@@ -45,7 +56,7 @@ export async function createService (config: Config, engine: Engine, logger?: Fa
   let sessions: SessionStore | undefined
   try {
     const registry = createRegistry(models, config['default-model'], report)
-    const store = await createSessions(config, registry, metrics, logger)
+    const store = await createSessions(config, registry, metrics, logger, others)
     sessions = store
     metrics.serves(registry)
     const keyring = createKeyring(await readKeys(config))
@@ -58,7 +69,8 @@ export async function createService (config: Config, engine: Engine, logger?: Fa
       metrics,
       json: createJson(findAddon()),
       keyring,
-      repository: config['repository-api'] ? reloader : undefined,
+      repository: config['repository-api'] ? others?.repository(reloader) ?? reloader : undefined,
+      together: others,
       ...(logger !== undefined && { logger })
     })
     app.addHook('onClose', async () => {
@@ -77,7 +89,7 @@ export async function createService (config: Config, engine: Engine, logger?: Fa
       }
       await reloader.reload()
     }
-    return { app, registry, admission, metrics, reload }
+    return { app, registry, admission, metrics, reload, repository: reloader }
   } catch (error) {
     await sessions?.close()
     await closeModels(models)
@@ -108,16 +120,15 @@ function eventsOf (sessions: SessionStore, metrics: Metrics, logger: FastifyBase
 }
 
 /** Where sessions are kept. A store that is not there stops nothing but them. */
-async function createSessions (config: Config, registry: Registry, metrics: Metrics, logger?: FastifyBaseLogger): Promise<SessionStore> {
+async function createSessions (config: Config, registry: Registry, metrics: Metrics, logger?: FastifyBaseLogger, others?: Others): Promise<SessionStore> {
   const bounds = { maxSessions: config['max-sessions'], maxBytes: config['max-session-bytes'], timeout: config['session-timeout'] }
   const address = storeAddress(config.sessions)
-  if (address === undefined) return createMemoryStore(bounds)
+  const sharing = { ...bounds, requestTimeout: config['request-timeout'], modelOf: (name: string) => registry.find(name) }
+  if (address === undefined) return others === undefined ? createMemoryStore(bounds) : createSharedStore(others.shelf(metrics.asked), sharing)
   const store = `${address.host}:${address.port}`
   return await createValkeyStore({
-    ...bounds,
+    ...sharing,
     address,
-    requestTimeout: config['request-timeout'],
-    modelOf: (name) => registry.find(name),
     events: {
       asked: metrics.asked,
       lost: (reason) => logger?.warn({ store, reason }, 'the store of sessions does not answer; sessions get a 503 until it does'),

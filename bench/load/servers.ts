@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 export interface Server {
   readonly name: string
   readonly port: number
+  readonly pid: number
   /** Resident memory, in MiB. */
   memory (): Promise<number>
   /** The time that it has computed, in seconds. */
@@ -45,6 +46,7 @@ async function start (name: string, program: string, options: string[], ready: R
   return {
     name,
     port,
+    pid: child.pid ?? 0,
     async memory () {
       const ps = spawn('ps', ['-o', 'rss=', '-p', String(child.pid)], { stdio: ['ignore', 'pipe', 'inherit'] })
       let text = ''

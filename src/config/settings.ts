@@ -8,6 +8,7 @@ import { ConfigError } from './config-error.ts'
 import { nearest, readVariables, variable } from './environment.ts'
 import { keysFault } from './keys.ts'
 import { hasPassword, storeFault } from './store-address.ts'
+import { workersFault } from './workers.ts'
 
 /** Every setting: its flag is `--name`, its environment variable `CELLSERVE_NAME` in capitals with underscores. */
 export const Settings = Type.Object({
@@ -17,10 +18,11 @@ export const Settings = Type.Object({
   'repository-api': Type.Boolean({ default: false, description: 'Let clients load and unload models: POST /v2/repository/...' }),
   host: Type.String({ minLength: 1, default: '127.0.0.1', description: 'Address to listen on; 0.0.0.0 for all' }),
   port: Type.Integer({ minimum: 0, maximum: 65535, default: 8080, description: 'Port to listen on; 0 for any free one' }),
+  workers: Type.String({ minLength: 1, default: '1', description: 'Processes that serve together on one port: a number, or auto for one per core that it may use' }),
   engine: Type.Enum(['auto', 'native', 'tfjs'], {
     default: 'auto', description: 'Engine that computes: auto, native or tfjs'
   }),
-  threads: Type.Optional(Type.Integer({ minimum: 1, maximum: 1024, description: 'Compute threads of the native engine. Default: the cores it may use' })),
+  threads: Type.Optional(Type.Integer({ minimum: 1, maximum: 1024, description: 'Compute threads of the native engine, shared out over the workers. Default: the cores it may use' })),
   isa: Type.Optional(Type.String({ minLength: 1, description: 'Instruction set of the native engine: avx512, avx2, neon or portable. Default: the best that the CPU has' })),
   'log-level': Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
     default: 'info', description: 'fatal, error, warn, info, debug, trace or silent'
@@ -33,7 +35,7 @@ export const Settings = Type.Object({
   'max-bytes': Type.Integer({ minimum: 1, maximum: 2 ** 40, default: 2 ** 28, description: 'Most bytes that requests hold; past it requests get a 503' }),
   sessions: Type.String({ minLength: 1, default: 'memory', description: 'Where sessions are kept: memory, or a Valkey or Redis that replicas share, redis://user:password@host:port/db; rediss:// for TLS' }),
   'max-sessions': Type.Integer({ minimum: 0, maximum: 2 ** 24, default: 100_000, description: 'Most sessions at once; past it new ones get a 503, and none that lives is ended' }),
-  'max-session-bytes': Type.Integer({ minimum: 0, maximum: 2 ** 40, default: 2 ** 28, description: 'Most bytes that sessions hold in this process; past it new ones get a 503' }),
+  'max-session-bytes': Type.Integer({ minimum: 0, maximum: 2 ** 40, default: 2 ** 28, description: 'Most bytes that sessions hold in memory; past it new ones get a 503' }),
   'session-timeout': Type.Number({ exclusiveMinimum: 0, maximum: 2_592_000, default: 900, description: 'Most seconds for which a session or a WebSocket may idle; the timeout of sessions that set none' }),
   'api-key': Type.Optional(Type.Array(Type.String({ minLength: 1 }), { description: 'A key that clients must send; for several, repeat the flag or use commas in the variable' })),
   'api-key-file': Type.Optional(Type.String({ minLength: 1, description: 'File of such keys, one per line' })),
@@ -102,12 +104,13 @@ export function readConfig (args: readonly string[], env: NodeJS.ProcessEnv): Co
 }
 
 /** Checks what a schema cannot, or what a schema would report in words that show a key. */
-function faultsOf ({ 'api-key': keys, 'cors-origin': origins, 'trust-proxy': proxies, sessions }: Config): Array<[name: string, fault: string | undefined]> {
+function faultsOf ({ 'api-key': keys, 'cors-origin': origins, 'trust-proxy': proxies, sessions, workers }: Config): Array<[name: string, fault: string | undefined]> {
   return [
     ['api-key', keys && keysFault(keys)],
     ...(origins ?? []).map((origin): [string, string | undefined] => ['cors-origin', originFault(origin)]),
     ['trust-proxy', proxies && proxiesFault(proxies)],
-    ['sessions', storeFault(sessions)]
+    ['sessions', storeFault(sessions)],
+    ['workers', workersFault(workers)]
   ]
 }
 

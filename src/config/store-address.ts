@@ -4,9 +4,14 @@ import type { StoreAddress } from '../model/sessions/valkey/connection.ts'
 /** In place of an address. */
 const MEMORY = 'memory'
 
+/** Whether sessions are kept in the service's own memory. */
+export function inMemory (text: string): boolean {
+  return text === MEMORY
+}
+
 /** What is wrong with `text` as `--sessions`, or undefined. It may hold a password, so that no message shows it. */
 export function storeFault (text: string): string | undefined {
-  if (text === MEMORY) return undefined
+  if (inMemory(text)) return undefined
   const expected = 'expected memory, or redis://user:password@host:port/db, or rediss:// for TLS'
   const url = readUrl(text)
   if (url === undefined) return `${expected}; got what is no URL`
@@ -25,7 +30,7 @@ export function hasPassword (text: string): boolean {
 
 /** @returns nothing for memory. */
 export function storeAddress (text: string): StoreAddress | undefined {
-  if (text === MEMORY) return undefined
+  if (inMemory(text)) return undefined
   const fault = storeFault(text)
   if (fault !== undefined) throw new ConfigError(`--sessions: ${fault}`)
   const { protocol, hostname, port, pathname, username, password } = new URL(text)

@@ -1,3 +1,4 @@
+import cluster from 'node:cluster'
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
@@ -33,8 +34,10 @@ export default fp<ConnectionsOptions>(async (app, { maxConnections, readTimeout,
     return all
   }
 
-  app.server.maxConnections = maxConnections
+  // A worker that refuses a connection by itself gets it again and again.
+  if (cluster.isPrimary) app.server.maxConnections = maxConnections
   app.server.on('connection', (socket) => {
+    if (cluster.isWorker) app.server.getConnections((_error, open) => { if (open > maxConnections) socket.destroy() })
     responses.set(socket, [])
     // A response that waits for the one before it has no socket yet, so Node.js does not tell it that the connection has closed.
     socket.once('close', () => { for (const response of unsent(socket)) if (response.socket === null) response.emit('close') })

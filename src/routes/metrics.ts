@@ -1,9 +1,9 @@
 import type { FastifyPluginAsync } from 'fastify'
-import type { Metrics } from '../plugins/telemetry/metrics.ts'
+import { METRICS_TYPE } from '../plugins/telemetry/metrics.ts'
 import { problems } from './schemas.ts'
 
 /** `GET /metrics`, for Prometheus. */
-const routes: FastifyPluginAsync<{ metrics: Metrics }> = async (app, { metrics }) => {
+const routes: FastifyPluginAsync<{ scrape: () => Promise<string> }> = async (app, { scrape }) => {
   app.get('/metrics', {
     schema: {
       operationId: 'metrics',
@@ -12,8 +12,8 @@ const routes: FastifyPluginAsync<{ metrics: Metrics }> = async (app, { metrics }
       response: { 200: { description: 'The Prometheus text format.', content: { 'text/plain': { schema: { type: 'string' } } } }, ...problems(401, 429, 503) }
     }
   }, async (_request, reply) => {
-    reply.header('content-type', metrics.register.contentType)
-    return await metrics.register.metrics()
+    reply.header('content-type', METRICS_TYPE)
+    return await scrape()
   })
 }
 

@@ -15,6 +15,7 @@ test('without anything set it is the demo, on the loopback interface', () => {
   assert.deepEqual(rest, {
     host: '127.0.0.1',
     port: 8080,
+    workers: '1',
     engine: 'auto',
     'log-level': 'info',
     'body-limit': 16777216,

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { InputError } from '../../errors.ts'
 import type { Model } from '../model.ts'
-import { REPLACED, TOMBSTONE, type Session, type SessionStore } from './session.ts'
+import { REPLACED, type Session, type SessionStore } from './session.ts'
+import { createTombstones, type Reason } from './tombstones.ts'
 
 export interface MemoryOptions {
   readonly maxSessions: number
@@ -25,15 +26,6 @@ interface Entry {
   ended: boolean
 }
 
-interface Ended {
-  readonly owner: string | undefined
-  readonly reason: 'deleted' | 'expired' | typeof REPLACED
-  /** Until when a request for it gets the reason. */
-  readonly until: number
-}
-
-/** The most ended sessions whose reason is kept. */
-const MAX_TOMBSTONES = 100_000
 /** How often expired sessions are looked for, in milliseconds, and how many are looked at in a row. */
 const SWEEP = 1000
 const SWEPT = 10_000
@@ -41,7 +33,7 @@ const SWEPT = 10_000
 /** Sessions in the memory of the process. */
 export function createMemoryStore ({ maxSessions, maxBytes, timeout, now = Date.now }: MemoryOptions): SessionStore {
   const entries = new Map<string, Entry>()
-  const tombstones = new Map<string, Ended>()
+  const tombstones = createTombstones(now)
   /** Versions of models that are served no more. */
   const left = new WeakSet<Model>()
   let bytes = 0
@@ -52,14 +44,10 @@ export function createMemoryStore ({ maxSessions, maxBytes, timeout, now = Date.
     session.expires = now() + 1000 * session.idleTimeout
   }
 
-  function end (entry: Entry, reason: Ended['reason']): void {
+  function end (entry: Entry, reason: Reason): void {
     const { session: { id, owner } } = entry
     remove(entry)
-    // In the order of their time.
-    tombstones.delete(id)
-    tombstones.set(id, { owner, reason, until: now() + TOMBSTONE })
-    const [oldest = id] = tombstones.size > MAX_TOMBSTONES ? tombstones.keys() : []
-    if (oldest !== id) tombstones.delete(oldest)
+    tombstones.bury(id, owner, reason)
   }
 
   function remove (entry: Entry): void {
@@ -84,9 +72,9 @@ export function createMemoryStore ({ maxSessions, maxBytes, timeout, now = Date.
       if (!isOver(entry)) return entry
       end(entry, 'expired')
     }
-    const ended = tombstones.get(id)
-    if (ended === undefined || ended.owner !== owner || ended.until <= now()) throw new InputError('unknown', { path: '', message: 'there is no such session' })
-    throw new InputError('ended', { path: '', message: `the session has ended: ${ended.reason}` })
+    const reason = tombstones.reasonOf(id, owner)
+    if (reason === undefined) throw new InputError('unknown', { path: '', message: 'there is no such session' })
+    throw new InputError('ended', { path: '', message: `the session has ended: ${reason}` })
   }
 
   const timer = setInterval(() => {
@@ -98,10 +86,7 @@ export function createMemoryStore ({ maxSessions, maxBytes, timeout, now = Date.
       }
       if (isOver(next.value)) end(next.value, 'expired')
     }
-    for (const [id, { until }] of tombstones) {
-      if (until > now()) break
-      tombstones.delete(id)
-    }
+    tombstones.sweep()
   }, SWEEP).unref()
 
   return {

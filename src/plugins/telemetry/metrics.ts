@@ -7,8 +7,13 @@ const SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.0
 /** The label `model` of series that belong to no model; no file can have this name. */
 export const NO_MODEL = 'n/a'
 
+/** What Prometheus reads. */
+export const METRICS_TYPE = Registry.PROMETHEUS_CONTENT_TYPE
+
 export interface Metrics {
   readonly register: Registry
+  /** The text of all of them. */
+  scrape (): Promise<string>
   /** The engine has taken `rows` rows of a model through `steps` steps each. */
   computed (model: string, rows: number, steps: number, seconds: number): void
   /** A request's first row began its first step, so long after the request was accepted. */
@@ -48,12 +53,12 @@ export function createMetrics (load: Load, build: { version: string, engine: str
   const register = new Registry()
   const registers = [register]
   collectDefaultMetrics({ register })
-  // These are gauges with the names of counters; others report the same by kind.
-  for (const kind of ['handles', 'requests', 'resources']) register.removeSingleMetric(`nodejs_active_${kind}_total`)
+  removeOddNames(register)
 
-  new Gauge({ name: 'cellserve_build_info', help: 'What runs; always 1.', labelNames: ['version', 'engine', 'backend'], registers }).set(build, 1)
-  const live = (name: string, help: string, value: () => number): Gauge =>
-    new Gauge({ name, help, registers, collect () { this.set(value()) } })
+  new Gauge({ name: 'cellserve_build_info', help: 'What runs; always 1.', labelNames: ['version', 'engine', 'backend'], registers, aggregator: 'max' }).set(build, 1)
+  /** Of several processes, `aggregator` says what counts. */
+  const live = (name: string, help: string, value: () => number, aggregator: 'sum' | 'max' = 'sum'): Gauge =>
+    new Gauge({ name, help, registers, aggregator, collect () { this.set(value()) } })
   live('cellserve_live_rows', 'Rows in work.', () => load.rows)
   live('cellserve_live_bytes', 'Bytes that requests hold: bodies, tensors, answers that have not been sent.', () => load.bytes)
   /** A 1 for each of the labels that there are. */
@@ -62,6 +67,7 @@ export function createMetrics (load: Load, build: { version: string, engine: str
     help,
     labelNames,
     registers,
+    aggregator: 'max',
     collect () {
       this.reset()
       for (const each of labels()) this.set(each, 1)
@@ -89,6 +95,7 @@ export function createMetrics (load: Load, build: { version: string, engine: str
 
   return {
     register,
+    scrape: async () => await register.metrics(),
     computed (model, rows, count, seconds) {
       batch.record({ model }, rows)
       steps.inc({ model }, rows * count)
@@ -101,7 +108,7 @@ export function createMetrics (load: Load, build: { version: string, engine: str
         () => served.models.map(({ name, version }) => ({ model: name, version })))
       marks('cellserve_model_fault', '1 for each model whose newest files cannot be served; another version may be.', ['model'],
         () => [...served.faults.keys()].map((model) => ({ model })))
-      live('cellserve_model_versions', 'Versions of models in memory, with those that only end what they have begun.', () => served.versions)
+      live('cellserve_model_versions', 'Versions of models in memory, with those that only end what they have begun.', () => served.versions, 'max')
     },
     reloaded: (model, result) => reloads.inc({ model, result }),
     sockets: (count) => sockets.set(count),
@@ -114,4 +121,9 @@ export function createMetrics (load: Load, build: { version: string, engine: str
       if (reason !== undefined) rejected.inc({ reason })
     }
   }
+}
+
+/** These are gauges with the names of counters; others report the same by kind. */
+export function removeOddNames (register: Registry): void {
+  for (const kind of ['handles', 'requests', 'resources']) register.removeSingleMetric(`nodejs_active_${kind}_total`)
 }

@@ -15,7 +15,7 @@ declare module 'fastify' {
  * Sends a span per request to an OpenTelemetry collector over OTLP, if the standard environment variables name one
  * (OTEL_EXPORTER_OTLP_ENDPOINT or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT). Otherwise its packages are not loaded.
  */
-export default fp<{ version: string }>(async (app, { version }) => {
+export default fp<{ version: string, worker: number | undefined }>(async (app, { version, worker }) => {
   if (!isWanted(process.env)) return
   const [{ ROOT_CONTEXT, SpanKind, SpanStatusCode }, { W3CTraceContextPropagator }, { defaultResource, detectResources, envDetector, resourceFromAttributes }, sdk, { OTLPTraceExporter }] = await Promise.all([
     import('@opentelemetry/api'),
@@ -25,7 +25,9 @@ export default fp<{ version: string }>(async (app, { version }) => {
     import('@opentelemetry/exporter-trace-otlp-http')
   ])
   const provider = new sdk.BasicTracerProvider({
-    resource: defaultResource().merge(resourceFromAttributes({ 'service.name': 'cellserve', 'service.version': version })).merge(detectResources({ detectors: [envDetector] })),
+    resource: defaultResource().merge(resourceFromAttributes({
+      'service.name': 'cellserve', 'service.version': version, ...(worker !== undefined && { 'process.pid': process.pid, 'cellserve.worker': worker })
+    })).merge(detectResources({ detectors: [envDetector] })),
     spanProcessors: [new sdk.BatchSpanProcessor(new OTLPTraceExporter())]
   })
   const tracer = provider.getTracer('cellserve', version)

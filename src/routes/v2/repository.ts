@@ -10,7 +10,7 @@ export interface Repository {
   /** @throws Error if the model cannot be served; the message says why. */
   load (name: string): Promise<void>
   /** @throws Error if the service cannot do without it. */
-  unload (name: string): void
+  unload (name: string): Promise<void> | void
   /** The names of models that somebody has unloaded. */
   readonly unloaded: ReadonlySet<string>
 }
@@ -58,7 +58,7 @@ const routes: FastifyPluginAsync<{ registry: Registry, repository: Repository }>
   app.post<{ Params: { model: string } }>('/models/:model/unload', { schema }, async ({ body = {}, params }, reply) => {
     readRequest(body, '')
     registry.get(params.model)
-    await refusing(async () => repository.unload(params.model))
+    await refusing(async () => await repository.unload(params.model))
     return sendObject(reply, {})
   })
 }

@@ -3,6 +3,8 @@ import { test, type TestContext } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { createMemoryStore } from '../../../src/model/sessions/memory.ts'
 import type { SessionStore } from '../../../src/model/sessions/session.ts'
+import { createMemoryShelf } from '../../../src/model/sessions/shared/memory.ts'
+import { createSharedStore } from '../../../src/model/sessions/shared/store.ts'
 import { createValkeyStore } from '../../../src/model/sessions/valkey/store.ts'
 import { FULL } from '../../support/full.ts'
 import { fails } from '../../support/sessions.ts'
@@ -16,6 +18,7 @@ const KEPT = { digest: 'd', answer: { t: 1, output: tensor(3) }, bytes: 12 }
 
 const STORES: ReadonlyArray<readonly [name: string, options: { skip?: string | false }, create: (t: TestContext) => Promise<SessionStore>]> = [
   ['memory', {}, async () => createMemoryStore(bounds)],
+  ['a shelf in memory', {}, async () => createSharedStore(createMemoryShelf(bounds), { ...bounds, requestTimeout: 5, modelOf: (name) => name === model.name ? model : undefined })],
   ['Valkey', withValkey, async (t) => await createValkeyStore({
     ...bounds,
     address: { host: '127.0.0.1', port: (await startValkey(t)).port, db: 0, tls: false },

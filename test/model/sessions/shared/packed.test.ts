@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { pack, PackedError, unpack } from '../../../../src/model/sessions/valkey/packed.ts'
+import { pack, PackedError, unpack } from '../../../../src/model/sessions/shared/packed.ts'
 import { Tensor } from '../../../../src/tensor/tensor.ts'
 
 const VALUES: readonly unknown[] = [

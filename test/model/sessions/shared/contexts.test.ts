@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { setImmediate } from 'node:timers/promises'
 import { test } from 'node:test'
 import type { Going } from '../../../../src/model/going-on.ts'
-import { createContexts } from '../../../../src/model/sessions/valkey/contexts.ts'
+import { createContexts } from '../../../../src/model/sessions/shared/contexts.ts'
 import { fails } from '../../../support/sessions.ts'
 import { buildModel } from '../../../support/small.ts'
 

@@ -1,0 +1,80 @@
+/**
+ * Several workers against one process, by wrk, all of them on the same cores:
+ *
+ *     npm run bench:workers                 five rounds by turns; writes bench/results/workers.md
+ *     npm run bench:workers -- --quick      one short round; writes nothing
+ *
+ * It takes wrk. SETUPS, as `1,2,4`, says how many workers to compare; the first is what the others are compared with.
+ */
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { cpus, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { startCellserve, type Server } from '../load/servers.ts'
+import { median, random, writeBenchModels } from '../models.ts'
+
+const quick = process.argv.includes('--quick')
+const ROUNDS = quick ? 1 : 5
+const SECONDS = quick ? 1 : 2
+const UNITS = [64, 512]
+const CONNECTIONS = 32
+const SETUPS = (process.env.SETUPS ?? '1,2').split(',').map(Number)
+
+const models = await writeBenchModels(UNITS)
+const scripts = await mkdtemp(join(tmpdir(), 'cellserve-wrk-'))
+for (const n of UNITS) {
+  const body = JSON.stringify({ x: [random(n)], h_in: [random(n)], c_in: [random(n)] })
+  await writeFile(join(scripts, `${n}.lua`), `wrk.method = "POST"\nwrk.headers["content-type"] = "application/json"\nwrk.body = '${body}'\n`)
+}
+
+const lines: string[] = []
+const say = (line = ''): void => {
+  console.log(line)
+  lines.push(line)
+}
+
+/** What wrk gets in requests a second, and the 99th percentile in milliseconds. */
+function wrk (port: number, n: number, seconds: number): { throughput: number, p99: number } {
+  const text = execFileSync('wrk', ['-t1', `-c${CONNECTIONS}`, `-d${seconds}s`, '--latency', '-s', join(scripts, `${n}.lua`), `http://127.0.0.1:${port}/models/${n}/step`], { encoding: 'utf8' })
+  assert.doesNotMatch(text, /Non-2xx|Socket errors/, text)
+  const [, time, unit] = /99%\s+([\d.]+)(us|ms|s)/.exec(text) ?? assert.fail(text)
+  return { throughput: Number(/Requests\/sec:\s+([\d.]+)/.exec(text)?.[1]), p99: Number(time) * (unit === 'us' ? 1e-3 : unit === 's' ? 1e3 : 1) }
+}
+
+/** MiB of all processes of a service: resident, and with what they share counted once. */
+async function memory ({ pid }: Server): Promise<{ resident: number, proportional: number }> {
+  const children = (await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')).trim().split(' ').filter((child) => child !== '')
+  const sums = { resident: 0, proportional: 0 }
+  for (const each of [String(pid), ...children]) {
+    const text = await readFile(`/proc/${each}/smaps_rollup`, 'utf8')
+    sums.resident += Number(/^Rss:\s+(\d+)/m.exec(text)?.[1]) / 1024
+    sums.proportional += Number(/^Pss:\s+(\d+)/m.exec(text)?.[1]) / 1024
+  }
+  return sums
+}
+
+const servers: Server[] = []
+for (const workers of SETUPS) servers.push(await startCellserve(`${workers} ${workers === 1 ? 'process' : 'workers'}`, models, ['--workers', String(workers)]))
+
+say('# Workers')
+say()
+say(`${cpus()[0].model}, ${cpus().length} cores, shared by wrk and the service; Node.js ${process.versions.node}; ${CONNECTIONS} connections, \`POST /step\` over JSON, ${ROUNDS} rounds by turns, medians. Written by \`npm run bench:workers\`.`)
+say()
+say(`| units | ${servers.map(({ name }) => `${name}, requests a second (p99, ms)`).join(' | ')} | ratio |`)
+say(`| ---: |${' ---: |'.repeat(servers.length + 1)}`)
+for (const n of UNITS) {
+  for (const { port } of servers) wrk(port, n, 1)
+  const rounds = Array.from({ length: ROUNDS }, () => servers.map(({ port }) => wrk(port, n, SECONDS)))
+  const cells = servers.map((_, i) => `${median(rounds.map((round) => round[i].throughput)).toFixed(0)} (${median(rounds.map((round) => round[i].p99)).toFixed(1)})`)
+  const ratios = servers.slice(1).map((_, i) => `${median(rounds.map((round) => round[i + 1].throughput / round[0].throughput)).toFixed(2)}x`)
+  say(`| ${n} | ${cells.join(' | ')} | ${ratios.join(', ')} |`)
+}
+say()
+for (const server of servers) {
+  const { resident, proportional } = await memory(server)
+  say(`${server.name}: ${resident.toFixed(0)} MiB resident, ${proportional.toFixed(0)} MiB with what the processes share counted once.`)
+}
+for (const server of servers) await server.stop()
+await Promise.all([models, scripts].map(async (folder) => { await rm(folder, { recursive: true }) }))
+if (!quick) await writeFile(new URL('../results/workers.md', import.meta.url), lines.join('\n') + '\n')

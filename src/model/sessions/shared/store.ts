@@ -1,0 +1,231 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { InputError } from '../../../errors.ts'
+import { Tensor } from '../../../tensor/tensor.ts'
+import type { Going } from '../../going-on.ts'
+import type { KeptRow } from '../../kept-row.ts'
+import type { Model } from '../../model.ts'
+import { REPLACED, type Session, type SessionStore, type Taken } from '../session.ts'
+import { createContexts } from './contexts.ts'
+import { pack, unpack } from './packed.ts'
+import type { Gone, Shelf, ShelfEntry } from './shelf.ts'
+
+export interface SharedOptions {
+  /** The most bytes of the contexts that this process has at hand. */
+  readonly maxBytes: number
+  /** The longest idle timeout, and that of sessions which say none, in seconds. */
+  readonly timeout: number
+  /** The longest that a request takes, in seconds: a session stays for as long as one uses it. */
+  readonly requestTimeout: number
+  /** The model of that name that this process serves, if it does. */
+  readonly modelOf: (name: string) => Model | undefined
+}
+
+/** Longer answers are not kept for those who ask again, unless a step's is as long. */
+const MAX_ANSWER = 2 ** 16
+/** How many sessions a process remembers to have seen, to tell those that the store has lost from those that never were. */
+const MAX_SEEN = 10_000
+
+/** Sessions on a shelf, for all processes that share it. */
+export function createSharedStore (shelf: Shelf, { maxBytes, timeout, requestTimeout, modelOf }: SharedOptions): SessionStore {
+  const contexts = createContexts(maxBytes)
+  const seen = new Map<string, { readonly owner: string | undefined, readonly expires: number }>()
+  const busy = 1000 * (requestTimeout + 1)
+
+  function see (id: string, owner: string | undefined, expires: number): void {
+    seen.delete(id)
+    seen.set(id, { owner, expires })
+    const [oldest] = seen.keys()
+    if (seen.size > MAX_SEEN) seen.delete(oldest)
+  }
+
+  /** What the shelf has to say of a session that has gone. */
+  function lose (id: string, owner: string | undefined, { gone }: Gone): InputError {
+    contexts.drop(id)
+    const known = seen.get(id)
+    if (gone === 'deleted' || gone === 'expired') seen.delete(id)
+    const lost = known !== undefined && known.owner === owner && known.expires > Date.now()
+    if (gone === 'unknown' && !lost) return new InputError('unknown', { path: '', message: 'there is no such session' })
+    return ended(gone === 'unknown' ? 'lost' : gone)
+  }
+
+  /** @throws InputError if the session has ended, or this process cannot go on from what the shelf has of it. */
+  async function read (id: string, owner: string | undefined, mode: 'use' | 'look', t: number | undefined): Promise<Session> {
+    const entry = await shelf.read(id, ownerOf(owner), mode, t)
+    if ('gone' in entry) throw lose(id, owner, entry)
+    const { model: name, version, idle, left, held, row, stamp, digest } = entry
+    const model = modelOf(name)
+    if (model === undefined) throw ended(`${REPLACED}: it is of ${name}, which this replica does not serve`)
+    if (version !== versionOf(model)) {
+      throw ended(`${REPLACED}: it is of ${model.name}, version ${version}; this replica serves version ${versionOf(model)}`)
+    }
+    const kept = readRow(row, model)
+    const made = madeBy(model, entry.made)
+    const going = mode === 'look' || held === 0 ? model.resume(kept, undefined) : await contexts.find(id, made, held, async () => await loadContext(id, model, kept))
+    const session = {
+      id,
+      model,
+      owner,
+      idleTimeout: idle / 1000,
+      going: { ...going, row: kept },
+      expires: Date.now() + left,
+      last: t === undefined || digest === '' ? undefined : takenOf(entry, t),
+      stamp,
+      made
+    }
+    if (mode === 'use') see(id, owner, session.expires)
+    return session
+  }
+
+  async function loadContext (id: string, model: Model, row: KeptRow): Promise<Going> {
+    const bytes = await shelf.context(id)
+    if (bytes === undefined) throw ended('lost: the store no longer has its context')
+    return trusted('context', () => model.resume(row, unpack(bytes)))
+  }
+
+  return {
+    async create ({ id: chosen, model, owner, going, idleTimeout = timeout }) {
+      const id = chosen ?? randomBytes(16).toString('base64url')
+      const idle = Math.ceil(1000 * Math.min(idleTimeout, timeout))
+      const stamp = newStamp()
+      const held = going.context === undefined ? 0 : going.bytes
+      try {
+        // Its first step mostly comes here.
+        if (held > 0) await contexts.find(id, madeBy(model, stamp), held, async () => going)
+        await shelf.create(id, {
+          owner: ownerOf(owner),
+          idle,
+          model: model.name,
+          version: versionOf(model),
+          held,
+          row: writeRow(going.row),
+          stamp,
+          room: going.room,
+          named: chosen !== undefined,
+          context: going.context === undefined ? undefined : pack(going.context.given)
+        })
+      } catch (error) {
+        contexts.drop(id)
+        throw error
+      }
+      const expires = Date.now() + idle
+      see(id, owner, expires)
+      return { id, model, owner, idleTimeout: idle / 1000, going, expires, last: undefined, stamp, made: madeBy(model, stamp) }
+    },
+    get: async (id, owner, t) => await read(id, owner, 'use', t),
+    async hold ({ id, owner, going, idleTimeout, made = '' }) {
+      const idle = 1000 * idleTimeout
+      const short = idle < busy
+      const touch = async (ms: number): Promise<void> => {
+        const gone = await shelf.touch(id, ownerOf(owner), ms)
+        if (gone !== undefined) throw lose(id, owner, gone)
+      }
+      if (short) await touch(busy)
+      const release = going.context === undefined ? () => {} : await contexts.pin(id, made, going)
+      return () => {
+        release()
+        // If the store is away, the session only stays for longer.
+        if (short) touch(idle).catch(() => {})
+      }
+    },
+    async advance (session, row, taken) {
+      const { id, owner, going } = session
+      const { digest, answer } = keptAnswer(taken, going)
+      const reply = await shelf.advance(id, ownerOf(owner), { from: session.stamp ?? '', to: newStamp(), row: writeRow(row), before: taken?.before, digest, answer })
+      if (reply === 'moved') return false
+      if (reply !== undefined) throw lose(id, owner, reply)
+      see(id, owner, Date.now() + 1000 * session.idleTimeout)
+      return true
+    },
+    async end (id, owner) {
+      const gone = await shelf.end(id, ownerOf(owner))
+      if (gone !== undefined) throw lose(id, owner, gone)
+      contexts.drop(id)
+      seen.delete(id)
+    },
+    async page (model, owner, from, limit) {
+      const { ids, next } = await shelf.page(model, ownerOf(owner), from, limit)
+      const found = await Promise.all(ids.map(async (id) => {
+        try {
+          return [await read(id, owner, 'look', undefined)]
+        } catch (error) {
+          if (error instanceof InputError && error.kind !== 'unavailable') return []
+          throw error
+        }
+      }))
+      return { sessions: found.flat(), next }
+    },
+    // The sessions are the shelf's, and other processes may serve them still.
+    leave: () => contexts.clear(),
+    async close () {
+      contexts.clear()
+      shelf.close()
+    }
+  }
+}
+
+/** The store learns no key of a client's. */
+function ownerOf (key: string | undefined): string {
+  return key === undefined ? '-' : createHash('sha256').update(key).digest('base64url').slice(0, 22)
+}
+
+function newStamp (): string {
+  return randomBytes(9).toString('base64url')
+}
+
+let loads = 0
+const loadOf = new WeakMap<Model, number>()
+
+/** Which of the sessions that have had its id it is, and for which of the model's loads its context is made: even of one version there may be several. */
+function madeBy (model: Model, stamp: string): string {
+  const load = loadOf.get(model) ?? ++loads
+  loadOf.set(model, load)
+  return `${stamp} ${load}`
+}
+
+const versions = new WeakMap<Model, string>()
+
+/** Of a model's files, and of how this release lays out its state. */
+function versionOf (model: Model): string {
+  const known = versions.get(model)
+  if (known !== undefined) return known
+  const layout = createHash('sha256').update(JSON.stringify(model.state)).digest('hex').slice(0, 8)
+  const version = `${model.version.slice(0, 16)}-${layout}`
+  versions.set(model, version)
+  return version
+}
+
+function writeRow ({ t, given, seen, state }: KeptRow): Buffer {
+  return pack({ t, given, seen, state: new Tensor([state.length], state) })
+}
+
+/** @throws InputError if the bytes are not a row of the model's. */
+function readRow (bytes: Buffer, model: Model): KeptRow {
+  return trusted('state', () => {
+    const { t, given, seen, state }: { readonly t?: unknown, readonly given?: unknown, readonly seen?: unknown, readonly state?: unknown } = Object(unpack(bytes))
+    if (!(state instanceof Tensor) || state.size !== model.state.width || typeof t !== 'number') throw new RangeError('it is no row of the model')
+    return { t, given: given === true, seen: seen === true, state: state.data }
+  })
+}
+
+function takenOf ({ digest, answer }: ShelfEntry, before: number): Taken {
+  return { before, digest, answer: trusted('last answer', () => Object(unpack(answer))), bytes: answer.length }
+}
+
+function keptAnswer (taken: Taken | undefined, { room }: Going): { digest: string, answer: Buffer } {
+  return taken === undefined || taken.bytes > Math.max(room, MAX_ANSWER) ? { digest: '', answer: NOTHING } : { digest: taken.digest, answer: pack(taken.answer) }
+}
+
+const NOTHING = Buffer.alloc(0)
+
+/** What the store has may be damaged, or somebody else's. */
+function trusted<T> (what: string, read: () => T): T {
+  try {
+    return read()
+  } catch {
+    throw ended(`lost: what the store has of its ${what} is damaged`)
+  }
+}
+
+function ended (reason: string): InputError {
+  return new InputError('ended', { path: '', message: `the session has ended: ${reason}` })
+}

@@ -1,0 +1,52 @@
+import { removeOddNames } from '../plugins/telemetry/metrics.ts'
+import { AggregatorRegistry, collectDefaultMetrics, Counter, Gauge, Registry, type MetricObjectWithValues, type MetricValue } from 'prom-client'
+
+/** The metrics of one process at one time. */
+export type Snapshot = ReadonlyArray<MetricObjectWithValues<MetricValue<string>>>
+
+/** The metrics of several processes as if they were one's. */
+export interface PrimaryMetrics {
+  /** What Prometheus reads: the primary's own, and the latest that is known of each worker. */
+  text (): Promise<string>
+  /** What a worker has counted up to now. */
+  take (worker: number, snapshot: Snapshot): void
+  /** A worker has ended: what it has counted stays, so that nothing goes backwards; what it measured goes. */
+  end (worker: number): Promise<void>
+  /** Another has taken its place. */
+  restarted (): void
+}
+
+/** @param workers how many serve. */
+export function createPrimaryMetrics (workers: () => number): PrimaryMetrics {
+  const register = new Registry()
+  const registers = [register]
+  collectDefaultMetrics({ register })
+  removeOddNames(register)
+  const serving = new Gauge({ name: 'cellserve_workers', help: 'Workers that serve.', registers })
+  const restarts = new Counter({ name: 'cellserve_worker_restarts_total', help: 'Workers that ended before the service did, and whose place another took.', registers })
+  const latest = new Map<number, Snapshot>()
+  let ended: Snapshot = []
+
+  return {
+    async text () {
+      serving.set(workers())
+      return await sumOf([await register.getMetricsAsJSON(), ...latest.values(), ended]).metrics()
+    },
+    take (worker, snapshot) { latest.set(worker, snapshot) },
+    async end (worker) {
+      const last = latest.get(worker) ?? []
+      latest.delete(worker)
+      ended = await sumOf([ended, last.filter(({ type }) => COUNTS.has(String(type)))]).getMetricsAsJSON()
+    },
+    restarted: () => restarts.inc()
+  }
+}
+
+const COUNTS: ReadonlySet<string> = new Set(['counter', 'histogram'])
+
+function sumOf (snapshots: readonly Snapshot[]): Registry {
+  return AggregatorRegistry.aggregate(snapshots.map((snapshot) => snapshot.map((metric) => ({ ...metric, aggregator: TOTALS[metric.aggregator] ?? metric.aggregator }))))
+}
+
+/** In place of what prom-client takes: the start of the first process, and the event loop that lags most. */
+const TOTALS: Readonly<Record<string, 'min' | 'max'>> = { omit: 'min', average: 'max' }

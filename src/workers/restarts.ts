@@ -1,0 +1,24 @@
+/** A worker that served for so long did not end because of its start, in milliseconds. */
+const LONG = 10_000
+/** The longest wait, in seconds. */
+const MOST = 30
+
+/** How long to wait before a process that has ended is started again: longer each time if it ends soon, again and again. */
+export interface Restarts {
+  /** It has ended. @returns seconds. */
+  next (): number
+}
+
+/** @param now the clock, in milliseconds. */
+export function createRestarts (now: () => number = performance.now.bind(performance)): Restarts {
+  let begun = now()
+  let soon = 0
+  return {
+    next () {
+      soon = now() - begun < LONG ? soon + 1 : 0
+      const seconds = soon < 2 ? 0 : Math.min(MOST, 2 ** (soon - 2))
+      begun = now() + 1000 * seconds
+      return seconds
+    }
+  }
+}
