@@ -57,7 +57,9 @@ if [ "${1:-}" = arm64 ]; then
 fi
 
 cxx=${CXX:-c++}
-if [ -f ../build/Makefile ]; then make -s -C ../build BUILDTYPE=Release; else node ../scripts/install-native.mjs --build; fi
+# Brings the addon's objects up to date, or makes them, which empties build/.
+make -s -C ../build BUILDTYPE=Release 2>/dev/null || node ../scripts/install-native.mjs --build
+mkdir -p "$out"
 addon=$(addon_objects ../build/Release/obj.target)
 kernels=$(echo "$addon" | sed -n 's|.*/kernel_.*/\(.*\)\.o$|kernel/\1.cc|p')
 
