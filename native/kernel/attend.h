@@ -132,9 +132,9 @@ void score(const Reading& reading, const Set& set, size_t rows, Vectors queries,
   if (reading.score != Score::kAdditive) {
     scoreAll<Product>(reading, set, rows, queries, scores, begin, end);
   } else if (reading.activation == cellserve::Activation::kTanh) {
-    scoreAll<Additive<::tanh>>(reading, set, rows, queries, scores, begin, end);
+    scoreAll<Additive<tanh>>(reading, set, rows, queries, scores, begin, end);
   } else {
-    scoreAll<Additive<::relu>>(reading, set, rows, queries, scores, begin, end);
+    scoreAll<Additive<relu>>(reading, set, rows, queries, scores, begin, end);
   }
   if (reading.score == Score::kCosine) {
     for (size_t row = 0; row < rows; row++) {
@@ -182,7 +182,7 @@ float sumOfPowers(const float* x, size_t n, float shift, Keep keep) {
     for (int part = 0; part < kParts; part++) {
       const size_t at = i + part * kLanes;
       if (at >= n) break;
-      const Floats e = ::exp(loadSome(x + at, n - at) - shift);
+      const Floats e = exp(loadSome(x + at, n - at) - shift);
       keep(at, e);
       if (at + kLanes <= n) {
         parts[part] += e;
@@ -210,7 +210,7 @@ void logSoftmax(const float* x, float* y, size_t n) {
   if (n == 0) return;
   const auto [shift, odd] = largestOf(x, n);
   float of[kLanes];
-  store(of, ::log(fill(sumOfPowers(x, n, shift, [](size_t, Floats) {}))));
+  store(of, log(fill(sumOfPowers(x, n, shift, [](size_t, Floats) {}))));
   const float less = of[0] + odd;
   size_t i = 0;
   for (; i + kLanes <= n; i += kLanes) store(y + i, load(x + i) - shift - less);

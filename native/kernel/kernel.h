@@ -291,5 +291,5 @@ bool supported();
 namespace cellserve {
 extern const Kernel CELLSERVE_KERNEL;
 const Kernel CELLSERVE_KERNEL = {CELLSERVE_NAME, kLanes,       ::supported, ::pass,     ::score,    ::softmax,       ::logSoftmax,
-                                 ::readValues,   ::inverses,   each<::exp>, each<::log>, each<::sigmoid>, each<::tanh>};
+                                 ::readValues,   ::inverses,   each<exp>, each<log>, each<sigmoid>, each<tanh>};
 }  // namespace cellserve

@@ -33,9 +33,9 @@ struct Rnn {
     const size_t left = weights.sizes.Ho - unit;
     switch (weights.activation) {
       case Activation::kNone: return finish<same>(sums, pass, row, unit, left);
-      case Activation::kTanh: return finish<::tanh>(sums, pass, row, unit, left);
-      case Activation::kRelu: return finish<::relu>(sums, pass, row, unit, left);
-      case Activation::kSigmoid: return finish<::sigmoid>(sums, pass, row, unit, left);
+      case Activation::kTanh: return finish<tanh>(sums, pass, row, unit, left);
+      case Activation::kRelu: return finish<relu>(sums, pass, row, unit, left);
+      case Activation::kSigmoid: return finish<sigmoid>(sums, pass, row, unit, left);
     }
   }
 

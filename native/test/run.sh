@@ -1,55 +1,106 @@
 #!/bin/sh
-# Builds and runs the tests of the kernel, of programs and of the JSON reader: under AddressSanitizer and
-# UndefinedBehaviorSanitizer, under ThreadSanitizer, and as it is shipped, when the floats are swept more finely.
+# Builds and runs the tests of the kernel, of programs and of the JSON reader, and compares what is computed with bits.txt:
 #
-#     native/test/run.sh [stride]     1 sweeps every float
+#     native/test/run.sh [stride]     under AddressSanitizer and UndefinedBehaviorSanitizer, under ThreadSanitizer, and with the objects
+#                                     of the addon, when the floats are swept more finely; 1 sweeps every float
+#     native/test/run.sh arm64        with the objects of the addon for arm64, by Debian's g++-aarch64-linux-gnu and qemu-user-static
 set -eu
 cd "$(dirname "$0")/.."
 out=../build/test
 mkdir -p "$out"
-cxx=${CXX:-c++}
+warnings='-std=c++17 -Wall -Wextra -Wno-psabi -ffp-contract=off -pthread'
 
-build () { # name, flags
-  name=$1
-  shift
-  flags="-std=c++17 -Wall -Wextra -Wno-psabi -ffp-contract=off -pthread $*"
+# Compiles files to objects of this name beside one another.
+compile () { # name, compiler and flags, files
+  name=$1 compiler=$2
+  shift 2
   rm -f "$out/$name"-*.o  # a compiler that fails in the background shows when they are linked
-  objects=
-  for file in kernel/*.cc program/*.cc test/kernel_test.cc test/program_test.cc; do
+  for file in "$@"; do
     isa=
-    case "$(uname -m) $file" in
-      x86_64\ kernel/avx512.cc) isa='-mavx512f -mavx2 -mfma' ;;
-      x86_64\ kernel/avx2*) isa='-mavx2 -mfma' ;;
-      *\ kernel/avx*) continue ;;
-      arm64\ kernel/neon.cc|aarch64\ kernel/neon.cc) ;;
-      *\ kernel/neon.cc) continue ;;
+    case $file in
+      kernel/avx512.cc) isa='-mavx512f -mavx2 -mfma' ;;
+      kernel/avx2*) isa='-mavx2 -mfma' ;;
     esac
-    object=$out/$name-$(basename "$file" .cc).o
     # shellcheck disable=SC2086
-    "$cxx" $flags $isa -c "$file" -o "$object" &
-    case $file in test/*) ;; *) objects="$objects $object" ;; esac
+    $compiler $warnings $isa -c "$file" -o "$out/$name-$(basename "$file" .cc).o" &
   done
   wait
-  for test in kernel program; do
-    # shellcheck disable=SC2086
-    "$cxx" $flags $objects "$out/$name-${test}_test.o" -o "$out/$name-$test"
-  done
-  # shellcheck disable=SC2086
-  "$cxx" $flags json/*.cc test/json_test.cc -o "$out/$name-json"
 }
 
+# Links each test with some objects.
+link () { # name, compiler and flags, tests, objects
+  name=$1 compiler=$2 tests=$3
+  shift 3
+  for test in $tests; do
+    # shellcheck disable=SC2086
+    $compiler $warnings "$@" "$out/$name-$test.o" -o "$out/$name-${test%_test}"
+  done
+}
+
+tests='kernel_test program_test json_test bits'
+sources_of () { for test in $1; do echo "test/$test.cc"; done; }
+# What node-gyp has made of the kernel, programs and the JSON reader.
+addon_objects () { find "$1" \( -path '*/native/kernel/*.o' -o -path '*/native/program/*.o' -o -path '*/native/json/*.o' \) | sort; }
+
+if [ "${1:-}" = arm64 ]; then
+  arm="aarch64-linux-gnu-g++ -O2 -static"
+  node ../scripts/pack-native.mjs linux-arm64-glibc
+  # shellcheck disable=SC2046
+  compile arm64 "$arm" $(sources_of "$tests")
+  # shellcheck disable=SC2046
+  link arm64 "$arm" "$tests" $(addon_objects ../build/linux-arm64-glibc/build/Release/obj.target)
+  qemu-aarch64-static "$out/arm64-bits" test/bits.txt
+  qemu-aarch64-static "$out/arm64-program" 40
+  qemu-aarch64-static "$out/arm64-json" 4000037
+  qemu-aarch64-static "$out/arm64-kernel" 40000003
+  exit
+fi
+
+cxx=${CXX:-c++}
+# Brings the addon's objects up to date, or makes them, which empties build/.
+make -s -C ../build BUILDTYPE=Release 2>/dev/null || node ../scripts/install-native.mjs --build
+mkdir -p "$out"
+addon=$(addon_objects ../build/Release/obj.target)
+kernels=$(echo "$addon" | sed -n 's|.*/kernel_.*/\(.*\)\.o$|kernel/\1.cc|p')
+
+# The stand-in for AVX-512 is needed on a CPU that has it not.
+sanitized=$kernels
+plain=
+if grep -qs avx512f /proc/cpuinfo; then
+  sanitized=$(echo "$kernels" | grep -v avx2x16)
+  plain=$(echo "$addon" | grep avx2x16)
+fi
+
 echo 'AddressSanitizer and UndefinedBehaviorSanitizer'
-build address -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
+address="$cxx -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all"
+common='kernel/kernels.cc kernel/weights.cc program/*.cc json/*.cc'
+# shellcheck disable=SC2046,SC2086
+compile address "$address" $sanitized $common $(sources_of "$tests")
+objects=$(find "$out" -name 'address-*.o' ! -name '*_test.o' ! -name '*-bits.o')
+# shellcheck disable=SC2086
+link address "$address" "$tests" $objects $plain
 "$out/address-kernel" 400009
 "$out/address-program" 400
 "$out/address-json" 400009
+"$out/address-bits" test/bits.txt
 
+# Who waits for whom, and what a member writes, is the same for all kernels, so one is instrumented; a fourth of the programs run on it.
 echo 'ThreadSanitizer'
-build thread -O1 -g -fsanitize=thread
-"$out/thread-program" 400
+thread="$cxx -O1 -g -fsanitize=thread"
+# shellcheck disable=SC2086
+compile thread "$thread" kernel/portable.cc kernel/kernels.cc kernel/weights.cc program/*.cc test/program_test.cc
+others=$(echo "$addon" | grep /kernel_ | grep -v portable)
+objects=$(find "$out" -name 'thread-*.o' ! -name '*_test.o')
+# shellcheck disable=SC2086
+link thread "$thread" program_test $objects $others
+"$out/thread-program" 800
 
 echo 'As shipped'
-build plain -O3
+# shellcheck disable=SC2046
+compile plain "$cxx -O2" $(sources_of "$tests")
+# shellcheck disable=SC2086
+link plain "$cxx" "$tests" $addon
 "$out/plain-kernel" "${1:-1009}"
 "$out/plain-program" 2000
 "$out/plain-json" "${1:-1009}"
+"$out/plain-bits" test/bits.txt

@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module'
 import { messageOf } from '../errors.ts'
+import { prebuiltFolder } from './prebuilt.ts'
 
 /** What `native/binding/addon.cc` exports. It checks all arguments itself. */
 export interface Addon {
@@ -63,7 +64,7 @@ export interface AddonDocument {
 }
 
 /** Built on this machine, or packed into the package for it; the same path from `src` and `dist`. */
-const PLACES = ['../../build/Release', `../../prebuilds/${process.platform}-${process.arch}`]
+const PLACES = ['build/Release', prebuiltFolder()]
 
 /** @throws Error where the addon has not been built or does not load; the message says what to do. */
 export function loadAddon (): Addon {
@@ -72,7 +73,7 @@ export function loadAddon (): Addon {
   // A switch for tests of the service without it.
   for (const place of process.env.TEST_NO_ADDON === '1' ? [] : PLACES) {
     try {
-      const addon: unknown = require(`${place}/cellserve.node`)
+      const addon: unknown = require(`../../${place}/cellserve.node`)
       if (isAddon(addon)) return addon
       reasons.push(`${place} holds another version`)
     } catch (error) {
