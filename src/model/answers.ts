@@ -29,7 +29,7 @@ export interface SequenceAnswer extends SequenceStates {
   readonly output: Tensor
   /** `[B][T][K]`, or `[B][1][K]` of the last steps, or if it is made once a row. */
   readonly y?: Tensor
-  /** `[B][T + 1][...]`, or `[B][1][...]` of the last entries. */
+  /** `[B][T][...]` or `[B][T + 1][...]`, or `[B][1][...]` of the last entries. */
   readonly parts?: Readonly<Record<string, Tensor>>
 }
 
@@ -40,7 +40,7 @@ export interface SequenceStep {
   readonly output?: Tensor
   /** `[B][K]`, zeros past a row's length. */
   readonly y?: Tensor
-  /** `[B][...]`: the entry that was made after the step, or as it began if x is part of it. */
+  /** `[B][...]`: the entry that is the step's own, or that was made after it for the next one. */
   readonly parts?: Readonly<Record<string, Tensor>>
 }
 
@@ -110,12 +110,16 @@ function keptAnswer (kept: Kept, { rows, steps, lengths, batched }: Outline, seq
   return new Tensor(batched ? [rows, 1, width] : [1, width], last)
 }
 
-/** The parts that a request asked for, by name. */
-export function partsAnswer (parts: ReadonlyMap<string, KeptPart>, { rows, batched }: Outline): { parts?: Record<string, Tensor> } {
+/** The parts that a request asked for, by name: all entries, or each row's last. */
+export function partsAnswer (parts: ReadonlyMap<string, KeptPart>, outline: Outline, sequences: boolean): { parts?: Record<string, Tensor> } {
   if (parts.size === 0) return {}
+  const { rows, batched } = outline
   return {
-    parts: Object.fromEntries([...parts].map(([name, { kept: { data, entries, width } }]) =>
-      [name, new Tensor(batched ? [rows, entries, width] : [entries, width], data)]))
+    parts: Object.fromEntries([...parts].map(([name, { kept }]) => {
+      const { data, entries, width } = kept
+      const isWhole = sequences || entries === 1
+      return [name, isWhole ? new Tensor(batched ? [rows, entries, width] : [entries, width], data) : keptAnswer(kept, outline, false)]
+    }))
   }
 }
 
@@ -125,7 +129,7 @@ export function stepAnswer ({ output, y, parts }: Served, t: number, outline: Ou
     t,
     ...(output !== undefined && { output: gatherStep(output, t, t, outline) }),
     ...(y !== undefined && { y: gatherStep(y, t, t, outline) }),
-    ...(parts.size > 0 && { parts: Object.fromEntries([...parts].map(([name, { kept, late }]) => [name, gatherStep(kept, t, late ? t : t + 1, outline)])) })
+    ...(parts.size > 0 && { parts: Object.fromEntries([...parts].map(([name, { kept, part }]) => [name, gatherStep(kept, t, part.next ? t + 1 : t, outline)])) })
   }
 }
 

@@ -1,18 +1,16 @@
 import type { Program } from '../engine/program.ts'
-import { unprocessable } from '../errors.ts'
 import { findSlice } from '../network/state.ts'
 import type { States } from '../network/states.ts'
 import type { Kept, Sink, Stream } from '../scheduler/task.ts'
-import type { Context } from './context.ts'
 import type { Shape } from './network.ts'
+import type { AskedPart, Part } from './parts.ts'
 import type { Outline } from './request.ts'
 import { lastOf } from './rows.ts'
 
 /** A part that is answered. */
 export interface KeptPart {
+  readonly part: Part
   readonly kept: Kept
-  /** Whether entry t is what fed step t and made as it began, so that there are T; otherwise there are T + 1. */
-  readonly late: boolean
 }
 
 /** `[B, entries, D * Ho]` for the last layer, all steps for the others. */
@@ -50,26 +48,23 @@ export function outputSinks (outputs: readonly Kept[], programs: readonly Progra
 }
 
 /**
- * Makes room for the parts that a request asks for.
- *
- * @throws InputError if there is no such part, which says which there are.
+ * How many entries of a part are kept for an answer of `steps`. Of what a backward stage comes to in the end it has come to the last step first, so
+ * all are kept.
  */
-export function keepParts (names: readonly string[], { outputs, attention }: Program, { support }: Context, rows: number, entries: number): Map<string, KeptPart> {
-  const known = [...outputs.filter(({ name, asked }) => asked && name !== 'y').map(({ name }) => name), ...(attention === undefined ? [] : ['attention'])]
-  return new Map(names.map((name, i) => {
-    if (!known.includes(name)) throw unprocessable(`/parts/${i}`, `there is no part ${JSON.stringify(name)}; ${known.length === 0 ? 'this model has none' : `the parts are ${known.join(', ')}`}`)
-    if (name === 'attention') return [name, { kept: createKept(rows, entries, Math.max(...support?.counts ?? [0])), late: false }]
-    const output = outputs.find((each) => each.name === name)
-    const late = output?.feeds === true
-    return [name, { kept: createKept(rows, late && entries > 1 ? entries - 1 : entries, output?.width ?? 0), late }]
-  }))
+export function keptEntriesOfPart ({ next }: Part, { directions }: Shape, { steps }: Outline, asked: number | 'last'): number {
+  if (directions === 2) return steps
+  return asked === 'last' ? 1 : asked + (next ? 1 : 0)
 }
 
-export function partSinks (parts: ReadonlyMap<string, KeptPart>, { outputs, state }: Program): Sink[] {
-  return [...parts].flatMap(([name, { kept, late }]): Sink[] => {
-    const output = outputs.findIndex((each) => each.name === name)
-    return output < 0 ? [] : [{ output, kept, offset: 0, shift: late ? 0 : 1, initial: late ? undefined : findSlice(state, name) }]
-  })
+/** Makes room for the parts that a request asks for. */
+export function keepParts (asked: ReadonlyArray<AskedPart & { readonly entries: number }>, rows: number): Map<string, KeptPart> {
+  return new Map(asked.map(({ part, width, entries }) => [part.name, { part, kept: createKept(rows, entries, width) }]))
+}
+
+/** Where a pass puts what it makes of them. */
+export function partSinks (parts: ReadonlyMap<string, KeptPart>, { state }: Program, pass: number): Sink[] {
+  return [...parts.values()].flatMap(({ part: { name, next, outputs }, kept }) => outputs.filter((one) => one.pass === pass)
+    .map(({ output, offset }): Sink => ({ output, kept, offset, shift: next ? 1 : 0, initial: next ? findSlice(state, name) : undefined })))
 }
 
 /** What a stage's rows end with, at every step. */
