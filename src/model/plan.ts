@@ -83,13 +83,16 @@ export function createPlanner ({ shape, policy, parts, queues, bare, tokens }: L
   }
 
   /** Bytes of a request's memory, its states, and what is kept of its steps. What came is counted already, except for padding. */
-  function bytesOf (request: SequenceRequest, { outline, context, entries, yEntries, parts: asked }: Omit<Plan, 'bytes'>): number {
+  function bytesOf (request: SequenceRequest, { outline, context, entries, yEntries, parts: asked }: Omit<Plan, 'bytes'>, streamed: boolean): number {
     const { rows, steps, repeated } = outline
     const { support, vectors } = context
     const total = support?.counts.reduce((a, b) => a + b, 0) ?? 0
     // A memory has the supports as they came, and their keys and values.
     const held = paddingOf(request.x) + paddingOf(vectors?.tensor) + total * program.readWork
-    const parts = asked.reduce((sum, { entries, width }) => sum + entries * width, 0)
+    // If more is kept, the last entry is a copy; and steps that are streamed are copied as they are read.
+    const last = request.return_sequences === false ? 1 : 0
+    const copies = streamed ? 2 : 1
+    const parts = asked.reduce((sum, { entries, width }) => sum + (copies * entries + last) * width, 0)
     const outputs = shape.directions === 2 ? steps * queues.reduce((sum, queue) => sum + outputWidth(queue.program), 0) : entries * shape.output
     const ys = keptEntriesOfY(shape, outline, yEntries) * shape.sequence.y
     // The rows of the embedding that ids stand for.
@@ -132,7 +135,7 @@ export function createPlanner ({ shape, policy, parts, queues, bare, tokens }: L
       checkAnswerSize(rows * Math.max(entries * shape.output, yEntries * y), field)
       for (const [i, { entries, width }] of keptParts.entries()) checkAnswerSize(rows * entries * width, `/parts/${i}`)
       const plan = { outline, context, from, memory: going?.context?.memory, entries, yEntries, parts: keptParts, room }
-      return { ...plan, bytes: bytesOf(request, plan) }
+      return { ...plan, bytes: bytesOf(request, plan, streamed) }
     }
   }
 }
