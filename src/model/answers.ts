@@ -110,16 +110,12 @@ function keptAnswer (kept: Kept, { rows, steps, lengths, batched }: Outline, seq
   return new Tensor(batched ? [rows, 1, width] : [1, width], last)
 }
 
-/** The parts that a request asked for, by name: all entries, or each row's last. */
-export function partsAnswer (parts: ReadonlyMap<string, KeptPart>, outline: Outline, sequences: boolean): { parts?: Record<string, Tensor> } {
+/** The parts that a request asked for, by name. */
+export function partsAnswer (parts: ReadonlyMap<string, KeptPart>, { rows, batched }: Outline): { parts?: Record<string, Tensor> } {
   if (parts.size === 0) return {}
-  const { rows, batched } = outline
   return {
-    parts: Object.fromEntries([...parts].map(([name, { kept }]) => {
-      const { data, entries, width } = kept
-      const isWhole = sequences || entries === 1
-      return [name, isWhole ? new Tensor(batched ? [rows, entries, width] : [entries, width], data) : keptAnswer(kept, outline, false)]
-    }))
+    parts: Object.fromEntries([...parts].map(([name, { kept: { data, entries, width } }]) =>
+      [name, new Tensor(batched ? [rows, entries, width] : [entries, width], data)]))
   }
 }
 

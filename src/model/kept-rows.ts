@@ -75,7 +75,7 @@ export function createKeptRows ({ name, network, shape, policy, parts, queues: [
       const plan = planner.sequence(asked, false, going)
       const { outline } = plan
       const served = await runner.sequence(asked, plan, call)
-      const { t: _, ...step } = one ? stepAnswer(served, 0, outline) : { t: 0, output: outputAnswer(served, outline, shape, plan.entries > 0), ...yAnswer(served, outline, asked.return_sequences !== false), ...partsAnswer(served.parts, outline, asked.return_sequences !== false) }
+      const { t: _, ...step } = one ? stepAnswer(served, 0, outline) : { t: 0, output: outputAnswer(served, outline, shape, plan.entries > 0), ...yAnswer(served, outline, asked.return_sequences !== false), ...partsAnswer(served.parts, outline) }
       return { answer: step, row: served.keep()[0] }
     }),
 

@@ -3,13 +3,15 @@ import { findSlice } from '../network/state.ts'
 import type { States } from '../network/states.ts'
 import type { Kept, Sink, Stream } from '../scheduler/task.ts'
 import type { Shape } from './network.ts'
-import type { AskedPart, Part } from './parts.ts'
+import type { Part, PlannedPart } from './parts.ts'
 import type { Outline } from './request.ts'
 import { lastOf } from './rows.ts'
 
 /** A part that is answered. */
 export interface KeptPart {
   readonly part: Part
+  /** Whether the last entry alone is kept. */
+  readonly last: boolean
   readonly kept: Kept
 }
 
@@ -47,24 +49,15 @@ export function outputSinks (outputs: readonly Kept[], programs: readonly Progra
   return [{ output: 0, kept: outputs[Math.floor(i / directions)], offset: i % directions === 0 ? 0 : outputWidth(programs[i - 1]), shift: 0 }]
 }
 
-/**
- * How many entries of a part are kept for an answer of `steps`. Of what a backward stage comes to in the end it has come to the last step first, so
- * all are kept.
- */
-export function keptEntriesOfPart ({ next }: Part, { directions }: Shape, { steps }: Outline, asked: number | 'last'): number {
-  if (directions === 2) return steps
-  return asked === 'last' ? 1 : asked + (next ? 1 : 0)
-}
-
 /** Makes room for the parts that a request asks for. */
-export function keepParts (asked: ReadonlyArray<AskedPart & { readonly entries: number }>, rows: number): Map<string, KeptPart> {
-  return new Map(asked.map(({ part, width, entries }) => [part.name, { part, kept: createKept(rows, entries, width) }]))
+export function keepParts (asked: readonly PlannedPart[], rows: number): Map<string, KeptPart> {
+  return new Map(asked.map(({ part, width, entries, last }) => [part.name, { part, last, kept: createKept(rows, entries, width) }]))
 }
 
 /** Where a pass puts what it makes of them. */
 export function partSinks (parts: ReadonlyMap<string, KeptPart>, { state }: Program, pass: number): Sink[] {
-  return [...parts.values()].flatMap(({ part: { name, next, outputs }, kept }) => outputs.filter((one) => one.pass === pass)
-    .map(({ output, offset }): Sink => ({ output, kept, offset, shift: next ? 1 : 0, initial: next ? findSlice(state, name) : undefined })))
+  return [...parts.values()].flatMap(({ part: { name, next, outputs }, last, kept }) => outputs.filter((one) => one.pass === pass)
+    .map(({ output, offset }): Sink => ({ output, kept, offset, shift: next ? 1 : 0, last, initial: next ? findSlice(state, name) : undefined })))
 }
 
 /** What a stage's rows end with, at every step. */

@@ -147,7 +147,7 @@ export async function createModel ({ name, isDefault = false, version, layers, p
         ...yAnswer(served, outline, request.return_sequences !== false),
         ...statesAnswer(served, shape, outline),
         ...stateAnswer(request, outline, served.keep, tokens),
-        ...partsAnswer(served.parts, outline, request.return_sequences !== false)
+        ...partsAnswer(served.parts, outline)
       }
     }),
 

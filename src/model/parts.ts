@@ -20,6 +20,12 @@ export interface AskedPart {
   readonly width: number
 }
 
+/** The same, and how many of its entries are kept: those that there is room for, or the last alone. */
+export interface PlannedPart extends AskedPart {
+  readonly entries: number
+  readonly last: boolean
+}
+
 /** The parts of a network whose sequences go through these programs. What several of them have is one part, the numbers of one after those of another. */
 export function findParts (programs: readonly Program[]): Part[] {
   const parts = new Map<string, Part>()

@@ -4,11 +4,11 @@ import type { StageQueue } from '../scheduler/stage-queue.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { createContextReader, type Context } from './context.ts'
 import { checkGoesOn, readRows, wantsState, type Going } from './going-on.ts'
-import { keptEntriesOfPart, keptEntriesOfY, outputWidth } from './kept-steps.ts'
+import { keptEntriesOfY, outputWidth } from './kept-steps.ts'
 import type { KeptRow } from './kept-row.ts'
 import { answerBytes, checkAnswerSize } from './limits.ts'
 import type { LoadedModel } from './loaded-model.ts'
-import { askParts, type AskedPart } from './parts.ts'
+import { askParts, type PlannedPart } from './parts.ts'
 import { outlineOneRow, outlineSequence, outlineStep, type Outline, type SequenceRequest, type StepRequest } from './request.ts'
 import { streamRoom } from './stream.ts'
 
@@ -34,8 +34,8 @@ export interface Plan extends Work {
   readonly entries: number
   /** How many of y; one is the last. */
   readonly yEntries: number
-  /** The parts that are asked for, and how many entries of each are kept; one is the last. */
-  readonly parts: ReadonlyArray<AskedPart & { readonly entries: number }>
+  /** The parts that are asked for. */
+  readonly parts: readonly PlannedPart[]
   /** How many steps there is room for before they are read. */
   readonly room: number
 }
@@ -89,10 +89,9 @@ export function createPlanner ({ shape, policy, parts, queues, bare, tokens }: L
     const total = support?.counts.reduce((a, b) => a + b, 0) ?? 0
     // A memory has the supports as they came, and their keys and values.
     const held = paddingOf(request.x) + paddingOf(vectors?.tensor) + total * program.readWork
-    // If more is kept, the last entry is a copy; and steps that are streamed are copied as they are read.
-    const last = request.return_sequences === false ? 1 : 0
+    // Steps that are streamed are copied as they are read.
     const copies = streamed ? 2 : 1
-    const parts = asked.reduce((sum, { entries, width }) => sum + (copies * entries + last) * width, 0)
+    const parts = copies * asked.reduce((sum, { entries, width }) => sum + entries * width, 0)
     const outputs = shape.directions === 2 ? steps * queues.reduce((sum, queue) => sum + outputWidth(queue.program), 0) : entries * shape.output
     const ys = keptEntriesOfY(shape, outline, yEntries) * shape.sequence.y
     // The rows of the embedding that ids stand for.
@@ -131,7 +130,7 @@ export function createPlanner ({ shape, policy, parts, queues, bare, tokens }: L
       // Nobody sees outputs that are not among the fields.
       const entries = all && asksFor('output') ? room : 0
       const yEntries = y === 0 ? 0 : all && !shape.sequence.once ? room : 1
-      const keptParts = askedParts.map((each) => ({ ...each, entries: keptEntriesOfPart(each.part, shape, outline, all ? room : 'last') }))
+      const keptParts = askedParts.map((each) => ({ ...each, entries: all ? room + (each.part.next ? 1 : 0) : 1, last: !all }))
       checkAnswerSize(rows * Math.max(entries * shape.output, yEntries * y), field)
       for (const [i, { entries, width }] of keptParts.entries()) checkAnswerSize(rows * entries * width, `/parts/${i}`)
       const plan = { outline, context, from, memory: going?.context?.memory, entries, yEntries, parts: keptParts, room }

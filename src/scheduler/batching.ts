@@ -144,7 +144,7 @@ export function finishSteps ({ batch, program: { outputs, state, stage } }: Stag
   let good = 0
   while (good < steps && isGood(good)) good++
   const last = task.lengths[row] - 1
-  for (const { output: k, kept: { data, entries, width: stride }, offset, shift } of pass.sinks) {
+  for (const { output: k, kept: { data, entries, width: stride }, offset, shift, last: isLast } of pass.sinks) {
     const { width } = outputs[k]
     const buffer = batch.output(k, 0)
     const entry = (t[row] + shift) % entries
@@ -154,6 +154,7 @@ export function finishSteps ({ batch, program: { outputs, state, stage } }: Stag
     }
     for (let s = 0; s < good; s++) {
       const step = stage.direction === 'backward' ? last - (t[row] + s) : t[row] + s
+      if (isLast === true && step !== last) continue
       copyNumbers(buffer, (s * length + i) * width, data, (row * entries + (step + shift) % entries) * stride + offset, width)
     }
   }
