@@ -5,7 +5,8 @@
 namespace cellserve {
 namespace {
 
-constexpr size_t kMostStreams = 32;        // one bit per stream
+constexpr size_t kMostInputs = 32;   // one bit for each; the same for outputs that are asked for
+constexpr size_t kMostOutputs = 64;  // with the inputs, one bit for each
 constexpr size_t kMostWidth = size_t{1} << 24;
 
 void require(bool condition, const char* what) {
@@ -24,10 +25,12 @@ class Decoder {
     precision_ = static_cast<Precision>(word(2));
     program.state = word(kMostWidth), program.scratch = word(kMostWidth);
     program.begin = word(), program.read = word(), program.feed = word();
-    for (size_t n = word(kMostStreams); n > 0; n--) program.inputs.push_back(word(kMostWidth));
-    for (size_t n = word(kMostStreams); n > 0; n--) {
+    for (size_t n = word(kMostInputs); n > 0; n--) program.inputs.push_back(word(kMostWidth));
+    for (size_t n = word(kMostOutputs - program.inputs.size()); n > 0; n--) {
       const size_t width = word(kMostWidth);
-      program.outputs.push_back({width, word(1) == 1});
+      const bool asked = word(1) == 1;
+      require(!asked || program.outputs.size() < kMostInputs, "an output that is asked for comes too late");
+      program.outputs.push_back({width, asked});
     }
     for (size_t n = word(); n > 0; n--) program.groups.push_back(word());
     for (size_t n = word(); n > 0; n--) program.layers.push_back(layer());
@@ -164,7 +167,8 @@ class Decoder {
       require(made.in[0].width == a && made.in[1].width == b && made.in[2].width == c && made.out[0].width == out && made.out[1].width == second,
               "an operand has another width");
     };
-    const size_t width = made.out[0].width;
+    const size_t width = made.out[0].width, gates = made.out[2].width;
+    require(gates == 0 || (made.op == Op::kCell && gates == made.layer->gates()), "an operand has another width");
     switch (made.op) {
       case Op::kCell: {
         const auto [I, Hi, Ho] = made.layer->sizes;
@@ -196,7 +200,9 @@ class Decoder {
       const Operand& x = instructions[i].in[0];
       if (instructions[i].op != Op::kCell || x.width == 0 || x.place < kStreams) continue;
       instructions[i].ahead = std::none_of(instructions.begin() + static_cast<std::ptrdiff_t>(begin), instructions.begin() + static_cast<std::ptrdiff_t>(end),
-                                           [&](const Instruction& other) { return other.out[0].place == x.place || other.out[1].place == x.place; });
+                                           [&](const Instruction& other) {
+                                             return std::any_of(other.out.begin(), other.out.end(), [&](const Operand& out) { return out.place == x.place; });
+                                           });
     }
   }
 

@@ -10,7 +10,7 @@
 // a hard sigmoid (0, 1), with the slope as a tensor of one number. A read is its score (0 dot, 1 cosine, 2
 // additive), activation, the widths of query, value and support, whether keys are made by a layer (0, 1), that layer, whether
 // values are the support, the key or made by a layer (0, 1, 2), and that layer; with the scale as a tensor of one number, and
-// v if it is additive. An instruction is its operation, the index of its layer, and five operands: three that it reads, two
+// v if it is additive. An instruction is its operation, the index of its layer, and six operands: three that it reads, three
 // that it writes. An operand is its place (0 old, 1 new, 2 scratch, 3 input, 4 output), index, offset and width.
 #pragma once
 

@@ -1,4 +1,4 @@
-// The functions of an LSTM and a GRU: that of the gates, and that of what the gates let through.
+// The functions of an LSTM and a GRU, that of the gates and that of what the gates let through, and the end of a block of them.
 #pragma once
 
 #include "activations.h"
@@ -35,11 +35,32 @@ __attribute__((noinline)) void finishOther(const Floats (&sums)[1][1][K::kUsed],
   K::finish(sums, hard, Tanh{}, pass, row, unit, left);
 }
 
+// The gates of one row and panel, for those who ask: the functions that are applied, of the same sums.
+template <class K>
+__attribute__((noinline)) void tellGates(const Floats (&sums)[K::kUsed], const cellserve::Weights& weights, float* to, size_t left) {
+  const HardSigmoid hard{fill(weights.slope)};
+  const auto gate = [&](Floats sum) { return weights.slope == 0 ? sigmoid(sum) : hard(sum); };
+  const auto f = [&](Floats sum) { return weights.activation == cellserve::Activation::kRelu ? relu(sum) : tanh(sum); };
+  Floats gates[K::kGates];
+  K::gates(sums, gate, f, gates);
+  for (int k = 0; k < K::kGates; k++) storeSome(to + k * weights.sizes.Ho, gates[k], left);
+}
+
 // The epilogue of a block, by its cell's functions.
 template <class K, int P, int R>
 INLINE void finishGated(const Floats (&sums)[P][R][K::kUsed], const cellserve::Weights& weights, const cellserve::Pass& pass,
                         size_t row, size_t unit) {
   const size_t left = weights.sizes.Ho - unit;
+  if (__builtin_expect(pass.gates.data != nullptr, false)) {
+    for (int p = 0; p < P; p++) {
+      for (int r = 0; r < R; r++) {
+        // A copy: what another function sees would not stay in registers.
+        Floats one[K::kUsed];
+        for (int sum = 0; sum < K::kUsed; sum++) one[sum] = sums[p][r][sum];
+        tellGates<K>(one, weights, pass.gates.row(row + r) + unit + p * kLanes, left - p * kLanes);
+      }
+    }
+  }
   if (weights.slope == 0 && weights.activation == cellserve::Activation::kTanh) {
     return K::finish(sums, Sigmoid{}, Tanh{}, pass, row, unit, left);
   }

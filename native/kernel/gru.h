@@ -9,7 +9,13 @@ struct Gru {
   static constexpr int kUsed = 4;
   static constexpr size_t kUnits = kLanes;
   static constexpr int kColumns = 3;
+  static constexpr int kGates = 3;
   static constexpr int kX[kColumns] = {0, 1, 2}, kH[kColumns] = {0, 1, 3};
+
+  template <class Gate, class F>
+  static INLINE void gates(const Floats (&sums)[kUsed], Gate gate, F f, Floats (&to)[kGates]) {
+    to[0] = gate(sums[0]), to[1] = gate(sums[1]), to[2] = f(fma(to[0], sums[3], sums[2]));
+  }
 
   template <int P, int R>
   static INLINE void finish(const Floats (&sums)[P][R][kUsed], const cellserve::Weights& weights, const cellserve::Pass& pass,

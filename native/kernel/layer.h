@@ -7,6 +7,8 @@
 //           out = (1 - z) * n + z * carry
 //     rnn   out = activation(W_ih x + b_ih + W_hh h + b_hh); without h it is a linear layer
 //
+// The gates themselves, as they are applied, can be had beside: i, f, g, o of an lstm, r, z, n of a gru.
+//
 // `gate` is the sigmoid, or a hard one: slope * sum + 0.5, kept between 0 and 1.
 //
 // Every sum is made in one order: the bias, the I input terms, the Hi hidden terms, one fused multiply-add each. Nothing
@@ -75,6 +77,8 @@ struct Weights {
   FloatMemory data;
 
   size_t columns() const { return kind == Kind::kGru ? 3 : 4; }
+  // The numbers of a row's gates, as they are applied; an rnn and a linear layer have none.
+  size_t gates() const { return kind == Kind::kRnn ? 0 : columns() * sizes.Ho; }
   size_t units() const;
   size_t panels() const { return (sizes.Ho + units() - 1) / units(); }
   bool isScaled() const { return precision == Precision::kInt8; }
@@ -126,6 +130,7 @@ struct Pass {
   Vectors carry;
   Vectors carryOut;  // without data if the carry is not kept beside `out`
   Vectors out;
+  Vectors gates;  // [gates][Ho] of each row; without data if nobody asks for them
 };
 
 }  // namespace cellserve

@@ -9,7 +9,13 @@ struct Lstm {
   static constexpr int kUsed = 4;  // sums
   static constexpr size_t kUnits = kLanes;
   static constexpr int kColumns = 4;  // of a term, in the panel
+  static constexpr int kGates = 4;
   static constexpr int kX[kColumns] = {0, 1, 2, 3}, kH[kColumns] = {0, 1, 2, 3};  // the sum that each column of x and of h adds to
+
+  template <class Gate, class F>
+  static INLINE void gates(const Floats (&sums)[kUsed], Gate gate, F f, Floats (&to)[kGates]) {
+    to[0] = gate(sums[0]), to[1] = gate(sums[1]), to[2] = f(sums[2]), to[3] = gate(sums[3]);
+  }
 
   // The epilogue: from the sums to the new state. All rows and panels go side by side, for in one of them each function
   // waits for the one before it.

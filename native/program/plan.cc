@@ -114,11 +114,12 @@ class Walk {
         }
       }
     } else if (instruction.layer != nullptr) {
-      const size_t units = instruction.layer->units();
+      // A number for each unit; of gates, one for each unit of each gate.
+      const size_t units = instruction.layer->units(), Ho = instruction.layer->sizes.Ho;
       for (size_t member = 0; member < members_; member++) {
         const Part& part = step.parts[member];
-        for (size_t column = part.firstPanel * units; column < std::min(part.endPanel * units, out.width); column++) {
-          act(numbers[column], member);
+        for (size_t gate = 0; gate < out.width; gate += Ho) {
+          for (size_t unit = part.firstPanel * units; unit < std::min(part.endPanel * units, Ho); unit++) act(numbers[gate + unit], member);
         }
       }
     } else {

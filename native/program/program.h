@@ -27,7 +27,8 @@ enum class Op { kCell, kLinear, kSoftmax, kCopy, kSum, kProduct, kAttend, kChoos
 
 // What an operation reads and writes, in this order:
 //
-//     cell      x, h, carry -> out, carryOut      the carries have no width if the cell keeps none beside out
+//     cell      x, h, carry -> out, carryOut, gates      the carries have no width if the cell keeps none beside out, the gates
+//                                                        if it has none, or nobody may ask for them
 //     linear    x -> out
 //     softmax   x -> out                          it may be in place; the same for log_softmax
 //     copy      x -> out
@@ -38,7 +39,7 @@ enum class Op { kCell, kLinear, kSoftmax, kCopy, kSum, kProduct, kAttend, kChoos
 struct Instruction {
   Op op;
   std::array<Operand, 3> in;
-  std::array<Operand, 2> out;
+  std::array<Operand, 3> out;
   const Weights* layer;  // of a cell or linear
   bool ahead;            // whether a cell's x is there for all steps before the first
 };

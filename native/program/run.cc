@@ -99,17 +99,17 @@ void Run::work(size_t member, Team& team) {
   }
 }
 
-bool Run::isSkipped(const Instruction& instruction) const {
-  const size_t place = instruction.out[0].place;
-  if (!program_.isOutput(place)) return false;
-  const size_t output = place - kStreams - program_.inputs.size();
-  return program_.outputs[output].asked && (call.asked >> output & 1) == 0;
+// What is no output is always wanted.
+bool Run::isAsked(const Operand& operand) const {
+  if (!program_.isOutput(operand.place)) return true;
+  const size_t output = operand.place - kStreams - program_.inputs.size();
+  return !program_.outputs[output].asked || (call.asked >> output & 1) != 0;
 }
 
 void Run::execute(size_t index, size_t step, size_t member, Team& team) {
   const Instruction& instruction = program_.instructions[index];
   const Part& part = plan_->steps[index].parts[member];
-  if (isSkipped(instruction)) return;
+  if (!isAsked(instruction.out[0])) return;
   const Op op = instruction.op;
   const auto& in = instruction.in;
   const auto& out = instruction.out;
@@ -171,6 +171,7 @@ void Run::passLayer(const Instruction& instruction, const Ahead* ahead, size_t s
   pass.carryOut = at(out[1], step);
   if (out[1].width == 0) pass.carryOut.data = nullptr;
   pass.out = at(out[0], step);
+  if (out[2].width > 0 && isAsked(out[2])) pass.gates = at(out[2], step);
   if (ahead != nullptr) {
     const size_t inChunk = ahead->repeated ? step : step % ahead->chunk;
     pass.sums = ahead->sums;

@@ -50,7 +50,7 @@ class Run {
   };
 
   Vectors at(const Operand&, size_t step) const;
-  bool isSkipped(const Instruction&) const;
+  bool isAsked(const Operand&) const;
   void execute(size_t index, size_t step, size_t member, Team&);
   void passLayer(const Instruction&, const Ahead*, size_t step, const Part&) const;
   void attend(const Instruction&, size_t step, size_t member, Team&);

@@ -189,9 +189,10 @@ struct Rows {
     for (size_t row = from; row < to; row++) std::copy_n(data.begin() + row * stride, width, other.data.begin() + (row - from) * other.stride);
     return other;
   }
+  // Whether it has the numbers of some rows, from one on, if those have any.
   bool has(const Rows& other, size_t from) const {
     for (size_t row = 0; row < other.rows; row++) {
-      if (width > 0 && std::memcmp(&data[(from + row) * stride], &other.data[row * other.stride], width * sizeof(float)) != 0) return false;
+      if (other.width > 0 && std::memcmp(&data[(from + row) * stride], &other.data[row * other.stride], other.width * sizeof(float)) != 0) return false;
     }
     return true;
   }
@@ -199,11 +200,20 @@ struct Rows {
   Buffer data;
 };
 
-// One step of all rows, by hand and with the C library: out, then the carry.
-static void reference(const Trained& layer, size_t rows, Rows x, Rows h, Rows carry, std::vector<double>& out, std::vector<double>& kept) {
+// What is exact of a step of all rows.
+struct Exact {
+  std::vector<double> out, kept, gates;
+};
+
+// One step of all rows, by hand and with the C library.
+static Exact reference(const Trained& layer, size_t rows, Rows x, Rows h, Rows carry) {
+  Exact exact;
+  auto& [out, kept, gates] = exact;
   const auto [I, Hi, Ho] = layer.sizes;
+  if (layer.kind != Kind::kRnn) gates.resize(rows * layer.gates * Ho);
   for (size_t row = 0; row < rows; row++) {
     for (size_t unit = 0; unit < Ho; unit++) {
+      double* const told = gates.data() + row * layer.gates * Ho + unit;
       double ofX[4] = {}, ofH[4] = {};
       for (size_t gate = 0; gate < layer.gates; gate++) {
         const size_t n = gate * Ho + unit;
@@ -218,18 +228,29 @@ static void reference(const Trained& layer, size_t rows, Rows x, Rows h, Rows ca
         const double r = layer.gate(ofX[0] + ofH[0]), z = layer.gate(ofX[1] + ofH[1]), n = layer.f(ofX[2] + r * ofH[2]);
         out.push_back((1 - z) * n + z * carry.at(row, unit));
         kept.push_back(out.back());
+        told[0] = r, told[Ho] = z, told[2 * Ho] = n;
       } else {
-        kept.push_back(layer.gate(ofX[1] + ofH[1]) * carry.at(row, unit) + layer.gate(ofX[0] + ofH[0]) * layer.f(ofX[2] + ofH[2]));
-        out.push_back(layer.gate(ofX[3] + ofH[3]) * layer.f(kept.back()));
+        const double i = layer.gate(ofX[0] + ofH[0]), f = layer.gate(ofX[1] + ofH[1]), g = layer.f(ofX[2] + ofH[2]), o = layer.gate(ofX[3] + ofH[3]);
+        kept.push_back(f * carry.at(row, unit) + i * g);
+        out.push_back(o * layer.f(kept.back()));
+        told[0] = i, told[Ho] = f, told[2 * Ho] = g, told[3 * Ho] = o;
       }
     }
   }
+  return exact;
 }
 
-// What a layer makes of some rows: in as many shares as threads would take, at once or by halves.
-static std::pair<Rows, Rows> step(const Weights& weights, Rows x, Rows h, Rows carry, size_t shares, bool halves) {
+// What a layer makes of a step of some rows.
+struct Made {
+  Rows out, kept, gates;
+  // Whether it has the bits of a step of some of its rows, from one on.
+  bool has(const Made& other, size_t from) const { return out.has(other.out, from) && kept.has(other.kept, from) && gates.has(other.gates, from); }
+};
+
+// A step in as many shares as threads would take, at once or by halves; with its gates, if it has some and they are asked for.
+static Made step(const Weights& weights, Rows x, Rows h, Rows carry, size_t shares, bool halves, bool tells = true) {
   const size_t rows = x.rows, Ho = weights.sizes.Ho;
-  Rows out(rows, Ho, generator() % 5), kept(rows, weights.kind == Kind::kRnn ? 0 : Ho, generator() % 5);
+  Rows out(rows, Ho, generator() % 5), kept(rows, weights.kind == Kind::kRnn ? 0 : Ho, generator() % 5), gates(rows, tells ? weights.gates() : 0, generator() % 5);
   const size_t sumRows = rows + generator() % 3;
   Buffer sums(halves ? weights.panels() * sumRows * kSums * weights.kernel->lanes : 0);
   for (size_t member = 0; member < shares; member++) {
@@ -238,22 +259,22 @@ static std::pair<Rows, Rows> step(const Weights& weights, Rows x, Rows h, Rows c
     pass.rows = rows;
     pass.x = x.vectors(), pass.h = h.vectors(), pass.carry = carry.vectors(), pass.out = out.vectors();
     if (kept.width > 0) pass.carryOut = kept.vectors();
+    if (gates.width > 0) pass.gates = gates.vectors();
     pass.sums = sums.data(), pass.sumRows = sumRows;
     for (const Pass::Part part : halves ? std::vector{Pass::kInput, Pass::kHidden} : std::vector{Pass::kWhole}) {
       pass.part = part;
       weights.kernel->pass(weights, pass, panels.begin, panels.end);
     }
   }
-  return {out, kept};
+  return {out, kept, gates};
 }
 
 static void testLayer(Kind kind, Activation activation, Sizes sizes, size_t rows, Precision precision, float slope = 0) {
   const size_t I = sizes.I, Hi = sizes.Hi, Ho = sizes.Ho;
   const Trained layer(kind, activation, sizes, slope, precision);
   const Rows x(rows, I, 3), h(rows, Hi, 1), carry(rows, kind == Kind::kRnn ? 0 : Ho, 2);
-  std::vector<double> outExact, keptExact;
-  reference(layer, rows, x, h, carry, outExact, keptExact);
-  std::unique_ptr<std::pair<Rows, Rows>> first;
+  const Exact exact = reference(layer, rows, x, h, carry);
+  std::unique_ptr<Made> first;
   const auto what = [&](const Kernel& kernel) {
     return std::string(kernel.name) + " kind " + std::to_string(int(kind)) + " I " + std::to_string(I) + " Hi " + std::to_string(Hi) + " Ho " +
            std::to_string(Ho) + " rows " + std::to_string(rows) + " activation " + std::to_string(int(activation)) + " slope " + std::to_string(slope) + " precision " + std::to_string(int(precision));
@@ -262,27 +283,32 @@ static void testLayer(Kind kind, Activation activation, Sizes sizes, size_t rows
     if (!(*kernel)->supported()) continue;
     const Weights weights = layer.pack(**kernel);
     auto all = step(weights, x, h, carry, 2, false);
+    EXPECT(all.gates.width == exact.gates.size() / rows, "%s: %zu numbers of gates", what(**kernel).c_str(), all.gates.width);
     for (size_t row = 0; row < rows; row++) {
       for (size_t unit = 0; unit < Ho; unit++) {
-        const double exact = outExact[row * Ho + unit];
-        EXPECT(std::fabs(all.first.at(row, unit) - exact) < 4e-6 * (1 + std::fabs(exact)), "%s: %g for %g", what(**kernel).c_str(), all.first.at(row, unit), exact);
-        if (all.second.width > 0) {
-          EXPECT(std::fabs(all.second.at(row, unit) - keptExact[row * Ho + unit]) < 4e-6, "%s: other carry", what(**kernel).c_str());
+        const double out = exact.out[row * Ho + unit];
+        EXPECT(std::fabs(all.out.at(row, unit) - out) < 4e-6 * (1 + std::fabs(out)), "%s: %g for %g", what(**kernel).c_str(), all.out.at(row, unit), out);
+        if (all.kept.width > 0) {
+          EXPECT(std::fabs(all.kept.at(row, unit) - exact.kept[row * Ho + unit]) < 4e-6, "%s: other carry", what(**kernel).c_str());
         }
       }
+      for (size_t n = 0; n < all.gates.width; n++) {
+        const double gate = exact.gates[row * all.gates.width + n];
+        EXPECT(std::fabs(all.gates.at(row, n) - gate) < 4e-6 * (1 + std::fabs(gate)), "%s: gate %zu, unit %zu is %g, not %g", what(**kernel).c_str(), n / Ho, n % Ho, all.gates.at(row, n), gate);
+      }
     }
-    if (first == nullptr) first = std::make_unique<std::pair<Rows, Rows>>(all);
-    EXPECT(first->first.has(all.first, 0) && first->second.has(all.second, 0), "%s: other bits", what(**kernel).c_str());
+    if (first == nullptr) first = std::make_unique<Made>(all);
+    EXPECT(first->has(all, 0), "%s: other bits", what(**kernel).c_str());
+    EXPECT(all.has(step(weights, x, h, carry, 2, false, false), 0), "%s: other bits if nobody asks for gates", what(**kernel).c_str());
     if (precision == Precision::kBf16) {
-      const auto rounded = step(layer.packRounded(**kernel), x, h, carry, 2, false);
-      EXPECT(all.first.has(rounded.first, 0) && all.second.has(rounded.second, 0), "%s: other bits than of float32 weights that are rounded", what(**kernel).c_str());
+      EXPECT(all.has(step(layer.packRounded(**kernel), x, h, carry, 2, false), 0), "%s: other bits than of float32 weights that are rounded", what(**kernel).c_str());
     }
 
     // Some rows alone, in memory that holds nothing else.
     const size_t from = generator() % rows, to = from + 1 + generator() % (rows - from);
     const bool halves = I > 0 && Hi > 0 && generator() % 2 == 0;
     const auto some = step(weights, x.inside(0, from, to), h.inside(2, from, to), carry.inside(1, from, to), 1 + generator() % 3, halves);
-    EXPECT(first->first.has(some.first, from) && first->second.has(some.second, from), "%s: other bits of rows %zu to %zu%s", what(**kernel).c_str(), from, to,
+    EXPECT(first->has(some, from), "%s: other bits of rows %zu to %zu%s", what(**kernel).c_str(), from, to,
            halves ? ", by halves" : "");
   }
 }
@@ -310,7 +336,7 @@ static void testSums(Sizes sizes, size_t rows, Precision precision) {
     for (const bool halves : {false, true}) {
       if (halves && (I == 0 || Hi == 0)) continue;
       const auto made = step(layer.pack(**kernel), x, h, Rows(rows, 0, 0), 1 + generator() % 2, halves);
-      EXPECT(exact.has(made.first, 0), "%s: %zu, %zu, %zu, %zu rows, precision %d: other sums%s", (*kernel)->name, I, Hi, Ho, rows, int(precision), halves ? " by halves" : "");
+      EXPECT(exact.has(made.out, 0), "%s: %zu, %zu, %zu, %zu rows, precision %d: other sums%s", (*kernel)->name, I, Hi, Ho, rows, int(precision), halves ? " by halves" : "");
     }
   }
 }

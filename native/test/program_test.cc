@@ -44,6 +44,9 @@ static std::unique_ptr<const Weights> randomLayer(const Kernel& kernel, Kind kin
   return std::make_unique<const Weights>(packWeights(kernel, {kind, activation, sizes, weightIh.data(), weightHh.data(), bias.data(), bias.data(), slope, precision}));
 }
 
+// The gates that can be had of a cell.
+static size_t gatesOf(Kind kind) { return kind == Kind::kLstm ? 4 : kind == Kind::kGru ? 3 : 0; }
+
 static bool overlap(const Operand& a, const Operand& b) {
   return a.width > 0 && b.width > 0 && a.place == b.place && a.offset < b.offset + b.width && b.offset < a.offset + a.width;
 }
@@ -80,11 +83,15 @@ static std::shared_ptr<Program> randomProgram(const Kernel& kernel, bool attends
     if (made.op == Op::kAttend && !attends) continue;
     const size_t width = upTo(20);
     std::array<size_t, 3> in{};
-    std::array<size_t, 2> out{width, 0};
+    std::array<size_t, 3> out{width, 0, 0};
     const Kind kind = static_cast<Kind>(below(3));
     const bool carries = kind == Kind::kLstm || (kind == Kind::kGru && below(2) == 0);
     switch (made.op) {
-      case Op::kCell: in = {below(20), kind == Kind::kGru && !carries ? width : upTo(20), carries ? width : 0}, out[1] = carries ? width : 0; break;
+      case Op::kCell:
+        in = {below(20), kind == Kind::kGru && !carries ? width : upTo(20), carries ? width : 0}, out[1] = carries ? width : 0;
+        // The state has room for gates of ten units.
+        if (width <= 10 && below(2) == 0) out[2] = gatesOf(kind) * width;
+        break;
       case Op::kLinear: in = {upTo(20), 0, 0}; break;
       case Op::kSum:
       case Op::kProduct: in = {width, width, 0}; break;
@@ -96,9 +103,9 @@ static std::shared_ptr<Program> randomProgram(const Kernel& kernel, bool attends
     bool clean = false;
     while (!clean) {
       for (size_t i = 0; i < 3; i++) made.in[i] = in[i] == 0 ? Operand{} : operand(in[i], false);
-      for (size_t i = 0; i < 2; i++) made.out[i] = out[i] == 0 ? Operand{} : operand(out[i], true);
-      clean = !overlap(made.out[0], made.out[1]);
-      for (const Operand& read : made.in) clean &= !overlap(read, made.out[0]) && !overlap(read, made.out[1]);
+      for (size_t i = 0; i < 3; i++) made.out[i] = out[i] == 0 ? Operand{} : operand(out[i], true);
+      clean = !overlap(made.out[0], made.out[1]) && !overlap(made.out[0], made.out[2]) && !overlap(made.out[1], made.out[2]);
+      for (const Operand& read : made.in) clean &= std::none_of(made.out.begin(), made.out.end(), [&](const Operand& written) { return overlap(read, written); });
       for (const Operand& read : made.in) clean &= read.width == 0 || !program->isOutput(read.place);
     }
     if (made.op == Op::kCell || made.op == Op::kLinear) {
@@ -115,7 +122,7 @@ static std::shared_ptr<Program> randomProgram(const Kernel& kernel, bool attends
   return program;
 }
 
-// Layers that run one after the other: each reads what the one before it has written.
+// Layers that run one after the other: each reads what the one before it has written. Their gates can be had.
 static std::shared_ptr<Program> stack(const Kernel& kernel, size_t layers) {
   auto program = std::make_shared<Program>();
   program->kernel = &kernel;
@@ -126,6 +133,8 @@ static std::shared_ptr<Program> stack(const Kernel& kernel, size_t layers) {
   program->state = 0;
   for (const size_t width : widths) program->state += 2 * width, program->outputs.push_back({width, false});
   program->scratch = 0;
+  const size_t gates = 2 * program->state;
+  program->outputs.push_back({gates, true});
   size_t offset = 0;
   Operand x{kStreams, 0, I};
   for (size_t n = 0; n < layers; n++) {
@@ -133,9 +142,9 @@ static std::shared_ptr<Program> stack(const Kernel& kernel, size_t layers) {
     program->groups.push_back(program->instructions.size());
     program->layers.push_back(randomLayer(kernel, Kind::kLstm, {x.width, Ho, Ho}));
     const Operand written{kNew, offset, Ho}, output{kStreams + 1 + n, 0, Ho};
-    program->instructions.push_back({Op::kCell, {x, Operand{kOld, offset, Ho}, Operand{kOld, offset + Ho, Ho}}, {written, Operand{kNew, offset + Ho, Ho}},
+    program->instructions.push_back({Op::kCell, {x, Operand{kOld, offset, Ho}, Operand{kOld, offset + Ho, Ho}}, {written, Operand{kNew, offset + Ho, Ho}, Operand{kStreams + 1 + layers, 2 * offset, 4 * Ho}},
                                      program->layers.back().get(), true});
-    program->instructions.push_back({Op::kCopy, {written, {}, {}}, {output, {}}, nullptr, false});
+    program->instructions.push_back({Op::kCopy, {written, {}, {}}, {output, {}, {}}, nullptr, false});
     x = output;
     offset += 2 * Ho;
   }
@@ -162,15 +171,15 @@ static std::shared_ptr<Program> fed(const Kernel& kernel, bool late) {
   program->state = 2 * Ho + Hi + 1;
   program->layers.push_back(randomLayer(kernel, Kind::kLstm, {I, Hi, Ho}));
   const Operand x{kStreams, 0, I}, output{kStreams + 1, 0, Ho};
-  const auto copy = [](const Operand& from, const Operand& to) { return Instruction{Op::kCopy, {from, {}, {}}, {to, {}}, nullptr, false}; };
+  const auto copy = [](const Operand& from, const Operand& to) { return Instruction{Op::kCopy, {from, {}, {}}, {to, {}, {}}, nullptr, false}; };
   auto& made = program->instructions;
   if (late) {
     made.push_back(copy(h(kOld), hIn(kNew, 0, Ho)));
     made.push_back(copy(x, hIn(kNew, Ho, I)));
-    made.push_back({Op::kChoose, {hIn(kOld, 0, Hi), flag(kOld), {}}, {hIn(kNew, 0, Hi), {}}, nullptr, false});
-    made.push_back({Op::kClear, {}, {flag(kNew), {}}, nullptr, false});
+    made.push_back({Op::kChoose, {hIn(kOld, 0, Hi), flag(kOld), {}}, {hIn(kNew, 0, Hi), {}, {}}, nullptr, false});
+    made.push_back({Op::kClear, {}, {flag(kNew), {}, {}}, nullptr, false});
   }
-  made.push_back({Op::kCell, {x, hIn(late ? kNew : kOld, 0, Hi), c(kOld)}, {h(kNew), c(kNew)}, program->layers[0].get(), true});
+  made.push_back({Op::kCell, {x, hIn(late ? kNew : kOld, 0, Hi), c(kOld)}, {h(kNew), c(kNew), {}}, program->layers[0].get(), true});
   made.push_back(copy(h(kNew), output));
   if (!late) {
     made.push_back(copy(h(kNew), hIn(kNew, 0, Ho)));
@@ -231,6 +240,7 @@ static void testProgram(const std::shared_ptr<Program>& program, size_t rows, si
   std::vector<const Set*> sets;
   for (size_t row = 0; program->attends && row < rows; row++) sets.push_back(&memory.sets()[below(counts.size())]);
   data.attention = randomBuffer(steps * rows * 40);
+  const uint32_t asked = below(2) == 0 ? static_cast<uint32_t>(-1) : generator();
 
   const auto take = [&](Data& of, Run& run, size_t members) {
     Call& call = run.call;
@@ -240,7 +250,7 @@ static void testProgram(const std::shared_ptr<Program>& program, size_t rows, si
     call.scratch = of.scratch.data();
     call.streams.clear();
     for (Buffer& stream : of.streams) call.streams.push_back(stream.data());
-    call.repeated = repeated ? 1 : 0, call.asked = static_cast<uint32_t>(-1);
+    call.repeated = repeated ? 1 : 0, call.asked = asked;
     call.attention = program->attends ? of.attention.data() : nullptr;
     call.attentionWidth = 40;
     call.sets = sets;

@@ -59,7 +59,7 @@ export function encode (program: Program, precision: Precision = 'f32'): Encoded
     words.push(OPERATIONS[instruction.op], layer === undefined ? 0 : layers.indexOf(layer))
     const [reads, writes] = operandsOf(instruction)
     for (const i of [0, 1, 2]) addOperand(reads[i] ?? NOTHING)
-    for (const i of [0, 1]) addOperand(writes[i] ?? NOTHING)
+    for (const i of [0, 1, 2]) addOperand(writes[i] ?? NOTHING)
   }
 
   function addOperand ({ space, index, offset, width }: Operand): void {
@@ -93,7 +93,7 @@ function layerOf (instruction: Instruction): Cell | Linear | undefined {
 /** What an instruction reads, and what it writes. */
 function operandsOf (instruction: Instruction): [reads: readonly Operand[], writes: readonly Operand[]] {
   switch (instruction.op) {
-    case 'cell': return [[instruction.x, instruction.h, instruction.carry], [instruction.out, instruction.carryOut]]
+    case 'cell': return [[instruction.x, instruction.h, instruction.carry], [instruction.out, instruction.carryOut, instruction.gates]]
     case 'linear':
     case 'softmax':
     case 'log_softmax':

@@ -7,8 +7,8 @@ import { compileStage, type Instruction, type Operand, type Program } from './pr
 
 /** The arithmetic of an interpreted engine. Everything is row-major and contiguous, one row after the other. */
 export interface Arithmetic {
-  /** A cell, its weights taken over. */
-  cell (cell: Cell, precision: Precision): Loaded<(rows: number, x: Float32Array, h: Float32Array, carry: Float32Array) => CellResult>
+  /** A cell, its weights taken over. It tells its gates if they are asked for, and it has some. */
+  cell (cell: Cell, precision: Precision): Loaded<(rows: number, x: Float32Array, h: Float32Array, carry: Float32Array, gates: boolean) => CellResult>
   /** A linear layer, whose activation of a whole row is not its affair. `[rows, in] -> [rows, out]` */
   linear (linear: Linear, precision: Precision): Loaded<(rows: number, input: Float32Array) => Float32Array>
   softmax (rows: number, input: Float32Array, activation: RowActivation): Float32Array
@@ -26,6 +26,8 @@ export interface CellResult {
   readonly h: Float32Array
   /** An LSTM's `c`, a GRU's `h`, `[rows, Ho]`; nothing for an RNN. */
   readonly carry: Float32Array
+  /** `[rows, G Ho]`, the gates as they were applied. */
+  readonly gates?: Float32Array | undefined
 }
 
 /** Keys `[count, width of q]` and values `[count, V]`. */
@@ -162,9 +164,10 @@ function createBatch (program: Program, maxRows: number, arithmetic: Arithmetic,
     function execute (instruction: Instruction): void {
       switch (instruction.op) {
         case 'cell': {
-          const { node, x, h, carry, carryOut, out } = instruction
-          const made = weights.cell(node.cell)(rows, take(x), take(h), take(carry.width > 0 ? carry : h))
+          const { node, x, h, carry, carryOut, gates, out } = instruction
+          const made = weights.cell(node.cell)(rows, take(x), take(h), take(carry.width > 0 ? carry : h), gates.width > 0 && isWanted(gates))
           if (carryOut.width > 0) put(carryOut, made.carry)
+          if (made.gates !== undefined) put(gates, made.gates)
           put(out, made.h)
           return
         }

@@ -1,6 +1,6 @@
 import { carrySize, GATES } from '../network/cell.ts'
 import { feedWidth, isRowActivation, part, partsOf, readWidth, type Feed, type Linear, type Read, type RowActivation } from '../network/feed.ts'
-import { isFedBack, letsOfY, nodeWidth, type Input, type Let, type Node, type Stage } from '../network/network.ts'
+import { isFedBack, letsOfY, nodeWidth, TAPS, tapWidth, type Input, type Let, type Node, type Stage, type Tap } from '../network/network.ts'
 import { findSlice, layOutState, type Slice, type StateLayout } from '../network/state.ts'
 
 /**
@@ -20,8 +20,11 @@ export interface Operand {
 
 /** What an engine does for each row of a batch. No instruction writes where it reads, except that a softmax may be in place. */
 export type Instruction =
-  /** `carry` and `carryOut` have no width if the cell has no carry of its own; a GRU then takes `h` as its last output. */
-  | { readonly op: 'cell', readonly node: Node, readonly x: Operand, readonly h: Operand, readonly carry: Operand, readonly carryOut: Operand, readonly out: Operand }
+  /**
+   * `carry` and `carryOut` have no width if the cell has no carry of its own; a GRU then takes `h` as its last output. `gates` are
+   * an output that has to be asked for, and have no width if the cell has none.
+   */
+  | { readonly op: 'cell', readonly node: Node, readonly x: Operand, readonly h: Operand, readonly carry: Operand, readonly carryOut: Operand, readonly gates: Operand, readonly out: Operand }
   /** An activation of the whole row is not the layer's own here: it is an instruction that follows. */
   | { readonly op: 'linear', readonly linear: Linear, readonly in: Operand, readonly out: Operand }
   | { readonly op: RowActivation | 'copy', readonly in: Operand, readonly out: Operand }
@@ -34,13 +37,13 @@ export type Instruction =
 
 /** A stream that a program writes, once per step. */
 export interface Output {
-  /** `output`, a part's name, `y`, or `h{n}` of an inner node. */
+  /** `output`, a part's name, `y`, a tap, or `h{n}` of an inner node. */
   readonly name: string
   readonly width: number
   /** `asked` ones are written if a call asks for them; the others always. */
   readonly asked: boolean
-  /** Whether the entry of step t is what fed it; otherwise it is made after the step, and feeds the next one. */
-  readonly feeds: boolean
+  /** Whether it is made once the step is done, and feeds the next one. Otherwise it belongs to the step: it fed it, or is what it made. */
+  readonly next: boolean
 }
 
 /** A stage as a list of instructions; what a step does is all of them in order. */
@@ -116,6 +119,9 @@ export function compileStage (stage: Stage): Program {
   for (const { name, feed } of then) widths.set(name, feedWidth(feed, widthOf))
   if (fedBack && readout !== undefined && isLate(readout)) throw new RangeError('y is fed back, so it is made before the first step too: it cannot be made of what comes with a step')
 
+  /** How many numbers of a tap the nodes before node `n` have. */
+  const tapsBefore = (tap: Tap, n: number): number => nodes.slice(0, n).reduce((sum, node) => sum + tapWidth(tap, node), 0)
+
   const state = layOutState([
     ...nodes.map((node, n) => ({ name: `h${n}`, width: nodeWidth(node) })),
     ...nodes.map(({ cell }, n) => ({ name: `c${n}`, width: carrySize(cell) })),
@@ -127,13 +133,15 @@ export function compileStage (stage: Stage): Program {
     { name: 'host', width: wiring.hostState }
   ])
   const outputs: Output[] = [
-    { name: 'output', width: Ho, asked: false, feeds: false },
-    ...(wiring.read === undefined ? [] : [{ name: 'read', width: readWidth(wiring.read), asked: true, feeds: false }]),
-    ...wiring.lets.map(({ name, feed }) => ({ name, width: widthOf(name), asked: true, feeds: isLate(feed) })),
-    ...(readout === undefined ? [] : [{ name: 'y', width: widthOf('y'), asked: true, feeds: false }]),
-    ...(plain ? nodes.slice(0, -1).map((node, n) => ({ name: `h${n}`, width: nodeWidth(node), asked: false, feeds: false })) : [])
+    { name: 'output', width: Ho, asked: false, next: false },
+    ...(wiring.read === undefined ? [] : [{ name: 'read', width: readWidth(wiring.read), asked: true, next: true }]),
+    ...wiring.lets.map(({ name, feed }) => ({ name, width: widthOf(name), asked: true, next: !isLate(feed) })),
+    ...(readout === undefined ? [] : [{ name: 'y', width: widthOf('y'), asked: true, next: false }]),
+    ...TAPS.map((name) => ({ name, width: tapsBefore(name, nodes.length), asked: true, next: false })).filter(({ width }) => width > 0),
+    ...(plain ? nodes.slice(0, -1).map((node, n) => ({ name: `h${n}`, width: nodeWidth(node), asked: false, next: false })) : [])
   ]
 
+  const nothing: Operand = { space: 'scratch', index: 0, offset: 0, width: 0 }
   const instructions: Instruction[] = []
   let scratch = 0
   let work = 0
@@ -146,6 +154,11 @@ export function compileStage (stage: Stage): Program {
     const list = space === 'input' ? inputs : outputs
     const index = list.findIndex((one) => one.name === name)
     return { space, index, offset: 0, width: list[index].width }
+  }
+  /** Where a node's numbers of a tap go. */
+  const tapOf = (tap: Tap, node: Node, n: number): Operand => {
+    const width = tapWidth(tap, node)
+    return width === 0 ? nothing : { ...stream('output', tap), offset: tapsBefore(tap, n), width }
   }
   const temporary = (width: number): Operand => {
     const offset = scratch
@@ -203,7 +216,6 @@ export function compileStage (stage: Stage): Program {
     return out
   }
 
-  const nothing: Operand = { space: 'scratch', index: 0, offset: 0, width: 0 }
   const before = place('old')
   const after = place('new')
   const expected = nodes[0].cell.sizes
@@ -243,7 +255,7 @@ export function compileStage (stage: Stage): Program {
     const kept = residual ? temporary(written.width) : written
     const out = projection === undefined ? kept : temporary(cell.sizes.Ho)
     work += GATES[cell.kind] * cell.sizes.Ho * (cell.sizes.I + cell.sizes.Hi)
-    instructions.push({ op: 'cell', node, x, h, carry: slice('old', `c${n}`), carryOut: slice('new', `c${n}`), out })
+    instructions.push({ op: 'cell', node, x, h, carry: slice('old', `c${n}`), carryOut: slice('new', `c${n}`), gates: tapOf('gates', node, n), out })
     if (projection !== undefined) {
       work += projection.in * projection.out
       instructions.push({ op: 'linear', linear: projection, in: out, out: kept })
@@ -254,6 +266,10 @@ export function compileStage (stage: Stage): Program {
     }
     const output = plain || n === last ? stream('output', n === last ? 'output' : `h${n}`) : undefined
     if (output !== undefined) instructions.push({ op: 'copy', in: written, out: output })
+    for (const [tap, kept] of [['h', written], ['c', slice('new', `c${n}`)]] as const) {
+      const to = tapOf(tap, node, n)
+      if (to.width > 0) instructions.push({ op: 'copy', in: kept, out: to })
+    }
     x = output !== undefined && n < last ? output : written
   })
   if (wiring.hostState > 0) instructions.push({ op: 'copy', in: slice('old', 'host'), out: slice('new', 'host') })

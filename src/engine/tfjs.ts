@@ -74,23 +74,27 @@ function createArithmetic (backend: TfjsBackend): Arithmetic {
         tf.add(weightHh.times(tf.tensor2d(h, [n, Hi])), biasHh)
       ]
       return {
-        run (n, x, h, carry) {
-          const [made, kept = made] = compute(() => {
+        run (n, x, h, carry, tells) {
+          // The new h, an LSTM's c, and the gates if they are asked for.
+          const made = compute(() => {
             const [input, hidden] = sums(n, x, h)
             if (kind === 'rnn') return [activateSums(activation, tf.add(input, hidden))]
+            const told = (...gates: tf.Tensor[]): tf.Tensor[] => tells ? [tf.concat(gates, 1)] : []
             const before = tf.tensor2d(carry, [n, Ho])
             if (kind === 'lstm') {
-              const [i, f, g, o] = tf.split(tf.add(input, hidden), 4, 1)
-              const c = tf.addN([tf.mul(gate(f), before), tf.mul(gate(i), activate(activation, g)), ...[i, f, g, o].map(lost)])
-              return [tf.mul(gate(o), activate(activation, c)), c]
+              const all = tf.split(tf.add(input, hidden), 4, 1)
+              const [i, f, g, o] = all.map((sum, k) => k === 2 ? activate(activation, sum) : gate(sum))
+              const c = tf.addN([tf.mul(f, before), tf.mul(i, g), ...all.map(lost)])
+              return [tf.mul(o, activate(activation, c)), c, ...told(i, f, g, o)]
             }
             const [r, z, nx] = tf.split(input, 3, 1)
             const [rh, zh, nh] = tf.split(hidden, 3, 1)
+            const reset = gate(tf.add(r, rh))
             const update = gate(tf.add(z, zh))
-            const candidate = activate(activation, tf.add(nx, tf.mul(gate(tf.add(r, rh)), nh)))
-            return [tf.addN([tf.mul(tf.sub(1, update), candidate), tf.mul(update, before), ...[r, z, nx, rh, zh, nh].map(lost)])]
+            const candidate = activate(activation, tf.add(nx, tf.mul(reset, nh)))
+            return [tf.addN([tf.mul(tf.sub(1, update), candidate), tf.mul(update, before), ...[r, z, nx, rh, zh, nh].map(lost)]), ...told(reset, update, candidate)]
           })
-          return { h: made, carry: kept }
+          return { h: made[0], carry: made[kind === 'lstm' ? 1 : 0], gates: tells ? made.at(-1) : undefined }
         },
         dispose () {
           use(backend)

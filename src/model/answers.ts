@@ -29,7 +29,7 @@ export interface SequenceAnswer extends SequenceStates {
   readonly output: Tensor
   /** `[B][T][K]`, or `[B][1][K]` of the last steps, or if it is made once a row. */
   readonly y?: Tensor
-  /** `[B][T + 1][...]`, or `[B][1][...]` of the last entries. */
+  /** `[B][T][...]` or `[B][T + 1][...]`, or `[B][1][...]` of the last entries. */
   readonly parts?: Readonly<Record<string, Tensor>>
 }
 
@@ -40,7 +40,7 @@ export interface SequenceStep {
   readonly output?: Tensor
   /** `[B][K]`, zeros past a row's length. */
   readonly y?: Tensor
-  /** `[B][...]`: the entry that was made after the step, or as it began if x is part of it. */
+  /** `[B][...]`: the entry that is the step's own, or that was made after it for the next one. */
   readonly parts?: Readonly<Record<string, Tensor>>
 }
 
@@ -125,7 +125,7 @@ export function stepAnswer ({ output, y, parts }: Served, t: number, outline: Ou
     t,
     ...(output !== undefined && { output: gatherStep(output, t, t, outline) }),
     ...(y !== undefined && { y: gatherStep(y, t, t, outline) }),
-    ...(parts.size > 0 && { parts: Object.fromEntries([...parts].map(([name, { kept, late }]) => [name, gatherStep(kept, t, late ? t : t + 1, outline)])) })
+    ...(parts.size > 0 && { parts: Object.fromEntries([...parts].map(([name, { kept, part }]) => [name, gatherStep(kept, t, part.next ? t + 1 : t, outline)])) })
   }
 }
 

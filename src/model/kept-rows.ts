@@ -1,4 +1,5 @@
 import { InputError } from '../errors.ts'
+import { TAPS } from '../network/network.ts'
 import { compile } from '../tensor/schema.ts'
 import { outputAnswer, partsAnswer, stepAnswer, yAnswer, type SequenceStep } from './answers.ts'
 import { unboundCall, type Call } from './call.ts'
@@ -35,7 +36,7 @@ const BYTES = Float32Array.BYTES_PER_ELEMENT
 /** What a kept row takes beside its numbers. */
 const SESSION_BYTES = 1024
 
-export function createKeptRows ({ name, network, shape, policy, queues: [{ program }], tokens }: LoadedModel, planner: Planner, runner: Runner): KeptRows {
+export function createKeptRows ({ name, network, shape, policy, parts, queues: [{ program }], tokens }: LoadedModel, planner: Planner, runner: Runner): KeptRows {
   const readContext = createContextReader(policy)
   const judgeContext = compile(policy.context)
 
@@ -50,7 +51,8 @@ export function createKeptRows ({ name, network, shape, policy, queues: [{ progr
   function goFrom (row: KeptRow, given: unknown): Going {
     const context = given === undefined ? undefined : keepContext(given)
     const supports = context?.context.support?.counts[0] ?? 0
-    const room = BYTES * (shape.output + supports + program.outputs.reduce((sum, output) => sum + output.width, 0))
+    // Of what a step is asked for, all but taps: they are many numbers, and few ask for them.
+    const room = BYTES * (shape.output + shape.sequence.y + supports + parts.reduce((sum, { name, width = 0 }) => sum + (TAPS.some((tap) => tap === name) ? 0 : width), 0))
     const bytes = SESSION_BYTES + BYTES * (program.state.width + supports * program.readWork) + contextBytes(given) + room
     return { row, context, bytes, room }
   }

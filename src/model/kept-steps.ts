@@ -1,18 +1,18 @@
 import type { Program } from '../engine/program.ts'
-import { unprocessable } from '../errors.ts'
 import { findSlice } from '../network/state.ts'
 import type { States } from '../network/states.ts'
 import type { Kept, Sink, Stream } from '../scheduler/task.ts'
-import type { Context } from './context.ts'
 import type { Shape } from './network.ts'
+import type { Part, PlannedPart } from './parts.ts'
 import type { Outline } from './request.ts'
 import { lastOf } from './rows.ts'
 
 /** A part that is answered. */
 export interface KeptPart {
+  readonly part: Part
+  /** Whether the last entry alone is kept. */
+  readonly last: boolean
   readonly kept: Kept
-  /** Whether entry t is what fed step t and made as it began, so that there are T; otherwise there are T + 1. */
-  readonly late: boolean
 }
 
 /** `[B, entries, D * Ho]` for the last layer, all steps for the others. */
@@ -49,27 +49,15 @@ export function outputSinks (outputs: readonly Kept[], programs: readonly Progra
   return [{ output: 0, kept: outputs[Math.floor(i / directions)], offset: i % directions === 0 ? 0 : outputWidth(programs[i - 1]), shift: 0 }]
 }
 
-/**
- * Makes room for the parts that a request asks for.
- *
- * @throws InputError if there is no such part, which says which there are.
- */
-export function keepParts (names: readonly string[], { outputs, attention }: Program, { support }: Context, rows: number, entries: number): Map<string, KeptPart> {
-  const known = [...outputs.filter(({ name, asked }) => asked && name !== 'y').map(({ name }) => name), ...(attention === undefined ? [] : ['attention'])]
-  return new Map(names.map((name, i) => {
-    if (!known.includes(name)) throw unprocessable(`/parts/${i}`, `there is no part ${JSON.stringify(name)}; ${known.length === 0 ? 'this model has none' : `the parts are ${known.join(', ')}`}`)
-    if (name === 'attention') return [name, { kept: createKept(rows, entries, Math.max(...support?.counts ?? [0])), late: false }]
-    const output = outputs.find((each) => each.name === name)
-    const late = output?.feeds === true
-    return [name, { kept: createKept(rows, late && entries > 1 ? entries - 1 : entries, output?.width ?? 0), late }]
-  }))
+/** Makes room for the parts that a request asks for. */
+export function keepParts (asked: readonly PlannedPart[], rows: number): Map<string, KeptPart> {
+  return new Map(asked.map(({ part, width, entries, last }) => [part.name, { part, last, kept: createKept(rows, entries, width) }]))
 }
 
-export function partSinks (parts: ReadonlyMap<string, KeptPart>, { outputs, state }: Program): Sink[] {
-  return [...parts].flatMap(([name, { kept, late }]): Sink[] => {
-    const output = outputs.findIndex((each) => each.name === name)
-    return output < 0 ? [] : [{ output, kept, offset: 0, shift: late ? 0 : 1, initial: late ? undefined : findSlice(state, name) }]
-  })
+/** Where a pass puts what it makes of them. */
+export function partSinks (parts: ReadonlyMap<string, KeptPart>, { state }: Program, pass: number): Sink[] {
+  return [...parts.values()].flatMap(({ part: { name, next, outputs }, last, kept }) => outputs.filter((one) => one.pass === pass)
+    .map(({ output, offset }): Sink => ({ output, kept, offset, shift: next ? 1 : 0, last, initial: next ? findSlice(state, name) : undefined })))
 }
 
 /** What a stage's rows end with, at every step. */

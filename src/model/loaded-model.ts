@@ -6,6 +6,7 @@ import type { Precision } from '../network/precision.ts'
 import { createStageQueue, type StageQueue } from '../scheduler/stage-queue.ts'
 import type { ModelInput } from './input.ts'
 import { createServedNetwork, type Shape } from './network.ts'
+import { findParts, type Part } from './parts.ts'
 import type { Policy } from './policies/policy.ts'
 import { createTokens, type Tokens } from './tokens.ts'
 
@@ -15,6 +16,8 @@ export interface LoadedModel {
   readonly network: LoadedNetwork
   readonly policy: Policy
   readonly shape: Shape
+  /** What a sequence can answer beside what it comes to. */
+  readonly parts: readonly Part[]
   /** Of the stages that a sequence goes through. */
   readonly queues: readonly StageQueue[]
   /** Of the stage that a step of the bare network goes through; none with two directions. */
@@ -45,12 +48,14 @@ export async function loadModel ({ name, version, layers, policy, input, precisi
   const { network, passes, bare, shape } = createServedNetwork(layers, policy, input)
   const loaded = await engine.loadBeside({ ...network, precision })
   const queues = network.stages.map((_, index) => createStageQueue(loaded, index, { name, batchRows, budget: engine.budget }))
+  const ofSequence = queues.slice(0, passes)
   return {
     name,
     network: loaded,
     policy: withoutItsWeights(policy),
     shape,
-    queues: queues.slice(0, passes),
+    parts: findParts(ofSequence.map(({ program }) => program)),
+    queues: ofSequence,
     bare: bare === undefined ? undefined : queues[bare],
     tokens: createTokens(name, version, queues[0].program.state),
     async dispose () {

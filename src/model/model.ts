@@ -15,6 +15,7 @@ import { loadModel } from './loaded-model.ts'
 import { naming, namingStream } from './naming.ts'
 import type { Shape } from './network.ts'
 import { createPlanner, type RequestBounds } from './plan.ts'
+import type { Part } from './parts.ts'
 import type { NamedPolicy } from './policies/policies.ts'
 import type { Hosting } from './policies/policy.ts'
 import { checkWiredStep, type SequenceRequest, type StepRequest } from './request.ts'
@@ -39,8 +40,8 @@ export interface Model extends KeptRows {
   readonly readout: unknown
   /** What the policy stands for; nothing if only the client knows what feeds the next step. */
   readonly wiring: DescribedWiring | undefined
-  /** The parts that a sequence can answer, except `attention`, and their widths. */
-  readonly parts: ReadonlyArray<{ readonly name: string, readonly width: number }>
+  /** The parts that a sequence can answer. */
+  readonly parts: readonly Part[]
   /** What a row keeps between two steps. */
   readonly state: StateLayout
   readonly engine: Pick<Engine, 'name' | 'backend'>
@@ -96,7 +97,6 @@ export async function createModel ({ name, isDefault = false, version, layers, p
   const { engine, scheduler, admission, batchRows } = deps
   const loaded = await loadModel({ name, version, layers, policy, input, precision }, engine, batchRows)
   const { shape, queues, tokens } = loaded
-  const [{ program }] = queues
   const { parameters, bytes } = countWeights(layers, policy, input, engine.holds(precision))
   const { kind, activation, gate } = layers.nodes[0][0].cell
   const planner = createPlanner(loaded, deps)
@@ -123,7 +123,7 @@ export async function createModel ({ name, isDefault = false, version, layers, p
     input,
     readout,
     wiring: describeWiring(policy),
-    parts: program.outputs.filter(({ asked }) => asked).map(({ name, width }) => ({ name, width })),
+    parts: loaded.parts,
     state: joinStates(queues.map((queue) => queue.program)),
     engine: { name: engine.name, backend: engine.backend },
     parameters,

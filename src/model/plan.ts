@@ -8,6 +8,7 @@ import { keptEntriesOfY, outputWidth } from './kept-steps.ts'
 import type { KeptRow } from './kept-row.ts'
 import { answerBytes, checkAnswerSize } from './limits.ts'
 import type { LoadedModel } from './loaded-model.ts'
+import { askParts, type PlannedPart } from './parts.ts'
 import { outlineOneRow, outlineSequence, outlineStep, type Outline, type SequenceRequest, type StepRequest } from './request.ts'
 import { streamRoom } from './stream.ts'
 
@@ -33,8 +34,10 @@ export interface Plan extends Work {
   readonly entries: number
   /** How many of y; one is the last. */
   readonly yEntries: number
-  /** How many entries of each part are kept; one is the last. */
-  readonly partEntries: number
+  /** The parts that are asked for. */
+  readonly parts: readonly PlannedPart[]
+  /** How many steps there is room for before they are read. */
+  readonly room: number
 }
 
 /** Judges requests by a model's sizes and the service's bounds, before anything is allocated for them. */
@@ -59,8 +62,9 @@ export interface RequestBounds {
 
 const BYTES = Float32Array.BYTES_PER_ELEMENT
 
-export function createPlanner ({ shape, policy, queues, bare, tokens }: LoadedModel, { maxSteps, maxWork }: RequestBounds): Planner {
+export function createPlanner ({ shape, policy, parts, queues, bare, tokens }: LoadedModel, { maxSteps, maxWork }: RequestBounds): Planner {
   const [{ program }] = queues
+  const [{ cell: { kind } }] = program.stage.nodes
   const readContext = createContextReader(policy)
   const stateWidth = queues.reduce((sum, queue) => sum + queue.program.state.width, 0)
 
@@ -78,19 +82,16 @@ export function createPlanner ({ shape, policy, queues, bare, tokens }: LoadedMo
       `${work} multiply-adds, more than the ${maxWork} allowed in one request`)
   }
 
-  function partWidth (part: string, { support }: Context): number {
-    if (part === 'attention') return Math.max(...support?.counts ?? [0])
-    return program.outputs.find((output) => output.name === part)?.width ?? 0
-  }
-
   /** Bytes of a request's memory, its states, and what is kept of its steps. What came is counted already, except for padding. */
-  function bytesOf (request: SequenceRequest, { outline, context, entries, yEntries, partEntries }: Omit<Plan, 'bytes'>): number {
+  function bytesOf (request: SequenceRequest, { outline, context, entries, yEntries, parts: asked }: Omit<Plan, 'bytes'>, streamed: boolean): number {
     const { rows, steps, repeated } = outline
     const { support, vectors } = context
     const total = support?.counts.reduce((a, b) => a + b, 0) ?? 0
     // A memory has the supports as they came, and their keys and values.
     const held = paddingOf(request.x) + paddingOf(vectors?.tensor) + total * program.readWork
-    const parts = (request.parts ?? []).reduce((sum, part) => sum + partEntries * partWidth(part, context), 0)
+    // Steps that are streamed are copied as they are read.
+    const copies = streamed ? 2 : 1
+    const parts = copies * asked.reduce((sum, { entries, width }) => sum + entries * width, 0)
     const outputs = shape.directions === 2 ? steps * queues.reduce((sum, queue) => sum + outputWidth(queue.program), 0) : entries * shape.output
     const ys = keptEntriesOfY(shape, outline, yEntries) * shape.sequence.y
     // The rows of the embedding that ids stand for.
@@ -124,15 +125,16 @@ export function createPlanner ({ shape, policy, queues, bare, tokens }: LoadedMo
       const all = request.return_sequences !== false
       const asksFor = (name: string): boolean => request.fields?.includes(name) !== false
       const y = asksFor('y') ? shape.sequence.y : 0
-      const room = streamed ? streamRoom(outline, shape.output + y) : steps
+      const askedParts = askParts(request.parts ?? [], parts, kind, context)
+      const room = streamed ? streamRoom(outline, askedParts.reduce((sum, { width }) => sum + width, shape.output + y)) : steps
       // Nobody sees outputs that are not among the fields.
       const entries = all && asksFor('output') ? room : 0
       const yEntries = y === 0 ? 0 : all && !shape.sequence.once ? room : 1
-      const partEntries = all ? room + 1 : 1
+      const keptParts = askedParts.map((each) => ({ ...each, entries: all ? room + (each.part.next ? 1 : 0) : 1, last: !all }))
       checkAnswerSize(rows * Math.max(entries * shape.output, yEntries * y), field)
-      for (const [i, part] of (request.parts ?? []).entries()) checkAnswerSize(rows * partEntries * partWidth(part, context), `/parts/${i}`)
-      const plan = { outline, context, from, memory: going?.context?.memory, entries, yEntries, partEntries }
-      return { ...plan, bytes: bytesOf(request, plan) }
+      for (const [i, { entries, width }] of keptParts.entries()) checkAnswerSize(rows * entries * width, `/parts/${i}`)
+      const plan = { outline, context, from, memory: going?.context?.memory, entries, yEntries, parts: keptParts, room }
+      return { ...plan, bytes: bytesOf(request, plan, streamed) }
     }
   }
 }

@@ -40,9 +40,9 @@ export function createRunner (model: LoadedModel, scheduler: Scheduler, admissio
   }
 
   /** A direction that runs backwards has no step before it has the last one. */
-  function windowOf (request: SequenceRequest, { outline: { steps, lengths }, entries, yEntries, partEntries }: Plan): WindowReader | undefined {
+  function windowOf (request: SequenceRequest, { outline: { steps, lengths }, room }: Plan): WindowReader | undefined {
     if (request.return_sequences === false || shape.directions === 2) return undefined
-    return createOutputWindow(steps, lengths, Math.max(entries, yEntries, partEntries - 1))
+    return createOutputWindow(steps, lengths, room)
   }
 
   return {

@@ -57,7 +57,7 @@ export function serveSequence ({ network, shape, queues, policy }: LoadedModel, 
   const begun = before[0] > 0
   if (!begun && policy.initial === 'x' && !seen) setFirstX(states[0], shape, programs[0], rows, x)
 
-  const parts = keepParts(request.parts ?? [], programs[0], context, rows, plan.partEntries)
+  const parts = keepParts(plan.parts, rows)
   const outputs = keepOutputs(programs, shape, outline, plan.entries)
   const y = keepY(shape.sequence.y, rows, keptEntriesOfY(shape, outline, plan.yEntries))
   const next = nextOf(programs[0], shape, policy, context)
@@ -66,7 +66,7 @@ export function serveSequence ({ network, shape, queues, policy }: LoadedModel, 
   const passes = queues.map((queue, i): Pass => {
     const { program } = queue
     const layer = Math.floor(i / shape.directions)
-    const sinks = [...outputSinks(outputs, programs, shape, i), ...ySinks(y, program)]
+    const sinks = [...outputSinks(outputs, programs, shape, i), ...ySinks(y, program), ...partSinks(parts, program, i)]
     const inputs = program.inputs.map(({ name }): Stream => {
       if (name === 'x') return x
       if (name === 'vectors') return vectorsOf(context)
@@ -78,7 +78,6 @@ export function serveSequence ({ network, shape, queues, policy }: LoadedModel, 
     if (i > 0) return { ...base, peek: false }
     return {
       ...base,
-      sinks: [...sinks, ...partSinks(parts, program)],
       memory: own ?? memory,
       attention: parts.get('attention')?.kept,
       start: begun ? lookOf(program, parts) : startOf(program, policy, given),
@@ -104,7 +103,7 @@ export function serveSequence ({ network, shape, queues, policy }: LoadedModel, 
 
 /** Rows that go on have their read already, but not the weights of it, which their first entry of `attention` has. */
 function lookOf ({ read, feed }: Program, parts: ReadonlyMap<string, KeptPart>): Pass['start'] {
-  return parts.size > 0 && read < feed ? [{ from: read, to: feed }] : undefined
+  return read < feed && [...parts.values()].some(({ part: { next } }) => next) ? [{ from: read, to: feed }] : undefined
 }
 
 /** Which instructions make what feeds the first step. */

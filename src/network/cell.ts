@@ -72,6 +72,11 @@ export function createCell ({ kind = 'lstm', activation = 'tanh', gate = 'sigmoi
   return { kind, activation, gate, ...parts }
 }
 
+/** How many numbers a cell's gates are, as they are applied, one gate after the other; an RNN has none. */
+export function gatesSize ({ kind, sizes: { Ho } }: Cell): number {
+  return kind === 'rnn' ? 0 : GATES[kind] * Ho
+}
+
 /** How many numbers a cell keeps beside what it reads: `c` of an LSTM, the last `h` of a GRU whose Hi differs from its Ho. */
 export function carrySize ({ kind, sizes: { Hi, Ho } }: Cell): number {
   if (kind === 'lstm') return Ho

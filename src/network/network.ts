@@ -1,4 +1,4 @@
-import type { Cell } from './cell.ts'
+import { carrySize, gatesSize, type Cell } from './cell.ts'
 import { partsOf, type Feed, type Linear, type Read } from './feed.ts'
 import type { Precision } from './precision.ts'
 
@@ -90,4 +90,18 @@ export function bareCell (cell: Cell, wiring: Wiring = { ...PLAIN, h: cell.sizes
 /** The width of what a node writes. */
 export function nodeWidth ({ cell, projection }: Node): number {
   return projection?.out ?? cell.sizes.Ho
+}
+
+/** What can be seen of nodes at each step: `h` that they write, `c` of an LSTM, and the gates as they are applied. */
+export const TAPS = ['h', 'c', 'gates'] as const
+export type Tap = typeof TAPS[number]
+
+/** How many numbers there are to see of a node. */
+export function tapWidth (tap: Tap, node: Node): number {
+  const { cell } = node
+  switch (tap) {
+    case 'h': return nodeWidth(node)
+    case 'c': return cell.kind === 'lstm' ? carrySize(cell) : 0
+    case 'gates': return gatesSize(cell)
+  }
 }

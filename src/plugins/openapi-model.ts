@@ -59,8 +59,7 @@ function ownOperation ({ parameters, ...rest }: Part, operationId = rest.operati
 
 /** Those of the schemas that have sizes. */
 function sizedSchemas (schemas: Readonly<Record<string, unknown>>, model: Model): Record<string, Part> {
-  const { shape: { step, sequence, Ho, hIn, hOut, c, output }, parts, wiring, policy: { policy: { context } } } = model
-  const named = [...parts, ...(wiring?.read === undefined ? [] : [{ name: 'attention', width: undefined }])]
+  const { shape: { step, sequence, Ho, hIn, hOut, c, output }, parts, policy: { policy: { context } } } = model
   const first = { h_in: hIn, c_in: c, h_0: Ho }
   const brought = (operation: Operation) => ({ x: widthOfX(operation), ids: operation.embedding === undefined ? 0 : undefined })
   const field = ({ width, embedding }: Operation): string[] => width === 0 ? [] : [embedding === undefined ? 'x' : 'ids']
@@ -75,16 +74,14 @@ function sizedSchemas (schemas: Readonly<Record<string, unknown>>, model: Model)
     return { ...schema, properties: own, ...(all.length > 0 && { required: all }) }
   }
   const partsAnswer = ({ parts: value }: Part): Part => ({
-    parts: named.length === 0
-      ? undefined
-      : {
-          type: 'object',
-          additionalProperties: false,
-          properties: Object.fromEntries(named.map(({ name, width }) => [name, withWidth(asPart(value).additionalProperties, width)]))
-        }
+    parts: {
+      type: 'object',
+      additionalProperties: false,
+      properties: Object.fromEntries(parts.map(({ name, width }) => [name, withWidth(asPart(value).additionalProperties, width)]))
+    }
   })
   const { required: needed = [] }: { readonly required?: readonly string[] } = context
-  const askedParts = ({ parts: value }: Part): Part => ({ parts: named.length === 0 ? undefined : { ...asPart(value), items: { type: 'string', enum: named.map(({ name }) => name) } } })
+  const askedParts = ({ parts: value }: Part): Part => ({ parts: { ...asPart(value), items: { type: 'string', enum: parts.map(({ name }) => name) } } })
   const inContext = needed.length > 0 ? ['context'] : []
   const steps = sequence.width > 0 ? field(sequence) : ['steps']
   const ownContext = ({ context }: Part): Part => ({ context: { description: asPart(context).description, ...sizedContext(model) } })

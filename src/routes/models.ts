@@ -62,6 +62,13 @@ const ModelDescription = Type.Object({
     title: 'Wiring',
     description: 'What feeds the next step, whatever the policy\'s name: as config.json would say it, except that linear layers show their widths in the place of tensors\' names. Left out if only the client knows.'
   })),
+  parts: Type.Array(Type.Object({
+    name: Type.String({ description: 'Its name in `parts`.' }),
+    width: Type.Optional(Size('Numbers of an entry. Left out of `attention`, which has as many as the request\'s largest support set has vectors.')),
+    entries: Type.Enum(['T', 'T + 1'], { description: '`T`: an entry belongs to its step. `T + 1`: entry t is what fed step t, entry T what would feed the next one.' })
+  }, { title: 'ModelPart', description: 'A part that a sequence can answer.' }), {
+    description: 'The parts that a sequence can answer: `read`, `attention`, the wiring\'s lets; `h` and `c` of all layers and directions, and their `gates`.'
+  }),
   state: Type.Object({
     width: Size('Numbers.'),
     slices: Type.Array(Type.Object({
@@ -88,7 +95,7 @@ function describeCell ({ kind, activation, gate }: Model['cell']): Static<typeof
 /** `GET /models` and `GET /models/{model}`: what is served. */
 const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { registry }) => {
   const describe = (model: Model): Static<typeof ModelDescription> => {
-    const { name, version, cell, projSize, policy, input, readout, wiring, state, engine, parameters, precision, weightBytes, unusedTensors } = model
+    const { name, version, cell, projSize, policy, input, readout, wiring, parts, state, engine, parameters, precision, weightBytes, unusedTensors } = model
     const error = registry.faults.get(name)
     const { layers, directions, I, Hi, Ho, step, sequence, hIn, hOut, c, output } = model.shape
     return {
@@ -105,6 +112,7 @@ const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { 
       ...(input !== undefined && { input: describeInput(input) }),
       ...(readout !== undefined && { readout: { K: sequence.y, layers: Array.isArray(readout) ? readout : [readout] } }),
       ...(wiring !== undefined && { wiring }),
+      parts: parts.map(({ name, width, next }) => ({ name, ...(width !== undefined && { width }), entries: next ? 'T + 1' : 'T' })),
       state: { width: state.width, slices: [...state.slices] },
       engine,
       parameters,

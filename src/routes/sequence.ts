@@ -12,7 +12,7 @@ import { answers, BODIES, ContextField, FirstState, IdsSchema, LastState, ModelP
 const ANSWER_FIELDS = ['output', 'y', 'h_out', 'c_out', 'h_next', 'state', 'parts'] as const
 
 const Parts = Type.Array(Type.String({ minLength: 1 }), {
-  uniqueItems: true, description: 'Parts of the wiring to answer: `read`, `attention`, or the names of its lets.'
+  uniqueItems: true, description: 'Parts to answer: of the wiring `read`, `attention`, or the names of its lets; of every layer and direction `h`, `c`, `gates`. GET /models/{model} lists those of a model.'
 })
 const ReturnSequences = Type.Boolean({ description: 'Whether `output`, `y` and `parts` have every step (`true`, the default) or each row\'s last one alone.' })
 const AnswerFields = Type.Array(Type.Enum(ANSWER_FIELDS, { title: 'AnswerField' }), { uniqueItems: true, minItems: 1, description: 'The fields that the answer is to have; all if left out.' })
@@ -49,7 +49,7 @@ const SequenceAnswer = Type.Object({
     description: 'What the wiring would feed to the next step: [B][Hi]. Send it as h_in, and c_out as c_in, to go on. Left out if only the client knows it.'
   })),
   state: Type.Optional(TokensField),
-  parts: Type.Optional(PartsAnswer(3, '[B][T + 1][...]: entry t is what fed step t, entry T what would feed the next one; with `return_sequences: false` that last entry alone. A let that takes x has T entries.'))
+  parts: Type.Optional(PartsAnswer(3, '[B][T + 1][...]: entry t is what fed step t, entry T what would feed the next one. A let that takes x, `h`, `c` and `gates` have T entries, of the steps themselves. With `return_sequences: false` [B][1][...], the last entry alone.'))
 }, { title: 'SequenceAnswer', description: 'The outputs, and the states to continue from.' })
 
 const FIELD = `(?:${ANSWER_FIELDS.join('|')})`
@@ -67,7 +67,7 @@ const SequenceLine = Type.Union([
     t: Type.Integer({ minimum: 0 }),
     output: Type.Optional(TensorSchema({ ranks: [1, 2], documented: 2 }, { description: 'The last layer\'s h after step t: [B][Ho].' })),
     y: Type.Optional(TensorSchema({ ranks: [1, 2], documented: 2 }, { description: 'The model\'s readout after step t: [B][K].' })),
-    parts: Type.Optional(PartsAnswer(2, '[B][...]: the entry that was made after step t, or as it began if x is part of it.'))
+    parts: Type.Optional(PartsAnswer(2, '[B][...]: the entry that was made after step t; of a let that takes x, `h`, `c` and `gates` that of step t.'))
   }, { title: 'SequenceStep', description: 'A step; none with `return_sequences: false`.' }),
   Type.Object({
     y: Type.Optional(TensorSchema({ ranks: [1, 2], documented: 2 }, { description: 'The model\'s readout, if it is made of `h_last`: [B][K].' })),

@@ -12,7 +12,7 @@ import { answers, BODIES, ContextField, modelAnswer, ModelParams, problems, Work
 
 const vector = (description: string) => TensorSchema({ ranks: [1] }, { description })
 const T = Type.Integer({ minimum: 0, description: 'How many steps have been taken before this request. With it a request is safe to send again; left out it means now.' })
-const Parts = Type.Array(Type.String({ minLength: 1 }), { uniqueItems: true, description: 'Parts of the wiring to answer.' })
+const Parts = Type.Array(Type.String({ minLength: 1 }), { uniqueItems: true, description: 'Parts to answer, as of POST /sequence.' })
 
 const Opening = Type.Object({
   h_in: Type.Optional(vector('What the first step reads as its h: [Hi], in place of what the wiring would make.')),
@@ -62,19 +62,19 @@ const StepAnswer = Type.Object({
   t: Taken,
   output: vector('The last layer\'s h: [Ho].'),
   y: Type.Optional(vector('The model\'s readout: [K]. Left out if it has none.')),
-  parts: Type.Optional(Type.Record(Type.String(), vector('The entry that was made after the step, or as it began if x is part of it.')))
+  parts: Type.Optional(Type.Record(Type.String(), vector('The entry that was made after the step; of a let that takes x, `h`, `c` and `gates` that of the step.')))
 }, { title: 'SessionStepAnswer', description: 'What the step made.' })
 const SequenceAnswer = Type.Object({
   t: Taken,
   output: TensorSchema({ ranks: [2] }, { description: '[T][Ho]; with `return_sequences: false` [1][Ho].' }),
   y: Type.Optional(TensorSchema({ ranks: [2] }, { description: 'The model\'s readout: [T][K]; with `return_sequences: false` [1][K]. Left out if it has none.' })),
-  parts: Type.Optional(Type.Record(Type.String(), TensorSchema({ ranks: [2] }, { description: '[T + 1][...], as of POST /sequence.' })))
+  parts: Type.Optional(Type.Record(Type.String(), TensorSchema({ ranks: [2] }, { description: '[T][...] or [T + 1][...], as of POST /sequence.' })))
 }, { title: 'SessionSequenceAnswer', description: 'What the steps made.' })
 const Line = Type.Object({
   t: Taken,
   output: Type.Optional(vector('[Ho]')),
   y: Type.Optional(vector('[K]')),
-  parts: Type.Optional(Type.Record(Type.String(), vector('The entry that was made after the step, or as it began if x is part of it.')))
+  parts: Type.Optional(Type.Record(Type.String(), vector('The entry that was made after the step; of a let that takes x, `h`, `c` and `gates` that of the step.')))
 }, { title: 'SessionLine', description: 'A step; the last line has `t` alone: then the session has moved on.' })
 
 const Params = Type.Object({ session: Type.String({ description: 'The id of the session.' }) })

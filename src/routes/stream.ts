@@ -40,7 +40,7 @@ const StreamFrame = Type.Object({
   x: Type.Optional(TensorSchema({ ranks: [1, 2], documented: 2 }, { description: 'The input of one step, [I], or of many, [T][I].' })),
   ids: Type.Optional(IdsSchema(1, 'In the place of x, for a model that begins with an embedding: one id, or a list, [T].')),
   steps: Type.Optional(Type.Integer({ minimum: 1, description: 'Feed the same x this many times.' })),
-  parts: Type.Optional(Type.Array(Type.String({ minLength: 1 }), { uniqueItems: true, description: 'Parts of the wiring to answer.' })),
+  parts: Type.Optional(Type.Array(Type.String({ minLength: 1 }), { uniqueItems: true, description: 'Parts to answer, as of POST /sequence.' })),
   return_sequences: Type.Optional(Type.Boolean({ description: 'Whether every step is answered, or the last alone.' }))
 }, { additionalProperties: false, title: 'StreamFrame', description: 'A text frame: where the row begins, if that is not said yet, and steps.' })
 

@@ -1,3 +1,4 @@
+import type { Output } from '../engine/program.ts'
 import { unprocessable } from '../errors.ts'
 import { allFinite, copyNumbers } from '../tensor/tensor.ts'
 import { setOf, type LivePass, type Selection, type StageQueue } from './stage-queue.ts'
@@ -10,8 +11,8 @@ const MAX_FLOATS = 2 ** 16
  * How many steps these rows can take in one call: until the first is at its end or its limit, or the work is enough. A step reads
  * all weights, however few rows it has, which takes about as long as the multiply-adds of one more row.
  */
-export function reachOf ({ program, budget }: StageQueue, { passes, rows, work, supports, length }: Selection, share: number): number {
-  let steps = Math.min(budget * share / (work + work / length), MAX_FLOATS / (length * widest(program)))
+export function reachOf ({ program, budget }: StageQueue, { passes, rows, work, supports, asked, length }: Selection, share: number): number {
+  let steps = Math.min(budget * share / (work + work / length), MAX_FLOATS / (length * widest(program, asked)))
   let attention = false
   for (let i = 0; i < length; i++) {
     const { pass, task: { task }, t } = passes[i]
@@ -24,11 +25,18 @@ export function reachOf ({ program, budget }: StageQueue, { passes, rows, work, 
   return Math.max(1, Math.floor(steps))
 }
 
-function widest ({ inputs, outputs }: StageQueue['program']): number {
+function widest ({ inputs, outputs }: StageQueue['program'], asked: number): number {
   let width = 1
   for (const stream of inputs) width = Math.max(width, stream.width)
-  for (const stream of outputs) width = Math.max(width, stream.width)
+  for (let k = 0; k < outputs.length; k++) {
+    if (isMade(outputs[k], k, asked)) width = Math.max(width, outputs[k].width)
+  }
   return width
+}
+
+/** Whether output k is written. */
+function isMade (output: Output, k: number, asked: number): boolean {
+  return !output.asked || (asked >> k & 1) === 1
 }
 
 /** The step before which a row has to wait for the reader of its output. */
@@ -39,18 +47,16 @@ export function limitOf ({ index, task: { task } }: LivePass): number {
 /** Has the engine take the selected rows through `steps` steps; `finishSteps` then gives each row its results. */
 export function callSteps (stage: StageQueue, selection: Selection, steps: number): void | Promise<void> {
   const { batch, program: { inputs, outputs } } = stage
-  const { passes, rows, length } = selection
+  const { length, asked } = selection
   gatherStates(stage, selection)
   let repeated = 0
   for (let k = 0; k < inputs.length; k++) {
     if (gatherInput(stage, selection, k, steps)) repeated |= 1 << k
   }
-  let asked = 0
-  for (const { pass } of passes) {
-    for (const { output } of pass.sinks) asked |= 1 << output
+  for (let k = 0; k < outputs.length; k++) {
+    if (isMade(outputs[k], k, asked)) batch.output(k, steps * length * outputs[k].width)
   }
-  for (let k = 0; k < outputs.length; k++) batch.output(k, steps * length * outputs[k].width)
-  return batch.advance(rows.length, steps, { repeated, asked, attention: attachMemories(stage, selection, steps) })
+  return batch.advance(length, steps, { repeated, asked, attention: attachMemories(stage, selection, steps) })
 }
 
 /** Has the engine make what feeds the first step of the selected rows, which all start alike. */
@@ -68,7 +74,6 @@ export function callStart (stage: StageQueue, selection: Selection): void | Prom
 export function callPeek (stage: StageQueue, selection: Selection): void | Promise<void> {
   gatherStates(stage, selection)
   for (let k = 0; k < stage.program.inputs.length; k++) gatherInput(stage, selection, k, 1)
-  for (let k = 0; k < stage.program.outputs.length; k++) stage.batch.output(k, selection.length * stage.program.outputs[k].width)
   return stage.batch.peek(selection.length)
 }
 
@@ -139,7 +144,7 @@ export function finishSteps ({ batch, program: { outputs, state, stage } }: Stag
   let good = 0
   while (good < steps && isGood(good)) good++
   const last = task.lengths[row] - 1
-  for (const { output: k, kept: { data, entries, width: stride }, offset, shift } of pass.sinks) {
+  for (const { output: k, kept: { data, entries, width: stride }, offset, shift, last: isLast } of pass.sinks) {
     const { width } = outputs[k]
     const buffer = batch.output(k, 0)
     const entry = (t[row] + shift) % entries
@@ -149,6 +154,7 @@ export function finishSteps ({ batch, program: { outputs, state, stage } }: Stag
     }
     for (let s = 0; s < good; s++) {
       const step = stage.direction === 'backward' ? last - (t[row] + s) : t[row] + s
+      if (isLast === true && step !== last) continue
       copyNumbers(buffer, (s * length + i) * width, data, (row * entries + (step + shift) % entries) * stride + offset, width)
     }
   }

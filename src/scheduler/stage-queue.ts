@@ -42,6 +42,8 @@ export interface LivePass {
   readonly pass: Pass
   /** Its place among the passes of the task. */
   readonly index: number
+  /** Bit k: output k of the program is kept. */
+  readonly asked: number
   /** The step that each row takes next. */
   readonly t: number[]
   /** The rows that are ready, by what they wait for. */
@@ -84,6 +86,7 @@ export function createLivePass (task: LiveTask, pass: Pass, index: number): Live
     task,
     pass,
     index,
+    asked: pass.sinks.reduce((bits, { output }) => bits | 1 << output, 0),
     t: new Array<number>(task.task.rows).fill(0),
     ready: { prepare: new RowQueue(), start: new RowQueue(), host: new RowQueue(), step: new RowQueue(), peek: new RowQueue() },
     parked: new RowQueue(),
@@ -99,6 +102,8 @@ export class Selection {
   work = 0
   /** The largest support set among them. */
   supports = 0
+  /** Bit k: output k is kept of some of them. */
+  asked = 0
 
   get length (): number {
     return this.rows.length
@@ -109,6 +114,7 @@ export class Selection {
     this.rows.length = 0
     this.work = 0
     this.supports = 0
+    this.asked = 0
   }
 
   add (pass: LivePass, row: number, supports: number, work: number): void {
@@ -116,6 +122,7 @@ export class Selection {
     this.rows.push(row)
     this.supports = Math.max(this.supports, supports)
     this.work += work
+    this.asked |= pass.asked
   }
 }
 

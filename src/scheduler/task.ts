@@ -66,6 +66,8 @@ export interface Sink {
   readonly offset: number
   /** Step t makes entry `t + shift`. */
   readonly shift: 0 | 1
+  /** Whether the row's last step alone is kept, whichever way the stage goes. */
+  readonly last?: boolean
   /** Where in the state entry 0 is once the row has started, if it is kept as well. */
   readonly initial?: { readonly offset: number } | undefined
 }

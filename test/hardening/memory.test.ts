@@ -202,24 +202,31 @@ test('the built service with a heap of 256 MiB and bounds of 300', onlyFull('tak
     await service.assertWell()
   })
 
-  await t.test('counts attention weights before it makes them', withoutNative, async () => {
-    // 64 MiB each, sent for with less than 200 KB.
-    const body = JSON.stringify({ x: [0, 0, 0, 0], steps: 1023, parts: ['attention'], context: { support: new Array(16_384).fill([0, 0, 0, 1]) } })
-    const head = `POST /models/attention/sequence HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\naccept: ${SAFETENSORS}\r\ncontent-length: ${body.length}\r\n\r\n`
-    const statuses: number[] = []
-    const sockets = await Promise.all(Array.from({ length: 16 }, async () => await service.open()))
-    for (const socket of sockets) {
-      socket.write(head + body)
-      // No more than the status is read.
-      socket.once('readable', () => { statuses.push(Number(String(socket.read(12)).slice(9))) })
-    }
-    for (let i = 0; i < 400 && statuses.length < sockets.length; i++) await setTimeout(50)
-    assert.deepEqual([...new Set(statuses)].sort(), [200, 503])
-    const accepted = statuses.filter((status) => status === 200).length
-    assert.ok(accepted <= MAX_BYTES / (64 * MIB), `${accepted} answers are held`)
-    for (const socket of sockets) socket.destroy()
-    await service.assertWell()
-  })
+  /** Large answers that are sent for with little. */
+  const PARTS: ReadonlyArray<[what: string, path: string, request: object, bytes: number]> = [
+    ['attention weights', '/models/attention/sequence', { x: [0, 0, 0, 0], steps: 1023, parts: ['attention'], context: { support: new Array(16_384).fill([0, 0, 0, 1]) } }, 64 * MIB],
+    // All that there is of a cell of 64 units: h twice, c, and four gates.
+    ['states and gates', '/models/wide/sequence', { x: new Array(64).fill(0.5), steps: 2 ** 16, parts: ['h', 'c', 'gates'] }, 7 * 16 * MIB]
+  ]
+  for (const [what, path, request, bytes] of PARTS) {
+    await t.test(`counts ${what} before it makes them`, withoutNative, async () => {
+      const body = JSON.stringify(request)
+      const head = `POST ${path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\naccept: ${SAFETENSORS}\r\ncontent-length: ${body.length}\r\n\r\n`
+      const statuses: number[] = []
+      const sockets = await Promise.all(Array.from({ length: 16 }, async () => await service.open()))
+      for (const socket of sockets) {
+        socket.write(head + body)
+        // No more than the status is read.
+        socket.once('readable', () => { statuses.push(Number(String(socket.read(12)).slice(9))) })
+      }
+      for (let i = 0; i < 400 && statuses.length < sockets.length; i++) await setTimeout(50)
+      assert.deepEqual([...new Set(statuses)].sort(), [200, 503])
+      const accepted = statuses.filter((status) => status === 200).length
+      assert.ok(accepted <= MAX_BYTES / bytes, `${accepted} answers are held`)
+      for (const socket of sockets) socket.destroy()
+      await service.assertWell()
+    })
+  }
 
   await t.test('cuts answers that nobody reads, some seconds after their deadline', withoutNative, async () => {
     const body = JSON.stringify({ x: new Array(64).fill(0.5), steps: 2 ** 14 })

@@ -53,14 +53,10 @@ function contextOf ({ policy: { policy: { wiring, vectors } } }: Model): object 
   }
 }
 
-function partsOf ({ policy: { policy: { wiring } } }: Model): string[] {
-  return [...(wiring?.read === undefined ? [] : ['read', 'attention']), ...wiring?.lets.map(({ name }) => name) ?? []]
-}
-
 /** A sequence in two requests is the same in one. */
 async function goesOn (model: Model, first: SequenceRequest): Promise<void> {
   const { width, embedding } = model.shape.sequence
-  const parts = partsOf(model)
+  const parts = model.parts.map(({ name }) => name)
   const x = width === 0 || embedding !== undefined ? undefined : draw(ROWS, STEPS, width)
   const ids = embedding && Array.from({ length: ROWS }, () => Array.from({ length: STEPS }, () => Math.floor((random() + 1) / 2 * embedding.vocabulary)))
   const given = (from: number, to: number): SequenceRequest => {
@@ -78,7 +74,7 @@ async function goesOn (model: Model, first: SequenceRequest): Promise<void> {
   for (const name of parts) {
     const [a, b, all] = [begun.parts?.[name], rest.parts?.[name], whole.parts?.[name]]
     assert.ok(a !== undefined && b !== undefined && all !== undefined)
-    // The last entry of one is the first of the next, except of what is made as a step begins.
+    // The last entry of one is the first of the next, except of what is a step's own.
     const again = a.shape[1] + b.shape[1] - all.shape[1]
     await same(joined(a, steps(b, again, b.shape[1])), all, name)
     if (again === 1) await same(steps(b, 0, 1), steps(a, SPLIT, SPLIT + 1), name)

@@ -8,8 +8,11 @@ import { Tensor } from '../../src/tensor/tensor.ts'
 import { testDeps } from '../support/app.ts'
 import { tensorOf } from '../support/nested.ts'
 
-/** Models with what stands in front of and behind their cells, computed by PyTorch: see make_whole_models.py there. */
-const FOLDER = 'test/fixtures/whole'
+/**
+ * Models computed by PyTorch, and how many there are: with what stands in front of and behind their cells, see make_whole_models.py; and with what can be
+ * seen of the cells, see make_part_fixtures.py.
+ */
+const FOLDERS = [['test/fixtures/whole', 7], ['test/fixtures/parts', 13]] as const
 const TOLERANCE = 1e-5
 
 /** Tensors as nested arrays, by name. */
@@ -21,32 +24,35 @@ interface Case {
   readonly answer: { readonly parts?: Nested } & Nested
 }
 
-const names = readdirSync(FOLDER)
-let models: ReturnType<typeof loadModels> | undefined
+for (const [folder, count] of FOLDERS) {
+  describe(`the models of ${folder}`, () => {
+    const names = readdirSync(folder)
+    let models: ReturnType<typeof loadModels> | undefined
 
-describe('whole models', () => {
-  test('are all there', () => assert.equal(names.length, 7))
+    test('are all there', () => assert.equal(names.length, count))
 
-  for (const name of names) {
-    test(`${name} is what it is in PyTorch`, async (t) => {
-      models ??= loadModels(FOLDER, await testDeps())
-      const model = (await models).find((each) => each.name === name)
-      assert.ok(model !== undefined)
-      const cases: Case[] = JSON.parse(readFileSync(`${FOLDER}/${name}/cases.json`, 'utf8'))
-      let worst = 0
-      for (const { operation, request, answer } of cases) {
-        const { parts = {}, ...fields } = answer
-        const answered: StepAnswer | SequenceAnswer = await model[operation](read(request))
-        for (const [field, expected] of Object.entries(fields)) worst = Math.max(worst, difference(field, new Map(Object.entries(answered)).get(field), expected))
-        const found = new Map(Object.entries('parts' in answered ? answered.parts ?? {} : {}))
-        for (const [part, expected] of Object.entries(parts)) worst = Math.max(worst, difference(part, found.get(part), expected))
-        assert.equal('y' in answered, 'y' in answer, 'y')
-      }
-      t.diagnostic(`largest difference ${worst.toExponential(1)}`)
-      assert.ok(worst <= TOLERANCE, `differs by ${worst}`)
-    })
-  }
-})
+    for (const name of names) {
+      test(`${name} is what it is in PyTorch`, async (t) => {
+        models ??= loadModels(folder, await testDeps())
+        const model = (await models).find((each) => each.name === name)
+        assert.ok(model !== undefined)
+        const cases: Case[] = JSON.parse(readFileSync(`${folder}/${name}/cases.json`, 'utf8'))
+        let worst = 0
+        for (const { operation, request, answer } of cases) {
+          const { parts = {}, ...fields } = answer
+          const answered: StepAnswer | SequenceAnswer = await model[operation](read(request))
+          for (const [field, expected] of Object.entries(fields)) worst = Math.max(worst, difference(field, new Map(Object.entries(answered)).get(field), expected))
+          const found: ReadonlyMap<string, unknown> = new Map(Object.entries('parts' in answered ? answered.parts ?? {} : {}))
+          assert.deepEqual([...found.keys()], Object.keys(parts))
+          for (const [part, expected] of Object.entries(parts)) worst = Math.max(worst, difference(part, found.get(part), expected))
+          assert.equal('y' in answered, 'y' in answer, 'y')
+        }
+        t.diagnostic(`largest difference ${worst.toExponential(1)}`)
+        assert.ok(worst <= TOLERANCE, `differs by ${worst}`)
+      })
+    }
+  })
+}
 
 /** A request as the wire reads it. */
 function read ({ context, ...request }: Case['request']): SequenceRequest {

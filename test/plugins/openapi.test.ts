@@ -190,8 +190,9 @@ test('the document of a model has its own sizes and context', async (t) => {
   assert.deepEqual([schemas.StepRequest.properties.x.items, x.items.items, h.items], [numbers(8), numbers(3), numbers(4)])
   assert.deepEqual(context.properties.support.items.items, numbers(5))
   assert.deepEqual(schemas.SequenceRequest.required, ['x', 'context'])
-  assert.deepEqual(parts.items.enum, ['read', 'attention'])
+  assert.deepEqual(parts.items.enum, ['read', 'attention', 'h', 'c', 'gates'])
   assert.deepEqual(schemas.SequenceAnswer.properties.parts.properties.read.items.items, numbers(5))
+  assert.deepEqual(schemas.SequenceAnswer.properties.parts.properties.gates.items.items, numbers(16))
   // A session has one row.
   const { SessionRequest: begin, SessionStepRequest: one, SessionSequenceRequest: many, SessionStepAnswer: answer } = schemas
   assert.deepEqual([begin.properties.h_in.maxItems, begin.properties.context.properties.support.items, one.properties.x.maxItems, many.properties.x.items, answer.properties.output.maxItems], [4, numbers(5), 3, numbers(3), 4])
@@ -203,7 +204,8 @@ test('the document of a model leaves out what the model does not have', async (t
   const { body: both } = await request.get('/models/bidirectional-lstm/openapi.json').expect(200)
   assert.deepEqual([Object.keys(both.paths).length, 'StepRequest' in both.components.schemas], [3, false])
   const { body: gru } = await request.get('/models/gru/openapi.json').expect(200)
-  assert.deepEqual(['c_in', 'parts'].filter((name) => name in gru.components.schemas.SequenceRequest.properties), [])
+  const { SequenceRequest: asked, SequenceAnswer: answered } = gru.components.schemas
+  assert.deepEqual(['c_in' in asked.properties, asked.properties.parts.items.enum, Object.keys(answered.properties.parts.properties)], [false, ['h', 'gates'], ['h', 'gates']])
 })
 
 test('the document of a model is read without a key, and that of none is a 404', async (t) => {

@@ -22,6 +22,7 @@ test('GET /models lists every model with sizes, policy, wiring, state, engine an
     cell: { kind: 'lstm', activation: 'tanh', recurrent_activation: 'sigmoid' },
     widths: { step_x: 2, sequence_x: 2, h_in: 6, h_out: 3, c: 3, output: 3 },
     wiring: { initial: 'read', residual: false, let: {}, x: 'x', h_in: ['h', 'h'] },
+    parts: [{ name: 'h', width: 3, entries: 'T' }, { name: 'c', width: 3, entries: 'T' }, { name: 'gates', width: 12, entries: 'T' }],
     state: { width: 12, slices: [{ name: 'h0', offset: 0, width: 3 }, { name: 'c0', offset: 3, width: 3 }, { name: 'h_in', offset: 6, width: 6 }] },
     engine: { name: engine, backend },
     parameters: 12 * 2 + 12 * 6 + 12 + 12,

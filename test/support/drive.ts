@@ -153,9 +153,11 @@ export function assertByTheBook (program: Program, task: Task, outcome: Outcome,
     for (let t = 0; t < steps; t++) {
       const at = (values: Float32Array, width: number, time: number): number[] => [...values.subarray((time * rows + row) * width, (time * rows + row + 1) * width)]
       const given = new Map(inputs.map(({ name, width }, k) => [name, at(task.inputs[k], width, (task.repeated >> k & 1) === 1 ? 0 : t)]))
-      const { output, fed, attention: weights } = stepRow(stage, state, given, supports)
+      const { output, fed, gates, attention: weights } = stepRow(stage, state, given, supports)
+      // What can be seen of the nodes; of another cell than an LSTM c is nobody's affair.
+      const taps = new Map([['h', state.h.flat()], ['c', state.c.flatMap((c, n) => stage.nodes[n].cell.kind === 'lstm' ? c : [])], ['gates', gates]])
       outputs.forEach(({ name, width }, k) => {
-        const expected = name === 'output' ? output : name === 'read' ? state.read : fed.get(name) ?? state.lets.get(name) ?? state.h[Number(name.slice(1))]
+        const expected = name === 'output' ? output : name === 'read' ? state.read : taps.get(name) ?? fed.get(name) ?? state.lets.get(name) ?? state.h[Number(name.slice(1))]
         compare(at(outcome.outputs[k], width, t), expected, `row ${row}, step ${t}, ${name}`)
       })
       const N = outcome.attention.length / rows / steps

@@ -1,5 +1,6 @@
 import type { Arithmetic } from '../../src/engine/interpreter.ts'
 import { createInterpreter } from '../../src/engine/interpreter.ts'
+import { GATES } from '../../src/network/cell.ts'
 import type { Engine } from '../../src/engine/engine.ts'
 import { heldMatrix } from './held.ts'
 
@@ -42,25 +43,29 @@ const ARITHMETIC: Arithmetic = {
       const f = ACTIVATIONS[activation]
       const h = new Float32Array(rows * Ho)
       const c = new Float32Array(kind === 'rnn' ? 0 : rows * Ho)
+      const gates = new Float32Array(GATES[kind] * c.length)
       for (let r = 0; r < rows; r++) {
         for (let j = 0; j < Ho; j++) {
           const at = r * Ho + j
+          const tell = (...values: readonly number[]): void => values.forEach((value, k) => { gates[(r * GATES[kind] + k) * Ho + j] = value })
           const sum = (gate: number): number => input[r][gate * Ho + j] + hidden[r][gate * Ho + j]
           if (kind === 'rnn') {
             h[at] = f(sum(0))
           } else if (kind === 'lstm') {
-            const state = open(sum(1)) * carry[at] + open(sum(0)) * f(sum(2))
-            c[at] = state
-            h[at] = open(sum(3)) * f(state)
+            const [i, forget, g, o] = [open(sum(0)), open(sum(1)), f(sum(2)), open(sum(3))]
+            c[at] = forget * carry[at] + i * g
+            h[at] = o * f(c[at])
+            tell(i, forget, g, o)
           } else {
-            const z = open(sum(1))
-            const n = f(input[r][2 * Ho + j] + open(sum(0)) * hidden[r][2 * Ho + j])
+            const [reset, z] = [open(sum(0)), open(sum(1))]
+            const n = f(input[r][2 * Ho + j] + reset * hidden[r][2 * Ho + j])
             h[at] = (1 - z) * n + z * carry[at]
             c[at] = h[at]
+            tell(reset, z, n)
           }
         }
       }
-      return { h, carry: c }
+      return { h, carry: c, gates }
     },
     dispose () {}
   }),

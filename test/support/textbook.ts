@@ -25,6 +25,8 @@ export interface RowStep {
   readonly output: Vector
   /** What the late lets were, and y. */
   readonly fed: ReadonlyMap<string, Vector>
+  /** The gates of all nodes, as they were applied. */
+  readonly gates: Vector
   readonly attention: Vector
 }
 
@@ -53,6 +55,7 @@ export function stepRow (stage: Stage, state: RowState, inputs: ReadonlyMap<stri
     state.given = false
   }
 
+  const gates: number[] = []
   let x = nodes[0].cell.sizes.I > 0 ? evaluate(wiring.x, before) : []
   nodes.forEach(({ cell, projection }, n) => {
     const h = n === 0 && wiring.h !== 'own' ? state.hIn : state.h[n]
@@ -61,6 +64,7 @@ export function stepRow (stage: Stage, state: RowState, inputs: ReadonlyMap<stri
     if (wiring.residual && n === last) out = add(out, before('x'))
     state.h[n] = x = out
     if (carrySize(cell) > 0) state.c[n] = made.carry
+    gates.push(...made.gates)
   })
 
   const after = part(state.h[last], state.c[last])
@@ -76,11 +80,11 @@ export function stepRow (stage: Stage, state: RowState, inputs: ReadonlyMap<stri
   if (wiring.readout !== undefined) fed.set('y', state.y = evaluate(wiring.readout, after))
   make(wiring.lets.filter(({ name }) => ofY.has(name)))
   if (typeof wiring.h === 'object' && !isLate(wiring.h)) state.hIn = evaluate(wiring.h, after)
-  return { output: state.h[last], fed, attention }
+  return { output: state.h[last], fed, gates, attention }
 }
 
-/** One step of a cell; its carry is what it keeps beside h. */
-function stepCell (cell: Cell, x: Vector, h: Vector, carry: Vector): { h: Vector, carry: Vector } {
+/** One step of a cell; its carry is what it keeps beside h, and its gates lie one after the other. */
+function stepCell (cell: Cell, x: Vector, h: Vector, carry: Vector): { h: Vector, carry: Vector, gates: Vector } {
   const { kind, activation, gate: gateFunction, sizes: { I, Hi, Ho }, weightIh, weightHh, biasIh, biasHh } = cell
   const ofX = (row: number): number => dot(weightIh.subarray(row * I, (row + 1) * I), x) + biasIh[row]
   const ofH = (row: number): number => dot(weightHh.subarray(row * Hi, (row + 1) * Hi), h) + biasHh[row]
@@ -89,20 +93,19 @@ function stepCell (cell: Cell, x: Vector, h: Vector, carry: Vector): { h: Vector
   const units = zeros(Ho).map((_, unit) => unit)
   if (kind === 'rnn') {
     const out = units.map((unit) => f(ofX(unit) + ofH(unit)))
-    return { h: out, carry: [] }
+    return { h: out, carry: [], gates: [] }
   }
   const gate = (g: number, unit: number): number => ofX(g * Ho + unit) + ofH(g * Ho + unit)
   if (kind === 'gru') {
-    const out = units.map((unit) => {
-      const r = open(gate(0, unit))
-      const z = open(gate(1, unit))
-      const n = f(ofX(2 * Ho + unit) + r * ofH(2 * Ho + unit))
-      return (1 - z) * n + z * carry[unit]
-    })
-    return { h: out, carry: out }
+    const r = units.map((unit) => open(gate(0, unit)))
+    const z = units.map((unit) => open(gate(1, unit)))
+    const n = units.map((unit) => f(ofX(2 * Ho + unit) + r[unit] * ofH(2 * Ho + unit)))
+    const out = units.map((unit) => (1 - z[unit]) * n[unit] + z[unit] * carry[unit])
+    return { h: out, carry: out, gates: [...r, ...z, ...n] }
   }
-  const c = units.map((unit) => open(gate(1, unit)) * carry[unit] + open(gate(0, unit)) * f(gate(2, unit)))
-  return { h: units.map((unit) => open(gate(3, unit)) * f(c[unit])), carry: c }
+  const [i, forget, g, o] = [0, 1, 2, 3].map((k) => units.map((unit) => k === 2 ? f(gate(k, unit)) : open(gate(k, unit))))
+  const c = units.map((unit) => forget[unit] * carry[unit] + i[unit] * g[unit])
+  return { h: units.map((unit) => o[unit] * f(c[unit])), carry: c, gates: [...i, ...forget, ...g, ...o] }
 }
 
 function evaluate (feed: Feed, part: (name: string) => Vector): Vector {

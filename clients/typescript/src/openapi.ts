@@ -433,7 +433,7 @@ export interface components {
             context?: components["schemas"]["Context"];
             /** @description Tokens of rows that go on: [B], as an answer had them. An empty list, or `true`, asks for tokens of rows that begin. */
             state?: string[];
-            /** @description Parts of the wiring to answer: `read`, `attention`, or the names of its lets. */
+            /** @description Parts to answer: of the wiring `read`, `attention`, or the names of its lets; of every layer and direction `h`, `c`, `gates`. GET /models/{model} lists those of a model. */
             parts?: string[];
             /** @description Whether `output`, `y` and `parts` have every step (`true`, the default) or each row's last one alone. */
             return_sequences?: boolean;
@@ -587,7 +587,7 @@ export interface components {
             ids?: number;
             /** @description How many steps have been taken before this request. With it a request is safe to send again; left out it means now. */
             t?: number;
-            /** @description Parts of the wiring to answer. */
+            /** @description Parts to answer, as of POST /sequence. */
             parts?: string[];
         };
         /**
@@ -618,7 +618,7 @@ export interface components {
             t?: number;
             /** @description Feed the same x this many times; x is then [1][I], and ids [1]. */
             steps?: number;
-            /** @description Parts of the wiring to answer. */
+            /** @description Parts to answer, as of POST /sequence. */
             parts?: string[];
             /** @description Whether every step is answered, or the last alone. */
             return_sequences?: boolean;
@@ -742,6 +742,21 @@ export interface components {
             h_in: unknown;
         };
         /**
+         * ModelPart
+         * @description A part that a sequence can answer.
+         */
+        ModelPart: {
+            /** @description Its name in `parts`. */
+            name: string;
+            /** @description Numbers of an entry. Left out of `attention`, which has as many as the request's largest support set has vectors. */
+            width?: number;
+            /**
+             * @description `T`: an entry belongs to its step. `T + 1`: entry t is what fed step t, entry T what would feed the next one.
+             * @enum {string}
+             */
+            entries: "T" | "T + 1";
+        };
+        /**
          * StateSlice
          * @description A named part of the state.
          */
@@ -792,6 +807,8 @@ export interface components {
             input?: components["schemas"]["Input"];
             readout?: components["schemas"]["Readout"];
             wiring?: components["schemas"]["Wiring"];
+            /** @description The parts that a sequence can answer: `read`, `attention`, the wiring's lets; `h` and `c` of all layers and directions, and their `gates`. */
+            parts: components["schemas"]["ModelPart"][];
             state: components["schemas"]["StateLayout"];
             engine: {
                 name: string;
@@ -876,6 +893,7 @@ export type Widths = components['schemas']['Widths'];
 export type Input = components['schemas']['Input'];
 export type Readout = components['schemas']['Readout'];
 export type Wiring = components['schemas']['Wiring'];
+export type ModelPart = components['schemas']['ModelPart'];
 export type StateSlice = components['schemas']['StateSlice'];
 export type StateLayout = components['schemas']['StateLayout'];
 export type Model = components['schemas']['Model'];

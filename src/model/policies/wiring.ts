@@ -119,7 +119,7 @@ const REQUESTED: ReadonlySet<string> = new Set(['x', 'vectors'])
 
 const NAME = /^[A-Za-z]\w*$/
 /** Parts, fields of an answer, and slices of a state. */
-const RESERVED = /^(?:x|h|h_last|c|read|vectors|support|y|attention|output|h_in|given|host|[hc]\d+)$/
+const RESERVED = /^(?:x|h|h_last|c|read|vectors|support|y|attention|gates|output|h_in|given|host|[hc]\d+)$/
 
 /** @throws InputError if a y that feeds the first step is made of what comes with a step. */
 function checkFedBack (wiring: Wiring): void {

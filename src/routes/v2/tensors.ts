@@ -33,11 +33,11 @@ export type Kind = 'step' | 'sequence' | 'kept'
 
 /** The outputs of each kind of request. */
 export function outputsOf (model: Model): Readonly<Record<Kind, readonly TensorMetadata[]>> {
-  const { shape: { output, hOut, c, hIn, directions, step, sequence }, wiring } = model
+  const { shape: { output, hOut, c, hIn, directions, step, sequence }, wiring, parts: offered } = model
   const states = [floats('h_out', FREE, hOut), ...(c > 0 ? [floats('c_out', FREE, c)] : [])]
   const y = (width: number, ...axes: number[]): TensorMetadata[] => width > 0 ? [floats('y', ...axes, width)] : []
   const steps = [floats('output', FREE, FREE, output), ...y(sequence.y, FREE, FREE)]
-  const parts = partsOf(model).map(({ name, width }) => floats(PARTS + name, FREE, FREE, width))
+  const parts = offered.map(({ name, width = FREE }) => floats(PARTS + name, FREE, FREE, width))
   const next = wiring !== undefined && directions === 1 ? [floats('h_next', FREE, hIn)] : []
   return {
     step: directions === 1 ? [...states, ...y(step.y, FREE)] : [],
@@ -48,10 +48,6 @@ export function outputsOf (model: Model): Readonly<Record<Kind, readonly TensorM
 
 /** What the names of parts begin with, as in a safetensors document. */
 export const PARTS = 'parts/'
-
-function partsOf ({ parts, wiring }: Model): ReadonlyArray<{ readonly name: string, readonly width: number }> {
-  return [...parts.filter(({ name }) => name !== 'y'), ...(wiring?.read === undefined ? [] : [{ name: 'attention', width: FREE }])]
-}
 
 function floats (name: string, ...shape: number[]): TensorMetadata {
   return { name, datatype: 'FP32', shape }

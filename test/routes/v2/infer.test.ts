@@ -156,7 +156,7 @@ test('what does not fit is said in words, and names its place', async () => {
   await say({ x, support: f32([1, 3], [1, 2, 3]) }, {}, 400, /there is no input "support"; the inputs are x, h_in, c_in, h_0, lengths, ids$/)
   await say(step, { parameters: { return_sequences: false } }, 400, /^\/return_sequences: is not a known field$/)
   await say(step, { outputs: [{ name: 'output' }] }, 400, /^\/outputs\/0\/name: a step of custom-lstm has no output "output"; it has h_out, c_out$/)
-  await say({ x }, { outputs: [{ name: 'y' }] }, 400, /^\/outputs\/0\/name: a sequence of custom-lstm has no output "y"; it has output, h_out, c_out, h_next$/)
+  await say({ x }, { outputs: [{ name: 'y' }] }, 400, /^\/outputs\/0\/name: a sequence of custom-lstm has no output "y"; it has output, h_out, c_out, h_next, parts\/h, parts\/c, parts\/gates$/)
   await say({ x }, { outputs: [{ name: 'parts/read' }] }, 400, /has no output "parts\/read"/)
   await say({ x: floats('FP64', [1, 2], [1, 2]), ids: i64([1], [1]) }, {}, 422, /\/ids: there is no embedding in front/)
   for (const length of ['-1', 'x', '1.5', '', '9'.repeat(20), '1, 1']) {

@@ -37,20 +37,20 @@ test('names, datatypes and shapes of what models take and answer', async (t) => 
   }
   assert.deepEqual(await namesOf(request, 'custom-lstm'), [
     'x FP32 [-1,-1,2] lengths INT64 [-1] h_in FP32 [-1,6] c_in FP32 [-1,3] h_0 FP32 [-1,3]',
-    'output FP32 [-1,-1,3] h_out FP32 [-1,3] c_out FP32 [-1,3] h_next FP32 [-1,6]'
+    'output FP32 [-1,-1,3] h_out FP32 [-1,3] c_out FP32 [-1,3] h_next FP32 [-1,6] parts/h FP32 [-1,-1,3] parts/c FP32 [-1,-1,3] parts/gates FP32 [-1,-1,12]'
   ])
   assert.deepEqual(await namesOf(request, 'matching-networks'), [
     'x FP32 [-1,-1,4] lengths INT64 [-1] h_in FP32 [-1,8] c_in FP32 [-1,4] h_0 FP32 [-1,4] support FP32 [-1,-1,4] support_lengths INT64 [-1]',
-    'output FP32 [-1,-1,4] h_out FP32 [-1,4] c_out FP32 [-1,4] h_next FP32 [-1,8] parts/read FP32 [-1,-1,4] parts/attention FP32 [-1,-1,-1]'
+    'output FP32 [-1,-1,4] h_out FP32 [-1,4] c_out FP32 [-1,4] h_next FP32 [-1,8] parts/read FP32 [-1,-1,4] parts/attention FP32 [-1,-1,-1] parts/h FP32 [-1,-1,4] parts/c FP32 [-1,-1,4] parts/gates FP32 [-1,-1,16]'
   ])
   assert.deepEqual(await namesOf(request, 'bidirectional-lstm'), [
     'x FP32 [-1,-1,3] lengths INT64 [-1] h_in FP32 [-1,16] c_in FP32 [-1,16]',
-    'output FP32 [-1,-1,8] h_out FP32 [-1,16] c_out FP32 [-1,16]'
+    'output FP32 [-1,-1,8] h_out FP32 [-1,16] c_out FP32 [-1,16] parts/h FP32 [-1,-1,16] parts/c FP32 [-1,-1,16] parts/gates FP32 [-1,-1,64]'
   ])
   const speller = supertest((await buildTestApp(t, '--models', await spellerModels(t))).server)
   assert.deepEqual(await namesOf(speller, 'speller'), [
     'ids INT64 [-1,-1] lengths INT64 [-1] h_in FP32 [-1,3] c_in FP32 [-1,3] h_0 FP32 [-1,3]',
-    'output FP32 [-1,-1,3] y FP32 [-1,-1,4] h_out FP32 [-1,3] c_out FP32 [-1,3] h_next FP32 [-1,3]'
+    'output FP32 [-1,-1,3] y FP32 [-1,-1,4] h_out FP32 [-1,3] c_out FP32 [-1,3] h_next FP32 [-1,3] parts/h FP32 [-1,-1,3] parts/c FP32 [-1,-1,3] parts/gates FP32 [-1,-1,12]'
   ])
 })
 

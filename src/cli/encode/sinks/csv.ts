@@ -17,7 +17,7 @@ export function csvLines ({ carries, fields, sequences }: Columns): WriteLines {
   const odd = stepwise ? fields.find((field) => STATES.includes(field)) : undefined
   if (odd !== undefined) throw new EncodeError(`--out: with --return-sequences CSV has one line per step, and ${odd} is one vector per row: leave it out of --fields, or choose another format`)
   const parts = stepwise ? fields.find((field) => field.startsWith('parts/')) : undefined
-  if (parts !== undefined) throw new EncodeError('--out: with --return-sequences CSV has one line per step, and parts have one entry more: choose another format')
+  if (parts !== undefined) throw new EncodeError('--out: with --return-sequences CSV has one line per step, and parts may have one entry more: choose another format')
   const json = createJson(findAddon())
   const numbers = (tensor: Tensor, at: number, width: number): string => json.write([new Tensor([width], tensor.data.subarray(at, at + width))]).slice(2, -2)
 
