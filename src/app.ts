@@ -28,6 +28,7 @@ import { INFERENCE_PREFIX, rewriteUrl } from './plugins/urls.ts'
 import validation from './plugins/validation.ts'
 import health from './routes/health.ts'
 import home from './routes/home.ts'
+import { BUILT_PAGE } from './routes/page-files.ts'
 import metricsRoute from './routes/metrics.ts'
 import models from './routes/models.ts'
 import documents from './routes/openapi.ts'
@@ -139,7 +140,7 @@ export async function buildApp ({ config, registry, sessions, admission, metrics
   await app.register(models, { registry })
   await app.register(documents, { registry })
   await app.register(health)
-  await app.register(home, { version })
+  await app.register(home, { version, page: config.page ? BUILT_PAGE : undefined })
   if (config['metrics-port'] === undefined) await app.register(metricsRoute, { metrics })
   return app
 }
