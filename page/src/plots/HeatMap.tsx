@@ -11,7 +11,6 @@ import { scaleOf, type Range } from './scale.ts'
 import { isWhole, whole } from './span.ts'
 import { cellAt } from './tile.ts'
 import { usePlot } from './use-plot.ts'
-import './plots.css'
 
 export interface HeatMapProps {
   readonly series: Series
@@ -67,7 +66,7 @@ export function HeatMap ({ series, rows, range, theme, view, followed, onUnit, o
     const { steps, units } = drawn.current.shared
     if (steps !== shared.value.steps || units !== shared.value.units) shared.value = drawn.current.shared
     return drawn.current.complete
-  }, [series.version, view, cursor])
+  }, [series.length, view, cursor])
 
   const point = (cell: Cell | undefined, by: 'keyboard' | 'pointer'): void => {
     const at = cell && cellAt({ series, rows }, cell.row, cell.step)

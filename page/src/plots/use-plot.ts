@@ -19,7 +19,8 @@ export function usePlot (theme: Theme, draw: (paper: Paper) => boolean, watched:
   }
   useEffect(() => { frames.request() })
   useEffect(() => effect(() => {
-    for (const { value: _ } of watched) frames.request()
+    watched.forEach(({ value }) => value)
+    frames.request()
   }), watched)
   useEffect(() => {
     const observer = new ResizeObserver(() => { frames.request() })

@@ -10,15 +10,15 @@ export interface Series {
   steps: number
   /** `[capacity][size]`: the first `steps * size` are set. */
   values: Float32Array<ArrayBuffer>
-  /** Changes with every step, so that what shows the series is drawn anew. */
-  readonly version: Signal<number>
+  /** The steps as a signal, for what is drawn anew when they grow. */
+  readonly length: Signal<number>
 }
 
 const FIRST_STEPS = 64
 
 /** @param labels one for each unit. */
 export function createSeries (name: string, size: number, labels?: readonly string[]): Series {
-  return { name, size, ...(labels !== undefined && { labels }), steps: 0, values: new Float32Array(FIRST_STEPS * size), version: signal(0) }
+  return { name, size, ...(labels !== undefined && { labels }), steps: 0, values: new Float32Array(FIRST_STEPS * size), length: signal(0) }
 }
 
 /**
@@ -38,7 +38,7 @@ export function append (series: Series, numbers: ArrayLike<number>): void {
   }
   series.values.set(numbers, steps * size)
   series.steps = steps + added
-  series.version.value++
+  series.length.value = series.steps
 }
 
 /** The value of a unit at a step; undefined if there is none. */
