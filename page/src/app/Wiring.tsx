@@ -5,8 +5,8 @@ import { diagramOf, sentencesOf, type Arrow, type Box } from './wiring.ts'
 const LINE = 16
 const GAP = { x: 44, y: 18 }
 const MARGIN = 8
-/** Room below the boxes for the arrows that go back. */
-const BACK = 14
+/** Between two arrows that run side by side, above the boxes or below them. */
+const LANE = 14
 
 interface Place {
   readonly x: number
@@ -19,12 +19,19 @@ interface Place {
 export function Wiring ({ model }: { readonly model: Model }) {
   const id = useId()
   const diagram = diagramOf(model)
-  const places = layOut(diagram.boxes)
+  const columns = new Map(diagram.boxes.map(({ id, column }) => [id, column]))
+  const back = diagram.arrows.filter(({ next }) => next)
+  // They would run behind the boxes between.
+  const far = diagram.arrows.filter(({ from, to, next }) => !next && (columns.get(to) ?? 0) - (columns.get(from) ?? 0) > 1)
+  const places = layOut(diagram.boxes, far.length === 0 ? MARGIN : LANE * (far.length + 1))
   const bottom = Math.max(...[...places.values()].map(({ y, height }) => y + height))
   const right = Math.max(...[...places.values()].map(({ x, width }) => x + width))
-  const back = diagram.arrows.filter(({ next }) => next)
   const width = right + MARGIN
-  const height = bottom + BACK * (back.length + 1)
+  const height = bottom + LANE * (back.length + 1)
+  const laneOf = (arrow: Arrow): number | undefined => {
+    if (arrow.next) return bottom + LANE * (back.indexOf(arrow) + 1)
+    return far.includes(arrow) ? LANE * (far.indexOf(arrow) + 1) - 6 : undefined
+  }
   return (
     <figure class='wiring'>
       <div class='scrolls' tabIndex={0} role='group' aria-label={`The wiring of ${model.name}`}>
@@ -35,7 +42,7 @@ export function Wiring ({ model }: { readonly model: Model }) {
             <marker id={`${id}tip`} viewBox='0 0 8 8' refX='7' refY='4' markerWidth='7' markerHeight='7' orient='auto-start-reverse'><path d='M0 0L8 4L0 8z' /></marker>
           </defs>
           {diagram.arrows.map((arrow) => (
-            <path key={`${arrow.from} ${arrow.to}`} class={arrow.next ? 'arrow next' : 'arrow'} d={pathOf(arrow, places, bottom + BACK * (back.indexOf(arrow) + 1))} marker-end={`url(#${id}tip)`} />
+            <path key={`${arrow.from} ${arrow.to}`} class={arrow.next ? 'arrow next' : 'arrow'} d={pathOf(arrow, places, laneOf(arrow))} marker-end={`url(#${id}tip)`} />
           ))}
           {diagram.boxes.map((box) => <Node key={box.id} box={box} place={places.get(box.id)} />)}
         </svg>
@@ -59,7 +66,7 @@ function Node ({ box: { id, title, lines }, place }: { readonly box: Box, readon
 }
 
 /** Columns side by side, the boxes of each one below the other, around one middle line. */
-function layOut (boxes: readonly Box[]): Map<string, Place> {
+function layOut (boxes: readonly Box[], top: number): Map<string, Place> {
   const columns = [...new Set(boxes.map(({ column }) => column))].sort((a, b) => a - b).map((column) => boxes.filter((box) => box.column === column))
   const heightOf = ({ lines }: Box): number => LINE * (lines.length + 1) + 14
   const heights = columns.map((column) => column.reduce((sum, box) => sum + heightOf(box) + GAP.y, -GAP.y))
@@ -68,7 +75,7 @@ function layOut (boxes: readonly Box[]): Map<string, Place> {
   let x = MARGIN
   columns.forEach((column, i) => {
     const width = Math.max(64, ...column.flatMap(({ title, lines }) => [8.2 * title.length, ...lines.map((line) => 6.9 * line.length)])) + 18
-    let y = MARGIN + (tallest - heights[i]) / 2
+    let y = top + (tallest - heights[i]) / 2
     for (const box of column) {
       const height = heightOf(box)
       places.set(box.id, { x, y, width, height })
@@ -79,14 +86,16 @@ function layOut (boxes: readonly Box[]): Map<string, Place> {
   return places
 }
 
-/** @param below where an arrow that goes back runs. */
-function pathOf ({ from, to, next }: Arrow, places: ReadonlyMap<string, Place>, below: number): string {
+/** @param lane where it runs beside the boxes, if it does: below them back to the next step, above them past others. */
+function pathOf ({ from, to, next }: Arrow, places: ReadonlyMap<string, Place>, lane: number | undefined): string {
   const a = places.get(from)
   const b = places.get(to)
   if (a === undefined || b === undefined) return ''
-  if (next) {
-    const [start, end] = [a.x + a.width / 2, b.x + b.width / 2 - 10]
-    return `M${start} ${a.y + a.height}V${below - 6}Q${start} ${below} ${start - 6} ${below}H${end + 6}Q${end} ${below} ${end} ${below - 6}V${b.y + b.height + 1}`
+  if (lane !== undefined) {
+    const [y1, y2, bend] = next ? [a.y + a.height, b.y + b.height + 1, lane - 6] : [a.y, b.y - 1, lane + 6]
+    const [x1, x2] = [a.x + a.width / 2, b.x + b.width / 2]
+    const turn = x2 < x1 ? -6 : 6
+    return `M${x1} ${y1}V${bend}Q${x1} ${lane} ${x1 + turn} ${lane}H${x2 - turn}Q${x2} ${lane} ${x2} ${bend}V${y2}`
   }
   // In one column, from one to the one below it.
   if (a.x === b.x) return a.y < b.y ? `M${a.x + a.width / 2} ${a.y + a.height}V${b.y - 1}` : `M${a.x + a.width / 2} ${a.y}V${b.y + b.height + 1}`

@@ -31,9 +31,9 @@ export function fieldsOf (model: Model): FieldSpec[] {
   return [...inputOf(model), ...contextOf(model), ...startOf(model)]
 }
 
-/** Whether a field is one of where the row begins, which most requests leave out. */
-export function isStart ({ path: [name] }: FieldSpec): boolean {
-  return ['h_0', 'h_in', 'c_in'].includes(name)
+/** Whether most requests leave a field out. */
+export function isExtra ({ path: [name], required }: FieldSpec): boolean {
+  return !required && ['steps', 'h_0', 'h_in', 'c_in'].includes(name)
 }
 
 function inputOf ({ input, widths: { sequence_x: width } }: Model): FieldSpec[] {
@@ -41,13 +41,13 @@ function inputOf ({ input, widths: { sequence_x: width } }: Model): FieldSpec[] 
     const { vocabulary } = input
     return [
       { path: ['ids'], label: 'ids', hint: `one per step, from 0 to ${vocabulary - 1}`, kind: 'ids', required: true, batched: true, example: { random: 'ids', vocabulary } },
-      steps('how often a single id is fed; leave it empty for a sequence')
+      steps('how often a single id is fed; empty for a sequence')
     ]
   }
   if (width === 0) return [{ ...steps('how many steps to take'), required: true, example: { text: String(STEPS) } }]
   return [
     { path: ['x'], label: 'x', hint: `one step per line, ${plural(width, 'number')} each`, kind: 'vectors', width, required: true, batched: true, example: { random: 'sequence', count: STEPS } },
-    steps('how often a single vector is fed; leave it empty for a sequence')
+    steps('how often a single vector is fed; empty for a sequence')
   ]
 }
 

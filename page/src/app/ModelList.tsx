@@ -1,0 +1,21 @@
+import { chosen, models } from './models.ts'
+import { formatCell } from './facts.ts'
+
+/** The models of the service, of which one is looked at. */
+export function ModelList () {
+  return (
+    <nav class='models' aria-labelledby='models'>
+      <h2 id='models'>Models</h2>
+      <ul>
+        {models.value?.map((model) => (
+          <li key={model.name}>
+            <button type='button' aria-current={model.name === chosen.value ? 'true' : undefined} onClick={() => { chosen.value = model.name }}>
+              <strong>{model.name}</strong>
+              <span>{formatCell(model)}</span>
+            </button>
+          </li>
+        ))}
+      </ul>
+    </nav>
+  )
+}
