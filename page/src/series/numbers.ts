@@ -1,6 +1,6 @@
 /** The shortest decimal that reads back as the same float32, as the service writes it. */
 export function shortest (value: number): string {
-  if (!Number.isFinite(value) || Math.abs(value) < 1e6 && Number.isInteger(value)) return String(value)
+  if (!Number.isFinite(value) || (Number.isInteger(value) && Math.abs(value) < 1e6)) return String(value)
   let text = value.toPrecision(9)
   for (let digits = 8; digits > 0; digits--) {
     const shorter = value.toPrecision(digits)

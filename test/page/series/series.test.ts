@@ -44,7 +44,7 @@ test('a number is written with as few digits as tell it from every other float32
     ['0', '1', '-0.5', '0.1', '-0.14725989', '1e-7', '3.4e+38', '0.33333334', 'NaN'])
   fc.assert(fc.property(fc.float({ noNaN: true }), (value) => {
     assert.equal(Math.fround(Number(shortest(value))), value === 0 ? 0 : value)
-    assert.ok(shortest(value).length <= shortest(-Math.fround(1.0000001e-30)).length + 2, shortest(value))
+    assert.ok(shortest(value).replaceAll(/e.*|[-.]/g, '').replaceAll(/^0+|0+$/g, '').length <= 9, shortest(value))
   }))
 })
 
