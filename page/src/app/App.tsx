@@ -3,10 +3,13 @@ import { fillFrom } from '../input/form.ts'
 import { FormView } from '../input/FormView.tsx'
 import { Controls, onRun } from '../run/Controls.tsx'
 import { readLink } from '../run/link.ts'
-import { shown, stop } from '../run/running.ts'
+import { Result } from '../plots/Result.tsx'
+import { runs, shown, stop } from '../run/running.ts'
 import { Header } from './Header.tsx'
 import { ModelList } from './ModelList.tsx'
 import { ModelView } from './ModelView.tsx'
+import { apiKey } from './service.ts'
+import { theme } from './theme.ts'
 import { chosen, formOf, loadModels, locked, model, models, trouble } from './models.ts'
 
 /** The whole page: the models, one of them, its request, its answer. */
@@ -71,7 +74,7 @@ function Answer ({ name }: { readonly name: string }) {
   return (
     <section class='answer' aria-labelledby='answer' ref={section}>
       <h2 id='answer'>Answer</h2>
-      {own === undefined ? <p class='hint'>Run the request, and what the network does is shown here.</p> : <p>{[...own.series.keys()].join()}</p>}
+      {own === undefined ? <p class='hint'>Run the request, and what the network does is shown here.</p> : <Result run={own} theme={theme.value} earlier={runs.value.filter((each) => each.model === name).toReversed()} withKey={apiKey.value !== ''} />}
     </section>
   )
 }

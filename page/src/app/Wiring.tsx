@@ -19,10 +19,11 @@ interface Place {
 export function Wiring ({ model }: { readonly model: Model }) {
   const id = useId()
   const diagram = diagramOf(model)
-  const columns = new Map(diagram.boxes.map(({ id, column }) => [id, column]))
+  const columns = columnsOf(diagram.boxes)
+  const columnOf = (id: string): number => columns.indexOf(diagram.boxes.find((box) => box.id === id)?.column ?? 0)
   const back = diagram.arrows.filter(({ next }) => next)
   // They would run behind the boxes between.
-  const far = diagram.arrows.filter(({ from, to, next }) => !next && (columns.get(to) ?? 0) - (columns.get(from) ?? 0) > 1)
+  const far = diagram.arrows.filter(({ from, to, next }) => !next && columnOf(to) - columnOf(from) > 1)
   const places = layOut(diagram.boxes, far.length === 0 ? MARGIN : LANE * (far.length + 1))
   const bottom = Math.max(...[...places.values()].map(({ y, height }) => y + height))
   const right = Math.max(...[...places.values()].map(({ x, width }) => x + width))
@@ -65,9 +66,14 @@ function Node ({ box: { id, title, lines }, place }: { readonly box: Box, readon
   )
 }
 
+/** The columns that have boxes, from left to right. */
+function columnsOf (boxes: readonly Box[]): number[] {
+  return [...new Set(boxes.map(({ column }) => column))].sort((a, b) => a - b)
+}
+
 /** Columns side by side, the boxes of each one below the other, around one middle line. */
 function layOut (boxes: readonly Box[], top: number): Map<string, Place> {
-  const columns = [...new Set(boxes.map(({ column }) => column))].sort((a, b) => a - b).map((column) => boxes.filter((box) => box.column === column))
+  const columns = columnsOf(boxes).map((column) => boxes.filter((box) => box.column === column))
   const heightOf = ({ lines }: Box): number => LINE * (lines.length + 1) + 14
   const heights = columns.map((column) => column.reduce((sum, box) => sum + heightOf(box) + GAP.y, -GAP.y))
   const tallest = Math.max(...heights)

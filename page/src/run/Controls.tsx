@@ -27,7 +27,7 @@ export function Controls ({ model, form }: { readonly model: Model, readonly for
   }
 
   return (
-    <div class='controls'>
+    <div class='actions'>
       <div class='buttons'>
         <button type='submit' class='primary'>Run</button>
         <button type='button' disabled={model.directions > 1} aria-describedby={model.directions > 1 ? 'no-steps' : undefined} onClick={() => { void step(form, 1) }}>{stepping ? 'Next step' : 'Step'}</button>
