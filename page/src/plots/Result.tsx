@@ -61,6 +61,7 @@ function Plots ({ run, series: own, theme, earlier, withKey }: Required<ResultPr
   const followed = useSignal<readonly number[]>(own.size <= FEW ? [...numbers(0, own.size)] : [])
   const view = useSignal<View | undefined>(undefined)
   const step = useSignal<number | undefined>(undefined)
+  const left = useSignal(0)
   const tabled = useSignal(false)
 
   const ended = run.state !== 'running'
@@ -101,9 +102,9 @@ function Plots ({ run, series: own, theme, earlier, withKey }: Required<ResultPr
       {compared.note !== undefined && <p class='note' role='status'>{compared.note}</p>}
       {compared.series !== undefined && (
         <>
-          <HeatMap series={series} rows={rows} range={range.value} theme={theme} view={view} followed={lines} onUnit={toggle} onHover={(place) => { step.value = place?.step ?? step.value }} />
+          <HeatMap series={series} rows={rows} range={range.value} theme={theme} view={view} followed={lines} left={left} onUnit={toggle} onHover={(place) => { step.value = place?.step ?? step.value }} />
           {series.name === 'y' && <Bars series={series} units={rows} theme={theme} step={step} />}
-          {lines.length > 0 && <Lines series={series} units={lines} theme={theme} view={view} step={step} />}
+          {lines.length > 0 && <Lines series={series} units={lines} theme={theme} view={view} step={step} left={left} />}
           {lines.length > 0 && (
             <ul class='followed' aria-label='Units that are followed'>
               {lines.map((unit, i) => (
