@@ -6,6 +6,7 @@ import { labelOf, type Series } from '../series/series.ts'
 import type { Theme } from './colours.ts'
 import { drag, factorOf, moved, pinch, revealed, zoomAt, type Point } from './gestures.ts'
 import { cellAtPoint, createHeatMapPainter, type Cell, type Drawn, type View } from './heat-map.ts'
+import { strokeOf } from './lines.ts'
 import type { Paper } from './paper.ts'
 import { scaleOf, type Range } from './scale.ts'
 import { isWhole, whole } from './span.ts'
@@ -22,6 +23,8 @@ export interface HeatMapProps {
   readonly view: Signal<View | undefined>
   /** Units that are marked. */
   readonly followed: readonly number[]
+  /** Set to where the cells begin, in pixels. */
+  readonly left: Signal<number>
   readonly onUnit: (unit: number) => void
   readonly onHover?: (place: { unit: number, step: number, value: number } | undefined) => void
 }
@@ -31,11 +34,14 @@ const PAINTING = 9
 /** Pixels that a pointer may move in a click. */
 const CLICK = 4
 const ZOOM = 1.25
+/** Pixels that the axes and the legend take, and a unit, if there are few. */
+const FRAME = 42
+const ROW = 36
 
 const HELP = 'Arrow keys move the cursor by a unit or a step, Page Up and Page Down by a tenth of what is in view, Home and End to the first and the last step. Plus and minus zoom, 0 shows all. Enter follows the unit as a line.'
 
 /** Units by time, on a canvas: zoom by the wheel, two fingers or + and -, pan by dragging, read by pointing or the arrow keys. */
-export function HeatMap ({ series, rows, range, theme, view, followed, onUnit, onHover }: HeatMapProps) {
+export function HeatMap ({ series, rows, range, theme, view, followed, left, onUnit, onHover }: HeatMapProps) {
   const help = useId()
   const frame = useRef<HTMLDivElement>(null)
   const cursor = useSignal<{ cell: Cell, by: 'keyboard' | 'pointer' } | undefined>(undefined)
@@ -61,13 +67,18 @@ export function HeatMap ({ series, rows, range, theme, view, followed, onUnit, o
       scale: scaleOf(distribution, range),
       view: inView(),
       cursor: cursor.value?.cell,
-      marked: followed.map((unit) => rows.indexOf(unit)).filter((row) => row >= 0)
+      marked: followed.map((unit, i) => ({ row: rows.indexOf(unit), colour: strokeOf(i).colour }))
     }, PAINTING)
+    left.value = drawn.current.box.left
     const { steps, units } = drawn.current.shared
     if (steps !== shared.value.steps || units !== shared.value.units) shared.value = drawn.current.shared
     return drawn.current.complete
   }, [series.length, view, cursor])
 
+  const pointOf = (event: MouseEvent): Point => {
+    const { x = 0, y = 0 } = frame.current?.getBoundingClientRect() ?? {}
+    return { x: event.clientX - x, y: event.clientY - y }
+  }
   const point = (cell: Cell | undefined, by: 'keyboard' | 'pointer'): void => {
     const at = cell && cellAt({ series, rows }, cell.row, cell.step)
     cursor.value = cell !== undefined && at !== undefined ? { cell, by } : undefined
@@ -85,8 +96,7 @@ export function HeatMap ({ series, rows, range, theme, view, followed, onUnit, o
       // All is in view: the page scrolls on.
       if (factor > 1 && view.peek() === undefined) return
       event.preventDefault()
-      const { left, top } = element.getBoundingClientRect()
-      show(zoomAt(inView(), box, { x: event.clientX - left, y: event.clientY - top }, factor, size(), event.shiftKey ? 'time' : event.altKey ? 'units' : 'both'))
+      show(zoomAt(inView(), box, pointOf(event), factor, size(), event.shiftKey ? 'time' : event.altKey ? 'units' : 'both'))
     }
     element.addEventListener('wheel', onWheel, { passive: false })
     return () => { element.removeEventListener('wheel', onWheel) }
@@ -94,10 +104,6 @@ export function HeatMap ({ series, rows, range, theme, view, followed, onUnit, o
 
   const pointers = useRef(new Map<number, Point>())
   const travelled = useRef(0)
-  const pointOf = (event: PointerEvent): Point => {
-    const { left = 0, top = 0 } = frame.current?.getBoundingClientRect() ?? {}
-    return { x: event.clientX - left, y: event.clientY - top }
-  }
   const cellUnder = ({ x, y }: Point): Cell | undefined => drawn.current && cellAtPoint(drawn.current.box, inView(), x, y)
 
   const onPointerDown = (event: PointerEvent): void => {
@@ -169,6 +175,7 @@ export function HeatMap ({ series, rows, range, theme, view, followed, onUnit, o
         aria-label={`${series.name}: ${rows.length} units by time`}
         aria-describedby={help}
         tabIndex={0}
+        style={{ height: `${FRAME + rows.length * ROW}px` }}
         onPointerDown={onPointerDown}
         onPointerMove={onPointerMove}
         onPointerUp={onPointerUp}

@@ -14,14 +14,16 @@ export interface LinesProps {
   /** What is in view, as of the map above it. */
   readonly view: ReadonlySignal<View | undefined>
   readonly step: ReadonlySignal<number | undefined>
+  /** Where the map begins, in pixels. */
+  readonly left: ReadonlySignal<number>
 }
 
 /** Units over time, as lines. */
-export function Lines ({ series, units, theme, view, step }: LinesProps) {
+export function Lines ({ series, units, theme, view, step, left }: LinesProps) {
   const canvas = usePlot(theme, (paper) => {
-    drawLines(paper, { series, units, time: view.value?.time ?? whole(series.steps), step: step.value })
+    drawLines(paper, { series, units, time: view.value?.time ?? whole(series.steps), step: step.value, left: left.value })
     return true
-  }, [series.length, view, step])
+  }, [series.length, view, step, left])
   const last = series.length.value - 1
   const summary = units.map((unit) => `${labelOf(series, unit)}, at the last step ${shortest(valueAt(series, unit, last) ?? 0)}`).join('; ')
   return (

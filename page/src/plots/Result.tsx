@@ -31,7 +31,7 @@ export interface ResultProps {
 }
 
 const ALL = 'all'
-const NONE = 'no other run'
+const NONE = 'nothing'
 /** So many units are all followed from the start. */
 const FEW = 8
 const MOST_FOLLOWED = 24
@@ -61,6 +61,7 @@ function Plots ({ run, series: own, theme, earlier, withKey }: Required<ResultPr
   const followed = useSignal<readonly number[]>(own.size <= FEW ? [...numbers(0, own.size)] : [])
   const view = useSignal<View | undefined>(undefined)
   const step = useSignal<number | undefined>(undefined)
+  const left = useSignal(0)
   const tabled = useSignal(false)
 
   const ended = run.state !== 'running'
@@ -79,7 +80,7 @@ function Plots ({ run, series: own, theme, earlier, withKey }: Required<ResultPr
   const toggle = (unit: number): void => {
     followed.value = lines.includes(unit) ? lines.filter((each) => each !== unit) : [...lines, unit].slice(-MOST_FOLLOWED)
   }
-  const title = `${run.model}: ${series.name}${against === undefined ? '' : ', minus an earlier run'}`
+  const title = `${run.model}, run ${run.id}: ${series.name}${against === undefined ? '' : `, minus run ${against.id}`}`
   const picture = (): Promise<Blob> => {
     const distribution = createDistribution()
     count(distribution, series, rows)
@@ -88,7 +89,6 @@ function Plots ({ run, series: own, theme, earlier, withKey }: Required<ResultPr
   }
   const orders = ORDERS.filter((each) => each !== 'by similarity' || units.length <= MOST_SIMILAR)
   const runs = earlier.filter((each) => each !== run)
-  const runName = (each: Run): string => `run ${earlier.indexOf(each) + 1}, ${each.model}`
 
   return (
     <>
@@ -96,15 +96,15 @@ function Plots ({ run, series: own, theme, earlier, withKey }: Required<ResultPr
         {groups.length > 1 && <Select label='Units' values={[ALL, ...groups.map(({ name }) => name)]} value={group.value} onChoose={(name) => { group.value = name }} />}
         <Select label='Order' values={orders} value={order.value} onChoose={(value) => { order.value = value }} />
         <Select label='Colours for' values={['robust', 'full'] as const} value={range.value} nameOf={(value) => value === 'robust' ? 'the middle 98 %' : 'all values'} onChoose={(value) => { range.value = value }} />
-        {runs.length > 0 && <Select label='Minus' values={[undefined, ...runs]} value={against} nameOf={(each) => each === undefined ? NONE : runName(each)} onChoose={(each) => { other.value = each }} />}
+        {runs.length > 0 && <Select label='Minus' values={[undefined, ...runs]} value={against} nameOf={(each) => each === undefined ? NONE : `run ${each.id}, of ${each.series.get(own.name)?.steps ?? 0} steps`} onChoose={(each) => { other.value = each }} />}
         {busy && <span role='status'>Finding the order …</span>}
       </div>
       {compared.note !== undefined && <p class='note' role='status'>{compared.note}</p>}
       {compared.series !== undefined && (
         <>
-          <HeatMap series={series} rows={rows} range={range.value} theme={theme} view={view} followed={lines} onUnit={toggle} onHover={(place) => { step.value = place?.step ?? step.value }} />
+          <HeatMap series={series} rows={rows} range={range.value} theme={theme} view={view} followed={lines} left={left} onUnit={toggle} onHover={(place) => { step.value = place?.step ?? step.value }} />
           {series.name === 'y' && <Bars series={series} units={rows} theme={theme} step={step} />}
-          {lines.length > 0 && <Lines series={series} units={lines} theme={theme} view={view} step={step} />}
+          {lines.length > 0 && <Lines series={series} units={lines} theme={theme} view={view} step={step} left={left} />}
           {lines.length > 0 && (
             <ul class='followed' aria-label='Units that are followed'>
               {lines.map((unit, i) => (

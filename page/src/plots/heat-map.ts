@@ -1,11 +1,11 @@
-import type { Series } from '../series/series.ts'
+import { labelOf, type Series } from '../series/series.ts'
 import { drawLegend, drawSteps, drawUnits, widthOf } from './axes.ts'
 import { colourTable } from './colours.ts'
+import { LEFT } from './lines.ts'
 import { INK, inPixels, type Box, type Paper } from './paper.ts'
 import type { Scale } from './scale.ts'
 import type { Span } from './span.ts'
 import { levelFor, paintTile, TILE, type Extent, type Picture, type Place } from './tile.ts'
-import { labelOf } from '../series/series.ts'
 
 export interface View {
   readonly time: Span
@@ -24,8 +24,8 @@ export interface Drawing {
   readonly scale: Scale
   readonly view: View
   readonly cursor?: Cell | undefined
-  /** Rows to mark. */
-  readonly marked?: readonly number[]
+  /** Rows to mark, in the colours of their lines. */
+  readonly marked?: ReadonlyArray<{ readonly row: number, readonly colour: string }>
 }
 
 export interface Drawn {
@@ -86,7 +86,7 @@ export function createHeatMapPainter (): HeatMapPainter {
       painted = { series, rows, scale, colours }
     }
     const picture = painted
-    const left = widthOf(paper, [0, rows.length >> 1, rows.length - 1].map((row) => labelOf(series, rows[row] ?? 0)))
+    const left = Math.max(LEFT, widthOf(paper, [0, rows.length >> 1, rows.length - 1].map((row) => labelOf(series, rows[row] ?? 0))))
     const box = { left, top: TOP, width: Math.max(1, paper.width - left - RIGHT), height: Math.max(1, paper.height - TOP - BOTTOM) }
     const until = performance.now() + milliseconds
 
@@ -137,7 +137,7 @@ export function cellAtPoint ({ left, top, width, height }: Box, { time, units }:
   return inside ? { step: Math.floor(step), row: Math.floor(row) } : undefined
 }
 
-function drawMarks (paper: Paper, box: Box, { time, units }: View, cursor: Cell | undefined, marked: readonly number[]): void {
+function drawMarks (paper: Paper, box: Box, { time, units }: View, cursor: Cell | undefined, marked: NonNullable<Drawing['marked']>): void {
   const { context } = paper
   const width = box.width / (time.to - time.from)
   const height = box.height / (units.to - units.from)
@@ -145,8 +145,10 @@ function drawMarks (paper: Paper, box: Box, { time, units }: View, cursor: Cell 
   context.beginPath()
   context.rect(box.left - 4, box.top, box.width + 4, box.height)
   context.clip()
-  context.fillStyle = INK[paper.theme].mark
-  for (const row of marked) context.fillRect(box.left - 4, box.top + (row - units.from) * height, 4, Math.max(2, height))
+  for (const { row, colour } of marked) {
+    context.fillStyle = colour
+    context.fillRect(box.left - 4, box.top + (row - units.from) * height, 4, Math.max(2, height))
+  }
   if (cursor !== undefined) {
     const x = box.left + (cursor.step - time.from) * width
     const y = box.top + (cursor.row - units.from) * height

@@ -19,13 +19,15 @@ export function strokeOf (index: number): Stroke {
   return { colour: COLOURS[index % COLOURS.length], dash: DASHES[Math.floor(index / COLOURS.length) % DASHES.length] }
 }
 
-const LEFT = 52
+/** The least room for what stands left of a plot. */
+export const LEFT = 52
 const TOP = 6
 const BOTTOM = 20
 const RIGHT = 8
 
-export function boxOf ({ width, height }: Paper): Box {
-  return { left: LEFT, top: TOP, width: Math.max(1, width - LEFT - RIGHT), height: Math.max(1, height - TOP - BOTTOM) }
+/** @param left where the plot begins, so that one below another has its steps below the same ones. */
+export function boxOf ({ width, height }: Paper, left = LEFT): Box {
+  return { left, top: TOP, width: Math.max(1, width - left - RIGHT), height: Math.max(1, height - TOP - BOTTOM) }
 }
 
 export interface Lines {
@@ -34,12 +36,13 @@ export interface Lines {
   readonly time: Span
   /** A step to mark. */
   readonly step?: number | undefined
+  readonly left: number
 }
 
 /** Draws units over time. If several steps share a pixel, it has a stroke from the least to the greatest of them. */
-export function drawLines (paper: Paper, { series, units, time, step }: Lines): void {
+export function drawLines (paper: Paper, { series, units, time, step, left }: Lines): void {
   const { context, theme } = paper
-  const box = boxOf(paper)
+  const box = boxOf(paper, left)
   const { low, high } = bounds(series, units, time)
   drawNumbers(paper, box, low, high)
   drawSteps(paper, box, time)
@@ -106,6 +109,6 @@ function bounds ({ size, steps, values }: Series, units: readonly number[], { fr
 export function roundBounds (low: number, high: number): { low: number, high: number } {
   if (!Number.isFinite(low) || !Number.isFinite(high)) return { low: 0, high: 1 }
   if (low === high) return roundBounds(low - (Math.abs(low) || 1) / 2, high + (Math.abs(low) || 1) / 2)
-  const step = roundUp((high - low) / 5, [1, 2, 5, 10])
+  const step = roundUp((high - low) / 8, [1, 2, 5, 10])
   return { low: tidy(Math.floor(tidy(low / step)) * step), high: tidy(Math.ceil(tidy(high / step)) * step) }
 }

@@ -12,7 +12,7 @@ export interface Scale {
 }
 
 const TAIL = 0.01
-const MANTISSAS = [1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10]
+const MANTISSAS = [1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9, 10]
 
 /** A scale whose ends are round numbers, so that it changes rarely while an answer streams in. */
 export function scaleOf (distribution: Distribution, range: Range): Scale {

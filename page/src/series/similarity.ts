@@ -2,7 +2,7 @@ import type { Series } from './series.ts'
 import type { Work } from './slices.ts'
 
 /** Multiplications for all pairs of units; beyond, fewer steps stand for all. */
-const BUDGET = 1e8
+const BUDGET = 6e7
 const FEWEST_STEPS = 32
 
 /**
@@ -21,7 +21,7 @@ export function * similarity (series: Series, units: Uint32Array): Work<Uint32Ar
 
 interface Standardized {
   /** `[live units][width]`, each of mean 0 and length 1. */
-  readonly vectors: Float32Array
+  readonly vectors: Float64Array
   readonly width: number
   readonly live: Uint32Array
   readonly still: Uint32Array
@@ -33,7 +33,7 @@ function * standardized ({ size, steps, values }: Series, units: Uint32Array): W
   const width = Math.min(steps, most)
   const stretch = steps / Math.max(1, width)
   const chosen = Uint32Array.from({ length: width }, (_, i) => Math.floor((i + (width < steps ? chance(i) : 0)) * stretch))
-  const vectors = new Float32Array(units.length * width)
+  const vectors = new Float64Array(units.length * width)
   const live: number[] = []
   const still: number[] = []
   for (const unit of units) {
@@ -61,32 +61,41 @@ function chance (index: number): number {
 }
 
 /** One minus the correlation of all pairs: `[count][count]`. */
-function * distancesOf (vectors: Float32Array, width: number, count: number): Work<Float32Array> {
+function * distancesOf (vectors: Float64Array, width: number, count: number): Work<Float32Array> {
   const distances = new Float32Array(count * count)
   for (let a = 1; a < count; a++) {
-    for (let b = 0; b < a; b++) distances[a * count + b] = distances[b * count + a] = 1 - dot(vectors, width, a, b)
+    const first = a * width
+    let b = 0
+    // Four at a time, so that each number of the first is read once for all of them.
+    for (; b + 4 <= a; b += 4) {
+      const [b0, b1, b2, b3] = [b * width, (b + 1) * width, (b + 2) * width, (b + 3) * width]
+      let s0 = 0
+      let s1 = 0
+      let s2 = 0
+      let s3 = 0
+      for (let i = 0; i < width; i++) {
+        const value = vectors[first + i]
+        s0 += value * vectors[b0 + i]
+        s1 += value * vectors[b1 + i]
+        s2 += value * vectors[b2 + i]
+        s3 += value * vectors[b3 + i]
+      }
+      distances[a * count + b] = 1 - s0
+      distances[a * count + b + 1] = 1 - s1
+      distances[a * count + b + 2] = 1 - s2
+      distances[a * count + b + 3] = 1 - s3
+    }
+    for (; b < a; b++) distances[a * count + b] = 1 - dot(vectors, width, a, b)
+    for (b = 0; b < a; b++) distances[b * count + a] = distances[a * count + b]
     yield
   }
   return distances
 }
 
-function dot (vectors: Float32Array, width: number, a: number, b: number): number {
-  const first = a * width
-  const second = b * width
-  const whole = width - width % 4
-  // Four sums, which a processor adds to at the same time.
-  let s0 = 0
-  let s1 = 0
-  let s2 = 0
-  let s3 = 0
-  for (let i = 0; i < whole; i += 4) {
-    s0 += vectors[first + i] * vectors[second + i]
-    s1 += vectors[first + i + 1] * vectors[second + i + 1]
-    s2 += vectors[first + i + 2] * vectors[second + i + 2]
-    s3 += vectors[first + i + 3] * vectors[second + i + 3]
-  }
-  for (let i = whole; i < width; i++) s0 += vectors[first + i] * vectors[second + i]
-  return s0 + s1 + s2 + s3
+function dot (vectors: Float64Array, width: number, a: number, b: number): number {
+  let sum = 0
+  for (let i = 0; i < width; i++) sum += vectors[a * width + i] * vectors[b * width + i]
+  return sum
 }
 
 /**

@@ -24,7 +24,7 @@ describe('the scale of colours', () => {
   const many = (...numbers: readonly number[]): number[] => Array.from({ length: 500 }, (_, i) => numbers[i % numbers.length])
 
   test('is symmetric around zero if a value is negative', () => {
-    assert.deepEqual(scale([-0.1, 0.9], 'full'), { kind: 'diverging', low: -1, high: 1 })
+    assert.deepEqual(scale([-0.1, 0.93], 'full'), { kind: 'diverging', low: -1, high: 1 })
     assert.deepEqual(scale([-0.1, -0.11], 'full'), { kind: 'diverging', low: -0.12, high: 0.12 })
   })
 
@@ -160,6 +160,6 @@ describe('a line', () => {
 
   test('lies between round numbers', () => {
     assert.deepEqual([roundBounds(-0.37, 0.92), roundBounds(1, 1), roundBounds(0, 0), roundBounds(Infinity, -Infinity)],
-      [{ low: -0.5, high: 1 }, { low: 0.4, high: 1.6 }, { low: -0.6, high: 0.6 }, { low: 0, high: 1 }])
+      [{ low: -0.4, high: 1 }, { low: 0.4, high: 1.6 }, { low: -0.6, high: 0.6 }, { low: 0, high: 1 }])
   })
 })
