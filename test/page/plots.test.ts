@@ -242,13 +242,25 @@ describe('the plots in a browser', { skip: withoutBrowser }, () => {
       const code = await page.evaluate<number[]>('taken')
       assert.ok(code.length > 30, `${code.length} frames were drawn`)
       rounds.push({ frame, idle: still, code: median(code) })
-      if (frame <= 20 && median(code) <= 10) break
+      if (frame <= 20 && median(code) <= 5) break
     }
     t.diagnostic(JSON.stringify(rounds))
     const best = Math.min(...rounds.map(({ code }) => code))
-    assert.ok(best <= 10, `the code takes ${best} ms of a frame`)
+    // 1 ms, if tiles that were painted once are kept.
+    assert.ok(best <= 5, `the code takes ${best} ms of a frame`)
     // If even a page at rest has fewer, the browser's frames say nothing.
     assert.ok(rounds.some(({ frame, idle }) => frame <= Math.max(20, 1.2 * idle)), `from frame to frame: ${JSON.stringify(rounds)}`)
+
+    // In the end there is no hole, at any zoom.
+    await page.getByRole('application').focus()
+    for (const key of ['0', '+', '+', '+', '+', '+', '+', '+', '+', '+']) {
+      await page.keyboard.press(key)
+      await page.waitForFunction(`(() => {
+        const canvas = document.querySelector('.heat-map canvas')
+        const { data } = canvas.getContext('2d').getImageData(120, 30, canvas.width - 140, canvas.height - 60)
+        return data.every((value, i) => i % 4 !== 3 || value === 255)
+      })()`)
+    }
     assert.deepEqual(errors, [])
   })
 
