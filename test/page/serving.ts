@@ -1,8 +1,8 @@
 import { cp } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { TestContext } from 'node:test'
 import type { Model } from '../../page/src/app/model.ts'
 import { buildTestApp } from '../support/app.ts'
+import type { Closing } from '../support/closing.ts'
 import { writeModels } from '../support/models.ts'
 import { customLstm, f32, writeSafetensors } from '../support/safetensors.ts'
 
@@ -13,7 +13,7 @@ export const DEMO = ['attention-decoder', 'bidirectional-lstm', 'custom-lstm', '
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, i) => Math.sin(i + 1))
 
 /** The demo models, and others that take what those do not. */
-export async function serveAll (t: TestContext, ...flags: readonly string[]) {
+export async function serveAll (t: Closing, ...flags: readonly string[]) {
   const models = await writeModels(t, {
     // One number a step.
     'wave/model.safetensors': writeSafetensors(customLstm(1, 2, 2)),

@@ -35,9 +35,12 @@ describe('a browser', () => {
       assert.equal(headers['cache-control'], 'no-cache')
       const assets = [...text.matchAll(/(?:src|href)="\.\/(page\/[^"]+)"/g)].map(([, path]) => path)
       assert.deepEqual(assets.map((path) => path.replace(/.*\./, '')).sort(), ['css', 'js', 'svg'])
+      let size = Number(headers['content-length'])
       for (const path of assets) {
-        await request.get(`/${path}`).expect(200).expect('cache-control', 'public, max-age=31536000, immutable').expect('x-content-type-options', 'nosniff')
+        const { headers: asset } = await request.get(`/${path}`).set('accept-encoding', 'br').expect(200).expect('cache-control', 'public, max-age=31536000, immutable').expect('x-content-type-options', 'nosniff')
+        size += Number(asset['content-length'])
       }
+      assert.ok(size < 60_000, `the page has ${size} bytes`)
       // All files that there are, and they are read by the one page.
       assert.deepEqual((await readdir('dist/page/page')).filter((name) => !/\.(br|gz)$/.test(name)).sort(), assets.map((path) => path.replace('page/', '')).sort())
     })

@@ -22,7 +22,7 @@ export function App () {
   }, [])
   return (
     <>
-      <a class='skip' href='#request' onClick={skip}>To the request</a>
+      {model.value !== undefined && <a class='skip' href='#request' onClick={skip}>To the request</a>}
       <Header />
       <div class='body'>
         <ModelList />

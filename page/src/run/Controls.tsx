@@ -47,10 +47,14 @@ export function Controls ({ model, form }: { readonly model: Model, readonly for
   )
 }
 
-/** Where a form is sent. */
-export function onRun (form: Form): (event: SubmitEvent) => void {
+/** Runs a form when it is sent, and leads to what is wrong with it. */
+export function onRun (form: Form): (event: SubmitEvent & { currentTarget: HTMLFormElement }) => void {
   return (event) => {
     event.preventDefault()
-    void start(form)
+    const { currentTarget: element } = event
+    void start(form).then(() => {
+      // Once the page shows it.
+      if (form.fields.some(({ fault }) => fault.value !== undefined)) requestAnimationFrame(() => { element.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus() })
+    })
   }
 }

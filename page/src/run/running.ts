@@ -1,5 +1,5 @@
 import { batch, signal } from '@preact/signals'
-import { Problem, type Connection, type SequenceRequest } from '../../../clients/typescript/src/client.ts'
+import { Problem, type Connection, type SequenceRequest, type SequenceStep } from '../../../clients/typescript/src/client.ts'
 import type { Model } from '../app/model.ts'
 import { address, client } from '../app/service.ts'
 import { requestOf, showFaults, type Form } from '../input/form.ts'
@@ -18,6 +18,9 @@ export const runs = signal<readonly Run[]>([])
 /** What has happened, in words, for those who wait. */
 export const news = signal('')
 
+/** Milliseconds in which lines are read between two pictures. */
+const MOMENT = 40
+
 /** Runs that are kept: each holds all of its numbers. */
 const KEPT = 8
 
@@ -31,14 +34,20 @@ export async function start (form: Form): Promise<void> {
     return
   }
   await work('streaming', form, request, async (run, signal) => {
-    let before = performance.now()
-    for await (const line of client.value.model(form.model.name).stream(asRequest(request), { signal })) {
-      if (line.t !== undefined) take(run, form.model, line)
-      // Many lines come at once, and the page must be drawn between them.
-      if (performance.now() - before > 8) {
+    // Lines may come much faster than pictures can be drawn: those of a moment are taken together, and then the page is drawn.
+    let lines: SequenceStep[] = []
+    let until = 0
+    try {
+      for await (const line of client.value.model(form.model.name).stream(asRequest(request), { signal })) {
+        if (line.t !== undefined) lines.push(line)
+        if (performance.now() < until) continue
+        take(run, form.model, lines)
+        lines = []
         await new Promise((resolve) => { setTimeout(resolve) })
-        before = performance.now()
+        until = performance.now() + MOMENT
       }
+    } finally {
+      take(run, form.model, lines)
     }
   })
 }
@@ -76,7 +85,7 @@ export async function step (form: Form, count: number): Promise<void> {
         if (state.left === 0) await new Promise<void>((resolve) => { state.wake = resolve })
         signal.throwIfAborted()
         state.left--
-        take(run, form.model, await connection.step(step, { signal }))
+        take(run, form.model, [await connection.step(step, { signal })])
         news.value = `Step ${connection.t} of ${row.steps.length}.`
       }
     } finally {
@@ -121,11 +130,12 @@ async function work (kind: Activity, form: Form, request: object, go: (run: Run,
   }
 }
 
-function take (run: Run, model: Model, line: Parameters<typeof record>[2]): void {
-  const first = run.series.size === 0
-  record(run, model, line)
-  if (!first) return
+/** Adds steps to a run, and shows it from the first one on. */
+function take (run: Run, model: Model, lines: ReadonlyArray<Parameters<typeof record>[2]>): void {
   batch(() => {
+    const first = run.series.size === 0
+    for (const line of lines) record(run, model, line)
+    if (!first || lines.length === 0) return
     shown.value = run
     runs.value = [run, ...runs.value].slice(0, KEPT)
     news.value = 'The answer streams in.'
