@@ -86,7 +86,8 @@ describe('the plots in a browser', { skip: withoutBrowser }, () => {
     assert.equal(await readout.textContent(), 'output 0, step 0: 0.25')
     for (const key of ['ArrowDown', 'ArrowRight']) await page.keyboard.press(key)
     assert.equal(await readout.textContent(), 'output 1, step 1: -0.5')
-    assert.equal(await readout.getAttribute('aria-live'), 'polite')
+    const spoken = page.locator('.heat-map [aria-live=polite]')
+    assert.equal(await spoken.textContent(), 'output 1, step 1: -0.5')
     await page.keyboard.press('End')
     assert.equal(await readout.textContent(), 'output 1, step 3: -0.5')
 
@@ -94,7 +95,8 @@ describe('the plots in a browser', { skip: withoutBrowser }, () => {
     assert.ok(box !== null)
     await page.mouse.move(box.x + box.width - 20, box.y + box.height - 30)
     assert.equal(await readout.textContent(), 'output 2, step 3: -0.75')
-    assert.equal(await readout.getAttribute('aria-live'), 'off')
+    // What is pointed at is not spoken.
+    assert.equal(await spoken.textContent(), '')
     assert.deepEqual(errors, [])
   })
 
@@ -115,6 +117,7 @@ describe('the plots in a browser', { skip: withoutBrowser }, () => {
   test('tabs go from series to series, gates are apart, a table has the values', async (t) => {
     const { page, errors } = await open(t)
     await page.evaluate('draw({ run: run() })')
+    await page.getByRole('combobox', { name: 'Order' }).selectOption('by activity')
     await page.getByRole('tab', { name: 'output' }).focus()
     await page.keyboard.press('ArrowRight')
     const gates = page.getByRole('tab', { name: 'gates' })
@@ -127,6 +130,8 @@ describe('the plots in a browser', { skip: withoutBrowser }, () => {
     assert.deepEqual(await table.getByRole('columnheader').allInnerTexts(), ['step', 'f 0', 'f 1'])
     assert.deepEqual(await table.getByRole('cell').allInnerTexts(), ['0.5', '0.75', '0.5', '0.75', '0.5', '0.75', '0.5', '0.75'])
     assert.equal(await table.getByRole('caption').innerText(), 'gates: steps 0 to 3 of 4, 2 of 2 units')
+    // What was chosen stays.
+    assert.equal(await page.getByRole('combobox', { name: 'Order' }).evaluate((select) => select instanceof HTMLSelectElement && select.selectedOptions[0].text), 'by activity')
     await page.getByRole('tab', { name: 'y' }).click()
     assert.equal(await page.locator('.bars [role=img]').getAttribute('aria-label'), 'y at step 3; the largest: y 1 4, y 0 3')
     assert.deepEqual(errors, [])
@@ -242,13 +247,25 @@ describe('the plots in a browser', { skip: withoutBrowser }, () => {
       const code = await page.evaluate<number[]>('taken')
       assert.ok(code.length > 30, `${code.length} frames were drawn`)
       rounds.push({ frame, idle: still, code: median(code) })
-      if (frame <= 20 && median(code) <= 10) break
+      if (frame <= 20 && median(code) <= 5) break
     }
     t.diagnostic(JSON.stringify(rounds))
     const best = Math.min(...rounds.map(({ code }) => code))
-    assert.ok(best <= 10, `the code takes ${best} ms of a frame`)
+    // 1 ms, if tiles that were painted once are kept.
+    assert.ok(best <= 5, `the code takes ${best} ms of a frame`)
     // If even a page at rest has fewer, the browser's frames say nothing.
     assert.ok(rounds.some(({ frame, idle }) => frame <= Math.max(20, 1.2 * idle)), `from frame to frame: ${JSON.stringify(rounds)}`)
+
+    // In the end there is no hole, at any zoom.
+    await page.getByRole('application').focus()
+    for (const key of ['0', '+', '+', '+', '+', '+', '+', '+', '+', '+']) {
+      await page.keyboard.press(key)
+      await page.waitForFunction(`(() => {
+        const canvas = document.querySelector('.heat-map canvas')
+        const { data } = canvas.getContext('2d').getImageData(120, 30, canvas.width - 140, canvas.height - 60)
+        return data.every((value, i) => i % 4 !== 3 || value === 255)
+      })()`)
+    }
     assert.deepEqual(errors, [])
   })
 

@@ -1,4 +1,4 @@
-import { useComputed, useSignal, type Signal } from '@preact/signals'
+import { useComputed, useSignal, type ReadonlySignal, type Signal } from '@preact/signals'
 import { useEffect, useId, useMemo, useRef } from 'preact/hooks'
 import { count, createDistribution } from '../series/distribution.ts'
 import { shortest } from '../series/numbers.ts'
@@ -46,7 +46,7 @@ export function HeatMap ({ series, rows, range, theme, view, followed, left, onU
   const frame = useRef<HTMLDivElement>(null)
   const cursor = useSignal<{ cell: Cell, by: 'keyboard' | 'pointer' } | undefined>(undefined)
   // Signals of their own, so that a move does not render anew.
-  const live = useComputed(() => cursor.value?.by === 'keyboard' ? 'polite' : 'off')
+  const spoken = useComputed(() => cursor.value?.by === 'keyboard' ? cursor.value : undefined)
   const frameClass = useComputed(() => view.value === undefined ? 'plot' : 'plot zoomed')
   const shared = useSignal({ steps: 1, units: 1 })
   const drawn = useRef<Drawn | undefined>(undefined)
@@ -186,24 +186,23 @@ export function HeatMap ({ series, rows, range, theme, view, followed, left, onU
         <canvas ref={canvas} aria-hidden='true' />
       </div>
       <p id={help} class='hidden-text'>{HELP}</p>
-      <p class='readout' aria-live={live}>
-        <Reading series={series} rows={rows} cursor={cursor} />
-      </p>
+      <p class='readout'><Reading series={series} rows={rows} cursor={cursor} otherwise='Point at a value, or use the arrow keys.' /></p>
+      <p class='hidden-text' aria-live='polite'><Reading series={series} rows={rows} cursor={spoken} otherwise='' /></p>
       <p class='hint'>{hint(shared.value)}</p>
     </div>
   )
 }
 
 /** The exact value under the cursor. */
-function Reading ({ series, rows, cursor }: Pick<HeatMapProps, 'series' | 'rows'> & { cursor: Signal<{ cell: Cell } | undefined> }) {
+function Reading ({ series, rows, cursor, otherwise }: Pick<HeatMapProps, 'series' | 'rows'> & { readonly cursor: ReadonlySignal<{ cell: Cell } | undefined>, readonly otherwise: string }) {
   const cell = cursor.value?.cell
   const at = cell && cellAt({ series, rows }, cell.row, cell.step)
-  if (cell === undefined || at === undefined) return <>Point at a value, or use the arrow keys.</>
+  if (cell === undefined || at === undefined) return <>{otherwise}</>
   return <>{labelOf(series, at.unit)}, step {cell.step}: <b>{shortest(at.value)}</b></>
 }
 
 function hint ({ steps, units }: { readonly steps: number, readonly units: number }): string {
   if (steps === 1 && units === 1) return ''
   const shared = [...(steps > 1 ? [`${steps} steps`] : []), ...(units > 1 ? [`${units} units`] : [])].join(' × ')
-  return `A pixel has up to ${shared}, and shows the value that is farthest from zero. Zoom in to see each.`
+  return `A pixel stands for up to ${shared}, and shows the value that is farthest from zero. Zoom in to see each.`
 }

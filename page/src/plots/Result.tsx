@@ -1,4 +1,4 @@
-import { useSignal } from '@preact/signals'
+import { signal, useSignal, type Signal } from '@preact/signals'
 import { useEffect, useMemo } from 'preact/hooks'
 import { Export } from '../export/Export.tsx'
 import { toPng } from '../export/png.ts'
@@ -36,29 +36,41 @@ const NONE = 'nothing'
 const FEW = 8
 const MOST_FOLLOWED = 24
 
+/** What one has chosen, which stays from tab to tab and from run to run of a model. */
+interface Choices {
+  readonly order: Signal<Order>
+  readonly range: Signal<Range>
+  readonly other: Signal<Run | undefined>
+  /** The units that are followed, by series. */
+  readonly followed: Map<string, Signal<readonly number[]>>
+}
+
 /** What a run has answered: a tab for each series, and the request and the answer to take along. */
-export function Result ({ run, theme, earlier = [], withKey = false }: ResultProps) {
+export function Result (props: ResultProps) {
+  return <Answer key={props.run.model} {...props} />
+}
+
+function Answer ({ run, theme, earlier = [], withKey = false }: ResultProps) {
   const tab = useSignal('output')
+  const choices = useMemo<Choices>(() => ({ order: signal('as they are'), range: signal('robust'), other: signal(undefined), followed: new Map() }), [])
   const names = [...run.series.keys()]
   const chosen = run.series.get(tab.value) ?? run.series.get(names[0])
   if (chosen === undefined) return run.state === 'running' ? <p role='status'>Waiting for the first step …</p> : <></>
   return (
     <div class='result'>
       <Tabs label='Series' names={names} chosen={chosen.name} onChoose={(name) => { tab.value = name }}>
-        <Plots key={chosen.name} run={run} series={chosen} theme={theme} earlier={earlier} withKey={withKey} />
+        <Plots key={chosen.name} run={run} series={chosen} theme={theme} earlier={earlier} withKey={withKey} choices={choices} />
       </Tabs>
     </div>
   )
 }
 
 /** One series: its controls, its map, the units that are followed. */
-function Plots ({ run, series: own, theme, earlier, withKey }: Required<ResultProps> & { readonly series: Series }) {
+function Plots ({ run, series: own, theme, earlier, withKey, choices: { order, range, other, followed: all } }: Required<ResultProps> & { readonly series: Series, readonly choices: Choices }) {
   const groups = useMemo(() => groupsOf(own), [own])
   const group = useSignal(own.name === 'gates' ? groups[0]?.name ?? ALL : ALL)
-  const order = useSignal<Order>('as they are')
-  const range = useSignal<Range>('robust')
-  const other = useSignal<Run | undefined>(undefined)
-  const followed = useSignal<readonly number[]>(own.size <= FEW ? [...numbers(0, own.size)] : [])
+  const followed = all.get(own.name) ?? signal<readonly number[]>(own.size <= FEW ? [...numbers(0, own.size)] : [])
+  all.set(own.name, followed)
   const view = useSignal<View | undefined>(undefined)
   const step = useSignal<number | undefined>(undefined)
   const left = useSignal(0)
@@ -103,7 +115,6 @@ function Plots ({ run, series: own, theme, earlier, withKey }: Required<ResultPr
       {compared.series !== undefined && (
         <>
           <HeatMap series={series} rows={rows} range={range.value} theme={theme} view={view} followed={lines} left={left} onUnit={toggle} onHover={(place) => { step.value = place?.step ?? step.value }} />
-          {series.name === 'y' && <Bars series={series} units={rows} theme={theme} step={step} />}
           {lines.length > 0 && <Lines series={series} units={lines} theme={theme} view={view} step={step} left={left} />}
           {lines.length > 0 && (
             <ul class='followed' aria-label='Units that are followed'>
@@ -116,6 +127,7 @@ function Plots ({ run, series: own, theme, earlier, withKey }: Required<ResultPr
               ))}
             </ul>
           )}
+          {series.name === 'y' && <Bars series={series} units={rows} theme={theme} step={step} />}
           <details onToggle={(event) => { tabled.value = event.currentTarget.open }}>
             <summary>The values as a table</summary>
             {tabled.value && <Values series={series} rows={rows} />}

@@ -29,7 +29,7 @@ export function drawSteps (paper: Paper, { left, top, width, height }: Box, span
     context.fillText(String(step), x, bottom + TICK + 1)
   }
   context.textAlign = 'right'
-  context.fillText('step', left - TICK, bottom + TICK + 1)
+  context.fillText('step', left - 4 * TICK, bottom + TICK + 1)
 }
 
 /** Units, left of a plot: each by its name if there is room, else those at round places. */
