@@ -6,7 +6,7 @@ const generated = 'clients/typescript/src/openapi.ts'
 export default [
   ...neostandard({ ts: true, ignores: [...resolveIgnoresFromGitignore(), generated] }),
   {
-    files: ['**/*.ts'],
+    files: ['**/*.ts', '**/*.tsx'],
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     plugins: { '@typescript-eslint': plugins['typescript-eslint'].plugin },
     rules: {

@@ -30,6 +30,7 @@ import validation from './plugins/validation.ts'
 import docs from './routes/docs.ts'
 import health from './routes/health.ts'
 import home from './routes/home.ts'
+import { BUILT_PAGE } from './routes/page-files.ts'
 import metricsRoute from './routes/metrics.ts'
 import models from './routes/models.ts'
 import documents from './routes/openapi.ts'
@@ -152,7 +153,7 @@ export async function buildApp ({ config, registry, sessions, admission, metrics
   await app.register(documents, { registry })
   await app.register(docs, { registry })
   await app.register(health)
-  await app.register(home, { version })
+  await app.register(home, { version, page: config.page ? BUILT_PAGE : undefined })
   if (config['metrics-port'] === undefined) await app.register(metricsRoute, { scrape: together?.scrape ?? metrics.scrape })
   return app
 }

@@ -50,6 +50,7 @@ export const Settings = Type.Object({
   'header-timeout': Type.Number({ exclusiveMinimum: 0, maximum: 3600, default: 10, description: 'Seconds in which the head of a request must arrive' }),
   'body-timeout': Type.Number({ exclusiveMinimum: 0, maximum: 3600, default: 60, description: 'Seconds in which the whole request must arrive' }),
   'keep-alive-timeout': Type.Number({ exclusiveMinimum: 0, maximum: 3600, default: 72, description: 'Seconds for which a connection may stay idle' }),
+  page: Type.Boolean({ default: true, description: 'Serve the page for people at /; --no-page: do not' }),
   'access-log': Type.Boolean({ default: false, description: 'Log one line per answer' }),
   'feedback-timeout': Type.Number({ exclusiveMinimum: 0, maximum: 3600, default: 1, description: 'Seconds in which a model\'s feedback.mjs must return' }),
   'feedback-memory': Type.Integer({ minimum: 32, maximum: 2 ** 20, default: 256, description: 'MiB of memory that a feedback.mjs may take' }),
@@ -130,7 +131,7 @@ function readFlags (args: readonly string[]): Record<string, string | boolean | 
     return [name, { type: typeOf(schema) === 'boolean' ? 'boolean' : 'string', multiple: typeOf(schema) === 'array' } as const]
   }))
   try {
-    return parseArgs({ args: joinNegative(args), options: { ...options, help: { type: 'boolean', short: 'h' }, version: { type: 'boolean', short: 'v' } } }).values
+    return parseArgs({ args: joinNegative(args), allowNegative: true, options: { ...options, help: { type: 'boolean', short: 'h' }, version: { type: 'boolean', short: 'v' } } }).values
   } catch (error) {
     const message = error instanceof Error ? error.message.split('\n')[0] : String(error)
     const [, unknown] = /^Unknown option '(--[^']+)'/.exec(message) ?? []

@@ -1,6 +1,9 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import Negotiator from 'negotiator'
 import Type from '../tensor/typebox.ts'
+import { InputError } from '../errors.ts'
+import { findFile, sendFile } from './page-files.ts'
 import { problems } from './schemas.ts'
 
 const Home = Type.Object({
@@ -11,8 +14,25 @@ const Home = Type.Object({
   models: Type.String({ description: 'The path of the list of models.' })
 }, { title: 'Home', description: 'What this is, and where its parts are.' })
 
-/** `GET /`: leads a browser to the interactive reference, and tells a program where things are. */
-const routes: FastifyPluginAsyncTypebox<{ version: string }> = async (app, { version }) => {
+export interface HomeOptions {
+  readonly version: string
+  /** The folder of the page for people; undefined if none is to be served. */
+  readonly page: string | undefined
+}
+
+/** What the page may load and do: what it brings, and calls of this service. Pictures are drawn by the page itself. */
+const PAGE_HEADERS = {
+  'content-security-policy': "default-src 'none'; base-uri 'none'; connect-src 'self'; form-action 'none'; frame-ancestors 'none'; " +
+    "img-src 'self' blob:; script-src 'self'; style-src 'self'",
+  'referrer-policy': 'no-referrer'
+}
+
+/** What a browser is answered if the page has not been built. */
+const UNBUILT = '<!doctype html><html lang="en"><title>cellserve</title><p>The page has not been built: that takes Vite, a development dependency, which <code>npm ci</code> installs.' +
+  ' <code>npm start</code> then builds it.</p><p>The <a href="docs/">API reference</a> is here.</p></html>\n'
+
+/** `GET /`: the page, for a browser; where things are, for a program. */
+const routes: FastifyPluginAsyncTypebox<HomeOptions> = async (app, { version, page }) => {
   const home = { name: 'cellserve' as const, version, reference: '/docs/', openapi: '/openapi.json', models: '/models' }
 
   app.get('/', {
@@ -21,19 +41,37 @@ const routes: FastifyPluginAsyncTypebox<{ version: string }> = async (app, { ver
       security: [],
       operationId: 'home',
       tags: ['operations'],
-      summary: 'Where things are',
+      summary: 'The page, or where things are',
       response: {
-        200: Home,
-        302: { description: 'For a browser, which prefers text/html: to the interactive reference.', type: 'null' },
+        200: {
+          description: 'For a browser, which prefers text/html: the page. For any other client: what this is, and where its parts are.',
+          content: { 'application/json': { schema: Home }, 'text/html': { schema: Type.String({ title: 'Page', description: 'A page to run the models by hand, with pictures of what they do.' }) } }
+        },
+        302: { description: 'For a browser, if the page is switched off: to the interactive reference.', type: 'null' },
         ...problems(429, 503)
       }
     }
-  }, async ({ raw }, reply) => {
+  }, async (request, reply) => {
     reply.header('vary', 'accept')
-    if (new Negotiator(raw).mediaType(['application/json', 'text/html']) !== 'text/html') return home
+    if (new Negotiator(request.raw).mediaType(['application/json', 'text/html']) !== 'text/html') return home
     // Relative, for a proxy that serves it under a path.
-    return reply.redirect('docs/')
+    return page === undefined ? reply.redirect('docs/') : await sendPage(request, reply, page)
   })
+
+  if (page === undefined) return
+  app.get('/page/:file', { config: { open: true }, schema: { hide: true, params: Type.Object({ file: Type.String() }) } }, async (request, reply) => {
+    const { file } = request.params
+    // The build names each by a digest of what it holds.
+    const found = /^[\w.-]+$/.test(file) ? await findFile(request, page, `page/${file}`) : undefined
+    if (found === undefined) throw new InputError('unknown', { path: '', message: `the page has no file ${file}` })
+    return sendFile(request, reply.header('cache-control', 'public, max-age=31536000, immutable'), found)
+  })
+}
+
+async function sendPage (request: FastifyRequest, reply: FastifyReply, page: string): Promise<FastifyReply> {
+  reply.headers(PAGE_HEADERS).header('cache-control', 'no-cache')
+  const found = await findFile(request, page, 'index.html')
+  return found === undefined ? reply.type('text/html; charset=utf-8').send(UNBUILT) : sendFile(request, reply, found)
 }
 
 export default routes

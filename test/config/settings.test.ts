@@ -37,6 +37,7 @@ test('without anything set it is the demo, on the loopback interface', () => {
     'header-timeout': 10,
     'body-timeout': 60,
     'keep-alive-timeout': 72,
+    page: true,
     'access-log': false,
     'feedback-timeout': 1,
     'feedback-memory': 256,
@@ -59,6 +60,9 @@ test('a switch is a flag without a value, or a variable that says true', () => {
   assert.equal(read(['--access-log'])['access-log'], true)
   assert.equal(read([], { CELLSERVE_ACCESS_LOG: 'true' })['access-log'], true)
   assert.equal(read([], { CELLSERVE_ACCESS_LOG: 'false' })['access-log'], false)
+  assert.equal(read(['--no-page']).page, false)
+  assert.equal(read(['--no-page'], { CELLSERVE_PAGE: 'true' }).page, false)
+  assert.equal(read([], { CELLSERVE_PAGE: 'false' }).page, false)
 })
 
 for (const [args, env, message] of [

@@ -1,0 +1,19 @@
+/** What a model has done since the service began. */
+export interface Counts {
+  readonly requests: number
+  readonly steps: number
+}
+
+const SAMPLE = /^cellserve_(request_duration_seconds_count|steps_total)\{([^}]*)\} (\S+)$/gm
+
+/** The counts of each model, from the text that Prometheus reads. */
+export function readCounts (text: string): Map<string, Counts> {
+  const counts = new Map<string, Counts>()
+  for (const [, name, labels, value] of text.matchAll(SAMPLE)) {
+    const model = /(?:^|,)model="((?:[^"\\]|\\.)*)"/.exec(labels)?.[1].replaceAll(/\\(.)/g, '$1')
+    if (model === undefined) continue
+    const { requests, steps } = counts.get(model) ?? { requests: 0, steps: 0 }
+    counts.set(model, name === 'steps_total' ? { requests, steps: steps + Number(value) } : { requests: requests + Number(value), steps })
+  }
+  return counts
+}

@@ -1,0 +1,70 @@
+/** What a link holds. */
+export interface Linked {
+  readonly model: string
+  /** The body of a request; left out in a link to a model alone. */
+  readonly request?: object
+}
+
+/** The most characters of a link: programs that pass links on cut longer ones. */
+const MAX_LINK = 16_000
+/** The most bytes of a request that is read from a link. */
+const MAX_REQUEST = 4_000_000
+
+/**
+ * The part of an address after its `#`, which no server sees: the model, and its request compressed.
+ *
+ * @returns undefined if the request is too long for a link.
+ */
+export async function writeLink ({ model, request }: Linked): Promise<string | undefined> {
+  const fields = new URLSearchParams({ model, ...(request !== undefined && { request: toBase64url(await compress(JSON.stringify(request))) }) })
+  const link = `#${String(fields)}`
+  return link.length > MAX_LINK ? undefined : link
+}
+
+/** @returns undefined if it holds nothing, Error if what it holds cannot be read. */
+export async function readLink (hash: string): Promise<Linked | Error | undefined> {
+  const fields = new URLSearchParams(hash.replace(/^#/, ''))
+  const model = fields.get('model')
+  const packed = fields.get('request')
+  if (model === null) return undefined
+  if (packed === null) return { model }
+  try {
+    const request: unknown = JSON.parse(await decompress(fromBase64url(packed)))
+    if (typeof request === 'object' && request !== null && !Array.isArray(request)) return { model, request }
+    throw new TypeError('it is no object')
+  } catch (error) {
+    return new Error(`The link holds no request that can be read: ${error instanceof Error ? error.message : String(error)}`)
+  }
+}
+
+async function compress (text: string): Promise<Uint8Array<ArrayBuffer>> {
+  return new Uint8Array(await new Response(new Blob([text]).stream().pipeThrough(new CompressionStream('deflate-raw'))).arrayBuffer())
+}
+
+/** @throws RangeError if the text is too long, TypeError if it is not compressed. */
+async function decompress (bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  const reader = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('deflate-raw')).getReader()
+  const decoder = new TextDecoder('utf-8', { fatal: true })
+  let text = ''
+  let length = 0
+  for (;;) {
+    const { done, value } = await reader.read()
+    if (done) return text + decoder.decode()
+    length += value.length
+    if (length > MAX_REQUEST) {
+      await reader.cancel()
+      throw new RangeError(`it has more than ${MAX_REQUEST} bytes`)
+    }
+    text += decoder.decode(value, { stream: true })
+  }
+}
+
+function toBase64url (bytes: Uint8Array): string {
+  let characters = ''
+  for (const byte of bytes) characters += String.fromCharCode(byte)
+  return btoa(characters).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
+}
+
+function fromBase64url (text: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(atob(text.replaceAll('-', '+').replaceAll('_', '/')), (character) => character.charCodeAt(0))
+}

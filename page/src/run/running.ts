@@ -1,0 +1,157 @@
+import { batch, signal } from '@preact/signals'
+import { Problem, type Connection, type SequenceRequest, type SequenceStep } from '../../../clients/typescript/src/client.ts'
+import type { Model } from '../app/model.ts'
+import { address, client } from '../app/service.ts'
+import { requestOf, showFaults, type Form } from '../input/form.ts'
+import { record } from './record.ts'
+import { rowOf, type Row } from './row.ts'
+import { createRun, type Run } from './run.ts'
+
+/** What is in work: a request whose answer streams in, or a connection that takes a step when it is asked to. */
+export type Activity = 'none' | 'streaming' | 'connecting' | 'stepping'
+export const activity = signal<Activity>('none')
+
+/** The run that is shown. */
+export const shown = signal<Run | undefined>(undefined)
+/** This visit's runs, the newest first. */
+export const runs = signal<readonly Run[]>([])
+/** What has happened, in words, for those who wait. */
+export const news = signal('')
+
+/** Milliseconds in which lines are read between two pictures. */
+const MOMENT = 40
+
+/** Runs that are kept: each holds all of its numbers. */
+const KEPT = 8
+
+let controller = new AbortController()
+
+/** Runs the request of a form; the answer is shown as it comes. */
+export async function start (form: Form): Promise<void> {
+  const request = requestOf(form)
+  if (request === undefined) {
+    news.value = 'The request cannot be sent yet: see the fields.'
+    return
+  }
+  await work('streaming', form, request, async (run, signal) => {
+    // Lines may come much faster than pictures can be drawn: those of a moment are taken together, and then the page is drawn.
+    let lines: SequenceStep[] = []
+    let until = 0
+    try {
+      for await (const line of client.value.model(form.model.name).stream(asRequest(request), { signal })) {
+        if (line.t !== undefined) lines.push(line)
+        if (performance.now() < until) continue
+        take(run, form.model, lines)
+        lines = []
+        await new Promise((resolve) => { setTimeout(resolve) })
+        until = performance.now() + MOMENT
+      }
+    } finally {
+      take(run, form.model, lines)
+    }
+  })
+}
+
+interface Stepping {
+  readonly connection: Connection
+  readonly row: Row
+  readonly run: Run
+  /** How many steps to take before the next pause. */
+  left: number
+  wake: () => void
+}
+let stepping: Stepping | undefined
+
+/** Takes steps one by one over a WebSocket, whose connection stays open between them. */
+export async function step (form: Form, count: number): Promise<void> {
+  if (stepping !== undefined) {
+    stepping.left += count
+    stepping.wake()
+    return
+  }
+  const request = requestOf(form)
+  if (request === undefined) {
+    news.value = 'The request cannot be sent yet: see the fields.'
+    return
+  }
+  await work('connecting', form, request, async (run, signal) => {
+    const row = rowOf(request)
+    const connection = await client.value.model(form.model.name).connect({ signal, ahead: 1 })
+    try {
+      await connection.begin(row.start)
+      activity.value = 'stepping'
+      const state: Stepping = stepping = { connection, row, run, left: count, wake: () => {} }
+      for (const step of row.steps) {
+        if (state.left === 0) await new Promise<void>((resolve) => { state.wake = resolve })
+        signal.throwIfAborted()
+        state.left--
+        take(run, form.model, [await connection.step(step, { signal })])
+        news.value = `Step ${connection.t} of ${row.steps.length}.`
+      }
+    } finally {
+      if (stepping?.run === run) stepping = undefined
+      connection.close()
+    }
+  })
+}
+
+/** Ends what is in work; what has come is kept. */
+export function stop (): void {
+  controller.abort(new DOMException('stopped', 'AbortError'))
+  stepping?.wake()
+}
+
+/** Whatever works has a run, which is shown from its first step on. */
+async function work (kind: Activity, form: Form, request: object, go: (run: Run, signal: AbortSignal) => Promise<void>): Promise<void> {
+  stop()
+  const { signal } = controller = new AbortController()
+  const run = createRun({ model: form.model.name, request, url: address })
+  activity.value = kind
+  news.value = 'Asked; no answer yet.'
+  const began = performance.now()
+  const finish = (state: Run['state'], text: string): void => {
+    run.state = state
+    // Another one may be in work already.
+    if (controller.signal === signal) news.value = text
+  }
+  try {
+    await go(run, signal)
+    finish('done', `${stepsOf(run)} steps in ${Math.round(performance.now() - began)} ms.`)
+  } catch (error) {
+    if (signal.aborted) {
+      finish('done', `Stopped after ${stepsOf(run)} steps.`)
+    } else {
+      if (error instanceof Problem && error.errors.length > 0) showFaults(form, error.errors)
+      else form.fault.value = tell(error)
+      finish('failed', 'The service has refused it: see the fields.')
+    }
+  } finally {
+    if (controller.signal === signal) activity.value = 'none'
+  }
+}
+
+/** Adds steps to a run, and shows it from the first one on. */
+function take (run: Run, model: Model, lines: ReadonlyArray<Parameters<typeof record>[2]>): void {
+  batch(() => {
+    const first = run.series.size === 0
+    for (const line of lines) record(run, model, line)
+    if (!first || lines.length === 0) return
+    shown.value = run
+    runs.value = [run, ...runs.value].slice(0, KEPT)
+    news.value = 'The answer streams in.'
+  })
+}
+
+function stepsOf ({ series }: Run): number {
+  return Math.max(0, ...[...series.values()].map(({ steps }) => steps))
+}
+
+function tell (error: unknown): string {
+  if (error instanceof Problem) return error.retryAfter === undefined ? error.detail : `${error.detail} (try again in ${error.retryAfter} s)`
+  return `The service cannot be reached, or has stopped answering: ${error instanceof Error ? error.message : String(error)}`
+}
+
+/** The service judges what a form makes. */
+function asRequest (request: object): SequenceRequest {
+  return request
+}
