@@ -11,10 +11,13 @@ export interface Licensed {
 /** Licences that only require their notice to be kept. */
 const PERMISSIVE = new Set(['0BSD', 'Apache-2.0', 'BlueOak-1.0.0', 'BSD-2-Clause', 'BSD-3-Clause', 'CC0-1.0', 'ISC', 'MIT', 'MIT-0', 'Unlicense', 'Zlib'])
 
-/** The production dependencies that the checkout's package-lock.json pins, with the licences from their own package.json files, by name. */
+/** Development dependencies whose code the build puts into the page. */
+const BUNDLED = ['preact', '@preact/signals', '@preact/signals-core'].map((name) => `node_modules/${name}`)
+
+/** The production dependencies that the checkout's package-lock.json pins, and what is in the page, with the licences from their own package.json files, by name. */
 export async function readLicences (): Promise<Licensed[]> {
   const { packages }: { packages: Record<string, { dev?: boolean, link?: boolean }> } = await readJson('package-lock.json')
-  const paths = Object.entries(packages).filter(([path, { dev, link }]) => path.startsWith('node_modules/') && dev !== true && link !== true).map(([path]) => path)
+  const paths = Object.entries(packages).filter(([path, { dev, link }]) => path.startsWith('node_modules/') && (dev !== true || BUNDLED.includes(path)) && link !== true).map(([path]) => path)
   const found = new Map<string, Licensed>()
   for (const path of paths) {
     const { name, version, license }: { name: string, version: string, license?: unknown } = await readJson(`${path}/package.json`)
@@ -36,7 +39,7 @@ export function licencesText (packages: readonly Licensed[]): string {
   return [
     '# Licences of the production dependencies',
     '',
-    `Written by \`npm run licences\`. ${packages.length} packages: ${summary}.`,
+    `Written by \`npm run licences\`. ${packages.length} packages: ${summary}. Those of preact are in the files of the page, which have their licences.`,
     '',
     '| package | version | licence |',
     '| --- | --- | --- |',

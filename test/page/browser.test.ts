@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
-import { readFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
 import { after, before, describe, test, type TestContext } from 'node:test'
+import axe from 'axe-core'
 import type { BrowserContextOptions, Page } from 'playwright-core'
 import { browserFor, withoutBrowser } from '../support/browser.ts'
 import { DEMO, serveAll } from './serving.ts'
@@ -15,10 +14,8 @@ describe('the page in a browser', { skip: withoutBrowser, concurrency: 2 }, () =
 
   let app: Awaited<ReturnType<typeof serveAll>>
   const ends: Array<() => unknown> = []
-  let axe = ''
   before(async () => {
     app = await serveAll({ after (close) { ends.unshift(close) } })
-    axe = await readFile(createRequire(import.meta.url).resolve('axe-core'), 'utf8')
   })
   after(async () => { for (const end of ends) await end() })
 
@@ -61,7 +58,7 @@ describe('the page in a browser', { skip: withoutBrowser, concurrency: 2 }, () =
   }
   /** What axe finds, in a line each. */
   async function findings (page: Page): Promise<string[]> {
-    await page.evaluate(axe)
+    await page.evaluate(axe.source)
     const violations: Array<{ id: string, nodes: Array<{ html: string, failureSummary: string }> }> = await page.evaluate('axe.run().then(({ violations }) => violations)')
     return violations.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html.slice(0, 200)}: ${failureSummary}`))
   }

@@ -281,7 +281,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Where things are */
+        /** The page, or where things are */
         get: operations["home"];
         put?: never;
         post?: never;
@@ -841,6 +841,11 @@ export interface components {
             /** @description The path of the list of models. */
             models: string;
         };
+        /**
+         * Page
+         * @description A page to run the models by hand, with pictures of what they do.
+         */
+        Page: string;
     };
     responses: never;
     parameters: never;
@@ -882,6 +887,7 @@ export type Model = components['schemas']['Model'];
 export type ModelList = components['schemas']['ModelList'];
 export type Health = components['schemas']['Health'];
 export type Home = components['schemas']['Home'];
+export type Page = components['schemas']['Page'];
 export type $defs = Record<string, never>;
 export interface operations {
     step: {
@@ -3622,16 +3628,17 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What this is, and where its parts are. */
+            /** @description For a browser, which prefers text/html: the page. For any other client: what this is, and where its parts are. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Home"];
+                    "text/html": components["schemas"]["Page"];
                 };
             };
-            /** @description For a browser, which prefers text/html: to the interactive reference. */
+            /** @description For a browser, if the page is switched off: to the interactive reference. */
             302: {
                 headers: {
                     [name: string]: unknown;

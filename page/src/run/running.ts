@@ -142,7 +142,7 @@ function take (run: Run, model: Model, lines: ReadonlyArray<Parameters<typeof re
   })
 }
 
-export function stepsOf ({ series }: Run): number {
+function stepsOf ({ series }: Run): number {
   return Math.max(0, ...[...series.values()].map(({ steps }) => steps))
 }
 
