@@ -4,7 +4,7 @@
  *     npm run bench:workers                 five rounds by turns; writes bench/results/workers.md
  *     npm run bench:workers -- --quick      one short round; writes nothing
  *
- * It takes wrk. SETUPS, as `1,2,4`, says how many workers to compare; the first is what the others are compared with.
+ * It takes wrk. SETUPS, as `1,2,4`, says how many workers to compare; the first is what the others are compared with. UNITS says which models.
  */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
@@ -17,7 +17,9 @@ import { median, random, writeBenchModels } from '../models.ts'
 const quick = process.argv.includes('--quick')
 const ROUNDS = quick ? 1 : 5
 const SECONDS = quick ? 1 : 2
-const UNITS = [64, 512]
+/** Until the code is compiled: a worker sees a share of the requests alone. */
+const WARM_UP = quick ? 1 : 5
+const UNITS = (process.env.UNITS ?? '64,512').split(',').map(Number)
 const CONNECTIONS = 32
 const SETUPS = (process.env.SETUPS ?? '1,2').split(',').map(Number)
 
@@ -64,7 +66,7 @@ say()
 say(`| units | ${servers.map(({ name }) => `${name}, requests a second (p99, ms)`).join(' | ')} | ratio |`)
 say(`| ---: |${' ---: |'.repeat(servers.length + 1)}`)
 for (const n of UNITS) {
-  for (const { port } of servers) wrk(port, n, 1)
+  for (const { port } of servers) wrk(port, n, WARM_UP)
   const rounds = Array.from({ length: ROUNDS }, () => servers.map(({ port }) => wrk(port, n, SECONDS)))
   const cells = servers.map((_, i) => `${median(rounds.map((round) => round[i].throughput)).toFixed(0)} (${median(rounds.map((round) => round[i].p99)).toFixed(1)})`)
   const ratios = servers.slice(1).map((_, i) => `${median(rounds.map((round) => round[i + 1].throughput / round[0].throughput)).toFixed(2)}x`)

@@ -58,6 +58,9 @@ async function each (port: number, method: string, path: string, body?: object):
   return await Promise.all(Array.from({ length: 8 }, async () => await send(port, method, path, body)))
 }
 
+/** So that a line that never comes is a failure. */
+const LIMIT = { timeout: 120_000 }
+
 /** What has been logged so far. */
 const ALL = /^[^]*$/
 
@@ -97,7 +100,7 @@ async function takesAnyStep (port: number): Promise<void> {
   for (const { status, body } of await each(port, 'GET', `/sessions/${made.body.session}`)) assert.deepEqual([status, body.detail], [410, 'the session has ended: deleted'])
 }
 
-test('two workers serve as one process does', async (t) => {
+test('two workers serve as one process does', LIMIT, async (t) => {
   const models = await writeModels(t, {
     'first.safetensors': writeSafetensors(customLstm(2, 3, 3)),
     ...READER,
@@ -167,6 +170,8 @@ test('two workers serve as one process does', async (t) => {
     await until(() => closed >= 4, 'some to be closed')
     assert.ok(closed < 20, `${closed} were closed`)
     for (const socket of sockets) socket.destroy()
+    // Until the workers have seen that.
+    await until(async () => await each(port, 'GET', '/health/live').then(() => true, () => false), 'room')
   })
 
   await t.test('a killed worker is replaced; nothing that was counted is lost, and no model comes back', async () => {
@@ -229,12 +234,12 @@ test('two workers serve as one process does', async (t) => {
   })
 })
 
-test('sessions in a Valkey are those of all workers', withValkey, async (t) => {
+test('sessions in a Valkey are those of all workers', { ...withValkey, ...LIMIT }, async (t) => {
   const { port } = await serve(t, '--models', await writeModels(t, READER), '--sessions', (await startValkey(t)).url)
   await takesAnyStep(port)
 })
 
-test('what stops the start of one process stops that of several, with the same line', async (t) => {
+test('what stops the start of one process stops that of several, with the same line', LIMIT, async (t) => {
   const models = await writeModels(t, { 'odd.safetensors': writeSafetensors({ ...customLstm(2, 6, 3), 'hidden_linear.bias': f32([3], [1, 2, 3]) }) })
   const other = createServer().listen(0, '127.0.0.1')
   t.after(() => other.close())
@@ -250,7 +255,7 @@ test('what stops the start of one process stops that of several, with the same l
   assert.match(taken, /^cellserve: .*EADDRINUSE.*\n$/)
 })
 
-test('auto is a worker for each core; a client\'s rate is one for all, and so are the metrics that one answers; a second signal ends all at once', async (t) => {
+test('auto is a worker for each core; a client\'s rate is one for all, and so are the metrics that one answers; a second signal ends all at once', LIMIT, async (t) => {
   const service = run(t, '--workers', 'auto', '--port', '0', '--rate-limit', '3')
   const { workers }: { workers?: number } = JSON.parse(await service.line(/\{.*"msg":"ready"\}/))
   const cores = usableCores()
@@ -279,7 +284,7 @@ test('auto is a worker for each core; a client\'s rate is one for all, and so ar
   assert.ok(performance.now() - from < 5000)
 })
 
-test('whatever is killed under load, every step of every session is taken once', onlyFull('takes seconds'), async (t) => {
+test('whatever is killed under load, every step of every session is taken once', { ...onlyFull('takes seconds'), ...LIMIT }, async (t) => {
   const service = await serve(t, '--log-level', 'info')
   const { port } = service
   const pids = async (): Promise<number[]> => [...(await service.line(ALL)).matchAll(/"worker":\d+,"pid":(\d+),"msg":"a worker is ready"|"pid":(\d+),"hostname":"[^"]*","worker":1,"msg":"Server/g)].map(([, later, first]) => Number(later ?? first))
