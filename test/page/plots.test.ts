@@ -100,6 +100,63 @@ describe('the plots in a browser', { skip: withoutBrowser }, () => {
     assert.deepEqual(errors, [])
   })
 
+  test('the wheel zooms around the pointer, and what is dragged stays under it', async (t) => {
+    const { page } = await open(t)
+    await page.evaluate('draw({ run: { ...run(), series: new Map([make({ name: "output", size: 200, steps: 400 }, (unit, step) => unit * 1000 + step)]) } })')
+    const map = page.getByRole('application')
+    const readout = page.locator('.heat-map .readout')
+    const at = async (): Promise<{ unit: number, step: number }> => {
+      const text = await readout.textContent() ?? ''
+      const [, unit, step, value] = /^output (\d+), step (\d+): (\d+)$/.exec(text) ?? []
+      assert.equal(Number(value), Number(unit) * 1000 + Number(step), text)
+      return { unit: Number(unit), step: Number(step) }
+    }
+    const near = (a: { unit: number, step: number }, b: { unit: number, step: number }): boolean => Math.abs(a.unit - b.unit) <= 1 && Math.abs(a.step - b.step) <= 1
+    const box = await map.boundingBox()
+    assert.ok(box !== null)
+    const [x, y] = [box.x + box.width * 0.7, box.y + box.height * 0.4]
+    await page.mouse.move(x, y)
+    const first = await at()
+    assert.ok(Math.abs(first.step - 270) < 30 && Math.abs(first.unit - 80) < 15, JSON.stringify(first))
+
+    for (let i = 0; i < 5; i++) await page.mouse.wheel(0, -300)
+    await page.locator('.plot.zoomed').waitFor()
+    await page.mouse.move(x + 1, y)
+    assert.ok(near(await at(), first))
+    // A tenth of the map is now fewer cells than before.
+    await page.mouse.move(x + box.width * 0.1, y)
+    const beside = await at()
+    assert.ok(beside.step - first.step < 15, JSON.stringify([first, beside]))
+
+    await page.mouse.down()
+    await page.mouse.move(x - 150, y + 60, { steps: 5 })
+    await page.mouse.up()
+    await page.mouse.move(x - 150, y + 61)
+    assert.ok(near(await at(), beside), JSON.stringify([beside, await at()]))
+    // A drag is no click.
+    assert.equal(await page.getByRole('list', { name: 'Units that are followed' }).count(), 0)
+
+    await map.focus()
+    await page.keyboard.press('0')
+    assert.equal(await page.locator('.plot.zoomed').count(), 0)
+    await page.mouse.move(x, y)
+    assert.deepEqual(await at(), first)
+  })
+
+  test('the page scrolls on if the wheel has nothing to zoom', async (t) => {
+    const { page } = await open(t)
+    await page.evaluate('draw({ run: run() })')
+    const stopped = (deltaY: number): Promise<boolean> => page.getByRole('application').evaluate((element, deltaY) => {
+      const { x, y } = element.getBoundingClientRect()
+      return !element.dispatchEvent(new WheelEvent('wheel', { deltaY, clientX: x + 200, clientY: y + 60, bubbles: true, cancelable: true }))
+    }, deltaY)
+    await page.waitForFunction("document.querySelector('.heat-map canvas').width > 300")
+    assert.deepEqual([await stopped(100), await stopped(-100), await stopped(50), await stopped(1000), await stopped(100)], [false, false, false, false, false])
+    await page.evaluate('draw({ run: { ...run(), series: new Map([make({ name: "output", size: 100, steps: 100 }, () => 1)]) } })')
+    await page.waitForFunction("document.querySelector('.heat-map canvas').height > 300")
+    assert.deepEqual([await stopped(100), await stopped(-100), await stopped(50), await stopped(1000), await stopped(100)], [false, true, true, true, false])
+  })
+
   test('a unit that is clicked is followed, or no longer', async (t) => {
     const { page } = await open(t)
     await page.evaluate('draw({ run: run() })')

@@ -92,11 +92,10 @@ export function HeatMap ({ series, rows, range, theme, view, followed, left, onU
     const onWheel = (event: WheelEvent): void => {
       const box = drawn.current?.box
       if (box === undefined) return
-      const factor = factorOf(event)
-      // All is in view: the page scrolls on.
-      if (factor > 1 && view.peek() === undefined) return
-      event.preventDefault()
-      show(zoomAt(inView(), box, pointOf(event), factor, size(), event.shiftKey ? 'time' : event.altKey ? 'units' : 'both'))
+      const before = view.peek()
+      show(zoomAt(inView(), box, pointOf(event), factorOf(event), size(), event.shiftKey ? 'time' : event.altKey ? 'units' : 'both'))
+      // If all is in view and stays so, the page scrolls on.
+      if (before !== undefined || view.peek() !== undefined) event.preventDefault()
     }
     element.addEventListener('wheel', onWheel, { passive: false })
     return () => { element.removeEventListener('wheel', onWheel) }

@@ -44,8 +44,10 @@ export function pinch (view: View, box: Box, before: readonly [Point, Point], af
 }
 
 /** What a turn of the wheel asks for. */
-export function factorOf ({ deltaY, deltaMode }: Pick<WheelEvent, 'deltaY' | 'deltaMode'>): number {
-  const pixels = deltaMode === 0 ? deltaY : deltaY * (deltaMode === 1 ? 16 : 400)
+export function factorOf ({ deltaX, deltaY, deltaMode, shiftKey }: Pick<WheelEvent, 'deltaX' | 'deltaY' | 'deltaMode' | 'shiftKey'>): number {
+  // With Shift some systems turn the wheel's direction.
+  const delta = shiftKey && deltaY === 0 ? deltaX : deltaY
+  const pixels = deltaMode === 0 ? delta : delta * (deltaMode === 1 ? 16 : 400)
   return Math.exp(Math.min(1, Math.max(-1, pixels * 0.002)))
 }
 

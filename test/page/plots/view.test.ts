@@ -63,8 +63,9 @@ describe('gestures', () => {
     assert.deepEqual(zoomAt(all, box, middle, 0.5, size), { time: { from: 25, to: 75 }, units: { from: 2.5, to: 7.5 } })
     assert.deepEqual(zoomAt(all, box, middle, 0.5, size, 'time'), { time: { from: 25, to: 75 }, units: whole(10) })
     assert.deepEqual(zoomAt(all, box, middle, 0.5, size, 'units'), { time: whole(100), units: { from: 2.5, to: 7.5 } })
-    assert.deepEqual([{ deltaY: 0, deltaMode: 0 }, { deltaY: 1e9, deltaMode: 1 }].map(factorOf), [1, Math.E])
-    assert.ok(factorOf({ deltaY: -100, deltaMode: 0 }) < 1)
+    const turned = { deltaX: 0, deltaY: 0, deltaMode: 0, shiftKey: false }
+    assert.deepEqual([turned, { ...turned, deltaY: 1e9, deltaMode: 1 }, { ...turned, deltaX: 9 }, { ...turned, deltaX: 1e9, shiftKey: true }].map(factorOf), [1, Math.E, 1, Math.E])
+    assert.ok(factorOf({ ...turned, deltaY: -100 }) < 1)
   })
 
   test('a drag takes cells along with the pointer', () => {
