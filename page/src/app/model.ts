@@ -1,13 +1,7 @@
 import type { ModelDescription } from '../../../clients/typescript/src/client.ts'
 
-/** What a sequence can answer beside its output. */
-interface Part {
-  readonly name: string
-  readonly width?: number
-}
-
 /** A model as the service describes it. */
-export type Model = ModelDescription & { readonly parts?: readonly Part[] }
+export type Model = ModelDescription
 
 /** A recipe of a vector, as the description of a wiring has it. */
 export type Feed = string | readonly Feed[] | { readonly sum: readonly Feed[] } | { readonly product: readonly Feed[] } | Linear
@@ -55,9 +49,7 @@ export function wiringOf ({ wiring }: Model): Wiring | undefined {
 
 /** The names of the parts that a sequence can answer. */
 export function partNames (model: Model): string[] {
-  if (model.parts !== undefined) return model.parts.map(({ name }) => name)
-  const wiring = wiringOf(model)
-  return wiring === undefined ? [] : [...(wiring.read === undefined ? [] : ['read', 'attention']), ...Object.keys(wiring.lets)]
+  return model.parts.map(({ name }) => name)
 }
 
 /** The names that a feed is made from, each once. */
