@@ -16,7 +16,8 @@ import drain from './plugins/drain.ts'
 import errors, { answerFrameworkError } from './plugins/errors.ts'
 import headers from './plugins/security-headers.ts'
 import accessLog from './plugins/telemetry/access-log.ts'
-import identity, { requestId, requestLogger } from './plugins/telemetry/request-id.ts'
+import { LazyLogger } from './plugins/telemetry/lazy-logger.ts'
+import identity, { requestId } from './plugins/telemetry/request-id.ts'
 import auth, { type Keyring } from './plugins/auth.ts'
 import servedModel from './plugins/served-model.ts'
 import limit from './plugins/rate-limit.ts'
@@ -72,10 +73,9 @@ export async function buildApp ({ config, registry, sessions, admission, metrics
   const keyOf = keyring?.keyOf
   const requestTimeout = 1000 * config['body-timeout']
   const app = Fastify({
-    ...(logger !== undefined && { loggerInstance: logger }),
+    ...(logger !== undefined && { loggerInstance: new LazyLogger(() => logger) }),
     // Two log lines per request are expensive under load, and the metrics count requests anyway.
     logController: new LogController({ disableRequestLogging: logger?.level !== 'debug' && logger?.level !== 'trace' }),
-    childLoggerFactory: requestLogger,
     genReqId: requestId,
     bodyLimit: config['body-limit'],
     keepAliveTimeout: 1000 * config['keep-alive-timeout'],

@@ -29,9 +29,9 @@ compile () { # name, compiler and flags, files
 
 # Links each test with some objects.
 link () { # name, compiler and flags, tests, objects
-  name=$1 compiler=$2 tests=$3
+  name=$1 compiler=$2 linked=$3
   shift 3
-  for test in $tests; do
+  for test in $linked; do
     # shellcheck disable=SC2086
     $compiler $warnings "$@" "$out/$name-$test.o" -o "$out/$name-${test%_test}"
   done

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
-import type { FastifyBaseLogger } from 'fastify'
+import type { IncomingHttpHeaders } from 'node:http'
 import fp from 'fastify-plugin'
 
 /** An id that is safe in a log and in a header. */
@@ -13,24 +12,13 @@ export function requestId ({ headers: { 'x-request-id': given } }: { headers: In
   return typeof given === 'string' && ID.test(given) ? given : randomUUID()
 }
 
-/** A request's logger, with the trace id of its `traceparent`. It is made when something is first logged: most requests log nothing. */
-export function requestLogger (logger: FastifyBaseLogger, bindings: object, options: object, { headers: { traceparent } }: IncomingMessage): FastifyBaseLogger {
-  let child: FastifyBaseLogger | undefined
-  const made = (): FastifyBaseLogger => {
-    const trace = typeof traceparent === 'string' ? TRACEPARENT.exec(traceparent)?.[1] : undefined
-    child ??= logger.child(trace === undefined ? bindings : { ...bindings, traceId: trace }, options)
-    return child
-  }
-  return new Proxy(logger, {
-    get: (_, name): unknown => Reflect.get(made(), name),
-    set: (_, name, value) => Reflect.set(made(), name, value)
-  })
-}
-
-/** Sends every client the id of its request. */
+/** Sends every client the id of its request, and has its lines in the log name the trace that its `traceparent` does. */
 export default fp(async (app) => {
-  app.addHook('onRequest', ({ id }, reply, done) => {
+  app.addHook('onRequest', (request, reply, done) => {
+    const { id, headers: { traceparent } } = request
     reply.header('x-request-id', id)
+    const traceId = typeof traceparent === 'string' ? TRACEPARENT.exec(traceparent)?.[1] : undefined
+    if (traceId !== undefined) reply.log = request.log = request.log.child({ traceId })
     done()
   })
 }, { name: 'identity', fastify: '5.x' })
