@@ -29,7 +29,7 @@ export default [
   ...Object.entries(ROOMS).map(([room, allowed]) => rule(room.endsWith('.ts') ? `src/${room}` : `src/${room}/**`, room, allowed)),
   { files: ['src/tensor/typebox.ts'], rules: { 'no-restricted-imports': 'off' } },
   forbid('clients/**', String.raw`^(?!\./)`, 'A client is a package of its own: it imports its own files alone.'),
-  forbid('page/src/**', String.raw`^(?:\.\./)+(?!\.\./|(?:app|input|run|series|plots|export)/|clients/typescript/src/(?:client|safetensors)\.ts$)`, 'The page imports its own rooms and the client alone.'),
+  forbid('page/src/**', String.raw`^(?:\.\./)+(?!\.\./|(?:app|input|run|series|plots|export)/|clients/typescript/src/(?:client|base64url|safetensors)\.ts$)`, 'The page imports its own rooms and the client alone.'),
   forbid('test/**', String.raw`^(?:\.\./)+bench/`, 'What tests and benchmarks share is in test/support.'),
   forbid('bench/**', String.raw`^(?:\.\./)+test/(?!support/)`, 'What tests and benchmarks share is in test/support.')
 ]

@@ -9,6 +9,12 @@ export function createLogger (level: string): Logger {
   return pino({ level }, createDestination(process.stdout))
 }
 
+/** Says why a process ends: a signal, or an error. @param grace seconds. */
+export function logDrain (logger: Logger, grace: number, signal: string | undefined, error: Error | undefined): void {
+  if (error === undefined) logger.info({ signal, grace }, 'draining')
+  else logger.fatal(error, 'draining after an error that nothing caught')
+}
+
 /** What lines are written to. */
 interface Output {
   readonly writableLength: number

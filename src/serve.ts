@@ -1,12 +1,11 @@
 import closeWithGrace from 'close-with-grace'
-import { buildMetricsApp } from './app.ts'
 import type { Config } from './config/settings.ts'
-import { chooseEngine } from './engine/choose.ts'
-import { createLogger } from './logger.ts'
+import { createLogger, logDrain } from './logger.ts'
+import { listenForMetrics } from './metrics-port.ts'
 import type { Engine } from './engine/engine.ts'
 import type { Registry } from './model/registry.ts'
-import type { Metrics } from './plugins/telemetry/metrics.ts'
 import { createService } from './service.ts'
+import { startEngine } from './start-engine.ts'
 
 /** For how long probes and load balancers hear that the process goes, before its port is closed, in milliseconds. */
 export const NOTICE = 1000
@@ -18,14 +17,10 @@ export async function serve (config: Config): Promise<void> {
   let early = false
   const wait = (): void => { early = true }
   process.on('SIGHUP', wait)
-  const engine = await chooseEngine(config.engine, {
-    threads: config.threads,
-    isa: config.isa,
-    warn: (reason) => logger.warn(`${reason}. TensorFlow.js computes instead, many times slower`)
-  })
+  const engine = await startEngine(config, logger)
   const { app, metrics, registry, reload } = await createService(config, engine, logger)
   // First the metrics: without them nothing is served.
-  const monitor = await listenForMetrics(config, metrics)
+  const monitor = await listenForMetrics(config, metrics.scrape)
   try {
     await app.listen({ host: config.host, port: config.port })
   } catch (error) {
@@ -37,8 +32,7 @@ export async function serve (config: Config): Promise<void> {
   process.off('SIGHUP', wait)
   if (early) void reload()
   closeWithGrace({ delay: grace, logger, skip: ['SIGHUP'] }, async ({ signal, err }) => {
-    if (err === undefined) logger.info({ signal, grace: config.grace }, 'draining')
-    else logger.fatal(err, 'draining after an error that nothing caught')
+    logDrain(logger, config.grace, signal, err)
     await app.drain(Math.min(NOTICE, grace / 2))
     await monitor?.close()
     logger.info('all requests are answered; exiting')
@@ -55,12 +49,4 @@ export function servedBy (engine: Engine, registry: Registry): object {
     default: registry.defaultName,
     weights: Object.fromEntries(registry.models.map(({ name, precision, weightBytes }) => [name, `${precision}, ${(weightBytes / 2 ** 20).toFixed(1)} MiB`]))
   }
-}
-
-/** Serves the metrics on their own port, if they have one. */
-async function listenForMetrics ({ host, 'metrics-port': port }: Config, metrics: Metrics) {
-  if (port === undefined) return undefined
-  const app = await buildMetricsApp(metrics.scrape)
-  await app.listen({ host, port })
-  return app
 }

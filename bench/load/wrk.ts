@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import type { Server } from './servers.ts'
+import type { Place, Server } from './servers.ts'
 
 const run = promisify(execFile)
 
@@ -20,16 +20,20 @@ export interface Rate {
   readonly perSecond: number
   /** The median time to an answer, in milliseconds. */
   readonly p50: number
+  /** The time within which all but one in a hundred were answered, in milliseconds. */
+  readonly p99: number
   /** How long the server computed for an answer, in microseconds: that is less of the machine's load than a rate. */
   readonly cpu: number
 }
 
 /**
- * Has wrk send requests in turn, on one core. A client in JavaScript would be slower than the server.
+ * Has wrk send requests in turn. A client in JavaScript would be slower than the server.
+ *
+ * @param place where wrk runs.
  *
  * @throws Error if wrk is not there, or an answer has another status than 2xx.
  */
-export async function wrk (server: Server, posts: readonly Post[], connections: number, seconds: number, core = 1): Promise<Rate> {
+export async function wrk (server: Server, posts: readonly Post[], connections: number, seconds: number, { core }: Place = { core: 1 }): Promise<Rate> {
   const folder = await mkdtemp(join(tmpdir(), 'cellserve-bench-'))
   try {
     const script = join(folder, 'posts.lua')
@@ -38,18 +42,25 @@ export async function wrk (server: Server, posts: readonly Post[], connections: 
       'function init() for i, post in ipairs(posts) do texts[i] = wrk.format("POST", post[1], post[2], post[3]) end end\n' +
       'function request() next = next % #texts + 1 return texts[next] end\n')
     const before = await server.cpu()
-    const { stdout } = await run('taskset', ['-c', String(core), 'wrk', '-t', '1', '-c', String(connections), '-d', `${seconds}s`, '--latency', '-s', script, `http://127.0.0.1:${server.port}`])
+    const [command, ...args] = [...(core === undefined ? [] : ['taskset', '-c', String(core)]), 'wrk', '-t', '1', '-c', String(connections), '-d', `${seconds}s`, '--latency', '-s', script, `http://127.0.0.1:${server.port}`]
+    const { stdout } = await run(command, args)
     if (stdout.includes('Non-2xx') || stdout.includes('Socket errors')) throw new Error(stdout)
-    const [, p50, unit] = /50%\s+([\d.]+)(us|ms|s)/.exec(stdout) ?? []
     const count = Number(/(\d+) requests in/.exec(stdout)?.[1])
     return {
       perSecond: Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1]),
-      p50: Number(p50) * (unit === 'us' ? 0.001 : unit === 'ms' ? 1 : 1000),
+      p50: milliseconds(stdout, 50),
+      p99: milliseconds(stdout, 99),
       cpu: (await server.cpu() - before) / count * 1e6
     }
   } finally {
     await rm(folder, { recursive: true })
   }
+}
+
+/** The time within which this share of the requests was answered. */
+function milliseconds (report: string, percent: number): number {
+  const [, time, unit] = new RegExp(`${percent}%\\s+([\\d.]+)(us|ms|s)`).exec(report) ?? []
+  return Number(time) * (unit === 'us' ? 0.001 : unit === 'ms' ? 1 : 1000)
 }
 
 /** A Lua string of these bytes. */

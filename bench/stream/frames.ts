@@ -4,6 +4,9 @@ import { promisify } from 'node:util'
 import type { Server } from '../load/servers.ts'
 import type { Rate } from '../load/wrk.ts'
 
+/** What a client of sockets has seen of a server. */
+export type FrameRate = Omit<Rate, 'p99'>
+
 const run = promisify(execFile)
 
 /** Compiles the client of WebSockets. @returns its path. */
@@ -14,7 +17,7 @@ export async function buildClient (): Promise<string> {
 }
 
 /** Steps of a model over sockets, one at a time on each, by a client on one core. */
-export async function frames (client: string, server: Server, path: string, connections: number, units: number, seconds: number, core = 1): Promise<Rate> {
+export async function frames (client: string, server: Server, path: string, connections: number, units: number, seconds: number, core = 1): Promise<FrameRate> {
   const before = await server.cpu()
   const { stdout } = await run('taskset', ['-c', String(core), client, String(server.port), path, String(connections), String(units), String(seconds)])
   const [perSecond, p50] = stdout.split(' ').map(Number)

@@ -14,7 +14,7 @@ import { f32, writeSafetensors } from '../../test/support/safetensors.ts'
 import { startCellserve } from '../load/servers.ts'
 import { wrk, type Rate } from '../load/wrk.ts'
 import { median, random, writeBenchModels } from '../models.ts'
-import { buildClient, frames as framesOf } from './frames.ts'
+import { buildClient, frames as framesOf, type FrameRate } from './frames.ts'
 
 const quick = process.argv.includes('--quick')
 const ROUNDS = quick ? 1 : 5
@@ -30,7 +30,7 @@ const server = await startCellserve('cellserve', models, [], { core: 0 })
 const body = writeSafetensors({ x: f32([1, N], random(N)), h_in: f32([1, N], random(N)), c_in: f32([1, N], random(N)) })
 const step = { path: `/models/${N}/step`, headers: { 'content-type': SAFETENSORS }, body }
 const steps = async (connections: number, seconds: number): Promise<Rate> => await wrk(server, [step], connections, seconds)
-const frames = async (connections: number, seconds: number): Promise<Rate> => await framesOf(client, server, `/models/${N}/stream`, connections, N, seconds)
+const frames = async (connections: number, seconds: number): Promise<FrameRate> => await framesOf(client, server, `/models/${N}/stream`, connections, N, seconds)
 
 const lines: string[] = []
 const say = (line = ''): void => {
@@ -48,7 +48,7 @@ say(`|${' ---: |'.repeat(7)}`)
 for (const connections of CONNECTIONS) {
   await steps(connections, 1)
   await frames(connections, 1)
-  const rounds: Array<{ stream: Rate, step: Rate }> = []
+  const rounds: Array<{ stream: FrameRate, step: Rate }> = []
   for (let round = 0; round < ROUNDS; round++) rounds.push({ stream: await frames(connections, SECONDS), step: await steps(connections, SECONDS) })
   const of = (pick: (round: typeof rounds[number]) => number): number => median(rounds.map(pick))
   const cells = [

@@ -17,9 +17,9 @@ import { JSON_TYPE } from '../../src/wire/json.ts'
 import { SAFETENSORS } from '../../src/wire/safetensors.ts'
 import { f32, writeSafetensors } from '../../test/support/safetensors.ts'
 import { startCellserve, startEcho, startPeer, type Server } from '../load/servers.ts'
-import { wrk, type Post, type Rate } from '../load/wrk.ts'
+import { wrk, type Post } from '../load/wrk.ts'
 import { median, random, writeBenchModels } from '../models.ts'
-import { buildClient, frames } from '../stream/frames.ts'
+import { buildClient, frames, type FrameRate } from '../stream/frames.ts'
 
 const quick = process.argv.includes('--quick')
 const ROUNDS = quick ? 1 : 5
@@ -42,7 +42,7 @@ const peer = python === undefined ? undefined : await startPeer(python, SERVER)
 if (peer === undefined) console.log('FastAPI + PyTorch is left out: TEST_PYTHON is not set')
 
 /** How a round of one side is run. */
-type Side = () => Promise<Rate>
+type Side = () => Promise<FrameRate>
 
 const lines: string[] = []
 const say = (line = ''): void => {
@@ -99,8 +99,8 @@ try {
 if (!quick) await writeFile(new URL('../results/wire.md', import.meta.url), lines.join('\n') + '\n')
 
 /** The rates of each side in every round; none of a side that there is not. */
-async function measure (sides: Readonly<Record<string, Side>>): Promise<(side: string) => readonly Rate[]> {
-  const rates = new Map<string, Rate[]>()
+async function measure (sides: Readonly<Record<string, Side>>): Promise<(side: string) => readonly FrameRate[]> {
+  const rates = new Map<string, FrameRate[]>()
   for (let round = 0; round <= ROUNDS; round++) {
     for (const [name, side] of Object.entries(sides)) {
       const rate = await side()
@@ -111,7 +111,7 @@ async function measure (sides: Readonly<Record<string, Side>>): Promise<(side: s
   return (side) => rates.get(side) ?? []
 }
 
-function against (own: readonly Rate[], other: readonly Rate[]): string {
+function against (own: readonly FrameRate[], other: readonly FrameRate[]): string {
   if (other.length === 0) return ''
   return `${median(own.map(({ perSecond }, i) => perSecond / other[i].perSecond)).toFixed(2)}x (${median(own.map(({ cpu }, i) => other[i].cpu / cpu)).toFixed(2)}x)`
 }

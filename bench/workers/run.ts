@@ -6,12 +6,11 @@
  *
  * It takes wrk. SETUPS, as `1,2,4`, says how many workers to compare; the first is what the others are compared with. UNITS says which models.
  */
-import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { cpus, tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { readFile, rm, writeFile } from 'node:fs/promises'
+import { cpus } from 'node:os'
+import { JSON_TYPE } from '../../src/wire/json.ts'
 import { startCellserve, type Server } from '../load/servers.ts'
+import { wrk, type Post, type Rate } from '../load/wrk.ts'
 import { median, random, writeBenchModels } from '../models.ts'
 
 const quick = process.argv.includes('--quick')
@@ -24,25 +23,18 @@ const CONNECTIONS = 32
 const SETUPS = (process.env.SETUPS ?? '1,2').split(',').map(Number)
 
 const models = await writeBenchModels(UNITS)
-const scripts = await mkdtemp(join(tmpdir(), 'cellserve-wrk-'))
-for (const n of UNITS) {
-  const body = JSON.stringify({ x: [random(n)], h_in: [random(n)], c_in: [random(n)] })
-  await writeFile(join(scripts, `${n}.lua`), `wrk.method = "POST"\nwrk.headers["content-type"] = "application/json"\nwrk.body = '${body}'\n`)
-}
-
 const lines: string[] = []
 const say = (line = ''): void => {
   console.log(line)
   lines.push(line)
 }
 
-/** What wrk gets in requests a second, and the 99th percentile in milliseconds. */
-function wrk (port: number, n: number, seconds: number): { throughput: number, p99: number } {
-  const text = execFileSync('wrk', ['-t1', `-c${CONNECTIONS}`, `-d${seconds}s`, '--latency', '-s', join(scripts, `${n}.lua`), `http://127.0.0.1:${port}/models/${n}/step`], { encoding: 'utf8' })
-  assert.doesNotMatch(text, /Non-2xx|Socket errors/, text)
-  const [, time, unit] = /99%\s+([\d.]+)(us|ms|s)/.exec(text) ?? assert.fail(text)
-  return { throughput: Number(/Requests\/sec:\s+([\d.]+)/.exec(text)?.[1]), p99: Number(time) * (unit === 'us' ? 1e-3 : unit === 's' ? 1e3 : 1) }
-}
+const posts = new Map(UNITS.map((n): [number, Post[]] => [n, [{
+  path: `/models/${n}/step`, headers: { 'content-type': JSON_TYPE }, body: Buffer.from(JSON.stringify({ x: [random(n)], h_in: [random(n)], c_in: [random(n)] }))
+}]]))
+
+/** wrk and the service share the cores. */
+const steps = async (server: Server, n: number, seconds: number): Promise<Rate> => await wrk(server, posts.get(n) ?? [], CONNECTIONS, seconds, {})
 
 /** MiB of all processes of a service: resident, and with what they share counted once. */
 async function memory ({ pid }: Server): Promise<{ resident: number, proportional: number }> {
@@ -66,10 +58,15 @@ say()
 say(`| units | ${servers.map(({ name }) => `${name}, requests a second (p99, ms)`).join(' | ')} | ratio |`)
 say(`| ---: |${' ---: |'.repeat(servers.length + 1)}`)
 for (const n of UNITS) {
-  for (const { port } of servers) wrk(port, n, WARM_UP)
-  const rounds = Array.from({ length: ROUNDS }, () => servers.map(({ port }) => wrk(port, n, SECONDS)))
-  const cells = servers.map((_, i) => `${median(rounds.map((round) => round[i].throughput)).toFixed(0)} (${median(rounds.map((round) => round[i].p99)).toFixed(1)})`)
-  const ratios = servers.slice(1).map((_, i) => `${median(rounds.map((round) => round[i + 1].throughput / round[0].throughput)).toFixed(2)}x`)
+  for (const server of servers) await steps(server, n, WARM_UP)
+  const rounds: Rate[][] = []
+  for (let round = 0; round < ROUNDS; round++) {
+    const rates: Rate[] = []
+    for (const server of servers) rates.push(await steps(server, n, SECONDS))
+    rounds.push(rates)
+  }
+  const cells = servers.map((_, i) => `${median(rounds.map((round) => round[i].perSecond)).toFixed(0)} (${median(rounds.map((round) => round[i].p99)).toFixed(1)})`)
+  const ratios = servers.slice(1).map((_, i) => `${median(rounds.map((round) => round[i + 1].perSecond / round[0].perSecond)).toFixed(2)}x`)
   say(`| ${n} | ${cells.join(' | ')} | ${ratios.join(', ')} |`)
 }
 say()
@@ -78,5 +75,5 @@ for (const server of servers) {
   say(`${server.name}: ${resident.toFixed(0)} MiB resident, ${proportional.toFixed(0)} MiB with what the processes share counted once.`)
 }
 for (const server of servers) await server.stop()
-await Promise.all([models, scripts].map(async (folder) => { await rm(folder, { recursive: true }) }))
+await rm(models, { recursive: true })
 if (!quick) await writeFile(new URL('../results/workers.md', import.meta.url), lines.join('\n') + '\n')

@@ -18,7 +18,7 @@
 
 #include "../json/decimal.h"
 #include "../program/memory.h"
-#include "../program/run.h"
+#include "run_job.h"
 
 using namespace cellserve;
 using Buffer = std::vector<float>;
@@ -139,14 +139,6 @@ static void addLayers(Lines& lines, const Kernel& kernel) {
     for (const Precision precision : {Precision::kF32, Precision::kBf16, Precision::kInt8}) addLayer(lines, kernel, Kind::kLstm, Activation::kTanh, 0, precision, {1200, 900, 3}, rows);
   }
 }
-
-struct RunJob final : Job {
-  RunJob(Run& run, size_t members) : Job(members), run(run) {}
-  void work(size_t member) override { run.work(member, team); }
-  void done() override { finished.advance(); }
-  Run& run;
-  Turnstile finished;
-};
 
 // A decoder that reads supports: h_in is [h, read], the outputs are h, softmax(h + x) and log_softmax(h * x).
 static std::shared_ptr<Program> decoder(const Kernel& kernel, Draw& draw, Kind kind, Score score, Precision precision) {

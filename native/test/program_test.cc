@@ -8,8 +8,8 @@
 
 #include "../program/memory.h"
 #include "../program/packed.h"
-#include "../program/run.h"
 #include "expect.h"
+#include "run_job.h"
 
 using namespace cellserve;
 using Buffer = std::vector<float>;
@@ -210,14 +210,6 @@ struct Data {
     for (size_t i = 0; i < streams.size(); i++) like &= same(streams[i], other.streams[i]);
     return like;
   }
-};
-
-struct RunJob final : Job {
-  RunJob(Run& run, size_t members) : Job(members), run(run) {}
-  void work(size_t member) override { run.work(member, team); }
-  void done() override { finished.advance(); }
-  Run& run;
-  Turnstile finished;
 };
 
 static void testProgram(const std::shared_ptr<Program>& program, size_t rows, size_t steps) {

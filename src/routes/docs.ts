@@ -9,16 +9,16 @@ import { addExamples } from '../plugins/openapi-examples.ts'
  * are an app of their own, which is loaded when somebody first opens it, since loading them takes a fifth of a start.
  */
 const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { registry }) => {
-  let loading: Promise<FastifyInstance> | undefined
-  let loaded: FastifyInstance | undefined
-  app.addHook('onClose', async () => { await loaded?.close() })
+  let reference: Promise<FastifyInstance> | undefined
+  app.addHook('onClose', async () => { await (await reference?.catch(() => {}))?.close() })
 
   for (const url of ['/docs', '/docs/', '/docs/json', '/docs/yaml', '/docs/static/*']) {
     app.get(url, { config: { open: true }, schema: { hide: true } }, async (request, reply) => {
-      loaded ??= await (loading ??= load(app, registry))
+      reference ??= load(app, registry)
+      const { routing }: FastifyInstance = await reference
       for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) reply.raw.setHeader(name, value)
       reply.hijack()
-      loaded.routing(request.raw, reply.raw)
+      routing(request.raw, reply.raw)
       return reply
     })
   }

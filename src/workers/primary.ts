@@ -4,11 +4,11 @@ import { setTimeout } from 'node:timers/promises'
 import { extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import closeWithGrace from 'close-with-grace'
-import type { Logger } from 'pino'
 import type { Config } from '../config/settings.ts'
 import { shelfBytes } from '../config/workers.ts'
 import { messageOf } from '../errors.ts'
-import { createLogger } from '../logger.ts'
+import { createLogger, logDrain } from '../logger.ts'
+import { listenForMetrics } from '../metrics-port.ts'
 import { createMemoryShelf } from '../model/sessions/shared/memory.ts'
 import type { PrimaryCalls, WorkerCalls } from './calls.ts'
 import { createChannel, Ended, type Caller } from './channel.ts'
@@ -186,7 +186,7 @@ export async function serveTogether (config: Config, workers: number): Promise<v
   function endWithGrace (): void {
     closeWithGrace({ delay: 1000 * config.grace + LAST_WORDS, logger, skip: ['SIGHUP'] }, async ({ signal, err }) => {
       draining = true
-      report(logger, config.grace, signal, err)
+      logDrain(logger, config.grace, signal, err)
       const exits = await Promise.all([...running.values()].map(async (each) => {
         if (each.listening) each.worker.call('drain').catch(() => {})
         else each.process.process.kill('SIGKILL')
@@ -218,18 +218,4 @@ function closeLost (worker: Worker): void {
 
 function early ({ code, signal }: Exit): never {
   throw new Error(`a worker ended before it was ready: ${signal ?? `exit code ${code}`}`)
-}
-
-function report (logger: Logger, grace: number, signal: string | undefined, error: Error | undefined): void {
-  if (error === undefined) logger.info({ signal, grace }, 'draining')
-  else logger.fatal(error, 'draining after an error that nothing caught')
-}
-
-/** Serves the metrics on their own port, if they have one. */
-async function listenForMetrics ({ host, 'metrics-port': port }: Config, metrics: () => Promise<string>) {
-  if (port === undefined) return undefined
-  const { buildMetricsApp } = await import('../app.ts')
-  const app = await buildMetricsApp(metrics)
-  await app.listen({ host, port })
-  return app
 }

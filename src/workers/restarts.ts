@@ -1,4 +1,4 @@
-/** A worker that served for so long did not end because of its start, in milliseconds. */
+/** A worker that has served for this many milliseconds did not end because of its start. */
 const LONG = 10_000
 /** The longest wait, in seconds. */
 const MOST = 30

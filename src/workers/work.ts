@@ -1,10 +1,10 @@
 import closeWithGrace from 'close-with-grace'
 import { shareOf } from '../config/workers.ts'
-import { chooseEngine } from '../engine/choose.ts'
 import { usableCores } from '../engine/cores.ts'
 import { createLogger } from '../logger.ts'
 import { NOTICE, servedBy } from '../serve.ts'
 import { createService, type Others } from '../service.ts'
+import { startEngine } from '../start-engine.ts'
 import type { PrimaryCalls, Setup, WorkerCalls } from './calls.ts'
 import { createChannel, type Caller } from './channel.ts'
 import { shelfOf } from './shelf.ts'
@@ -39,11 +39,7 @@ export function work (): void {
 async function serve ({ worker, workers, config: whole }: Setup, primary: Caller<PrimaryCalls>) {
   const config = shareOf(whole, workers, usableCores)
   const logger = createLogger(config['log-level']).child({ worker })
-  const engine = await chooseEngine(config.engine, {
-    threads: config.threads,
-    isa: config.isa,
-    warn: (reason) => logger.warn(`${reason}. TensorFlow.js computes instead, many times slower`)
-  })
+  const engine = await startEngine(config, logger)
   const service = await createService(config, engine, logger, othersBy(worker, primary))
   const { app, repository, registry } = service
   const grace = 1000 * config.grace

@@ -6,7 +6,7 @@ import { isDetails, Problem } from './problem.ts'
 import type { FrameField, FrameSequence, FrameStep, RowStart } from './requests.ts'
 import type { Service } from './service.ts'
 import { ConnectionError, Pipe, type Frame } from './socket.ts'
-import { toBase64url } from './tokens.ts'
+import { toBase64url } from './base64url.ts'
 import { deadlineOf, pauseBefore, sleep, Turns, unlessAborted } from './waiting.ts'
 
 /** `signal` ends the connection; `timeout` is that of opening it, and of each frame. */

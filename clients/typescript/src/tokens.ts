@@ -1,3 +1,5 @@
+import { base64urlToBytes, bytesToBase64url } from './base64url.ts'
+
 /**
  * Tokens of rows: all that each keeps between two steps, except its context. They are bytes, all of one length; as text, for
  * JSON and for keeping, each is base64url.
@@ -16,7 +18,7 @@ export class Tokens {
   static from (texts: readonly string[]): Tokens {
     const rows = texts.map((text) => {
       try {
-        return Uint8Array.from(atob(text.replaceAll('-', '+').replaceAll('_', '/')), (character) => character.charCodeAt(0))
+        return base64urlToBytes(text)
       } catch {
         throw new RangeError(`not a token: ${JSON.stringify(text.slice(0, 40))}`)
       }
@@ -30,20 +32,11 @@ export class Tokens {
 
   texts (): string[] {
     const [B, N] = this.shape
-    return Array.from({ length: B }, (_, b) => {
-      let characters = ''
-      for (let i = b * N; i < (b + 1) * N; i++) characters += String.fromCharCode(this.data[i])
-      return toBase64url(characters)
-    })
+    return Array.from({ length: B }, (_, b) => bytesToBase64url(this.data.subarray(b * N, (b + 1) * N)))
   }
 
   /** For `JSON.stringify`. */
   toJSON (): string[] {
     return this.texts()
   }
-}
-
-/** @param characters each a byte. */
-export function toBase64url (characters: string): string {
-  return btoa(characters).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
 }

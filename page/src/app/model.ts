@@ -47,11 +47,6 @@ export function wiringOf ({ wiring }: Model): Wiring | undefined {
   }
 }
 
-/** The names of the parts that a sequence can answer. */
-export function partNames (model: Model): string[] {
-  return model.parts.map(({ name }) => name)
-}
-
 /** The names that a feed is made from, each once. */
 export function namesIn (feed: Feed): string[] {
   return [...new Set(innerOf(feed)?.flatMap(namesIn) ?? [String(feed)])]

@@ -1,6 +1,7 @@
 import { computed, signal } from '@preact/signals'
 import { Problem } from '../../../clients/typescript/src/client.ts'
 import { createForm, type Form } from '../input/form.ts'
+import { messageOf } from './message.ts'
 import type { Model } from './model.ts'
 import { client } from './service.ts'
 
@@ -37,6 +38,6 @@ export async function loadModels (): Promise<void> {
     if (model.value === undefined) chosen.value = (served.find((each) => each.default) ?? served.at(0))?.name
   } catch (error) {
     locked.value = error instanceof Problem && error.status === 401
-    trouble.value = locked.value ? undefined : `The service does not say what it serves: ${error instanceof Error ? error.message : String(error)}`
+    trouble.value = locked.value ? undefined : `The service does not say what it serves: ${messageOf(error)}`
   }
 }

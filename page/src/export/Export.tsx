@@ -2,6 +2,7 @@ import { useSignal } from '@preact/signals'
 import type { Run } from '../run/run.ts'
 import type { Series } from '../series/series.ts'
 import { inSlices } from '../series/slices.ts'
+import { messageOf } from '../app/message.ts'
 import { toCsv, toJson, toSafetensors } from './answer.ts'
 import { toCurl } from './curl.ts'
 import { toPython } from './python.ts'
@@ -38,7 +39,7 @@ export function Export ({ run, withKey, picture }: ExportProps) {
       await work()
       said.value = done
     } catch (error) {
-      said.value = `This failed: ${error instanceof Error ? error.message : String(error)}`
+      said.value = `This failed: ${messageOf(error)}`
     } finally {
       busy.value = false
     }

@@ -1,5 +1,5 @@
 import { signal, type Signal } from '@preact/signals'
-import { partNames, type Model } from '../app/model.ts'
+import type { Model } from '../app/model.ts'
 import { fieldsOf, type FieldSpec } from './fields.ts'
 import { readIds, readJson, readVector, readVectors, TextFault, writeVectors } from './numbers.ts'
 import { createRandom, randomIds, randomVectors, randomWalk } from './random.ts'
@@ -35,7 +35,7 @@ const UNASKED = ['gates']
 export function createForm (model: Model, seed = 1): Form {
   const fields = fieldsOf(model).map((spec): Field => ({ spec, text: signal(''), fault: signal(undefined) }))
   fields.forEach((field, i) => { if (field.spec.example !== undefined) fillRandom(field, seed + i) })
-  const parts = partNames(model).map((name) => ({ name, wanted: signal(!UNASKED.includes(name)) }))
+  const parts = model.parts.map(({ name }) => ({ name, wanted: signal(!UNASKED.includes(name)) }))
   return { model, fields, parts, fault: signal(undefined) }
 }
 

@@ -1,9 +1,11 @@
+import { messageOf } from '../app/message.ts'
+
 /** A text that is not what its field takes; the message says why. */
 export class TextFault extends Error {
   override readonly name = 'TextFault'
 }
 
-/** How the text of one vector a line is read: by commas, semicolons, tabs or spaces. */
+/** What separates the numbers of a line: commas, semicolons, tabs or spaces. */
 const BETWEEN = /[\s,;]+/
 
 /**
@@ -37,7 +39,7 @@ export function readJson (text: string): unknown {
     const value: unknown = JSON.parse(text)
     return value
   } catch (error) {
-    throw new TextFault(`This is no JSON: ${error instanceof Error ? error.message : String(error)}`)
+    throw new TextFault(`This is no JSON: ${messageOf(error)}`)
   }
 }
 

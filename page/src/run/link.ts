@@ -1,3 +1,6 @@
+import { base64urlToBytes, bytesToBase64url } from '../../../clients/typescript/src/base64url.ts'
+import { messageOf } from '../app/message.ts'
+
 /** What a link holds. */
 export interface Linked {
   readonly model: string
@@ -16,7 +19,7 @@ const MAX_REQUEST = 4_000_000
  * @returns undefined if the request is too long for a link.
  */
 export async function writeLink ({ model, request }: Linked): Promise<string | undefined> {
-  const fields = new URLSearchParams({ model, ...(request !== undefined && { request: toBase64url(await compress(JSON.stringify(request))) }) })
+  const fields = new URLSearchParams({ model, ...(request !== undefined && { request: bytesToBase64url(await compress(JSON.stringify(request))) }) })
   const link = `#${String(fields)}`
   return link.length > MAX_LINK ? undefined : link
 }
@@ -29,11 +32,11 @@ export async function readLink (hash: string): Promise<Linked | Error | undefine
   if (model === null) return undefined
   if (packed === null) return { model }
   try {
-    const request: unknown = JSON.parse(await decompress(fromBase64url(packed)))
+    const request: unknown = JSON.parse(await decompress(base64urlToBytes(packed)))
     if (typeof request === 'object' && request !== null && !Array.isArray(request)) return { model, request }
     throw new TypeError('it is no object')
   } catch (error) {
-    return new Error(`The link holds no request that can be read: ${error instanceof Error ? error.message : String(error)}`)
+    return new Error(`The link holds no request that can be read: ${messageOf(error)}`)
   }
 }
 
@@ -57,14 +60,4 @@ async function decompress (bytes: Uint8Array<ArrayBuffer>): Promise<string> {
     }
     text += decoder.decode(value, { stream: true })
   }
-}
-
-function toBase64url (bytes: Uint8Array): string {
-  let characters = ''
-  for (const byte of bytes) characters += String.fromCharCode(byte)
-  return btoa(characters).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
-}
-
-function fromBase64url (text: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(atob(text.replaceAll('-', '+').replaceAll('_', '/')), (character) => character.charCodeAt(0))
 }

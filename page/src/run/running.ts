@@ -1,5 +1,6 @@
 import { batch, signal } from '@preact/signals'
 import { Problem, type Connection, type SequenceRequest, type SequenceStep } from '../../../clients/typescript/src/client.ts'
+import { messageOf } from '../app/message.ts'
 import type { Model } from '../app/model.ts'
 import { address, client } from '../app/service.ts'
 import { requestOf, showFaults, type Form } from '../input/form.ts'
@@ -148,7 +149,7 @@ function stepsOf ({ series }: Run): number {
 
 function tell (error: unknown): string {
   if (error instanceof Problem) return error.retryAfter === undefined ? error.detail : `${error.detail} (try again in ${error.retryAfter} s)`
-  return `The service cannot be reached, or has stopped answering: ${error instanceof Error ? error.message : String(error)}`
+  return `The service cannot be reached, or has stopped answering: ${messageOf(error)}`
 }
 
 /** The service judges what a form makes. */

@@ -1,13 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { InputError } from '../../errors.ts'
 import type { Model } from '../model.ts'
+import { checkRoom, type Bounds } from './room.ts'
 import { REPLACED, type Session, type SessionStore } from './session.ts'
+import { sweep } from './sweep.ts'
 import { createTombstones, type Reason } from './tombstones.ts'
 
-export interface MemoryOptions {
-  readonly maxSessions: number
-  /** The most bytes of all of them. */
-  readonly maxBytes: number
+export interface MemoryOptions extends Bounds {
   /** The longest idle timeout, and that of sessions which say none, in seconds. */
   readonly timeout: number
   /** The clock, in milliseconds since 1970. */
@@ -26,19 +25,14 @@ interface Entry {
   ended: boolean
 }
 
-/** How often expired sessions are looked for, in milliseconds, and how many are looked at in a row. */
-const SWEEP = 1000
-const SWEPT = 10_000
-
 /** Sessions in the memory of the process. */
-export function createMemoryStore ({ maxSessions, maxBytes, timeout, now = Date.now }: MemoryOptions): SessionStore {
+export function createMemoryStore ({ timeout, now = Date.now, ...bounds }: MemoryOptions): SessionStore {
   const entries = new Map<string, Entry>()
   const tombstones = createTombstones(now)
   /** Versions of models that are served no more. */
   const left = new WeakSet<Model>()
   let bytes = 0
   let places = 0
-  let sweeping = entries.values()
 
   function touch ({ session }: Entry): void {
     session.expires = now() + 1000 * session.idleTimeout
@@ -77,26 +71,14 @@ export function createMemoryStore ({ maxSessions, maxBytes, timeout, now = Date.
     throw new InputError('ended', { path: '', message: `the session has ended: ${reason}` })
   }
 
-  const timer = setInterval(() => {
-    for (let looked = 0; looked < SWEPT; looked++) {
-      const next = sweeping.next()
-      if (next.done === true) {
-        sweeping = entries.values()
-        break
-      }
-      if (isOver(next.value)) end(next.value, 'expired')
-    }
-    tombstones.sweep()
-  }, SWEEP).unref()
+  const timer = sweep(entries, (_, entry) => { if (isOver(entry)) end(entry, 'expired') }, tombstones.sweep)
 
   return {
     async create ({ id = randomBytes(16).toString('base64url'), model, owner, going, idleTimeout = timeout }) {
       const before = entries.get(id)
       const live = entries.size - (before === undefined ? 0 : 1)
       const held = bytes - (before?.users === 0 ? before.bytes : 0)
-      if (live >= maxSessions || held + going.bytes > maxBytes) {
-        throw new InputError('unavailable', { path: '', message: `no room for another session: ${live} of ${maxSessions} live, and they hold ${held} of ${maxBytes} bytes` })
-      }
+      checkRoom(bounds, live, held, going.bytes)
       if (before !== undefined) remove(before)
       const session = { id, model, owner, idleTimeout: Math.min(idleTimeout, timeout), going, expires: 0, last: undefined }
       const entry: Entry = { session, place: places++, users: 0, bytes: going.bytes, ended: false }
@@ -127,7 +109,7 @@ export function createMemoryStore ({ maxSessions, maxBytes, timeout, now = Date.
       // A step's answer has its room; a longer one is kept if there is more.
       const more = taken === undefined ? 0 : Math.max(0, taken.bytes - session.going.room)
       const held = session.going.bytes + more
-      const fits = more === 0 || bytes - entry.bytes + held <= maxBytes
+      const fits = more === 0 || bytes - entry.bytes + held <= bounds.maxBytes
       bytes += (fits ? held : session.going.bytes) - entry.bytes
       entry.bytes = fits ? held : session.going.bytes
       entry.session.going = { ...session.going, row }

@@ -1,11 +1,9 @@
-import { InputError } from '../../../errors.ts'
+import { checkRoom, type Bounds } from '../room.ts'
+import { sweep } from '../sweep.ts'
 import { createTombstones, type Reason } from '../tombstones.ts'
 import type { Gone, Shelf, ShelfDraft } from './shelf.ts'
 
-export interface ShelfBounds {
-  readonly maxSessions: number
-  /** The most bytes of all of them. */
-  readonly maxBytes: number
+export interface ShelfBounds extends Bounds {
   /** The clock, in milliseconds since 1970. */
   readonly now?: () => number
 }
@@ -26,18 +24,14 @@ interface Entry extends Omit<ShelfDraft, 'named'> {
 /** What an entry takes beside its bytes, and an answer beside its numbers. */
 const ENTRY = 1024
 const ANSWER = 512
-/** How often expired sessions are looked for, in milliseconds, and how many are looked at in a row. */
-const SWEEP = 1000
-const SWEPT = 10_000
 const NOTHING = Buffer.alloc(0)
 
 /** A shelf in the memory of a process, for others to use. */
-export function createMemoryShelf ({ maxSessions, maxBytes, now = Date.now }: ShelfBounds): Shelf {
+export function createMemoryShelf ({ now = Date.now, ...bounds }: ShelfBounds): Shelf {
   const entries = new Map<string, Entry>()
   const tombstones = createTombstones(now)
   let total = 0
   let places = 0
-  let sweeping = entries.entries()
 
   function remove (id: string, { bytes }: Entry): void {
     entries.delete(id)
@@ -58,18 +52,7 @@ export function createMemoryShelf ({ maxSessions, maxBytes, now = Date.now }: Sh
     return { gone: tombstones.reasonOf(id, owner) ?? 'unknown' }
   }
 
-  const timer = setInterval(() => {
-    for (let looked = 0; looked < SWEPT; looked++) {
-      const next = sweeping.next()
-      if (next.done === true) {
-        sweeping = entries.entries()
-        break
-      }
-      const [id, entry] = next.value
-      if (entry.expires <= now()) end(id, entry, 'expired')
-    }
-    tombstones.sweep()
-  }, SWEEP).unref()
+  const timer = sweep(entries, (id, entry) => { if (entry.expires <= now()) end(id, entry, 'expired') }, tombstones.sweep)
 
   return {
     async create (id, { named: _, ...draft }) {
@@ -77,9 +60,7 @@ export function createMemoryShelf ({ maxSessions, maxBytes, now = Date.now }: Sh
       const live = entries.size - (before === undefined ? 0 : 1)
       const held = total - (before?.bytes ?? 0)
       const bytes = ENTRY + draft.row.length + (draft.context?.length ?? 0) + ANSWER + draft.room
-      if (live >= maxSessions || held + bytes > maxBytes) {
-        throw new InputError('unavailable', { path: '', message: `no room for another session: ${live} of ${maxSessions} live, and they hold ${held} of ${maxBytes} bytes` })
-      }
+      checkRoom(bounds, live, held, bytes)
       if (before !== undefined) remove(id, before)
       entries.set(id, { ...draft, made: draft.stamp, place: places++, before: undefined, digest: '', answer: NOTHING, expires: now() + draft.idle, bytes })
       total += bytes
@@ -107,7 +88,7 @@ export function createMemoryShelf ({ maxSessions, maxBytes, now = Date.now }: Sh
         // A step's answer has its room; a longer one is kept if there is more.
         const plain = ENTRY + row.length + (entry.context?.length ?? 0) + ANSWER + entry.room
         const bytes = plain + Math.max(0, answer.length - ANSWER - entry.room)
-        const fits = bytes === plain || total - entry.bytes + bytes <= maxBytes
+        const fits = bytes === plain || total - entry.bytes + bytes <= bounds.maxBytes
         total += (fits ? bytes : plain) - entry.bytes
         Object.assign(entry, { stamp: to, row, before, digest: fits ? digest : '', answer: fits ? answer : NOTHING, bytes: fits ? bytes : plain })
       }

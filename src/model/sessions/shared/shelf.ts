@@ -11,7 +11,7 @@ export interface Shelf {
    */
   read (id: string, owner: string, mode: 'use' | 'look', t: number | undefined): Promise<ShelfEntry | Gone>
   context (id: string): Promise<Buffer | undefined>
-  /** Has it stay for so many milliseconds, whoever uses it. */
+  /** Keeps it for this many milliseconds from now on, even if nobody uses it. */
   touch (id: string, owner: string, milliseconds: number): Promise<Gone | undefined>
   /** Moves it on if it has still the stamp that it was read with. One that was done, but whose answer was lost, is done if it comes again. */
   advance (id: string, owner: string, move: ShelfMove): Promise<Gone | 'moved' | undefined>
