@@ -71,9 +71,9 @@ console.log(answer)
     assert.match(toTypeScript({ model, request, url }, false), /new Client\('http:\/\/host:1\/'\)/)
   })
 
-  test('any text comes back from the shell as it was', async () => {
+  test('any text comes back from the shell as it was', async (t) => {
     const texts = fc.sample(fc.string({ unit: 'grapheme' }), 200).filter((text) => !text.includes('\0'))
-    const { stdout } = await run('sh', ['-c', `printf '%s\\0' ${[...texts, "it's", '$(x) `y` \\'].map(quote).join(' ')}`])
+    const { stdout } = await run('sh', [await written(t, 'texts.sh', `printf '%s\\0' ${[...texts, "it's", '$(x) `y` \\'].map(quote).join(' ')}`)])
     assert.deepEqual(stdout.split('\0').slice(0, -1), [...texts, "it's", '$(x) `y` \\'])
   })
 
@@ -111,15 +111,15 @@ describe('the request as a program of others', takes('curl, Python and requests'
     assert.deepEqual(JSON.parse(stdout.trim().split('\n').at(-1) ?? ''), await ask(url))
   })
 
-  test('any JSON is in the Python as it was', async () => {
+  test('any JSON is in the Python as it was', async (t) => {
     const requests = fc.sample(fc.dictionary(fc.string({ unit: 'grapheme' }), fc.jsonValue()), 200)
     const literals = requests.map((request) => /^request = ([^]*?)\nanswer = /m.exec(toPython({ model: 'm', url: 'http://host', request }, false))?.[1])
-    const { stdout } = await run(process.env.TEST_PYTHON ?? 'python3', ['-c', `import json\nprint(json.dumps([${literals.join(', ')}]))`])
+    const { stdout } = await run(process.env.TEST_PYTHON ?? 'python3', [await written(t, 'literals.py', `import json\nprint(json.dumps([${literals.join(', ')}]))`)])
     assert.deepEqual(JSON.parse(stdout), JSON.parse(JSON.stringify(requests)))
   })
 })
 
-/** A file with this text, until the test ends. */
+/** A file with this text, until the test ends. A program that stands on a command line may have 128 KiB at most. */
 async function written (t: Closing, name: string, text: string): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'cellserve-export-'))
   t.after(() => rm(folder, { recursive: true, force: true }))
