@@ -62,7 +62,8 @@ export class LivePass {
 
   /** The rows that are ready for a phase. Most passes know one alone. */
   ready (phase: Phase): RowQueue {
-    return this.#ready[phase] ??= new RowQueue()
+    this.#ready[phase] ??= new RowQueue()
+    return this.#ready[phase]
   }
 }
 
