@@ -1,0 +1,100 @@
+/**
+ * The `/step` of one model while another, of 33 MB, gets a successor every second, against the same while nothing is loaded:
+ *
+ *     npm run bench:reload                 seven rounds by turns; writes bench/results/reload.md
+ *     npm run bench:reload -- --quick      one short round; writes nothing
+ *
+ * It takes wrk. Every answer must be a 2xx, of the large model too.
+ */
+import { once } from 'node:events'
+import { readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { cpus } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import { SAFETENSORS } from '../../src/wire/safetensors.ts'
+import { f32, writeSafetensors } from '../../test/support/safetensors.ts'
+import { startCellserve } from '../load/servers.ts'
+import { wrk, type Post, type Rate } from '../load/wrk.ts'
+import { median, random, writeBenchModels } from '../models.ts'
+
+const quick = process.argv.includes('--quick')
+const ROUNDS = quick ? 1 : 7
+const SECONDS = quick ? 2 : 5
+const WARM_UP = quick ? 1 : 5
+const SMALL = 64
+const LARGE = 1024
+const CONNECTIONS = [4, 32]
+
+const models = await writeBenchModels([SMALL, LARGE])
+const file = join(models, `${LARGE}.safetensors`)
+const versions = [await readFile(file), changed(await readFile(file))]
+const server = await startCellserve('cellserve', models)
+const url = `http://127.0.0.1:${server.port}`
+
+const step = (n: number): Post => ({
+  path: `/models/${n}/step`, headers: { 'content-type': SAFETENSORS }, body: writeSafetensors({ x: f32([1, n], random(n)), h_in: f32([1, n], random(n)), c_in: f32([1, n], random(n)) })
+})
+const posts = [step(SMALL)]
+
+/** The same weights, except for the last bit. */
+function changed (bytes: Buffer): Buffer {
+  const copy = Buffer.from(bytes)
+  copy[copy.length - 4] ^= 1
+  return copy
+}
+
+let reloads = 0
+/** Puts the other version in the file's place, and waits until it answers. */
+async function reload (): Promise<void> {
+  const before = await versionOf()
+  const beside = join(models, 'next')
+  await writeFile(beside, versions[++reloads % 2])
+  await rename(beside, file)
+  process.kill(server.pid, 'SIGHUP')
+  while (await versionOf() === before) await setTimeout(10)
+}
+
+async function versionOf (): Promise<string | null> {
+  const { path, headers, body } = step(LARGE)
+  const response = await fetch(url + path, { method: 'POST', headers, body: Buffer.from(body) })
+  if (!response.ok) throw new Error(await response.text())
+  await response.arrayBuffer()
+  return response.headers.get('x-model-version')
+}
+
+/** What wrk sees while the large model is replaced once a second. */
+async function whileReloading (connections: number, seconds: number): Promise<Rate> {
+  const ended = new AbortController()
+  const measured = wrk(server, posts, connections, seconds, {}).finally(() => ended.abort())
+  while (!ended.signal.aborted) {
+    await reload()
+    if (!ended.signal.aborted) await Promise.race([setTimeout(1000), once(ended.signal, 'abort')])
+  }
+  return await measured
+}
+
+const lines: string[] = []
+const say = (line = ''): void => {
+  console.log(line)
+  lines.push(line)
+}
+
+say('# Reload')
+say()
+say(`${cpus()[0].model}, ${cpus().length} cores, shared by wrk and the service; Node.js ${process.versions.node}; \`POST /step\` of ${SMALL} units over safetensors, ` +
+  `while a model of ${(versions[0].length / 1e6).toFixed(0)} MB is replaced once a second, and while nothing is; ${ROUNDS} rounds of ${SECONDS} s by turns, medians. Written by \`npm run bench:reload\`.`)
+say()
+say('| connections | alone, requests a second | p99, ms | beside reloads, requests a second | p99, ms | p99 against alone |')
+say('| ---: | ---: | ---: | ---: | ---: | ---: |')
+for (const connections of CONNECTIONS) {
+  await wrk(server, posts, connections, WARM_UP, {})
+  const rounds: Array<{ alone: Rate, beside: Rate }> = []
+  for (let round = 0; round < ROUNDS; round++) rounds.push({ alone: await wrk(server, posts, connections, SECONDS, {}), beside: await whileReloading(connections, SECONDS) })
+  const cell = (side: 'alone' | 'beside'): string => `${median(rounds.map((round) => round[side].perSecond)).toFixed(0)} | ${median(rounds.map((round) => round[side].p99)).toFixed(2)}`
+  say(`| ${connections} | ${cell('alone')} | ${cell('beside')} | ${median(rounds.map(({ alone, beside }) => beside.p99 / alone.p99)).toFixed(2)}x |`)
+}
+say()
+say(`${reloads} reloads; every answer was a 2xx, and every version came to answer.`)
+await server.stop()
+await rm(models, { recursive: true })
+if (!quick) await writeFile(new URL('../results/reload.md', import.meta.url), lines.join('\n') + '\n')
