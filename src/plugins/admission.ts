@@ -64,15 +64,16 @@ export default fp<AdmissionOptions>(async (app, { reserve, timeout }) => {
     request.call = call
     const response: OpenResponse = { raw, readBy: deadline + LAST_READ, index: open.length }
     open.push(response)
-    raw.once('close', () => {
+    raw.on('close', () => {
       remove(response)
       call.cancelled = true
       reservation.release()
     })
   }
 
-  /** Puts the last one in its place. */
+  /** Puts the last one in its place. May be called again. */
   function remove (response: OpenResponse): void {
+    if (open[response.index] !== response) return
     const last = open.pop()
     if (last === undefined || last === response) return
     last.index = response.index

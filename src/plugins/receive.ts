@@ -49,6 +49,7 @@ export function receive ({ raw, headers, routeOptions: { bodyLimit } }: FastifyR
   let received = 0
   /** Since the last turn of the event loop. */
   let swallowed = 0
+  let settled = false
 
   function onData (chunk: Buffer): void {
     try {
@@ -78,8 +79,10 @@ export function receive ({ raw, headers, routeOptions: { bodyLimit } }: FastifyR
   const onGone = (): void => settle(new InputError('gone', { path: '', message: 'the body ended early' }))
   const onDamage = (error: Error): void => settle(new InputError('malformed', { path: '', message: `the body is not ${coding}: ${error.message}` }))
   function settle (error: Error | null): void {
-    source.off('data', onData).off('end', onEnd)
-    raw.off('error', onGone)
+    if (settled) return
+    settled = true
+    // A body that is there to its end brings no more.
+    if (error !== null) source.off('data', onData)
     if (decoder !== undefined) {
       raw.unpipe(decoder)
       // What comes of it later is nobody's.
@@ -88,6 +91,7 @@ export function receive ({ raw, headers, routeOptions: { bodyLimit } }: FastifyR
     done(error, body.subarray(0, received))
   }
   source.on('data', onData).on('end', onEnd)
+  // It stays: an error that nobody listens to would end the process.
   raw.on('error', onGone)
   if (decoder !== undefined) raw.pipe(decoder.on('error', onDamage))
 }

@@ -25,10 +25,11 @@ declare module 'fastify' {
 export default fp<{ json: Json }>(async (app, { json }) => {
   app.decorateReply('format', {
     getter () {
-      const { headers, raw, routeOptions } = this.request
+      const { request } = this
+      const { headers } = request
       const own = isSafetensors(headers['content-type']) ? SAFETENSORS : JSON_TYPE
       if (headers.accept === undefined || headers.accept === '*/*' || headers.accept === own) return own
-      return new Negotiator(raw).mediaType([own, own === JSON_TYPE ? SAFETENSORS : JSON_TYPE, ...routeOptions.config.formats ?? []]) ?? own
+      return new Negotiator(request.raw).mediaType([own, own === JSON_TYPE ? SAFETENSORS : JSON_TYPE, ...request.routeOptions.config.formats ?? []]) ?? own
     }
   })
 
@@ -51,8 +52,8 @@ export function sendJson (reply: FastifyReply, json: Json, tensors: object): Fas
 /** Sends bytes, one part after the other. */
 export function sendParts (reply: FastifyReply, parts: readonly Uint8Array[]): FastifyReply {
   const length = parts.reduce((sum, { byteLength }) => sum + byteLength, 0)
-  reply.header('content-length', length)
-  return reply.send(length <= MAX_WHOLE * Float32Array.BYTES_PER_ELEMENT ? Buffer.concat(parts, length) : Readable.from(parts))
+  if (length <= MAX_WHOLE * Float32Array.BYTES_PER_ELEMENT) return reply.send(Buffer.concat(parts, length))
+  return reply.header('content-length', length).send(Readable.from(parts))
 }
 
 /** Lets other requests have a turn after each piece. */

@@ -41,7 +41,7 @@ export default fp<{ registry: Registry }>(async (app, { registry }) => {
       // The answer to an upgrade closes with its socket.
       const answer = request.ws ? request.raw.socket : this.raw
       if (answer.destroyed) throw new InputError('gone', { path: '', message: 'the client has disconnected' })
-      answer.once('close', registry.hold(model))
+      answer.on('close', registry.hold(model))
       request.model = model
     }
     return this.header(VERSION_HEADER, model.version)

@@ -8,7 +8,8 @@ export default fp(async (app) => {
     const validate = httpPart === 'querystring' ? compileQuery(schema) : compile(schema)
     return (value: unknown) => {
       try {
-        return { value: validate(value, '') }
+        const validated = validate(value, '')
+        return validated === value || { value: validated }
       } catch (error) {
         if (error instanceof InputError) return { error }
         throw error

@@ -36,7 +36,9 @@ function fieldsOf (body: TObject, { name, policy: { policy: { context } } }: Mod
 
 /** Joins a body and the options of its query string; each option may be in only one of them. */
 export function withOptions<B extends object> (body: B, options: object): B {
-  const twice = Object.keys(options).find((name) => Object.hasOwn(body, name))
+  const names = Object.keys(options)
+  if (names.length === 0) return body
+  const twice = names.find((name) => Object.hasOwn(body, name))
   if (twice !== undefined) throw new InputError('unprocessable', { path: `/${twice}`, message: 'is in the query string as well' })
   return { ...body, ...options }
 }

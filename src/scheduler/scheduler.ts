@@ -1,7 +1,7 @@
 import { callPeek, callStart, callSteps, finishPeek, finishStart, finishSteps, limitOf, reachOf } from './batching.ts'
 import { reasonToStop } from './cancellation.ts'
 import type { SchedulerEvents } from './events.ts'
-import { createLivePass, hInSlice, selectRows, type Line, type LivePass, type LiveTask, type Phase, type StageQueue } from './stage-queue.ts'
+import { hInSlice, LivePass, selectRows, type Line, type LiveTask, type Phase, type StageQueue } from './stage-queue.ts'
 import type { Task } from './task.ts'
 
 /** Takes the rows of any number of requests through the stages of any number of networks. */
@@ -173,7 +173,7 @@ export function createScheduler (events: SchedulerEvents): Scheduler {
     const proceed = (done: boolean): void => {
       if (task.settled) return
       if (!done) join(line, live)
-      else for (const ready = live.ready.prepare; ready.length > 0;) enter(live, ready.shift(), firstPhase(live))
+      else for (const ready = live.ready('prepare'); ready.length > 0;) enter(live, ready.shift(), firstPhase(live))
     }
     const fail = (error: unknown): void => settle(task, error)
     try {
@@ -191,7 +191,7 @@ export function createScheduler (events: SchedulerEvents): Scheduler {
     const { task, pass, t } = live
     if (!isWanted(live, start)) return
     const rows: number[] = []
-    for (const ready = live.ready.host; ready.length > 0;) rows.push(ready.shift())
+    for (const ready = live.ready('host'); ready.length > 0;) rows.push(ready.shift())
     const proceed = (): void => {
       if (task.settled) return
       for (const row of rows) {
@@ -215,7 +215,7 @@ export function createScheduler (events: SchedulerEvents): Scheduler {
       live.parked.push(row)
       return
     }
-    live.ready[phase].push(row)
+    live.ready(phase).push(row)
     join(live.pass.queue.lines[phase], live)
   }
 
@@ -259,7 +259,7 @@ export function createScheduler (events: SchedulerEvents): Scheduler {
     run (task) {
       return new Promise<void>((resolve, reject) => {
         const live: LiveTask = { task, accepted: performance.now(), passes: [], begun: false, rowsLeft: task.rows, settled: false, resolve, reject }
-        task.passes.forEach((pass, i) => live.passes.push(createLivePass(live, pass, i)))
+        task.passes.forEach((pass, i) => live.passes.push(new LivePass(live, pass, i)))
         const [first] = live.passes
         const last = live.passes[live.passes.length - 1]
         task.window?.onMove(() => {
@@ -281,6 +281,6 @@ function firstPhase ({ pass: { start, host } }: LivePass): Phase {
 
 function waitingRows ({ passes, phase }: Line): number {
   let rows = 0
-  for (const { ready } of passes) rows += ready[phase].length
+  for (const pass of passes) rows += pass.ready(phase).length
   return rows
 }

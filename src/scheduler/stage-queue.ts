@@ -37,7 +37,7 @@ export interface Line {
 }
 
 /** A pass whose task is under way. */
-export interface LivePass {
+export class LivePass {
   readonly task: LiveTask
   readonly pass: Pass
   /** Its place among the passes of the task. */
@@ -46,12 +46,25 @@ export interface LivePass {
   readonly asked: number
   /** The step that each row takes next. */
   readonly t: number[]
-  /** The rows that are ready, by what they wait for. */
-  readonly ready: Readonly<Record<Phase, RowQueue>>
   /** Rows that have no room for their output. */
-  readonly parked: RowQueue
+  readonly parked = new RowQueue()
   /** When it joined a line, by the scheduler's count of calls; -1 if it is not in that line. */
-  readonly since: Record<Phase, number>
+  readonly since: Record<Phase, number> = { prepare: -1, start: -1, host: -1, step: -1, peek: -1 }
+  readonly #ready: { [phase in Phase]?: RowQueue } = {}
+
+  constructor (task: LiveTask, pass: Pass, index: number) {
+    this.task = task
+    this.pass = pass
+    this.index = index
+    this.asked = pass.sinks.reduce((bits, { output }) => bits | 1 << output, 0)
+    this.t = new Array<number>(task.task.rows).fill(0)
+  }
+
+  /** The rows that are ready for a phase. Most passes know one alone. */
+  ready (phase: Phase): RowQueue {
+    this.#ready[phase] ??= new RowQueue()
+    return this.#ready[phase]
+  }
 }
 
 export interface LiveTask {
@@ -79,19 +92,6 @@ export function createStageQueue (network: LoadedNetwork, index: number, options
     busy: false
   }
   return stage
-}
-
-export function createLivePass (task: LiveTask, pass: Pass, index: number): LivePass {
-  return {
-    task,
-    pass,
-    index,
-    asked: pass.sinks.reduce((bits, { output }) => bits | 1 << output, 0),
-    t: new Array<number>(task.task.rows).fill(0),
-    ready: { prepare: new RowQueue(), start: new RowQueue(), host: new RowQueue(), step: new RowQueue(), peek: new RowQueue() },
-    parked: new RowQueue(),
-    since: { prepare: -1, start: -1, host: -1, step: -1, peek: -1 }
-  }
 }
 
 /** The rows of one call: of any pass, at most as many as a batch has room for. */
@@ -149,7 +149,7 @@ export function selectRows (line: Line, selection: Selection, readBudget: number
     }
     pass.since[phase] = -1
     if (!wanted(pass)) continue
-    const ready = pass.ready[phase]
+    const ready = pass.ready(phase)
     for (; ready.length > 0 && share > 0; share--) {
       const supports = supportsOf(pass, ready.peek())
       const readWork = phase === 'peek' ? 0 : supports * program.readWork

@@ -33,13 +33,14 @@ const MAX_HEADER = 100_000_000
  */
 export function parseSafetensors (file: Uint8Array, maxHeader = MAX_HEADER): Map<string, StoredTensor> {
   if (file.byteLength < PREFIX) fail(`has ${file.byteLength} bytes, fewer than the ${PREFIX} of the header's length`)
-  const declared = new DataView(file.buffer, file.byteOffset, PREFIX).getBigUint64(0, true)
-  if (declared > maxHeader) fail(`declares a header of ${declared} bytes, more than the ${maxHeader} allowed`)
-  const end = PREFIX + Number(declared)
+  const prefix = new DataView(file.buffer, file.byteOffset, PREFIX)
+  const declared = prefix.getUint32(4, true) * 2 ** 32 + prefix.getUint32(0, true)
+  if (declared > maxHeader) fail(`declares a header of ${prefix.getBigUint64(0, true)} bytes, more than the ${maxHeader} allowed`)
+  const end = PREFIX + declared
   if (end > file.byteLength) fail(`declares a header of ${declared} bytes, but has only ${file.byteLength - PREFIX} after its length`)
 
   const tensors = new Map<string, StoredTensor>()
-  for (const { name, dtype, shape, begin, end: last } of layoutOf(file.subarray(PREFIX, end), file.byteLength - end)) {
+  for (const { name, dtype, shape, begin, end: last } of layoutOf(file, end)) {
     // Plain Uint8Array views: views of a Buffer are Buffers, which are expensive to create.
     tensors.set(name, { dtype, shape, bytes: new Uint8Array(file.buffer, file.byteOffset + end + begin, last - begin) })
   }
@@ -61,15 +62,18 @@ export interface Place {
 }
 
 /** Headers that were valid before. */
-const known = new Known<readonly Place[]>()
+const known = new Known<{ readonly header: Buffer, readonly available: number, readonly layout: readonly Place[] }>()
 
-function layoutOf (header: Uint8Array, available: number): readonly Place[] {
-  if (header.byteLength > MAX_KNOWN_BYTES) return parseLayout(header, available)
-  const key = `${available} ${Buffer.from(header.buffer, header.byteOffset, header.byteLength).toString('latin1')}`
-  const before = known.get(key)
-  if (before !== undefined) return before
-  const layout = parseLayout(header, available)
-  known.add(key, layout)
+/** @param end where the header ends. */
+function layoutOf (file: Uint8Array, end: number): readonly Place[] {
+  const length = end - PREFIX
+  const available = file.byteLength - end
+  for (const before of known.under(length, available)) {
+    if (before.available === available && before.header.compare(file, PREFIX, end) === 0) return before.layout
+  }
+  const bytes = file.subarray(PREFIX, end)
+  const layout = parseLayout(bytes, available)
+  if (length <= MAX_KNOWN_BYTES) known.add(length, available, { header: Buffer.from(bytes), available, layout })
   return layout
 }
 
@@ -105,28 +109,50 @@ export function storeFloats ({ shape, data }: Tensor): StoredTensor {
  * @returns the file's parts: its header, then the tensors' own memory.
  */
 export function writeSafetensors (tensors: ReadonlyArray<readonly [name: string, tensor: StoredTensor]>): Uint8Array[] {
+  const parts: Uint8Array[] = [headOf(tensors)]
+  for (const [, { bytes }] of tensors) parts.push(bytes)
+  return parts
+}
+
+/** Heads that were written before, and what they describe. */
+const written = new Known<{ readonly head: Buffer, readonly tensors: ReadonlyArray<Described> }>()
+
+type Described = readonly [name: string, tensor: Omit<StoredTensor, 'bytes'>]
+
+/** A file's first bytes; nobody may change them. */
+function headOf (tensors: Parameters<typeof writeSafetensors>[0]): Buffer {
+  let size = 0
+  for (const [, { bytes }] of tensors) size += bytes.byteLength
+  for (const before of written.under(tensors.length, size)) if (areAlike(before.tensors, tensors)) return before.head
+  const head = writeHead(tensors)
+  if (head.length <= MAX_KNOWN_BYTES) written.add(tensors.length, size, { head, tensors: tensors.map(([name, { dtype, shape }]) => [name, { dtype, shape }]) })
+  return head
+}
+
+function areAlike (some: readonly Described[], others: readonly Described[]): boolean {
+  if (some.length !== others.length) return false
+  for (let i = 0; i < some.length; i++) {
+    const [name, { dtype, shape }] = some[i]
+    const [otherName, other] = others[i]
+    if (name !== otherName || dtype !== other.dtype || shape.length !== other.shape.length) return false
+    for (let axis = 0; axis < shape.length; axis++) if (shape[axis] !== other.shape[axis]) return false
+  }
+  return true
+}
+
+function writeHead (tensors: Parameters<typeof writeSafetensors>[0]): Buffer {
   let at = 0
   const entries = tensors.map(([name, { dtype, shape, bytes }]) => {
     const begin = at
     at += bytes.byteLength
     return `${JSON.stringify(name)}:{"dtype":"${dtype}","shape":[${shape.join(',')}],"data_offsets":[${begin},${at}]}`
   })
-  return [writeHead(`{${entries.join(',')}}`), ...tensors.map(([, { bytes }]) => bytes)]
-}
-
-/** Heads that were written before. */
-const written = new Known<Buffer>()
-
-/** A file's first bytes; nobody may change them. */
-function writeHead (header: string): Buffer {
-  const before = written.get(header)
-  if (before !== undefined) return before
+  const header = `{${entries.join(',')}}`
   // Spaces after the header, so that the data start at a multiple of eight bytes.
   const length = Math.ceil(Buffer.byteLength(header) / PREFIX) * PREFIX
   const head = Buffer.alloc(PREFIX + length, ' ')
   head.writeBigUInt64LE(BigInt(length))
   head.write(header, PREFIX)
-  if (length <= MAX_KNOWN_BYTES) written.add(header, head)
   return head
 }
 

@@ -106,7 +106,10 @@ export function compileGiven (schema: TSchema): Validate<unknown> {
 export function compileText<S extends TSchema & { readonly properties?: object }> (schema: S): Validate<Static<S>> {
   const validate = compile(schema)
   const types = new Map(Object.entries(schema.properties ?? {}).map(([name, property]) => [name, Object(property).type]))
-  return (value, path) => validate(Object.fromEntries(Object.entries(Object(value)).map(([name, text]) => [name, valueOf(text, types.get(name))])), path)
+  return (value, path) => {
+    const texts = Object.entries(Object(value))
+    return validate(texts.length === 0 ? value : Object.fromEntries(texts.map(([name, text]) => [name, valueOf(text, types.get(name))])), path)
+  }
 }
 
 /** What a text says as a value of this type; the text itself if it says nothing of the kind. */

@@ -63,26 +63,31 @@ function createNativeReader (addon: Addon, fields: Fields): (body: Buffer) => Js
 function unpack ({ rest, values, layout }: AddonDocument, fields: readonly string[]): JsonDocument {
   const tensors: Array<readonly [string, Tensor]> = []
   for (let i = 0, at = 0; i < layout.length;) {
-    const [field, rank, , , , numbers, rows] = layout.subarray(i, i + LAYOUT)
-    const shape = Array.from(layout.subarray(i + 2, i + 2 + rank))
-    const lengths = rows > 0 ? Array.from(layout.subarray(i + LAYOUT, i + LAYOUT + rows)) : undefined
-    tensors.push([fields[field], new Tensor(shape, values.subarray(at, at + numbers), lengths)])
+    const rank = layout[i + 1]
+    const numbers = layout[i + LENGTHS - 2]
+    const rows = layout[i + LENGTHS - 1]
+    const shape: number[] = []
+    for (let axis = 0; axis < rank; axis++) shape.push(layout[i + 2 + axis])
+    const lengths = rows > 0 ? Array.from(layout.subarray(i + LENGTHS, i + LENGTHS + rows)) : undefined
+    tensors.push([fields[layout[i]], new Tensor(shape, values.subarray(at, at + numbers), lengths)])
     at += numbers
-    i += LAYOUT + rows
+    i += LENGTHS + rows
   }
   return { rest, tensors }
 }
-/** How many integers precede a tensor's row lengths. */
-const LAYOUT = 7
+/** How many integers precede a tensor's row lengths: its field, its rank, three sizes, how many numbers, how many lengths. */
+const LENGTHS = 7
 
 /** Puts the tensors in their places; undefined if the rest is not JSON, or has a name that is not allowed. */
 function build ({ rest, tensors }: JsonDocument, hold: Hold): unknown {
-  hold(tensors.reduce((sum, [, { packed, lengths = [] }]) => sum + packed.byteLength + lengths.length * 8, VALUE_BYTES * rest.length))
+  let bytes = VALUE_BYTES * rest.length
+  for (const [, { packed, lengths }] of tensors) bytes += packed.byteLength + 8 * (lengths?.length ?? 0)
+  hold(bytes)
   const document = parsePlain(rest)
   for (const [field, tensor] of tensors) {
-    const path = field.split('/')
-    const object = path.slice(0, -1).reduce((outer: unknown, name) => Reflect.get(Object(outer), name), document)
-    Reflect.set(Object(object), path[path.length - 1], tensor)
+    const slash = field.indexOf('/')
+    const object: unknown = slash < 0 ? document : Reflect.get(Object(document), field.slice(0, slash))
+    Reflect.set(Object(object), field.slice(slash + 1), tensor)
   }
   return document
 }

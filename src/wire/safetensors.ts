@@ -25,30 +25,42 @@ export function createBinaryReader (fields: Fields): (body: Buffer, hold: Hold) 
  * `context/vectors`. Tensors may be F32, F16, BF16 or F64, integers I32 or I64; a token is its bytes, U8 `[N]`, and tokens are `[B][N]`.
  */
 export function createStoredReader ({ tensors, integers = [], nested = [], tokens = [] }: Fields): (stored: Iterable<readonly [name: string, tensor: StoredTensor]>, hold: Hold) => Record<string, unknown> {
-  const paths = new Map([...tensors, ...integers, ...nested, ...tokens].map((field) => [field.slice(field.indexOf('/') + 1), field]))
-  const readers = new Map<string, Reader>([
-    ...integers.map((field): [string, Reader] => [field, readIntegers]), ...nested.map((field): [string, Reader] => [field, readNested]), ...tokens.map((field): [string, Reader] => [field, readTokens])
+  const places = new Map([
+    ...tensors.map((field) => placeOf(field, readFloats)), ...integers.map((field) => placeOf(field, readIntegers)),
+    ...nested.map((field) => placeOf(field, readNested)), ...tokens.map((field) => placeOf(field, readTokens))
   ])
   return (stored, hold) => {
     const document: Record<string, unknown> = {}
     for (const [name, tensor] of stored) {
-      const field = paths.get(name)
-      if (field === undefined) throw new InputError('malformed', { path: `/${pointerPart(name)}`, message: `is not a known field; expected one of ${[...paths.keys()].join(', ')}` })
-      const read = readers.get(field) ?? readFloats
-      const value = read(tensor, `/${field}`, hold)
-      const group = field.slice(0, -name.length - 1)
-      if (group === '') document[field] = value
+      const place = places.get(name)
+      if (place === undefined) throw new InputError('malformed', { path: `/${pointerPart(name)}`, message: `is not a known field; expected one of ${[...places.keys()].join(', ')}` })
+      const { read, path, group } = place
+      const value = read(tensor, path, hold)
+      if (group === undefined) document[name] = value
       else document[group] = { ...Object(document[group]), [name]: value }
     }
     return document
   }
 }
 
+/** Where the tensor of a name is in a request, and how it is read. */
+interface Place {
+  readonly read: Reader
+  readonly path: string
+  /** The field that it is a field of, if it is not one of the request itself. */
+  readonly group: string | undefined
+}
+
+function placeOf (field: string, read: Reader): [name: string, place: Place] {
+  const slash = field.indexOf('/')
+  return [field.slice(slash + 1), { read, path: `/${field}`, group: slash < 0 ? undefined : field.slice(0, slash) }]
+}
+
 type Reader = (stored: StoredTensor, path: string, hold: Hold) => unknown
 
 /** The tensors of an answer as a safetensors document, F32, its `state` as the bytes of its tokens, and its `t`, I64; in parts. */
 export function writeBinary (answer: object): Uint8Array[] {
-  const { state, t }: { readonly state?: unknown, readonly t?: unknown } = { ...answer }
+  const { state, t }: { readonly state?: unknown, readonly t?: unknown } = answer
   const tensors = tensorsOf(answer).map(([path, tensor]): [string, StoredTensor] => [path, storeFloats(tensor)])
   if (typeof t === 'number') tensors.push(['t', storeInteger(t)])
   if (state !== undefined) tensors.push(['state', storeTokens(state)])

@@ -76,6 +76,18 @@ test('what is written is a safetensors document, its data aligned', () => {
   assert.equal(Buffer.concat(writeBinary({})).length, 16)
 })
 
+test('documents of one size do not take each other\'s heads, however often they come', () => {
+  const four = Float32Array.of(1, 2, 3, 4)
+  const answers = [
+    { a: new Tensor([4], four) }, { b: new Tensor([4], four) }, { a: new Tensor([2, 2], four) }, { a: new Tensor([4, 1], four) }, { a: new Tensor([1, 4], four) },
+    { a: new Tensor([2], four.subarray(2)), b: new Tensor([2], four.subarray(0, 2)) }, { b: new Tensor([2], four.subarray(2)), a: new Tensor([2], four.subarray(0, 2)) }, { a: new Tensor([1], four.subarray(0, 1)), b: new Tensor([3], four.subarray(1)) }
+  ]
+  const readBoth = createReader({ tensors: ['a', 'b'] })
+  for (let round = 0; round < 3; round++) {
+    for (const answer of answers) assert.deepEqual(readBoth(Buffer.concat(writeBinary(answer))), answer)
+  }
+})
+
 const i32 = (shape: number[], ...values: number[]): Written => ({ dtype: 'I32', shape, bytes: new Uint8Array(Int32Array.from(values).buffer) })
 const f64 = (shape: number[], ...values: number[]): Written => ({ dtype: 'F64', shape, bytes: new Uint8Array(Float64Array.from(values).buffer) })
 

@@ -73,17 +73,15 @@ export function createInferenceReader (fields: Fields, raw: RawInput | undefined
   const read = createStoredReader(fields)
   const placeInput = createPlacer(fields, json)
   /** Heads that were valid before; those with an id hardly come again. */
-  const known = new Known<Layout>()
+  const known = new Known<{ readonly head: Buffer, readonly layout: Layout }>()
 
   function layoutOf (head: Buffer, hold: Hold): Layout {
     if (head.length > MAX_KNOWN_BYTES) return layOut(readHead(head, hold), placeInput, hold)
-    const key = head.toString('latin1')
-    const before = known.get(key)
-    if (before !== undefined) return before
+    for (const before of known.under(head.length, 0)) if (before.head.equals(head)) return before.layout
     const layout = layOut(readHead(head, hold), placeInput, hold)
     const { said: { id, sequence }, inputs } = layout
     if (id !== undefined || sequence !== undefined || inputs.some(({ stored }) => stored !== undefined)) return layout
-    known.add(key, layout)
+    known.add(head.length, 0, { head: Buffer.from(head), layout })
     return layout
   }
 
