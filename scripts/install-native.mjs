@@ -1,7 +1,7 @@
 // Builds the native engine's addon when the package is installed. Never fails the install: without the addon the service
 // runs on TensorFlow.js, and says so.
 //
-//     node scripts/install-native.mjs             takes a prebuilt addon if one loads, otherwise builds one
+//     node scripts/install-native.mjs             takes a prebuilt addon if one of this version loads, otherwise builds one
 //     node scripts/install-native.mjs --build     builds one in any case
 //     node scripts/install-native.mjs --verbose   shows the output of node-gyp
 //
@@ -25,7 +25,7 @@ await main()
 
 async function main () {
   const prebuilt = asked.has('--build') ? undefined : await findPrebuilt()
-  if (prebuilt !== undefined && loads(join(root, prebuilt, 'cellserve.node'))) {
+  if (prebuilt !== undefined) {
     // The service would load the result of an earlier build before a prebuilt addon.
     rmSync(built, { force: true })
     return console.log(`cellserve: the native engine is prebuilt (${prebuilt})`)
@@ -35,12 +35,13 @@ async function main () {
   console.log('cellserve: the native engine is built')
 }
 
-/** Where the service would look for a prebuilt addon. Only a package has it, and that is compiled. */
+/** The folder of a prebuilt addon that the service would take, if there is one. Only a package has it, and that is compiled. */
 async function findPrebuilt () {
-  const compiled = join(root, 'dist', 'engine', 'prebuilt.js')
-  if (!existsSync(compiled)) return undefined
-  const { prebuiltFolder } = await import(pathToFileURL(compiled).href)
-  return prebuiltFolder()
+  const compiled = (name) => join(root, 'dist', 'engine', name)
+  if (!existsSync(compiled('prebuilt.js'))) return undefined
+  const [{ prebuiltFolder }, { INTERFACE }] = await Promise.all(['prebuilt.js', 'addon.js'].map((name) => import(pathToFileURL(compiled(name)).href)))
+  const folder = prebuiltFolder()
+  return loads(join(root, folder, 'cellserve.node'), `.interface === ${INTERFACE}`) ? folder : undefined
 }
 
 /** Why there is no addon, in a few words, or undefined if there is one. */
@@ -64,9 +65,10 @@ function build () {
   return verbose ? 'see above' : 'see build/install.log'
 }
 
-function loads (file) {
+/** Whether an addon loads, and is as it should be. */
+function loads (file, is = '') {
   // In its own process: an addon that crashes must not fail the install.
-  return existsSync(file) && spawnSync(process.execPath, ['-e', `require(${JSON.stringify(file)}).createEngine`]).status === 0
+  return existsSync(file) && spawnSync(process.execPath, ['-e', `process.exitCode = require(${JSON.stringify(file)})${is} ? 0 : 1`]).status === 0
 }
 
 function keep (output) {

@@ -40,6 +40,7 @@ import sessionRoutes from './routes/sessions.ts'
 import step from './routes/step.ts'
 import stream, { STREAM_PATH } from './routes/stream.ts'
 import type { Repository } from './routes/v2/repository.ts'
+import type { Snapshot } from './routes/v2/statistics.ts'
 import inference from './routes/v2/v2.ts'
 import { version } from './version.ts'
 
@@ -65,6 +66,7 @@ export interface Together {
   readonly worker: number
   /** The metrics of all. */
   readonly scrape: () => Promise<string>
+  readonly snapshot: () => Promise<Snapshot>
   readonly count: CountRequest
 }
 
@@ -148,13 +150,16 @@ export async function buildApp ({ config, registry, sessions, admission, metrics
     })
     await beside.register(stream, { registry, sessions, reserve: admission.reserve, json })
   })
-  await app.register(inference, { prefix: INFERENCE_PREFIX, registry, sessions, json, version, repository })
+  // With a port of their own they are not for clients.
+  const open = config['metrics-port'] === undefined
+  const snapshot = together?.snapshot ?? (async () => await metrics.register.getMetricsAsJSON())
+  await app.register(inference, { prefix: INFERENCE_PREFIX, registry, sessions, json, version, repository, snapshot: open ? snapshot : undefined })
   await app.register(models, { registry })
   await app.register(documents, { registry })
   await app.register(docs, { registry })
   await app.register(health)
   await app.register(home, { version, page: config.page ? BUILT_PAGE : undefined })
-  if (config['metrics-port'] === undefined) await app.register(metricsRoute, { scrape: together?.scrape ?? metrics.scrape })
+  if (open) await app.register(metricsRoute, { scrape: together?.scrape ?? metrics.scrape })
   return app
 }
 

@@ -4,8 +4,10 @@ import { existsSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
 import { once } from 'node:events'
+import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { createService } from '../src/service.ts'
+import { withoutAddon } from './support/addon.ts'
 import { testConfig, testEngine } from './support/app.ts'
 import { writeModels } from './support/models.ts'
 import { freePort } from './support/free-port.ts'
@@ -161,6 +163,19 @@ test('falling back from the native engine is a warning', async (t) => {
   const warning: { level: number, msg: string } = JSON.parse(await server.line(/\{.*TensorFlow\.js.*\}/))
   assert.equal(warning.level, 40)
   assert.match(warning.msg, /^The native engine is not available: its addon has not been built\. .* TensorFlow\.js computes instead/)
+})
+
+test('an addon that is older than the sources is not taken; the warning says what to do, and the service answers', { skip: withoutAddon }, async (t) => {
+  const folder = await writeModels(t, {
+    'm.safetensors': writeSafetensors(customLstm(1, 1, 1)),
+    'old.cjs': "require('module')._extensions['.node'] = (module) => { module.exports = { kernels: ['portable'], createEngine () {}, createReader () {}, writeTensor () {} } }"
+  })
+  const server = start(t, process.execPath, ['--require', join(folder, 'old.cjs'), 'dist/main.js', '--models', folder, '--port', '0'])
+  const warning: { level: number, msg: string } = JSON.parse(await server.line(/\{.*TensorFlow\.js.*\}/))
+  assert.equal(warning.level, 40)
+  assert.match(warning.msg, /^The native engine is not available: the addon in build\/Release is of another version than the service\. .* `npm run install` in a clone, builds it\. TensorFlow\.js computes instead/)
+  const answer = await fetch(`${await server.line(ADDRESS)}/step`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"x": [[0.5]]}' })
+  assert.deepEqual([answer.status, Object.keys(Object(await answer.json()))], [200, ['h_out', 'c_out']])
 })
 
 async function refusal (t: TestContext, ...args: string[]): Promise<string> {

@@ -1,5 +1,6 @@
 // The Node-API module:
 //
+//     interface: number                                           kInterface
 //     kernels: string[]                                           those that this CPU runs, best first
 //     createEngine(kernel, threads, inlineBelow) -> { load, loadBeside }      see network.h
 //     createReader, writeTensor                                   see json.h
@@ -9,6 +10,9 @@
 
 namespace cellserve {
 namespace {
+
+// The same as INTERFACE of src/engine/addon.ts, which says when to raise it.
+constexpr uint32_t kInterface = 1;
 
 napi_value createEngine(napi_env env, napi_callback_info info) {
   const Arguments arguments(env, info);
@@ -24,6 +28,12 @@ napi_value createEngine(napi_env env, napi_callback_info info) {
   addFunction(env, object, "load", callback<load>, engine);
   addFunction(env, object, "loadBeside", callback<loadBeside>, engine);
   return object;
+}
+
+napi_value interfaceNumber(napi_env env) {
+  napi_value number;
+  check(env, napi_create_uint32(env, kInterface, &number));
+  return number;
 }
 
 napi_value kernels(napi_env env) {
@@ -49,6 +59,7 @@ NAPI_MODULE_INIT() {
     check(env, napi_set_named_property(env, exports, name, function));
   };
   try {
+    check(env, napi_set_named_property(env, exports, "interface", interfaceNumber(env)));
     check(env, napi_set_named_property(env, exports, "kernels", kernels(env)));
     add("createEngine", callback<createEngine>);
     add("createReader", callback<createReader>);

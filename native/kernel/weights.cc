@@ -54,7 +54,9 @@ struct Bfloat16 {
   static Element hold(float weight, float) {
     uint32_t bits;
     std::memcpy(&bits, &weight, sizeof bits);
-    return static_cast<Element>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+    const uint32_t rounded = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+    // A weight is finite, and what it is rounded to is as well: the largest number, not the infinity behind it.
+    return static_cast<Element>((rounded & 0x7fff) == 0x7f80 ? rounded - 1 : rounded);
   }
 };
 struct Integer8 {

@@ -2,8 +2,15 @@ import { createRequire } from 'node:module'
 import { messageOf } from '../errors.ts'
 import { prebuiltFolder } from './prebuilt.ts'
 
+/**
+ * The number of this interface, which `native/binding/addon.cc` has as well. Whoever changes what the addon exports, takes or
+ * answers, the words of a program included, raises both; then an addon that is older than the sources is not taken.
+ */
+export const INTERFACE = 1
+
 /** What `native/binding/addon.cc` exports. It checks all arguments itself. */
 export interface Addon {
+  readonly interface: typeof INTERFACE
   /** The instruction sets that this CPU runs, best first. */
   readonly kernels: readonly [string, ...string[]]
   createEngine (kernel: string, threads: number, inlineBelow: number): AddonEngine
@@ -66,22 +73,27 @@ export interface AddonDocument {
 /** Built on this machine, or packed into the package for it; the same path from `src` and `dist`. */
 const PLACES = ['build/Release', prebuiltFolder()]
 
-/** @throws Error where the addon has not been built or does not load; the message says what to do. */
-export function loadAddon (): Addon {
-  const require = createRequire(import.meta.url)
+const BUILD = 'With a C++ compiler and Python, `npm rebuild cellserve` in an application, or `npm run install` in a clone, builds it'
+
+/**
+ * Loads the addon.
+ *
+ * @param load takes the path of a file, from this one.
+ * @throws Error if it has not been built, does not load or is of another version; the message says what to do.
+ */
+export function loadAddon (load: (path: string) => unknown = createRequire(import.meta.url)): Addon {
   const reasons: string[] = []
   // A switch for tests of the service without it.
   for (const place of process.env.TEST_NO_ADDON === '1' ? [] : PLACES) {
     try {
-      const addon: unknown = require(`../../${place}/cellserve.node`)
+      const addon = load(`../../${place}/cellserve.node`)
       if (isAddon(addon)) return addon
-      reasons.push(`${place} holds another version`)
+      reasons.push(`the addon in ${place} is of another version than the service`)
     } catch (error) {
       if (!isNotFound(error)) reasons.push(messageOf(error))
     }
   }
-  throw new Error(`The native engine is not available: ${reasons.join('; ') || 'its addon has not been built. ' +
-    'With a C++ compiler and Python, `npm rebuild cellserve` in an application, or `npm run install` in a clone, builds it'}`)
+  throw new Error(`The native engine is not available: ${reasons.join('; ') || 'its addon has not been built'}. ${BUILD}`)
 }
 
 /** The addon where it loads. */
@@ -94,9 +106,7 @@ export function findAddon (): Addon | undefined {
 }
 
 function isAddon (value: unknown): value is Addon {
-  return typeof value === 'object' && value !== null &&
-    ['createEngine', 'createReader', 'writeTensor'].every((name) => name in value) &&
-    'kernels' in value && Array.isArray(value.kernels) && value.kernels.length > 0
+  return typeof value === 'object' && value !== null && 'interface' in value && value.interface === INTERFACE
 }
 
 function isNotFound (error: unknown): boolean {

@@ -31,13 +31,20 @@ export function roundMatrix (precision: Precision, matrix: Float32Array, rows: n
   }
 }
 
-/** To nearest, ties to even. */
+/** To the nearest that is finite, ties to even. */
 function roundToBfloat16 (matrix: Float32Array): Float32Array {
   const values = matrix.slice()
   const bits = new Uint32Array(values.buffer)
-  for (let i = 0; i < bits.length; i++) bits[i] = (bits[i] + 0x7fff + (bits[i] >>> 16 & 1)) & 0xffff0000
+  for (let i = 0; i < bits.length; i++) {
+    const rounded = (bits[i] + 0x7fff + (bits[i] >>> 16 & 1)) & 0xffff0000
+    bits[i] = (rounded & 0x7fffffff) === INFINITY ? rounded - LAST : rounded
+  }
   return values
 }
+
+/** The bits of infinity, and the last one of a bfloat16. */
+const INFINITY = 0x7f800000
+const LAST = 0x10000
 
 /** Each row so that its largest magnitude becomes 127; to nearest, ties to even. */
 function roundToIntegers (matrix: Float32Array, rows: number): Required<Rounded> {

@@ -33,8 +33,9 @@ export interface Setup {
 export interface PrimaryCalls extends Omit<Shelf, 'close'> {
   /** It listens to the channel from now on. */
   begin (): void
-  /** The metrics of all, as text. */
+  /** The metrics of all, as text, and as data. */
   scrape (): Promise<string>
+  snapshot (): Promise<Snapshot>
   /** Counts a request of a client: how many it has sent in this second, and the milliseconds until the next. */
   count (client: string): Promise<Rate>
   /** Has every worker load a model, or unload it. */

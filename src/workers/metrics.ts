@@ -8,6 +8,8 @@ export type Snapshot = ReadonlyArray<MetricObjectWithValues<MetricValue<string>>
 export interface PrimaryMetrics {
   /** What Prometheus reads: the primary's own, and the latest that is known of each worker. */
   text (): Promise<string>
+  /** The same as data. */
+  snapshot (): Promise<Snapshot>
   /** What a worker has counted up to now. */
   take (worker: number, snapshot: Snapshot): void
   /** A worker has ended: what it has counted stays, so that nothing goes backwards; what it measured goes. */
@@ -27,11 +29,14 @@ export function createPrimaryMetrics (workers: () => number): PrimaryMetrics {
   const latest = new Map<number, Snapshot>()
   let ended: Snapshot = []
 
+  async function total (): Promise<Registry> {
+    serving.set(workers())
+    return sumOf([await register.getMetricsAsJSON(), ...latest.values(), ended])
+  }
+
   return {
-    async text () {
-      serving.set(workers())
-      return await sumOf([await register.getMetricsAsJSON(), ...latest.values(), ended]).metrics()
-    },
+    text: async () => await (await total()).metrics(),
+    snapshot: async () => await (await total()).getMetricsAsJSON(),
     take (worker, snapshot) { latest.set(worker, snapshot) },
     async end (worker) {
       const last = latest.get(worker) ?? []

@@ -75,24 +75,27 @@ export async function serveTogether (config: Config, workers: number): Promise<v
     if (failed?.status === 'rejected') throw failed.reason
   }
 
-  let scraping: Promise<string> | undefined
+  let collecting: Promise<void> | undefined
   /** Those who ask while others wait get the same. */
-  async function scrape (): Promise<string> {
-    scraping ??= collect().finally(() => { scraping = undefined })
-    return await scraping
+  async function collected (): Promise<typeof metrics> {
+    collecting ??= collect().finally(() => { collecting = undefined })
+    await collecting
+    return metrics
   }
-  async function collect (): Promise<string> {
+  const scrape = async (): Promise<string> => await (await collected()).text()
+
+  async function collect (): Promise<void> {
     await Promise.all([...running].map(async ([number, each]) => {
       if (!each.listening) return
       const answer = each.worker.call('metrics').then((snapshot) => { if (running.get(number) === each) metrics.take(number, snapshot) }, () => {})
       await Promise.race([answer, setTimeout(SCRAPE, undefined, { ref: false })])
     }))
-    return await metrics.text()
   }
 
   const calls: Omit<PrimaryCalls, 'begin'> = {
     ...shelf,
     scrape,
+    snapshot: async () => await (await collected()).snapshot(),
     count: async (client) => count(client),
     async loadAll (model) {
       reloads++

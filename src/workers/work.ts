@@ -66,6 +66,7 @@ function othersBy (worker: number, primary: Caller<PrimaryCalls>): Others {
   return {
     worker,
     scrape: async () => await primary.call('scrape'),
+    snapshot: async () => await primary.call('snapshot'),
     count: async (client) => await primary.call('count', client),
     shelf: (asked) => shelfOf(primary, asked),
     repository: ({ unloaded }) => ({

@@ -4,18 +4,28 @@ import { readFile } from 'node:fs/promises'
 import { test, type TestContext } from 'node:test'
 import supertest from 'supertest'
 import { parse } from 'yaml'
+import { createPrimaryMetrics } from '../../src/workers/metrics.ts'
 import { startService } from '../support/app.ts'
 
-/** The output of GET /metrics after one answered and one rejected request. */
-async function readMetrics (t: TestContext): Promise<string> {
-  const { app, admission } = await startService(t, '--max-rows', '1')
+/** A service after one answered and one rejected request. */
+async function startAsked (t: TestContext) {
+  const service = await startService(t, '--max-rows', '1')
+  const { app, admission } = service
   const request = supertest(app.server)
   await request.post('/step').send({ x: [1, 2] }).expect(200)
   const other = admission.reserve()
   other.enter(1)
   await request.post('/step').send({ x: [1, 2] }).expect(503)
   other.leave(1)
-  return (await request.get('/metrics').expect(200)).text
+  return { ...service, request }
+}
+
+/** Its metrics, with those of the process that starts workers. */
+async function readMetrics (t: TestContext): Promise<string> {
+  const { metrics } = await startAsked(t)
+  const all = createPrimaryMetrics(() => 1)
+  all.take(1, await metrics.register.getMetricsAsJSON())
+  return await all.text()
 }
 
 test('the dashboard asks for metrics that there are', async (t) => {
@@ -65,8 +75,11 @@ const promtool = spawnSync('promtool', ['--version']).status === 0
 const withPromtool = { skip: !promtool && 'promtool is not installed; it is part of Debian\'s package prometheus' }
 
 test('promtool check metrics', withPromtool, async (t) => {
-  const { status, stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], { input: await readMetrics(t), encoding: 'utf8' })
-  assert.equal(status, 0, `${stdout}${stderr}`)
+  const { request } = await startAsked(t)
+  for (const input of [(await request.get('/metrics').expect(200)).text, await readMetrics(t)]) {
+    const { status, stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], { input, encoding: 'utf8' })
+    assert.equal(status, 0, `${stdout}${stderr}`)
+  }
 })
 
 for (const args of [

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { createNativeEngine, nativeKernels } from '../../src/engine/native.ts'
-import { GATES, type Cell, type CellKind } from '../../src/network/cell.ts'
+import { createCell, GATES, type Cell, type CellKind } from '../../src/network/cell.ts'
 import { bareCell, type Network } from '../../src/network/network.ts'
 import type { Precision } from '../../src/network/precision.ts'
 import { assertSameBits, withoutAddon } from '../support/addon.ts'
@@ -26,6 +26,27 @@ describe('bf16 and int8', () => {
       actual.outputs.forEach((output, k) => assertSameBits(output, expected.outputs[k], `network ${n}, output ${k}`))
       loaded.dispose()
       rounded.dispose()
+    }
+  })
+
+  it('hold weights next to the largest float32, and rows of zeros, alike on every engine', async () => {
+    const [largest, small] = [2 ** 128 - 2 ** 104, 2 ** -120]
+    const cell = createCell({
+      kind: 'rnn',
+      activation: 'relu',
+      sizes: { I: 1, Hi: 3, Ho: 3 },
+      weightIh: Float32Array.of(largest, 0, -largest),
+      weightHh: new Float32Array(9),
+      biasIh: new Float32Array(3).fill(0.5),
+      biasHh: new Float32Array(3)
+    })
+    const expected = { bf16: (2 ** 128 - 2 ** 120) * small + 0.5, int8: Math.fround(127 * small * Math.fround(largest / 127)) + 0.5 }
+    for (const [name, engine] of await everyEngine()) {
+      for (const precision of ['bf16', 'int8'] as const) {
+        const loaded = engine.load({ ...bareCell(cell), precision })
+        const { outputs: [output] } = await run(loaded, { rows: 1, steps: 1, state: new Float32Array(loaded.programs[0].state.width), inputs: [Float32Array.of(small)], repeated: 0, supports: [] })
+        assert.deepEqual([...output], [expected[precision], 0.5, 0], `${name}, ${precision}`)
+      }
     }
   })
 

@@ -12,6 +12,13 @@ test('bfloat16 is the nearest number of eight significant bits, at a tie the eve
   assert.notEqual(rounded.buffer, values.buffer)
 })
 
+test('bfloat16 of a finite number is finite: past the largest there is the largest', () => {
+  const largest = 2 ** 128 - 2 ** 120
+  const most = 2 ** 128 - 2 ** 104
+  const { values } = roundMatrix('bf16', Float32Array.of(largest, largest + 2 ** 118, 2 ** 128 - 2 ** 119, most, -most, -largest), 1)
+  assert.deepEqual([...values], [largest, largest, largest, largest, -largest, -largest])
+})
+
 test('int8 makes 127 of each row\'s largest magnitude, at a tie the even integer', () => {
   const { values, scales } = roundMatrix('int8', Float32Array.of(127, 0.5, 1.5, 2.5, -0.5, -1.5, 0, 0, 0, 0, 0, 0, -0.25, 0.25, 0.125, 0, 1, -2), 3)
   assert.deepEqual(Array.from(values, (value) => value + 0), [127, 0, 2, 2, 0, -2, 0, 0, 0, 0, 0, 0, -16, 16, 8, 0, 64, -127])

@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { TestContext } from 'node:test'
+import type { Precision } from '../../src/network/precision.ts'
 import { ModelsError, readModel, type ModelFile } from '../../src/weights/folder.ts'
 import { findPlaces } from '../../src/weights/places.ts'
 import { customLstm, f32, writeSafetensors } from './safetensors.ts'
@@ -19,12 +20,13 @@ export async function writeModels (t: Pick<TestContext, 'after'>, files: Readonl
 }
 
 /** One model `overflowing`, I = 2, Hi = Ho = 3, whose first gate is `4 x_0 + 4 x_1` and so on: infinity minus infinity for large x. */
-export async function overflowingModels (t: Pick<TestContext, 'after'>): Promise<string> {
+export async function overflowingModels (t: Pick<TestContext, 'after'>, weights: Precision = 'f32'): Promise<string> {
   return await writeModels(t, {
-    'overflowing.safetensors': writeSafetensors({
+    'overflowing/model.safetensors': writeSafetensors({
       ...customLstm(2, 3, 3, -4),
       'input_linear.weight': f32([12, 2], new Array(24).fill(4))
-    })
+    }),
+    'overflowing/config.json': JSON.stringify({ weights })
   })
 }
 

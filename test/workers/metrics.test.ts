@@ -34,6 +34,8 @@ test('counts and what is held are summed; what says which, or how many versions,
   ]) assert.ok(text.split('\n').includes(line), line)
   assert.match(text, /^process_start_time_seconds \d+$/m)
   assert.doesNotMatch(text, /nodejs_active_\w+_total/)
+  const requests = (await total.snapshot()).find(({ name }) => name === 'cellserve_request_duration_seconds')
+  assert.deepEqual(requests?.values.filter((value) => 'metricName' in value && value.metricName === 'cellserve_request_duration_seconds_count').map(({ labels, value }) => [labels.status, value]), [[200, 3], [503, 1]])
 })
 
 test('what a worker counted stays when it ends, and what it held goes', async () => {

@@ -284,6 +284,21 @@ test('auto is a worker for each core; a client\'s rate is one for all, and so ar
   assert.ok(performance.now() - from < 5000)
 })
 
+test('the statistics that one worker answers are those of all', LIMIT, async (t) => {
+  const service = run(t, '--workers', '2', '--port', '0')
+  await service.line(/"msg":"ready"/)
+  const port = Number(new URL(await service.line(ADDRESS)).port)
+  assert.deepEqual((await each(port, 'POST', '/step', { x: [X[0]] })).map(({ status }) => status), new Array(8).fill(200))
+  await until(async () => {
+    const answers = await each(port, 'GET', '/v2/models/custom-lstm/stats')
+    return answers.every(({ status, text }) => {
+      assert.equal(status, 200, text)
+      const { model_stats: [{ inference_count: inferences, inference_stats: { success } }] } = JSON.parse(text)
+      return inferences === 8 && success.count === 8
+    })
+  }, 'eight answers')
+})
+
 test('whatever is killed under load, every step of every session is taken once', { ...onlyFull('takes seconds'), ...LIMIT }, async (t) => {
   const service = await serve(t, '--log-level', 'info')
   const { port } = service

@@ -60,11 +60,12 @@ function cellOptions ({ activation, hardSigmoid }: Recurrent): object | undefine
 /**
  * Writes a model's folder: all of it, or nothing. It is made beside its place, checked there, and then moved.
  *
+ * @param written hears how much is written, from 0 to 1.
  * @param check gets the folder before it is in its place; if it throws, nothing is left.
  * @returns what `check` returns.
  * @throws ImportError if the model is there already.
  */
-export async function writeFolder<T> (models: string, name: string, { config, tensors }: Contents, check: (folder: string) => Promise<T>): Promise<T> {
+export async function writeFolder<T> (models: string, name: string, { config, tensors }: Contents, written: (share: number) => void, check: (folder: string) => Promise<T>): Promise<T> {
   const place = join(models, name)
   await refuseExisting(place)
   const made = await mkdir(models, { recursive: true })
@@ -74,7 +75,7 @@ export async function writeFolder<T> (models: string, name: string, { config, te
   try {
     const folder = join(staging, name)
     await mkdir(folder)
-    await writeParts(join(folder, 'model.safetensors'), writeSafetensors(tensors.map(([key, { shape, data }]) => [key, storeFloats(new Tensor(shape, data))])))
+    await writeParts(join(folder, 'model.safetensors'), writeSafetensors(tensors.map(([key, { shape, data }]) => [key, storeFloats(new Tensor(shape, data))])), written)
     await writeParts(join(folder, 'config.json'), [Buffer.from(`${JSON.stringify(config, undefined, 2)}\n`)])
     const checked = await check(folder)
     await refuseExisting(place)
@@ -96,10 +97,16 @@ export async function refuseExisting (place: string): Promise<void> {
   if (found !== undefined) throw new ImportError(`${place} exists already; --name gives the model another name`)
 }
 
-async function writeParts (path: string, parts: readonly Uint8Array[]): Promise<void> {
+async function writeParts (path: string, parts: readonly Uint8Array[], written: (share: number) => void = () => {}): Promise<void> {
   const file = await open(path, 'wx')
   try {
-    for (const part of parts) await file.writeFile(part)
+    const size = parts.reduce((sum, { byteLength }) => sum + byteLength, 0)
+    let at = 0
+    for (const part of parts) {
+      written(at / size)
+      await file.writeFile(part)
+      at += part.byteLength
+    }
   } finally {
     await file.close()
   }

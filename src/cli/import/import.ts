@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util'
 import { messageOf } from '../../errors.ts'
 import { ConfigError } from '../../config/config-error.ts'
 import { variable } from '../../config/environment.ts'
+import { createProgress } from '../progress.ts'
 import { chainOf } from './chain.ts'
 import { contentsOf, refuseExisting, writeFolder } from './folder.ts'
 import { ImportError } from './import-error.ts'
@@ -13,6 +14,10 @@ import { verify } from './verify.ts'
 /** Where models are written if nothing says where. */
 const MODELS = 'my-models'
 
+/** How much of all is done as it begins to write, and then to check; the file is read before. */
+const WRITING = 0.5
+const CHECKING = 0.75
+
 /**
  * `cellserve import`: writes a model's folder from a file of another format, and says what it found and made.
  *
@@ -21,8 +26,10 @@ const MODELS = 'my-models'
 export async function runImport (args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
   const { file, name = nameOf(file), models = env[variable('models')] ?? MODELS, layer } = readArguments(args)
   if (!/^[^./\\\p{Cc}][^/\\\p{Cc}]*$/u.test(name)) throw new ConfigError(`--name: ${JSON.stringify(name)} is not the name of a folder`)
+  const progress = createProgress(process.stderr, false)
   try {
-    process.stdout.write(await importModel(file, models, name, layer))
+    const report = await importModel(file, models, name, layer, (share, doing) => progress.show(share, doing)).finally(() => progress.clear())
+    process.stdout.write(report)
     return 0
   } catch (error) {
     if (!(error instanceof ImportError)) throw error
@@ -35,16 +42,23 @@ export async function runImport (args: readonly string[], env: NodeJS.ProcessEnv
  * Writes `models/name` from a file: all of it, or nothing.
  *
  * @param layer the recurrent layer to take alone.
+ * @param hear hears what is being done, and how much of all is, from 0 to 1.
  * @returns what was found and made, for people.
  * @throws ImportError, which does not name the file.
  */
-export async function importModel (file: string, models: string, name: string, layer?: string): Promise<string> {
+export async function importModel (file: string, models: string, name: string, layer?: string, hear: (share: number, doing: string) => void = () => {}): Promise<string> {
   try {
     await refuseExisting(join(models, name))
-    const description = await describeFile(file)
+    const part = (from: number, to: number, doing: string) => (share: number): void => hear(from + share * (to - from), doing)
+    const read = part(0, WRITING, 'reading')
+    read(0)
+    const description = await describeFile(file, read)
     const chain = chainOf(description, layer)
     const contents = contentsOf(chain)
-    const checked = await writeFolder(models, name, contents, verify)
+    const checked = await writeFolder(models, name, contents, part(WRITING, CHECKING, 'writing'), async (folder) => {
+      hear(CHECKING, 'checking')
+      return await verify(folder)
+    })
     return reportOf({ file, folder: join(models, name), description, chain, contents, checked })
   } catch (error) {
     // Whatever went wrong with a file of somebody else's, it is one line.

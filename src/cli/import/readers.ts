@@ -7,12 +7,15 @@ import { describeKerasArchive } from './keras/keras.ts'
 import { describeOnnx } from './onnx/onnx.ts'
 import { describeTfjs } from './tfjs/tfjs.ts'
 
-type Reader = (bytes: Buffer, path: string) => Description | Promise<Description>
+/** @param read hears how much of the file is read, from 0 to 1, if that takes long. */
+type Reader = (bytes: Buffer, path: string, read: (share: number) => void) => Description | Promise<Description>
+
+const readH5: Reader = async (bytes, _, read) => await describeH5(bytes, read)
 
 const READERS: Readonly<Record<string, Reader>> = {
-  '.keras': describeKerasArchive,
-  '.h5': describeH5,
-  '.hdf5': describeH5,
+  '.keras': async (bytes, _, read) => await describeKerasArchive(bytes, read),
+  '.h5': readH5,
+  '.hdf5': readH5,
   '.json': describeTfjs,
   '.onnx': describeOnnx
 }
@@ -20,14 +23,15 @@ const READERS: Readonly<Record<string, Reader>> = {
 /**
  * Reads a model's file, whose ending says what it is.
  *
+ * @param read hears how much of it is read, from 0 to 1.
  * @throws ImportError or InputError if it is no such file; neither names it.
  */
-export async function describeFile (path: string): Promise<Description> {
+export async function describeFile (path: string, read: (share: number) => void): Promise<Description> {
   const ending = extname(path).toLowerCase()
   if (PICKLES.includes(ending)) throw new ImportError('is a PyTorch pickle, which is a program and is not run here; in Python:', saving(path))
   if (!Object.hasOwn(READERS, ending)) throw new ImportError(`is of no kind that is read: expected ${Object.keys(READERS).join(', ')}`)
   if (!await exists(path)) throw new ImportError('is not there')
-  return await READERS[ending](await readWhole(path), path)
+  return await READERS[ending](await readWhole(path), path, read)
 }
 
 const PICKLES: readonly string[] = ['.pt', '.pth']

@@ -4,6 +4,7 @@ import type { Problem } from '../../plugins/problem.ts'
 import infer, { type InferRoutes } from './infer.ts'
 import models, { sendObject } from './models.ts'
 import repositoryRoutes, { type Repository } from './repository.ts'
+import statistics, { type StatisticsRoutes } from './statistics.ts'
 import type { Registry } from '../../model/registry.ts'
 
 export interface InferenceRoutes extends InferRoutes {
@@ -11,16 +12,20 @@ export interface InferenceRoutes extends InferRoutes {
   readonly version: string
   /** Left out if clients may not load models. */
   readonly repository: Repository | undefined
+  /** Left out if the metrics are not for clients. */
+  readonly snapshot: StatisticsRoutes['snapshot'] | undefined
 }
 
 /**
  * The Open Inference Protocol, version 2, as Triton and KServe speak it. Its errors have a form of their own. It is not in the OpenAPI document:
  * its clients are there already, and those that are made from the document have all of this by better names.
  */
-const routes: FastifyPluginAsync<InferenceRoutes> = async (app, { registry, sessions, json, version, repository }) => {
+const routes: FastifyPluginAsync<InferenceRoutes> = async (app, { registry, sessions, json, version, repository, snapshot }) => {
   answerErrors(app, sendError, 'docs/openinference.md lists the paths of the Open Inference Protocol')
-  await app.register(models, { version, extensions: ['binary_tensor_data', 'sequence', ...(repository === undefined ? [] : ['model_repository'])] })
+  const extensions = ['binary_tensor_data', 'sequence', ...(snapshot === undefined ? [] : ['statistics']), ...(repository === undefined ? [] : ['model_repository'])]
+  await app.register(models, { version, extensions })
   await app.register(infer, { sessions, json })
+  if (snapshot !== undefined) await app.register(statistics, { registry, snapshot })
   if (repository !== undefined) await app.register(repositoryRoutes, { prefix: '/repository', registry, repository })
 }
 

@@ -8,6 +8,7 @@ import { parquetReadObjects, type SchemaElement } from 'hyparquet'
 import { ByteWriter, parquetWriteBuffer, ParquetWriter } from 'hyparquet-writer'
 import type { Format } from '../../../src/cli/encode/formats.ts'
 import { runEncode } from '../../../src/cli/encode/encode.ts'
+import { PRECISIONS } from '../../../src/network/precision.ts'
 import { decodeFloats, decodeIntegers } from '../../../src/tensor/dtypes.ts'
 import { parseSafetensors } from '../../../src/tensor/safetensors.ts'
 import { buildTestApp } from '../../support/app.ts'
@@ -230,11 +231,13 @@ describe('what is wrong is one line with the row\'s number', () => {
     })
   }
 
-  test('arithmetic that overflows', async (t) => {
-    const folder = await folderOf(t)
-    await writeFile(join(folder, 'a.ndjson'), '{"x":[[1,2],[1,2]]}\n{"x":[[1,2],[3e38,3e38]]}\n')
-    assert.match(await failureOf(t, 'overflowing', '--models', await overflowingModels(t), '--in', join(folder, 'a.ndjson'), '--out', join(folder, 'out.ndjson'), '--steps', '1'), /row 1: |row 2: /)
-  })
+  for (const precision of PRECISIONS) {
+    test(`arithmetic that overflows with weights as ${precision}`, async (t) => {
+      const folder = await folderOf(t)
+      await writeFile(join(folder, 'a.ndjson'), '{"x":[[1,2],[1,2]]}\n{"x":[[1,2],[3e38,3e38]]}\n')
+      assert.match(await failureOf(t, 'overflowing', '--models', await overflowingModels(t, precision), '--in', join(folder, 'a.ndjson'), '--out', join(folder, 'out.ndjson')), /a\.ndjson: row 2.*: .*step 1: the arithmetic overflows float32; the inputs are too large for these weights; 0 sequences are written/)
+    })
+  }
 })
 
 describe('a spoilt file is encoded, or refused in one line', () => {

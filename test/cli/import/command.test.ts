@@ -51,6 +51,33 @@ for (const [what, args, message] of [
   })
 }
 
+for (const file of ['stack.keras', 'stack.onnx', 'tfjs-stack/model.json']) {
+  test(`import of ${file} tells how far it has come, and never less than before`, async (t) => {
+    const models = await writeModels(t, {})
+    const heard: Array<readonly [share: number, doing: string]> = []
+    await importModel(join(FIXTURES, file), models, 'm', undefined, (share, doing) => heard.push([share, doing]))
+    assert.deepEqual([...new Set(heard.map(([, doing]) => doing))], ['reading', 'writing', 'checking'])
+    const shares = heard.map(([share]) => share)
+    assert.deepEqual(shares, shares.toSorted((a, b) => a - b))
+    assert.deepEqual([shares[0], heard.find(([, doing]) => doing === 'writing')?.[0], shares.at(-1)], [0, 0.5, 0.75])
+    // The two layers have four tensors each, behind the header.
+    assert.equal(heard.filter(([, doing]) => doing === 'writing').length, 9)
+    // Another process reads HDF5, and sends a tensor at a time: three of each layer.
+    assert.equal(heard.filter(([, doing]) => doing === 'reading').length, file.endsWith('.keras') ? 7 : 1)
+  })
+}
+
+test('import shows its bar on a terminal, and takes it away before what it says', async (t) => {
+  const models = await writeModels(t, {})
+  const texts: string[] = []
+  const { isTTY } = process.stderr
+  t.after(() => { process.stderr.isTTY = isTTY })
+  process.stderr.isTTY = true
+  t.mock.method(process.stderr, 'write', (text: string) => texts.push(text) > 0)
+  assert.equal(await runImport([`${FIXTURES}/refused/clip.onnx`, '--models', join(models, 'out')], {}), 1)
+  assert.match(texts.join('').replaceAll('\u001b[K', '<end>'), /^\r\[ +\] 0 %, reading<end>(\r[^\r]*<end>)?\r<end>cellserve: \S+\/clip\.onnx: lstm: has a clip\n$/)
+})
+
 // The line is that of the error, as above.
 for (const [what, file, message] of [
   ['a file that is not there', 'no/such.onnx', /^is not there$/],

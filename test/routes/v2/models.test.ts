@@ -7,7 +7,7 @@ import { spellerModels } from '../../support/models.ts'
 test('the server says what it is, and how it is', async (t) => {
   const request = supertest((await buildTestApp(t)).server)
   const { body } = await request.get('/v2').expect(200).expect('content-type', 'application/json')
-  assert.deepEqual([body.name, body.extensions], ['cellserve', ['binary_tensor_data', 'sequence']])
+  assert.deepEqual([body.name, body.extensions], ['cellserve', ['binary_tensor_data', 'sequence', 'statistics']])
   assert.deepEqual((await request.get('/v2/health/live').expect(200)).body, { live: true })
   assert.deepEqual((await request.get('/v2/health/ready').expect(200)).body, { ready: true })
 })

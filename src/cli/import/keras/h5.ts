@@ -13,8 +13,8 @@ const WEIGHTS = 'model_weights'
  *
  * @throws ImportError
  */
-export async function describeH5 (bytes: Uint8Array): Promise<Description> {
-  const contents = await readHdf5(bytes)
+export async function describeH5 (bytes: Uint8Array, read: (share: number) => void): Promise<Description> {
+  const contents = await readHdf5(bytes, read)
   const root = contents.attributes.get('')
   const config = root?.model_config
   if (typeof config !== 'string') throw new ImportError('has no model_config: it holds weights alone; model.save("model.keras") writes both')

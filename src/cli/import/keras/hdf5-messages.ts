@@ -21,15 +21,23 @@ function encode (message: Message): Uint8Array[] {
   return [length, bytes]
 }
 
-/** Receives what was sent. @throws Error if the stream ends before the last message */
-export async function receive (stream: AsyncIterable<Buffer>): Promise<Hdf5Contents> {
+/**
+ * Receives what was sent.
+ *
+ * @param hear hears how many bytes the tensors have that are there.
+ * @throws Error if the stream ends before the last message.
+ */
+export async function receive (stream: AsyncIterable<Buffer>, hear: (bytes: number) => void): Promise<Hdf5Contents> {
   const take = piecesOf(stream)
   const tensors = new Map<string, Floats>()
+  let bytes = 0
   for (;;) {
     const message: Message = deserialize(await take((await take(4)).readUInt32LE()))
     if ('attributes' in message) return { attributes: message.attributes, tensors }
     const { path, shape, count } = message
     const { buffer, byteOffset } = await take(count * Float32Array.BYTES_PER_ELEMENT)
     tensors.set(path, { shape, data: new Float32Array(buffer, byteOffset, count) })
+    bytes += count * Float32Array.BYTES_PER_ELEMENT
+    hear(bytes)
   }
 }

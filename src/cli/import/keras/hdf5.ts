@@ -18,9 +18,10 @@ const BYTES_PER_MILLISECOND = 5000
 /**
  * Reads an HDF5 file, in a process of its own.
  *
+ * @param read hears how much of it is read, from 0 to 1.
  * @throws ImportError if it is none, is broken, or takes too long.
  */
-export async function readHdf5 (bytes: Uint8Array): Promise<Hdf5Contents> {
+export async function readHdf5 (bytes: Uint8Array, read: (share: number) => void): Promise<Hdf5Contents> {
   const child = spawn(process.execPath, [...process.execArgv, CHILD, String(bytes.byteLength)], { stdio: ['pipe', 'pipe', 'pipe'] })
   const end = (): void => { child.kill('SIGKILL') }
   let timer = setTimeout(end, START)
@@ -35,7 +36,7 @@ export async function readHdf5 (bytes: Uint8Array): Promise<Hdf5Contents> {
   child.stdin.on('error', () => {})
   child.stdin.end(bytes)
   // What a process that fails has sent is of no use; why it failed, its exit says.
-  const [contents, [code]] = await Promise.all([receive(child.stdout).catch(() => undefined), once(child, 'close')])
+  const [contents, [code]] = await Promise.all([receive(child.stdout, (received) => read(received / bytes.byteLength)).catch(() => undefined), once(child, 'close')])
   clearTimeout(timer)
   if (code === 0 && contents !== undefined) return contents
   throw new ImportError(`is not an HDF5 file that can be read: ${code === null ? 'it takes too long; its parts may lead in circles' : reasonOf(said.replace(STARTED, ''))}`)

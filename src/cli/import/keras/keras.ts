@@ -20,7 +20,7 @@ const readMetadata = compile(Type.Object({ keras_version: Type.Optional(Type.Unk
  *
  * @throws ImportError
  */
-export async function describeKerasArchive (bytes: Buffer): Promise<Description> {
+export async function describeKerasArchive (bytes: Buffer, read: (share: number) => void): Promise<Description> {
   const files = await unzip(bytes, [CONFIG, METADATA, WEIGHTS])
   const [config, metadata, weights] = [CONFIG, METADATA, WEIGHTS].map((name) => {
     const file = files.get(name)
@@ -29,7 +29,7 @@ export async function describeKerasArchive (bytes: Buffer): Promise<Description>
   })
   const { keras_version: version } = readMetadata(parseJson(metadata.toString(), METADATA), `/${METADATA}`)
   const model = parseJson(config.toString(), CONFIG)
-  return describeKeras(model, finder(await readHdf5(weights)), dialectOf(version))
+  return describeKeras(model, finder(await readHdf5(weights, read)), dialectOf(version))
 }
 
 /** Where a layer of each class has its tensors, in the order of `get_weights()`. */
