@@ -1,3 +1,6 @@
+import { readlinkSync } from 'node:fs'
+import { constants, setPriority } from 'node:os'
+import { basename } from 'node:path'
 import { parentPort } from 'node:worker_threads'
 import { asFault, readContents, type ModelContents } from './folder.ts'
 import type { ModelPlace } from './places.ts'
@@ -13,11 +16,19 @@ export type Read = { readonly contents: ModelContents } | { readonly fault: stri
 /** Smaller memory is copied: it may be part of a pool, which must stay. */
 const TRANSFERRED = 2 ** 17
 
+yieldToOthers()
 parentPort?.on('message', (place: ModelPlace) => { void answer(place) })
 
 async function answer (place: ModelPlace): Promise<void> {
   const read: Read = await readContents(place).then((contents) => ({ contents }), (error: unknown) => ({ fault: asFault(error).message }))
   parentPort?.postMessage(read, 'fault' in read ? [] : [...buffersOf(read.contents)])
+}
+
+/** Those who are served have the cores first: Linux has a priority for each thread. Elsewhere all stays as it is. */
+function yieldToOthers (): void {
+  try {
+    setPriority(Number(basename(readlinkSync('/proc/thread-self'))), constants.priority.PRIORITY_LOW)
+  } catch {}
 }
 
 /** The memory of the typed arrays in a value. */
