@@ -75,13 +75,16 @@ export function createInferenceReader (fields: Fields, raw: RawInput | undefined
   /** Heads that were valid before; those with an id hardly come again. */
   const known = new Known<{ readonly head: Buffer, readonly layout: Layout }>()
 
-  function layoutOf (head: Buffer, hold: Hold): Layout {
-    if (head.length > MAX_KNOWN_BYTES) return layOut(readHead(head, hold), placeInput, hold)
-    for (const before of known.under(head.length, 0)) if (before.head.equals(head)) return before.layout
+  function layoutOf (body: Buffer, length: number, hold: Hold): Layout {
+    for (const before of known.under(length, 0)) {
+      if (before.head.compare(body, 0, length) === 0) return before.layout
+    }
+    const head = body.subarray(0, length)
     const layout = layOut(readHead(head, hold), placeInput, hold)
+    if (length > MAX_KNOWN_BYTES) return layout
     const { said: { id, sequence }, inputs } = layout
     if (id !== undefined || sequence !== undefined || inputs.some(({ stored }) => stored !== undefined)) return layout
-    known.add(head.length, 0, { head: Buffer.from(head), layout })
+    known.add(length, 0, { head: Buffer.from(head), layout })
     return layout
   }
 
@@ -89,7 +92,7 @@ export function createInferenceReader (fields: Fields, raw: RawInput | undefined
     if (given === 0) return { ...ONE_INPUT, inputs: read([rawInput(body, raw)], hold), body }
     const headLength = given ?? body.length
     if (headLength > body.length) throw malformed('', `${HEAD_LENGTH}: says that ${headLength} bytes of the body are JSON, and it has ${body.length}`)
-    const { said, inputs, bytes } = layoutOf(body.subarray(0, headLength), hold)
+    const { said, inputs, bytes } = layoutOf(body, headLength, hold)
     const there = body.length - headLength
     if (bytes !== there) throw malformed('/inputs', `the binary_data_size of all inputs are ${bytes} bytes, and ${there} follow the JSON${headLength === body.length ? `; ${HEAD_LENGTH} says where it ends` : ''}`)
     const at = body.byteOffset + headLength
