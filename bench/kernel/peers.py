@@ -19,6 +19,11 @@ import onnxruntime
 import torch
 from onnx import TensorProto, helper
 
+try:
+    import openvino
+except ImportError:  # it is no reason to leave out the others
+    openvino = None
+
 THREADS = int(sys.argv[1])
 torch.set_num_threads(THREADS)
 torch.manual_seed(0)
@@ -74,7 +79,7 @@ def values(*shape):
 
 
 def onnx_rnn(kind, rows, steps, I, H, layers=1, directions=1):
-    """Layers of ONNX's LSTM or GRU as exporters write them, and a session to run them."""
+    """Layers of ONNX's LSTM or GRU as exporters write them, and what they read."""
 
     def info(name, shape):
         return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
@@ -114,16 +119,27 @@ def onnx_rnn(kind, rows, steps, I, H, layers=1, directions=1):
         [onnx.numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    return model.SerializeToString(), {"x": values(steps, rows, I), **{name: values(*state) for name in names}}
+
+
+def by_onnxruntime(model, feeds):
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = THREADS
     options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    feeds = {"x": values(steps, rows, I), **{name: values(*state) for name in names}}
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     return lambda: session.run(None, feeds)
 
 
-def onnx_lstm(rows, I, Hi, Ho, steps):
-    return onnx_rnn("LSTM", rows, steps, I, Ho)
+def by_openvino(model, feeds):
+    core = openvino.Core()
+    # Without the hint it may compute in bfloat16.
+    options = {"INFERENCE_NUM_THREADS": THREADS, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+    request = core.compile_model(core.read_model(model), "CPU", options).create_infer_request()
+    return lambda: request.infer(feeds, share_inputs=True, share_outputs=True)
+
+
+def lstm_by(run):
+    return lambda rows, I, Hi, Ho, steps: run(*onnx_rnn("LSTM", rows, steps, I, Ho))
 
 
 def reads(rows, supports, width, own):
@@ -203,10 +219,17 @@ NETWORKS = {
     ("PyTorch", "gru"): torch_gru,
     ("PyTorch", "stack"): torch_stack,
     ("PyTorch", "decoder"): torch_decoder,
-    ("ONNX Runtime", "bidirectional"): lambda rows, steps: [onnx_rnn("LSTM", rows, steps, 256, 256, layers=2, directions=2)],
-    ("ONNX Runtime", "gru"): lambda rows, steps: [onnx_rnn("GRU", rows, steps, 256, 256)],
 }
-PEERS = {"CustomLSTM": custom, "LSTMCell": lstm_cell, "LSTM": lstm, "ONNX Runtime": onnx_lstm}
+PEERS = {"CustomLSTM": custom, "LSTMCell": lstm_cell, "LSTM": lstm}
+VERSIONS = {"PyTorch": torch.__version__, "ONNX Runtime": onnxruntime.__version__}
+RUNNERS = {"ONNX Runtime": by_onnxruntime}
+if openvino is not None:
+    VERSIONS["OpenVINO"] = openvino.__version__
+    RUNNERS["OpenVINO"] = by_openvino
+for name, run in RUNNERS.items():
+    PEERS[name] = lstm_by(run)
+    NETWORKS[name, "bidirectional"] = lambda rows, steps, run=run: [run(*onnx_rnn("LSTM", rows, steps, 256, 256, layers=2, directions=2))]
+    NETWORKS[name, "gru"] = lambda rows, steps, run=run: [run(*onnx_rnn("GRU", rows, steps, 256, 256))]
 calls = {}
 
 
@@ -247,7 +270,7 @@ def answer(request):
     return {"us": min((measure(way, request.get("steps", 1), ms / len(ways)) for way in ways), default=None)}
 
 
-print(json.dumps({"PyTorch": torch.__version__, "ONNX Runtime": onnxruntime.__version__}), flush=True)
+print(json.dumps(VERSIONS), flush=True)
 with torch.inference_mode():
     for line in sys.stdin:
         print(json.dumps(answer(json.loads(line))), flush=True)

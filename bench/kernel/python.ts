@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { Side } from './sides.ts'
 
-const PEERS = ['CustomLSTM', 'LSTMCell', 'LSTM', 'ONNX Runtime', 'PyTorch']
+const PEERS = ['CustomLSTM', 'LSTMCell', 'LSTM', 'ONNX Runtime', 'OpenVINO', 'PyTorch']
 const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
 
 export interface PythonSides {
@@ -14,7 +14,7 @@ export interface PythonSides {
 }
 
 /**
- * PyTorch and ONNX Runtime in a process of their own, with so many threads: the interpreter that `TEST_PYTHON` names, otherwise
+ * PyTorch, ONNX Runtime and OpenVINO in a process of their own, with so many threads: the interpreter that `TEST_PYTHON` names, otherwise
  * a virtual environment that this creates. Without Python, prints a line that says so and returns no sides.
  */
 export async function pythonSides (threads: number): Promise<PythonSides> {
@@ -59,7 +59,7 @@ function makeEnvironment (): string | undefined {
   const interpreter = `${folder}/bin/python`
   if (existsSync(`${folder}/complete`)) return interpreter
   console.log('Making a virtual environment for the Python peers (once, some minutes)')
-  const requirements = ['torch', 'onnxruntime', 'onnx', 'numpy']
+  const requirements = ['torch', 'onnxruntime', 'onnx', 'openvino', 'numpy']
   const steps: Array<[string, string[]]> = [
     ['python3', ['-m', 'venv', folder]],
     [interpreter, ['-m', 'pip', 'install', '--quiet', '--retries', '1', ...requirements]],

@@ -17,6 +17,7 @@ export interface Server {
 
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
 const PEER = fileURLToPath(new URL('peer.py', import.meta.url))
+const BARE = fileURLToPath(new URL('../start/bare.mjs', import.meta.url))
 const ECHO = fileURLToPath(new URL('../wire/echo.ts', import.meta.url))
 
 /** The core to pin the server to, if any. */
@@ -37,6 +38,11 @@ export async function startPeer (python: string, place: Place = {}): Promise<Ser
 /** Fastify, or Node.js alone, with nothing to do. */
 export async function startEcho (kind: 'fastify' | 'http', place: Place = {}): Promise<Server> {
   return await start(`bare ${kind}`, process.execPath, ['--import', 'tsx', ECHO, kind], /listening on (\d+)/, place)
+}
+
+/** The same without what the benchmarks ask of them, and without a compiler in front: for what a start costs. */
+export async function startBare (kind: 'fastify' | 'http'): Promise<Server> {
+  return await start(`bare ${kind}`, process.execPath, [BARE, kind], /listening on (\d+)/, {})
 }
 
 async function start (name: string, program: string, options: string[], ready: RegExp, { core }: Place): Promise<Server> {
