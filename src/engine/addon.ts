@@ -78,15 +78,17 @@ const BUILD = 'With a C++ compiler and Python, `npm rebuild cellserve` in an app
 /**
  * Loads the addon.
  *
- * @param load takes the path of a file, from this one.
+ * @param load takes the path of a file, from this one; left out, Node.js loads it.
  * @throws Error if it has not been built, does not load or is of another version; the message says what to do.
  */
-export function loadAddon (load: (path: string) => unknown = createRequire(import.meta.url)): Addon {
-  const reasons: string[] = []
+export function loadAddon (load?: (path: string) => unknown): Addon {
   // A switch for tests of the service without it.
-  for (const place of process.env.TEST_NO_ADDON === '1' ? [] : PLACES) {
+  const places = load === undefined && process.env.TEST_NO_ADDON === '1' ? [] : PLACES
+  const require: (path: string) => unknown = load ?? createRequire(import.meta.url)
+  const reasons: string[] = []
+  for (const place of places) {
     try {
-      const addon = load(`../../${place}/cellserve.node`)
+      const addon = require(`../../${place}/cellserve.node`)
       if (isAddon(addon)) return addon
       reasons.push(`the addon in ${place} is of another version than the service`)
     } catch (error) {
