@@ -46,9 +46,9 @@ export interface SequenceStep {
 
 /** The states that a task has come to. */
 export function statesAnswer (served: Served, shape: Shape, { rows, batched }: Outline): SequenceStates {
-  const gather = (letter: string, width: number): Tensor => new Tensor(batched ? [rows, width] : [width], gathered(letter, width))
-  const gathered = (letter: string, width: number): Float32Array => {
-    // What most answer is there as it is.
+  const gather = (letter: string, width: number): Tensor => new Tensor(batched ? [rows, width] : [width], numbersOf(letter, width))
+  const numbersOf = (letter: string, width: number): Float32Array => {
+    // One row of one node is answered where it lies.
     if (rows === 1 && shape.places.length === 1) return stateOf(served, shape.places[0].stage).of(0, `${letter}${shape.places[0].node}`)
     const data = new Float32Array(rows * width)
     let at = 0

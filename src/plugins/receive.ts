@@ -91,7 +91,7 @@ export function receive ({ raw, headers, routeOptions: { bodyLimit } }: FastifyR
     done(error, body.subarray(0, received))
   }
   source.on('data', onData).on('end', onEnd)
-  // It stays: an error that nobody listens to would end the process.
+  // These stay on the request: to take them off costs more than what they still hear, which `settle` ignores.
   raw.on('error', onGone)
   if (decoder !== undefined) raw.pipe(decoder.on('error', onDamage))
 }

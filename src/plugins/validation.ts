@@ -9,6 +9,7 @@ export default fp(async (app) => {
     return (value: unknown) => {
       try {
         const validated = validate(value, '')
+        // Fastify puts in place what is returned; true leaves all as it is.
         return validated === value || { value: validated }
       } catch (error) {
         if (error instanceof InputError) return { error }

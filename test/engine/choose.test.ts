@@ -19,5 +19,5 @@ test('an installation with neither the addon nor TensorFlow.js says so', async (
 })
 
 test('an instruction set that is not there stops the start, whatever else could compute', async () => {
-  for (const name of ['auto', 'native'] as const) await assert.rejects(chooseEngine(name, { threads: 1, isa: 'mmx' }), /isa is mmx, but this CPU and build run|The native engine is not available/)
+  for (const name of ['auto', 'native'] as const) await assert.rejects(chooseEngine(name, { threads: 1, isa: 'mmx' }), /isa is mmx, but this CPU and build run|addon has not been built/)
 })

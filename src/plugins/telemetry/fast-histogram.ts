@@ -8,7 +8,7 @@ interface Series<L extends string> {
   sum: number
 }
 
-/** The series whose first labels have certain values: by the next label's value, or the one if there is none. */
+/** What has certain values of the first labels: a branch for each value of the next label, or a series after the last label. */
 interface Branch<L extends string> {
   readonly next: Map<string | number, Branch<L>>
   series: Series<L> | undefined
