@@ -1,5 +1,5 @@
-// Compiles src/ to dist/, unless dist/ was compiled from the same sources; and so the client in clients/typescript/. And builds the
-// page in page/ to dist/page/.
+// Compiles src/ to dist/, unless dist/ was compiled from the same sources; and so the client in clients/typescript/. Bundles what each
+// start loads to dist/bundle/, and builds the page in page/ to dist/page/.
 //
 //     node scripts/build.mjs                  fails if there is no compiler
 //     node scripts/build.mjs --if-possible    says so and continues: an install without development dependencies has none
@@ -8,14 +8,14 @@ import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { dirname, join, relative, resolve } from 'node:path'
+import { basename, dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { brotliCompressSync, gzipSync } from 'node:zlib'
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 /** What is compiled: the sources of a folder to its dist/, by a configuration of the compiler. */
 const PACKAGES = [
-  { folder: root, config: 'tsconfig.build.json', others: ['tsconfig.json', 'node_modules/typebox/package.json'] },
+  { folder: root, config: 'tsconfig.build.json', others: ['tsconfig.json'] },
   { folder: join(root, 'clients/typescript'), config: 'tsconfig.json', others: ['../../tsconfig.json'] }
 ]
 /** What the page is built of: its own files, those of the client that it calls the service with, and packages. */
@@ -26,6 +26,7 @@ const PAGE = {
 /** The digest of the sources that dist/ was compiled from. Times would not work, because a copy of a checkout has new ones. */
 const STAMP = '.sources'
 const BUILT_PAGE = 'dist/page'
+const BUNDLE = 'dist/bundle'
 
 export class NoCompiler extends Error {
   message = 'dist/ is not of these sources and the compiler, a development dependency, is not installed: `npm ci` installs it, Node.js 22.18 and newer need none'
@@ -48,6 +49,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
 export function build () {
   // A package or an image has no sources, or not those of the client.
   for (const each of PACKAGES) if (existsSync(join(each.folder, 'src'))) compile(each)
+  if (existsSync(join(root, 'src'))) bundle()
   if (PAGE.folders.every((folder) => existsSync(join(root, folder)))) buildPage()
 }
 
@@ -63,26 +65,47 @@ function compile ({ folder, config, others }) {
   try {
     const { status } = spawnSync(process.execPath, [tsc, '-p', config, '--outDir', staging], { cwd: folder, stdio: 'inherit' })
     if (status !== 0) throw new Error(`${join(relative(root, folder), 'src')}/ has errors`)
-    inline(join(staging, 'tensor/typebox.js'))
     writeFileSync(join(staging, STAMP), sources)
     replace(dist, staging)
+    // It has no files any more that lead to the bundle.
+    rmSync(join(dist, 'bundle', STAMP), { force: true })
   } finally {
     rmSync(staging, { recursive: true, force: true })
   }
 }
 
-/** Makes one file of a module and the package typebox, with its licence. It is only faster: without esbuild the package loads as it is. */
-function inline (file) {
-  const esbuild = find('esbuild')
-  if (!existsSync(file) || esbuild === undefined) return
-  const licence = readFileSync(join(root, 'node_modules/typebox/license'), 'utf8').trim()
-  const { buildSync } = createRequire(import.meta.url)(esbuild)
+/** Bundles the service if its sources or packages have changed. It is only faster: without esbuild each file in dist/ is loaded by itself. */
+function bundle () {
+  if (find('esbuild') === undefined) return
+  const dist = join(root, BUNDLE)
+  const stamp = (packages) => digest(root, ['dist/.sources', 'scripts/bundle.mjs', ...packages.map((path) => join(path, 'package.json'))])
+  const bundled = read(join(dist, 'contents.json'))
+  if (bundled !== undefined && read(join(dist, STAMP)) === stamp(JSON.parse(bundled).packages)) return
+
+  const staging = join(root, `dist.bundle.${process.pid}`)
   try {
-    buildSync({ entryPoints: [file], outfile: file, allowOverwrite: true, bundle: true, format: 'esm', platform: 'node', target: 'node20', banner: { js: `/*\n${licence}\n*/` }, logLevel: 'silent' })
-    rmSync(`${file}.map`)
-  } catch {
-    // `npm ci --omit=optional` leaves out its program.
+    const { status } = spawnSync(process.execPath, [join(root, 'scripts/bundle.mjs'), staging], { stdio: ['inherit', 'inherit', 'ignore'] })
+    if (status !== 0) {
+      // `npm ci --omit=optional` leaves out esbuild's program.
+      console.error('cellserve: the service is not bundled, so it starts slower: esbuild does not run')
+      return
+    }
+    const { modules, packages } = JSON.parse(read(join(staging, 'contents.json')))
+    writeFileSync(join(staging, STAMP), stamp(packages))
+    replace(dist, staging)
+    for (const each of modules) leadToBundle(each)
+  } finally {
+    rmSync(staging, { recursive: true, force: true })
   }
+}
+
+/** Puts a file in a module's place that loads the bundled one. */
+function leadToBundle ({ module, file, exports }) {
+  const path = join(root, 'dist', `${module}.js`)
+  const url = `${'../'.repeat(module.split('/').length - 1) || './'}${basename(BUNDLE)}/${file}`
+  const text = exports.length === 0 ? `import '${url}'\n` : `export { ${exports.join(', ')} } from '${url}'\n`
+  writeFileSync(`${path}.${process.pid}`, read(path)?.startsWith('#!') ? `#!/usr/bin/env node\n${text}` : text)
+  renameSync(`${path}.${process.pid}`, path)
 }
 
 /** Builds the page if it has changed. The service does without one, so what it takes may be missing. */
@@ -123,8 +146,8 @@ function replace (dist, staging) {
     mkdirSync(dirname(join(dist, file)), { recursive: true })
     renameSync(join(staging, file), join(dist, file))
   }
-  // The page in dist/ has a build of its own.
-  const kept = (file) => files.includes(file) || (dist === join(root, 'dist') && join('dist', file).startsWith(join(BUILT_PAGE, '/')))
+  // The page and the bundle in dist/ have builds of their own.
+  const kept = (file) => files.includes(file) || (dist === join(root, 'dist') && [BUILT_PAGE, BUNDLE].some((other) => join('dist', file).startsWith(join(other, '/'))))
   for (const file of filesOf(dist)) if (!kept(file)) rmSync(join(dist, file), { force: true })
 }
 

@@ -4,8 +4,8 @@ import { pino, type Logger } from 'pino'
 const MAX_WAITING = 2 ** 20
 
 /** A log on standard output: JSON lines; pretty-printed on a terminal. */
-export function createLogger (level: string): Logger {
-  if (process.stdout.isTTY) return pino({ level, transport: { target: 'pino-pretty', options: { singleLine: true } } })
+export async function createLogger (level: string): Promise<Logger> {
+  if (process.stdout.isTTY) return pino({ level }, (await import('pino-pretty')).default({ singleLine: true, sync: true }))
   return pino({ level }, createDestination(process.stdout))
 }
 

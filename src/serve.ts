@@ -12,11 +12,11 @@ export const NOTICE = 1000
 
 /** Serves until a signal ends the process. @throws Error if the service cannot start. */
 export async function serve (config: Config): Promise<void> {
-  const logger = createLogger(config['log-level'])
   // Until the service is there, a signal to reload waits for it.
   let early = false
   const wait = (): void => { early = true }
   process.on('SIGHUP', wait)
+  const logger = await createLogger(config['log-level'])
   const engine = await startEngine(config, logger)
   const { app, metrics, registry, reload } = await createService(config, engine, logger)
   // First the metrics: without them nothing is served.

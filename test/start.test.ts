@@ -55,6 +55,11 @@ describe('a compiled checkout', () => {
   test('npm start needs no development dependency', onlyFull('copies another checkout'), async (t) => {
     await npmStart(t, await compiled(t, COMPILER)).line(/"msg":"ready"/)
   })
+
+  test('the program loads what each start needs from its bundle', onlyFull('copies another checkout'), async (t) => {
+    const folder = await compiled(t, ['fastify', 'ajv', 'pino', 'prom-client', 'typebox', 'ws'])
+    await start(t, process.execPath, ['dist/main.js', '--port', '0'], { cwd: folder }).line(/"msg":"ready"/)
+  })
 })
 
 // The program does not matter here, and a small one compiles sooner.
@@ -73,7 +78,7 @@ describe('a checkout whose sources have changed', onlyFull('compiles five times'
     const folder = await changed(t, 'console.log(\'new\' satisfies string)')
     await Promise.all([npmStart(t, folder), npmStart(t, folder)].map(async (service) => await service.line(/^new$/m)))
     assert.deepEqual((await readdir(folder)).filter((name) => name.startsWith('dist')), ['dist'])
-    assert.deepEqual((await readdir(join(folder, 'dist'))).sort(), ['.sources', 'main.d.ts', 'main.js', 'main.js.map'])
+    assert.deepEqual((await readdir(join(folder, 'dist'))).sort(), ['.sources', 'bundle', 'main.d.ts', 'main.js', 'main.js.map'])
   })
 
   test('what does not compile is not run, and what was compiled stays', async (t) => {

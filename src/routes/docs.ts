@@ -27,10 +27,10 @@ const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { 
 export default routes
 
 async function load (app: FastifyInstance, registry: Registry): Promise<FastifyInstance> {
-  const [{ default: swagger }, { default: swaggerUi }] = await Promise.all([import('@fastify/swagger'), import('@fastify/swagger-ui')])
+  const [{ default: swagger }, { default: swaggerUi }, document] = await Promise.all([import('@fastify/swagger'), import('@fastify/swagger-ui'), app.openapi()])
   const reference = Fastify({ frameworkErrors: answerFrameworkError })
   await reference.register(errors)
-  await reference.register(swagger, { openapi: {}, transformObject: () => app.swagger() })
+  await reference.register(swagger, { openapi: {}, transformObject: () => document })
   await reference.register(swaggerUi, {
     routePrefix: '/docs',
     staticCSP: CSP,

@@ -7,9 +7,9 @@ import { modelAnswer, ModelParams, problems } from './schemas.ts'
 
 /** `GET /openapi.json` and `GET /models/{model}/openapi.json`: what can be asked of the service, and of one model. */
 const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { registry }) => {
-  const copy = () => JSON.parse(JSON.stringify(app.swagger()))
+  const copy = async () => JSON.parse(JSON.stringify(await app.openapi()))
 
-  app.get('/openapi.json', { config: { open: true }, schema: { hide: true } }, async () => addExamples(copy(), registry))
+  app.get('/openapi.json', { config: { open: true }, schema: { hide: true } }, async () => addExamples(await copy(), registry))
 
   app.get('/models/:model/openapi.json', {
     config: { open: true, model: true },
@@ -24,7 +24,7 @@ const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { 
     }
   }, async (request) => {
     const model = request.served()
-    return addModelExamples(cutToModel(copy(), model), model)
+    return addModelExamples(cutToModel(await copy(), model), model)
   })
 }
 

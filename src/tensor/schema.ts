@@ -5,7 +5,8 @@ import { InputError, pointerPart, type FieldError } from '../errors.ts'
 import { findMisplaced } from './integers.ts'
 import { describe, findMisfit, type Tensor, type TensorForm } from './tensor.ts'
 
-const OPTIONS = { verbose: true, allErrors: false, strictTypes: false, useDefaults: true }
+// What ajv calls optimizing takes half of its time, and V8 does the same to what runs often.
+const OPTIONS = { verbose: true, allErrors: false, strictTypes: false, useDefaults: true, code: { optimize: false } }
 
 const judgeTensor: SchemaValidateFunction = (form: TensorForm, value: unknown, _schema?: unknown, at?: DataValidationCxt): boolean => {
   const misfit = findMisfit(value, form)

@@ -45,7 +45,7 @@ interface Exit {
  * @throws Error if a worker cannot start.
  */
 export async function serveTogether (config: Config, workers: number): Promise<void> {
-  const logger = createLogger(config['log-level'])
+  const logger = await createLogger(config['log-level'])
   let reloads = 0
   const reload = (): void => { askAll('reload').catch((error: unknown) => { logger.error(`not every worker has reloaded: ${messageOf(error)}`) }) }
   process.on('SIGHUP', () => {

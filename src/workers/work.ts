@@ -38,7 +38,7 @@ export function work (): void {
 
 async function serve ({ worker, workers, config: whole }: Setup, primary: Caller<PrimaryCalls>) {
   const config = shareOf(whole, workers, usableCores)
-  const logger = createLogger(config['log-level']).child({ worker })
+  const logger = (await createLogger(config['log-level'])).child({ worker })
   const engine = await startEngine(config, logger)
   const service = await createService(config, engine, logger, othersBy(worker, primary))
   const { app, repository, registry } = service
