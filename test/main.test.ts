@@ -67,7 +67,7 @@ test('for a second after SIGTERM probes and new requests hear that the service g
   assert.equal((await server.ended).code, 0)
 })
 
-test('the grace is a setting, and past it the process ends', async (t) => {
+test('the grace is a setting, and past it the process ends', onlyFull('takes seconds'), async (t) => {
   const { server } = await draining(t, '--grace', '1')
   const from = performance.now()
   const { code, stdout } = await server.ended
@@ -118,7 +118,7 @@ test('a log reader that stalls costs log lines alone', onlyFull('takes seconds')
   assert.ok(performance.now() - from < 5000)
 })
 
-test('what was asked before SIGTERM is answered after it', async (t) => {
+test('what was asked before SIGTERM is answered after it', onlyFull('takes seconds'), async (t) => {
   const { server, socket } = await draining(t)
   let answer = ''
   socket.on('data', (chunk) => { answer += String(chunk) })

@@ -7,7 +7,7 @@ import { setTimeout } from 'node:timers/promises'
 import supertest from 'supertest'
 import { WebSocket } from 'ws'
 import { startService } from './support/app.ts'
-import { scaled } from './support/full.ts'
+import { onlyFull, scaled } from './support/full.ts'
 import { inferJson, jsonInference } from './support/inference.ts'
 import { writeModels } from './support/models.ts'
 import { tensorOf } from './support/nested.ts'
@@ -76,7 +76,7 @@ test('a broken file keeps the old version serving, and says so until it is mende
   assert.ok(!await metric(/^cellserve_model_fault\{/m))
 })
 
-test('every way in which new files can be wrong leaves the old ones in service', async (t) => {
+test('every way in which new files can be wrong leaves the old ones in service', onlyFull('takes seconds'), async (t) => {
   const { folder, describe, reload } = await serve(t, { 'm/model.safetensors': FIRST })
   const { version } = await describe()
   for (const [config, why] of [['{', /is not JSON/], ['{"feedback": {"policy": "nobody"}}', /expected one of none/], ['{"feedbak": {}}', /\/feedbak: is not a known field/]] as const) {
@@ -91,7 +91,7 @@ test('every way in which new files can be wrong leaves the old ones in service',
   assert.equal((await describe()).error, undefined)
 })
 
-test('new models appear, and removed ones are gone once what they had begun has ended', async (t) => {
+test('new models appear, and removed ones are gone once what they had begun has ended', onlyFull('takes seconds'), async (t) => {
   const { folder, app, request, reload, metric } = await serve(t, { 'm.safetensors': FIRST, 'other.safetensors': SECOND })
   const socket = await openSocket(t, app, '/models/other/stream')
   assert.equal((await socket.ask({ x: X[0] })).t, 1)
@@ -109,7 +109,7 @@ test('new models appear, and removed ones are gone once what they had begun has 
   await until(async () => await metric(/^cellserve_model_versions 2$/m), 'the version of the socket goes')
 })
 
-test('a stream that began before a reload ends as it began', async (t) => {
+test('a stream that began before a reload ends as it began', onlyFull('takes seconds'), async (t) => {
   const { folder, app, reload, describe } = await serve(t)
   const { version } = await describe()
   const abort = new AbortController()
@@ -127,7 +127,7 @@ test('a stream that began before a reload ends as it began', async (t) => {
   assert.equal(lines.at(-1)?.h_out?.flat().length, 3)
 })
 
-test('a session of a replaced model has ended, and says why', async (t) => {
+test('a session of a replaced model has ended, and says why', onlyFull('takes seconds'), async (t) => {
   const { folder, request, app, reload } = await serve(t)
   const { headers: { location } } = await request.post('/models/m/sessions').send({}).expect(201)
   const socket = await openSocket(t, app, `/models/m/stream?session=${location.split('/').at(-1)}`)
@@ -141,7 +141,7 @@ test('a session of a replaced model has ended, and says why', async (t) => {
   assert.equal((await socket.ask({ x: X[0] })).status, 410)
 })
 
-test('a folder that vanishes for a moment takes no model with it', async (t) => {
+test('a folder that vanishes for a moment takes no model with it', onlyFull('takes seconds'), async (t) => {
   const { folder, request, describe, reload, metric } = await serve(t)
   const { version } = await describe()
   await rename(folder, `${folder}.away`)
@@ -158,7 +158,7 @@ test('a folder that vanishes for a moment takes no model with it', async (t) => 
   assert.notEqual((await describe()).version, version)
 })
 
-test('a file that is being copied is loaded once it stays as it is', async (t) => {
+test('a file that is being copied is loaded once it stays as it is', onlyFull('takes seconds'), async (t) => {
   const { folder, describe } = await serve(t, undefined, '--watch', '0.1')
   const { version } = await describe()
   const path = join(folder, 'm.safetensors')
@@ -186,7 +186,7 @@ test('--watch follows the links that Kubernetes swaps', async (t) => {
   await until(async () => await outputs() === 4, 'the other folder is served')
 })
 
-test('a reload that would leave no default model, or several, changes nothing and says so', async (t) => {
+test('a reload that would leave no default model, or several, changes nothing and says so', onlyFull('takes seconds'), async (t) => {
   const { folder, request, describe, reload, metric } = await serve(t, { 'm.safetensors': FIRST }, '--default-model', 'm')
   const { version } = await describe()
   await rename(join(folder, 'm.safetensors'), join(folder, 'n.safetensors'))
@@ -212,7 +212,7 @@ test('a model beside the only one makes no default: requests name one, as after 
   await request.post('/step').send({ x: X[0] }).expect(200)
 })
 
-test('while models reload, each answer is that of the version that it names', async (t) => {
+test('while models reload, each answer is that of the version that it names', onlyFull('takes seconds'), async (t) => {
   const expected = await loadVersions(t)
   const { folder, app, request, reload, registry, metric } = await serve(t)
   const whole = new Map(await Promise.all([...expected].map(async ([version, model]) => {

@@ -1,13 +1,14 @@
-// Runs the tests, two processes at a time:
+// Runs the tests, in one process more than there are cores, because many wait for a time to pass:
 //
 //     node test/run.mjs [OPTION of node --test | PATH]...
 //
 // A path is a test file or a folder of them, and every one of test/ if there is none. A folder's tests share a process, and so do small folders,
-// because starting one and loading the service takes longer than most of them do. For the same reason they run compiled: on dist/,
-// as users do.
+// because starting one and loading the service takes longer than most of them do; the folders in a large one have each their own. For the
+// same reason they run compiled: on dist/, as users do.
 
 import { spawnSync } from 'node:child_process'
 import { readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { basename, join, relative, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { build as esbuild } from 'esbuild'
@@ -20,13 +21,23 @@ const paths = given.filter((argument) => !argument.startsWith('-'))
 /** Folders and files that are done sooner than a process has started. */
 const SMALL = ['app.test.ts', 'config', 'demo-models.test.ts', 'load-balancer.test.ts', 'package.test.ts', 'tensor', 'weights', 'wire'].map((name) => join('test', name))
 
+/** Folders whose tests would take longer than all others do. */
+const LARGE = ['cli', 'model', 'plugins', 'routes'].map((name) => join('test', name))
+
 const groups = paths.length > 0 ? paths.map((path) => ({ path, files: testsOf(path) })) : all()
 const empty = groups.find(({ files }) => files.length === 0)
 if (empty !== undefined) throw new Error(`${empty.path}: has no file NAME.test.ts`)
 
 function all () {
-  const others = readdirSync('test').map((name) => join('test', name)).filter((path) => !SMALL.includes(path)).map((path) => ({ path, files: testsOf(path) }))
+  const others = within('test').filter((path) => !SMALL.includes(path)).flatMap((path) => LARGE.includes(path) ? partsOf(path) : [{ path, files: testsOf(path) }])
   return [...others.filter(({ files }) => files.length > 0), { path: 'small', files: SMALL.flatMap(testsOf) }]
+}
+
+/** Of a large folder: each folder in it, and its own tests. */
+function partsOf (folder) {
+  const folders = within(folder).filter((path) => statSync(path).isDirectory())
+  const own = within(folder).filter((path) => !folders.includes(path)).flatMap(testsOf)
+  return [...folders.map((path) => ({ path, files: testsOf(path) })), { path: folder, files: own }]
 }
 
 build()
@@ -35,11 +46,11 @@ const folder = `.tests.${process.pid}`
 try {
   await compile()
   const entries = groups.map(({ path, files }, i) => {
-    const entry = join(folder, `${i}-${basename(path)}.mjs`)
+    const entry = join(folder, `${String(i).padStart(2, '0')}-${basename(path)}.mjs`)
     writeFileSync(entry, files.map((file) => `import ${JSON.stringify(urlOf(file))}\n`).join(''))
     return entry
   })
-  const { status } = spawnSync(process.execPath, ['--enable-source-maps', '--test', '--test-concurrency=2', ...options, ...entries], { stdio: 'inherit' })
+  const { status } = spawnSync(process.execPath, ['--enable-source-maps', '--test', `--test-concurrency=${availableParallelism() + 1}`, ...options, ...entries], { stdio: 'inherit' })
   process.exitCode = status ?? 1
 } finally {
   rmSync(folder, { recursive: true, force: true })
@@ -73,6 +84,10 @@ async function compile () {
 function urlOf (file) {
   const compiled = relative('.', file).replace(/^(clients\/\w+\/)?src\//, '$1dist/').replace(/^test\//, `${folder}/`).replace(/\.ts$/, '.js')
   return pathToFileURL(compiled).href
+}
+
+function within (folder) {
+  return readdirSync(folder).sort().map((name) => join(folder, name))
 }
 
 function testsOf (path) {

@@ -8,7 +8,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js'
 import supertest from 'supertest'
 import { toOpenapi30 } from '../../scripts/openapi-3.0.ts'
 import { buildTestApp } from '../support/app.ts'
-import { onlyFull } from '../support/full.ts'
+import { onlyFull, some } from '../support/full.ts'
 import { writeModels } from '../support/models.ts'
 import { customLstm, writeSafetensors } from '../support/safetensors.ts'
 
@@ -65,7 +65,7 @@ test('every example of the document runs, and its answer is of the declared sche
   assert.equal(await runExamples(supertest((await buildTestApp(t)).server)), 13)
 })
 
-for (const [name, config, cell, count] of [
+for (const [name, config, cell, count] of some([
   ['none', { feedback: { policy: 'none' } }, customLstm(10, 24, 8), 6],
   ['identity', {}, customLstm(1, 5, 5), 13],
   ['repeat', { feedback: { policy: 'repeat' } }, customLstm(7, 24, 8), 13],
@@ -74,7 +74,7 @@ for (const [name, config, cell, count] of [
   ['a module without a context', { feedback: { policy: 'module' } }, customLstm(2, 3, 1), 13],
   ['a module that gives an example of its context', { feedback: { policy: 'module' } }, customLstm(2, 3, 1), 13],
   ['a module that gives none', { feedback: { policy: 'module' } }, customLstm(2, 3, 1), 4]
-] as const) {
+] as const)) {
   test(`the examples are of the model that is served: ${name}`, async (t) => {
     const context = name.endsWith('none') ? '{ required: ["gain"] }' : name.endsWith('context') && name.includes('gives') ? '{ required: ["gain"], examples: [{ gain: 2 }] }' : '{}'
     const models = await writeModels(t, {
@@ -154,7 +154,7 @@ test('the interactive reference is served', async (t) => {
 
 const MODELS = { 'attention-decoder': 8, 'bidirectional-lstm': 3, 'custom-lstm': 8, gru: 8, 'matching-networks': 8, symmetric: 8 } as const
 
-for (const [name, count] of Object.entries(MODELS)) {
+for (const [name, count] of some(Object.entries(MODELS))) {
   test(`every example in the document of ${name} runs`, async (t) => {
     const request = supertest((await buildTestApp(t)).server)
     assert.equal(await runExamples(request, `/models/${name}/openapi.json`), count)

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import supertest from 'supertest'
 import { buildTestApp } from '../support/app.ts'
-import { FULL } from '../support/full.ts'
+import { FULL, onlyFull } from '../support/full.ts'
 import { writeModels } from '../support/models.ts'
 import { ADDRESS, run } from '../support/process.ts'
 import { customLstm, writeSafetensors } from '../support/safetensors.ts'
@@ -56,7 +56,7 @@ test('while a model\'s own code loops, all else is answered, and then its reques
   await send({}).expect(200)
 })
 
-test('one whose own time is over is a 504, and one that waits for it is answered', async (t) => {
+test('one whose own time is over is a 504, and one that waits for it is answered', onlyFull('takes seconds'), async (t) => {
   const request = supertest((await buildTestApp(t, '--models', await unrulyModels(t), '--feedback-timeout', '1.5')).server)
   const send = (body: object) => request.post('/models/unruly/sequence').send({ x: [[1], [2]], ...body })
   const late = send({ context: { code: 'for (;;);' } }).set('x-request-timeout', '0.5')
@@ -86,7 +86,7 @@ test('a module reads the x of a stream\'s steps; its failure is the last line', 
   assert.doesNotMatch(JSON.stringify(bad), /secret/)
 })
 
-test('the process of a module does not outlive the service, even one that is killed while the module loops', async (t) => {
+test('the process of a module does not outlive the service, even one that is killed while the module loops', onlyFull('takes seconds'), async (t) => {
   const models = await unrulyModels(t)
   const server = run(t, '--models', models, '--port', '0', '--feedback-timeout', '60')
   const url = await server.line(ADDRESS)

@@ -239,7 +239,7 @@ test('sessions in a Valkey are those of all workers', { ...withValkey, ...LIMIT 
   await takesAnyStep(port)
 })
 
-test('what stops the start of one process stops that of several, with the same line', LIMIT, async (t) => {
+test('what stops the start of one process stops that of several, with the same line', { ...onlyFull('takes seconds'), ...LIMIT }, async (t) => {
   const models = await writeModels(t, { 'odd.safetensors': writeSafetensors({ ...customLstm(2, 6, 3), 'hidden_linear.bias': f32([3], [1, 2, 3]) }) })
   const other = createServer().listen(0, '127.0.0.1')
   t.after(() => other.close())
@@ -284,7 +284,7 @@ test('auto is a worker for each core; a client\'s rate is one for all, and so ar
   assert.ok(performance.now() - from < 5000)
 })
 
-test('the statistics that one worker answers are those of all', LIMIT, async (t) => {
+test('the statistics that one worker answers are those of all', { ...onlyFull('takes seconds'), ...LIMIT }, async (t) => {
   const service = run(t, '--workers', '2', '--port', '0')
   await service.line(/"msg":"ready"/)
   const port = Number(new URL(await service.line(ADDRESS)).port)

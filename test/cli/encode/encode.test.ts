@@ -13,7 +13,7 @@ import { decodeFloats, decodeIntegers } from '../../../src/tensor/dtypes.ts'
 import { parseSafetensors } from '../../../src/tensor/safetensors.ts'
 import { buildTestApp } from '../../support/app.ts'
 import { createDice } from '../../support/dice.ts'
-import { FULL, scaled, some as firstOf } from '../../support/full.ts'
+import { FULL, onlyFull, scaled, some as firstOf } from '../../support/full.ts'
 import { overflowingModels, spellerModels } from '../../support/models.ts'
 import { start } from '../../support/process.ts'
 import { f32, writeSafetensors, type Written } from '../../support/safetensors.ts'
@@ -281,7 +281,7 @@ test('--skip-bad answers the others, and says in its place why a row has none', 
 })
 
 describe('a file goes on where it stopped', () => {
-  for (const format of firstOf(['safetensors', 'parquet', 'ndjson'] as const)) {
+  for (const format of firstOf(['safetensors', 'parquet', 'ndjson'] as const, 1)) {
     test(`${format}: the disk is full, then has room`, async (t) => {
       const folder = await folderOf(t)
       const [input, whole, output] = [join(folder, 'in.csv'), join(folder, `whole.${format}`), join(folder, `out.${format}`)]
@@ -303,7 +303,7 @@ describe('a file goes on where it stopped', () => {
   }
 })
 
-test('a signal stops it between two windows, and what is partial behind the last does not count', async (t) => {
+test('a signal stops it between two windows, and what is partial behind the last does not count', onlyFull('takes seconds'), async (t) => {
   const folder = await folderOf(t)
   const [input, whole, output] = [join(folder, 'in.safetensors'), join(folder, 'whole.ndjson'), join(folder, 'out.ndjson')]
   const N = 30_000

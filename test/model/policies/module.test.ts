@@ -14,7 +14,7 @@ import { unboundCall } from '../../../src/model/call.ts'
 import { Tensor } from '../../../src/tensor/tensor.ts'
 import { testDeps, testHosting } from '../../support/app.ts'
 import { closeTo } from '../../support/close.ts'
-import { FULL, some } from '../../support/full.ts'
+import { FULL, onlyFull, some } from '../../support/full.ts'
 import { drawCell } from '../../support/networks.ts'
 import { createRandom, randomFloats } from '../../support/random.ts'
 import { bareLayers } from '../../support/reference.ts'
@@ -233,7 +233,7 @@ test('many rows of many lengths are what each is alone', async (t) => {
   }
 })
 
-test('rows that take long are no reason to stop it, and others have their turn between them', async (t) => {
+test('rows that take long are no reason to stop it, and others have their turn between them', onlyFull('takes seconds'), async (t) => {
   const model = await modelOf(t, `
     export function feedback ({ h, context }) {
       for (const end = performance.now() + (context.wait ?? 0); performance.now() < end;);
@@ -370,7 +370,7 @@ const MISBEHAVIOUR: ReadonlyArray<[name: string, code: string, message: RegExp]>
   ['ends itself', 'process.kill(process.pid, "SIGSEGV")', /ended its process with SIGSEGV, for step 1$/]
 ]
 
-test('whatever a call does to its process fails its request alone', async (t) => {
+test('whatever a call does to its process fails its request alone', onlyFull('takes seconds'), async (t) => {
   const model = await modelOf(t, UNRULY, { hosting: { timeout: 1 } })
   for (const [name, code, message] of some(MISBEHAVIOUR)) {
     await t.test(name, async () => {
@@ -418,7 +418,7 @@ test('what goes wrong between the calls is for the log, and the requests do not 
   }
 })
 
-test('one that ends every process before the call is given up', async (t) => {
+test('one that ends every process before the call is given up', onlyFull('takes seconds'), async (t) => {
   const reports: Error[] = []
   const model = await modelOf(t, `
     import { Socket } from 'node:net'
@@ -428,7 +428,7 @@ test('one that ends every process before the call is given up', async (t) => {
   assert.equal(reports.length, 2, 'it was tried three times')
 })
 
-test('one that cannot be loaded again fails those who wait, and may come back', async (t) => {
+test('one that cannot be loaded again fails those who wait, and may come back', onlyFull('takes seconds'), async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'cellserve-'))
   t.after(() => rm(folder, { recursive: true }))
   const file = join(folder, 'helper.mjs')
@@ -461,7 +461,7 @@ test('a process in the place of another runs the same file, whatever lies there 
   assert.equal((await model.sequence({ x: quiet })).h_next?.data.length, 6, 'two rows go on')
 })
 
-test('nobody waits longer for others than they want to', async (t) => {
+test('nobody waits longer for others than they want to', onlyFull('takes seconds'), async (t) => {
   const reports: Error[] = []
   const timeout = FULL ? 5 : 2
   const model = await modelOf(t, UNRULY, { hosting: { timeout, report: (error) => { reports.push(error) } } })

@@ -6,7 +6,7 @@ import { setTimeout } from 'node:timers/promises'
 import { test } from 'node:test'
 import supertest from 'supertest'
 import { buildTestApp, startService } from '../../support/app.ts'
-import { FULL } from '../../support/full.ts'
+import { FULL, onlyFull } from '../../support/full.ts'
 import { sendRaw } from '../../support/http.ts'
 import { logged } from '../../support/logged.ts'
 import { floats, openSocket, refusedSocket } from '../../support/sockets.ts'
@@ -194,7 +194,7 @@ test('a peer that does not answer is cut, one that idles is closed', async (t) =
   assert.deepEqual(await client.closed, { code: 1001, reason: 'no frame in 0.3 seconds' })
 })
 
-test('a peer that never reads is not read from any more, and is cut', async (t) => {
+test('a peer that never reads is not read from any more, and is cut', onlyFull('takes seconds'), async (t) => {
   const { app, admission } = await startService(t, '--request-timeout', '0.5')
   const client = await openSocket(t, app, STREAM)
   client.socket.pause()
