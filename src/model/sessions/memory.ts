@@ -1,8 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { InputError } from '../../errors.ts'
+import type { Going } from '../going-on.ts'
+import type { KeptRow } from '../kept-row.ts'
 import type { Model } from '../model.ts'
 import { checkRoom, type Bounds } from './room.ts'
-import { REPLACED, type Session, type SessionStore } from './session.ts'
+import { REPLACED, type Session, type SessionStore, type Taken } from './session.ts'
+import { createSlots } from './slots.ts'
 import { sweep } from './sweep.ts'
 import { createTombstones, type Reason } from './tombstones.ts'
 
@@ -13,15 +16,22 @@ export interface MemoryOptions extends Bounds {
   readonly now?: () => number
 }
 
-type Writable<T> = { -readonly [K in keyof T]: T[K] }
-
-interface Entry {
-  readonly session: Writable<Session>
+/** A session, flat: there may be a hundred thousand. */
+interface Entry extends Omit<Session, 'going' | 'stamp' | 'made'>, Pick<Going, 'context' | 'room'>, KeptRow {
+  t: number
+  given: boolean
+  seen: boolean
+  expires: number
+  last: Taken | undefined
+  /** How many bytes it holds without what its last step answered, and with that. */
+  readonly own: number
+  bytes: number
   /** Its place in the order of their making. */
   readonly place: number
+  /** How often it has moved on. */
+  moves: number
   /** How many requests use it. */
   users: number
-  bytes: number
   ended: boolean
 }
 
@@ -29,40 +39,48 @@ interface Entry {
 export function createMemoryStore ({ timeout, now = Date.now, ...bounds }: MemoryOptions): SessionStore {
   const entries = new Map<string, Entry>()
   const tombstones = createTombstones(now)
+  const slots = createSlots()
   /** Versions of models that are served no more. */
   const left = new WeakSet<Model>()
   let bytes = 0
   let places = 0
 
-  function touch ({ session }: Entry): void {
-    session.expires = now() + 1000 * session.idleTimeout
+  function touch (entry: Entry): void {
+    entry.expires = now() + 1000 * entry.idleTimeout
+  }
+
+  /** As it is now: what others do to the entry later does not change it. */
+  function sessionOf ({ id, model, owner, idleTimeout, expires, last, t, given, seen, state, context, own, room, place, moves }: Entry): Session {
+    return {
+      id, model, owner, idleTimeout, expires, last, going: { row: { t, given, seen, state: state.slice() }, context, bytes: own, room }, stamp: `${place} ${moves}`
+    }
   }
 
   function end (entry: Entry, reason: Reason): void {
-    const { session: { id, owner } } = entry
     remove(entry)
-    tombstones.bury(id, owner, reason)
+    tombstones.bury(entry.id, entry.owner, reason)
   }
 
   function remove (entry: Entry): void {
     entry.ended = true
-    entries.delete(entry.session.id)
+    entries.delete(entry.id)
     if (entry.users === 0) letGo(entry)
   }
 
   /** Its memory goes once nobody reads it. */
-  function letGo ({ session, bytes: held }: Entry): void {
+  function letGo ({ context, state, bytes: held }: Entry): void {
     bytes -= held
-    session.going.context?.dispose()
+    context?.dispose()
+    slots.put(state)
   }
 
-  function isOver ({ session, users }: Entry): boolean {
-    return users === 0 && session.expires <= now()
+  function isOver ({ expires, users }: Entry): boolean {
+    return users === 0 && expires <= now()
   }
 
   function find (id: string, owner: string | undefined): Entry {
     const entry = entries.get(id)
-    if (entry !== undefined && entry.session.owner === owner) {
+    if (entry !== undefined && entry.owner === owner) {
       if (!isOver(entry)) return entry
       end(entry, 'expired')
     }
@@ -80,18 +98,38 @@ export function createMemoryStore ({ timeout, now = Date.now, ...bounds }: Memor
       const held = bytes - (before?.users === 0 ? before.bytes : 0)
       checkRoom(bounds, live, held, going.bytes)
       if (before !== undefined) remove(before)
-      const session = { id, model, owner, idleTimeout: Math.min(idleTimeout, timeout), going, expires: 0, last: undefined }
-      const entry: Entry = { session, place: places++, users: 0, bytes: going.bytes, ended: false }
+      const { row: { t, given, seen, state }, context, room, bytes: own } = going
+      const entry: Entry = {
+        id,
+        model,
+        owner,
+        idleTimeout: Math.min(idleTimeout, timeout),
+        t,
+        given,
+        seen,
+        state: slots.keep(state),
+        context,
+        room,
+        own,
+        bytes: own,
+        expires: 0,
+        last: undefined,
+        place: places++,
+        moves: 0,
+        users: 0,
+        ended: false
+      }
       touch(entry)
-      bytes += entry.bytes
+      bytes += own
       entries.set(id, entry)
+      const session = sessionOf(entry)
       if (left.has(model)) end(entry, REPLACED)
-      return { ...session }
+      return session
     },
     async get (id, owner) {
       const entry = find(id, owner)
       touch(entry)
-      return { ...entry.session }
+      return sessionOf(entry)
     },
     async hold (session) {
       const entry = find(session.id, session.owner)
@@ -105,15 +143,19 @@ export function createMemoryStore ({ timeout, now = Date.now, ...bounds }: Memor
       // Its steps began before its version was replaced: they are taken, and are its last.
       if (left.has(session.model)) return true
       const entry = find(session.id, session.owner)
-      if (entry.session.going.row !== session.going.row) return false
+      if (session.stamp !== `${entry.place} ${entry.moves}`) return false
       // A step's answer has its room; a longer one is kept if there is more.
-      const more = taken === undefined ? 0 : Math.max(0, taken.bytes - session.going.room)
-      const held = session.going.bytes + more
+      const more = taken === undefined ? 0 : Math.max(0, taken.bytes - entry.room)
+      const held = entry.own + more
       const fits = more === 0 || bytes - entry.bytes + held <= bounds.maxBytes
-      bytes += (fits ? held : session.going.bytes) - entry.bytes
-      entry.bytes = fits ? held : session.going.bytes
-      entry.session.going = { ...session.going, row }
-      entry.session.last = fits ? taken : undefined
+      bytes += (fits ? held : entry.own) - entry.bytes
+      entry.bytes = fits ? held : entry.own
+      entry.last = fits ? taken : undefined
+      entry.t = row.t
+      entry.given = row.given
+      entry.seen = row.seen
+      entry.state.set(row.state)
+      entry.moves++
       touch(entry)
       return true
     },
@@ -121,16 +163,15 @@ export function createMemoryStore ({ timeout, now = Date.now, ...bounds }: Memor
     async page (model, owner, from, limit) {
       const sessions: Session[] = []
       for (const entry of entries.values()) {
-        const { session, place } = entry
-        if (place < from || session.model.name !== model || session.owner !== owner || isOver(entry)) continue
-        if (sessions.length === limit) return { sessions, next: place }
-        sessions.push({ ...session })
+        if (entry.place < from || entry.model.name !== model || entry.owner !== owner || isOver(entry)) continue
+        if (sessions.length === limit) return { sessions, next: entry.place }
+        sessions.push(sessionOf(entry))
       }
       return { sessions, next: undefined }
     },
     leave (model) {
       left.add(model)
-      for (const entry of [...entries.values()]) if (entry.session.model === model) end(entry, REPLACED)
+      for (const entry of [...entries.values()]) if (entry.model === model) end(entry, REPLACED)
     },
     async close () {
       clearInterval(timer)
