@@ -1,11 +1,11 @@
 // Bundles the service, with the packages that each start loads: a start then reads a few files instead of seven hundred, and takes
 // two thirds of the time.
 //
-//     node scripts/bundle.mjs FOLDER      a folder in dist/, or one that is moved there
+//     node scripts/bundle.mjs FOLDER      it is moved to dist/bundle/ then
 //
 // The folder gets a contents.json as well: the modules with their files and exports, and where the packages are. And their licences.
 
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
@@ -35,12 +35,22 @@ const ownUrls = {
   }
 }
 
+/** Leaves out maps of packages: they lead to sources that are not installed. */
+const noMaps = {
+  name: 'no maps of packages',
+  setup ({ onLoad }) {
+    onLoad({ filter: /node_modules.*\.[cm]?js$/ }, ({ path }) => ({ contents: readFileSync(path, 'utf8').replace(/^\/\/# sourceMappingURL=.*$/gm, '') }))
+  }
+}
+
 const { peerDependencies = {} } = readJson('package.json')
-const { metafile } = await build({
+const { metafile, outputFiles } = await build({
   absWorkingDir: root,
   entryPoints: modules.map((module) => `src/${module}.ts`),
   entryNames: '[name]',
-  outdir: folder,
+  // Source maps are relative to where they will be.
+  outdir: 'dist/bundle',
+  write: false,
   bundle: true,
   splitting: true,
   format: 'esm',
@@ -57,8 +67,11 @@ const { metafile } = await build({
   external: [...Object.keys(peerDependencies), '@tensorflow/*'],
   // Packages expect `require`, which a module does not have.
   banner: { js: "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);" },
-  plugins: [onDemand, ownUrls]
+  plugins: [onDemand, ownUrls, noMaps]
 })
+
+mkdirSync(folder, { recursive: true })
+for (const { path, contents } of outputFiles) writeFileSync(join(folder, basename(path)), contents)
 
 const packages = [...new Set(Object.keys(metafile.inputs).map((file) => /^.*node_modules\/(@[^/]+\/)?[^/]+/.exec(file)?.[0]))].filter((path) => path !== undefined).sort()
 const bundled = Object.entries(metafile.outputs)

@@ -1,11 +1,11 @@
 /**
- * Sessions, in memory and in a Valkey on the same machine, over HTTP and JSON. The service has one core; its client and the store share
- * the other:
+ * Sessions, in memory and in a Valkey on the same machine, over HTTP and JSON, driven by wrk. The service has one core; its client and
+ * the store share the other:
  *
  *     npm run bench:sessions                 five rounds; writes bench/results/sessions.md
  *     npm run bench:sessions -- --quick      one short round; writes nothing
  *
- * It takes valkey-server or redis-server.
+ * It takes wrk, and valkey-server or redis-server.
  */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
@@ -16,13 +16,15 @@ import { cpus } from 'node:os'
 import { setTimeout } from 'node:timers/promises'
 import { post } from '../../test/support/http.ts'
 import { startValkey, withValkey } from '../../test/support/valkey.ts'
-import { load, type Load } from '../load/client.ts'
+import { JSON_TYPE } from '../../src/wire/json.ts'
+import { load } from '../load/client.ts'
 import { startCellserve, type Server } from '../load/servers.ts'
+import { wrk, type Post, type Rate } from '../load/wrk.ts'
 import { median, random, writeBenchModels } from '../models.ts'
 
 const quick = process.argv.includes('--quick')
 const ROUNDS = quick ? 1 : 5
-const MS = quick ? 500 : 1500
+const SECONDS = quick ? 1 : 2
 const LIVE = quick ? 10_000 : 100_000
 const UNITS = [64, 512]
 const [CLIENT, SERVER] = [{ core: 1 }, { core: 0 }]
@@ -54,6 +56,10 @@ for (const close of closing) await close()
 await rm(models, { recursive: true })
 if (!quick) await writeFile(new URL('../results/sessions.md', import.meta.url), lines.join('\n') + '\n')
 
+function jsonPost (path: string, body: object): Post {
+  return { path, headers: { 'content-type': JSON_TYPE }, body: Buffer.from(JSON.stringify(body)) }
+}
+
 /** The paths of new sessions. */
 async function open ({ port }: Server, units: number, count: number): Promise<string[]> {
   const paths: string[] = []
@@ -65,33 +71,35 @@ async function open ({ port }: Server, units: number, count: number): Promise<st
 }
 
 async function steps (): Promise<void> {
-  say('| units | connections | a step by | requests a second | p50, ms |')
-  say('| ---: | ---: | --- | ---: | ---: |')
+  say('| units | connections | a step by | requests a second | server\'s time, us | p50, ms |')
+  say('| ---: | ---: | --- | ---: | ---: | ---: |')
   for (const units of UNITS) {
     // Many more than connections, so that hardly ever two steps of one meet.
-    const ofSessions = async (server: Server): Promise<Buffer[]> => (await open(server, units, 1024)).map((path) => post(`${path}/step`, { x: random(units) }))
+    const ofSessions = async (server: Server): Promise<Post[]> => (await open(server, units, 1024)).map((path) => jsonPost(`${path}/step`, { x: random(units) }))
     const sides = [
-      { name: '`/step`, the client has the state', server: memory, requests: Array.from({ length: 64 }, () => post(`/models/${units}/step`, { x: [random(units)], h_in: [random(units)], c_in: [random(units)] })) },
-      { name: 'a session in memory', server: memory, requests: await ofSessions(memory) },
-      { name: 'a session in Valkey', server: shared, requests: await ofSessions(shared) }
+      { name: '`/step`, the client has the state', server: memory, posts: Array.from({ length: 64 }, () => jsonPost(`/models/${units}/step`, { x: [random(units)], h_in: [random(units)], c_in: [random(units)] })) },
+      { name: 'a session in memory', server: memory, posts: await ofSessions(memory) },
+      { name: 'a session in Valkey', server: shared, posts: await ofSessions(shared) }
     ]
     for (const connections of [1, 32]) {
-      const rounds: Load[][] = []
+      const rounds: Rate[][] = []
+      // The first round warms up.
       for (let round = 0; round <= ROUNDS; round++) {
-        const row: Load[] = []
-        for (const { server, requests } of sides) row.push(await load(server.port, connections, requests, round === 0 ? 300 : MS))
+        const row: Rate[] = []
+        for (const { server, posts } of sides) row.push(await wrk(server, posts, connections, SECONDS, CLIENT))
         if (round > 0) rounds.push(row)
       }
+      const figure = (side: number, name: keyof Rate): number => median(rounds.map((row) => row[side][name]))
       for (const [i, { name }] of sides.entries()) {
-        say(`| ${units} | ${connections} | ${name} | ${median(rounds.map((row) => row[i].throughput)).toFixed(0)} | ${median(rounds.map((row) => row[i].p50)).toFixed(3)} |`)
+        say(`| ${units} | ${connections} | ${name} | ${figure(i, 'perSecond').toFixed(0)} | ${figure(i, 'cpu').toFixed(0)} | ${figure(i, 'p50').toFixed(3)} |`)
       }
-      const [against, more] = [median(rounds.map((row) => row[1].throughput / row[0].throughput)), median(rounds.map((row) => row[2].p50 - row[1].p50))]
-      console.log(`  memory against /step ${against.toFixed(2)}x; Valkey's p50 ${more.toFixed(3)} ms above memory's`)
-      ratios.push(`${units} units, ${connections} ${connections === 1 ? 'connection' : 'connections'}: a session in memory takes ${against.toFixed(2)} times the steps of \`/step\`; Valkey's p50 is ${more.toFixed(3)} ms above memory's.`)
+      const [against, cpu] = [median(rounds.map((row) => row[1].perSecond / row[0].perSecond)), median(rounds.map((row) => row[0].cpu / row[1].cpu))]
+      const more = median(rounds.map((row) => row[2].p50 - row[1].p50))
+      ratios.push(`${units} units, ${connections} ${connections === 1 ? 'connection' : 'connections'}: a session in memory takes ${against.toFixed(2)} times the steps of \`/step\` (${cpu.toFixed(2)} by the server's time); Valkey's p50 is ${more.toFixed(3)} ms above memory's.`)
     }
   }
   say()
-  for (const ratio of ratios) lines.push(`- ${ratio}`)
+  for (const ratio of ratios) say(`- ${ratio}`)
   say()
 }
 
