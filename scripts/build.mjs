@@ -27,6 +27,8 @@ const PAGE = {
 const STAMP = '.sources'
 const BUILT_PAGE = 'dist/page'
 const BUNDLE = 'dist/bundle'
+/** Node.js tells wrongly which lines of a bundle ran, so none is there when coverage is measured. */
+const BUNDLED = process.env.NO_BUNDLE !== '1'
 
 export class NoCompiler extends Error {
   message = 'dist/ is not of these sources and the compiler, a development dependency, is not installed: `npm ci` installs it, Node.js 22.18 and newer need none'
@@ -47,6 +49,10 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
  * @throws NoCompiler if there is none, Error if they do not compile; dist/ is then as it was.
  */
 export function build () {
+  if (!BUNDLED && existsSync(join(root, BUNDLE))) {
+    // What leads to it is compiled again.
+    for (const path of [BUNDLE, join('dist', STAMP)]) rmSync(join(root, path), { recursive: true })
+  }
   // A package or an image has no sources, or not those of the client.
   for (const each of PACKAGES) if (existsSync(join(each.folder, 'src'))) compile(each)
   if (existsSync(join(root, 'src'))) bundle()
@@ -76,7 +82,7 @@ function compile ({ folder, config, others }) {
 
 /** Bundles the service if its sources or packages have changed. It is only faster: without esbuild each file in dist/ is loaded by itself. */
 function bundle () {
-  if (find('esbuild') === undefined) return
+  if (!BUNDLED || find('esbuild') === undefined) return
   const dist = join(root, BUNDLE)
   const stamp = (packages) => digest(root, ['dist/.sources', 'scripts/bundle.mjs', ...packages.map((path) => join(path, 'package.json'))])
   const bundled = read(join(dist, 'contents.json'))

