@@ -51,8 +51,19 @@ export async function peers (models: string, sizes: readonly number[], quick: bo
   say('| units | connections | server | its requests a second | those of cellserve | cellserve against it |')
   say('| ---: | ---: | --- | ---: | ---: | ---: |')
   const cellserve = await startCellserve('cellserve', models)
-  for (const units of sizes) {
-    const others = await startPeers(cellserve, models, units)
+  try {
+    for (const units of sizes) await compareAll(cellserve, models, units, rounds, say)
+  } finally {
+    await cellserve.stop()
+  }
+  const isWhole = process.env.TEST_PYTHON !== undefined && process.env.TEST_PYTHON_MLSERVER !== undefined
+  if (!quick && isWhole) await writeFile(new URL('../results/peers.md', import.meta.url), lines.join('\n') + '\n')
+}
+
+/** Measures the other servers with one model, and says a line of each. */
+async function compareAll (cellserve: Server, models: string, units: number, rounds: number, say: (line: string) => void): Promise<void> {
+  const others = await startPeers(cellserve, models, units)
+  try {
     for (const peer of others) await compare(peer)
     for (const connections of CONNECTIONS) {
       const all = await measure(others, connections, rounds)
@@ -61,11 +72,9 @@ export async function peers (models: string, sizes: readonly number[], quick: bo
         say(`| ${units} | ${connections} | ${peer.server.name} | ${figures(all, peer)} | ${figures(all, peer.own)} | ${ratio.toFixed(2)}x |`)
       }
     }
+  } finally {
     for (const { server } of others) await server.stop()
   }
-  await cellserve.stop()
-  const isWhole = process.env.TEST_PYTHON !== undefined && process.env.TEST_PYTHON_MLSERVER !== undefined
-  if (!quick && isWhole) await writeFile(new URL('../results/peers.md', import.meta.url), lines.join('\n') + '\n')
 }
 
 async function startPeers (cellserve: Server, models: string, units: number): Promise<Peer[]> {
