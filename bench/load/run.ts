@@ -1,11 +1,13 @@
 /**
- * cellserve under load from loopback, compared with itself without batching and with FastAPI and PyTorch, all in one run:
+ * cellserve under load from loopback, compared with itself without batching and with other servers of PyTorch, all in one run:
  *
- *     npm run bench:load                 three rounds; writes bench/results/load.md
+ *     npm run bench:load                 three rounds; writes bench/results/load.md and peers.md
+ *     npm run bench:load -- peers        FastAPI, LitServe and MLServer alone, by wrk; writes bench/results/peers.md
  *     npm run bench:load -- beside       short requests beside large ones alone; writes nothing
  *     npm run bench:load -- --quick      one short round; writes nothing
  *
- * TEST_PYTHON names a Python with torch, fastapi, uvicorn and orjson; without it the benchmark leaves that peer out.
+ * TEST_PYTHON names a Python with bench/load/peers/requirements.txt, TEST_PYTHON_MLSERVER one with requirements-mlserver.txt, whose
+ * FastAPI is older. Without them the benchmark leaves those peers out.
  */
 import assert from 'node:assert/strict'
 import { rm, writeFile } from 'node:fs/promises'
@@ -20,10 +22,11 @@ import { median, random, writeBenchModels } from '../models.ts'
 import { post } from '../../test/support/http.ts'
 import { beside } from './beside.ts'
 import { load, once, type Answer, type Load } from './client.ts'
+import { peers } from './peers.ts'
 import { startCellserve, startPeer, type Server } from './servers.ts'
 
 const quick = process.argv.includes('--quick')
-const part = process.argv.includes('beside') ? 'beside' : undefined
+const part = ['beside', 'peers'].find((name) => process.argv.includes(name))
 const ROUNDS = quick ? 1 : 3
 const MS = quick ? 700 : 1000
 const UNITS = [64, 256, 512]
@@ -41,19 +44,25 @@ const stepsOf = (n: number, count: number): Buffer[] => Array.from({ length: cou
   return post(`/models/${n}/step`, { x: [random(n)], h_in: [random(n)], c_in: [random(n)] })
 })
 
-say('# cellserve under load')
-say()
-say(`${cpus()[0].model}, ${cpus().length} cores, shared by client and server; Node.js ${process.versions.node}; ${ROUNDS} rounds, medians. Written by \`npm run bench:load\`.`)
-say()
-if (part !== 'beside') {
-  await modelInterface()
-  await throughput()
-}
-await mixed()
-await beside(say, ROUNDS, MS)
-if (part !== 'beside') await overload()
+if (part === undefined || part === 'peers') await peers(models, [64, 512], quick)
+if (part !== 'peers') await itself()
 await rm(models, { recursive: true })
-if (!quick && part === undefined) await writeFile(new URL('../results/load.md', import.meta.url), lines.join('\n') + '\n')
+
+/** Measures cellserve in several ways, mostly against itself. */
+async function itself (): Promise<void> {
+  say('# cellserve under load')
+  say()
+  say(`${cpus()[0].model}, ${cpus().length} cores, shared by client and server; Node.js ${process.versions.node}; ${ROUNDS} rounds, medians. Written by \`npm run bench:load\`.`)
+  say()
+  if (part !== 'beside') {
+    await modelInterface()
+    await throughput()
+  }
+  await mixed()
+  await beside(say, ROUNDS, MS)
+  if (part !== 'beside') await overload()
+  if (!quick && part === undefined) await writeFile(new URL('../results/load.md', import.meta.url), lines.join('\n') + '\n')
+}
 
 /** Measures 64 concurrent steps at the model's own interface against one by one. */
 async function modelInterface (): Promise<void> {
@@ -87,7 +96,7 @@ async function modelInterface (): Promise<void> {
 async function throughput (): Promise<void> {
   const servers: Server[] = [await startCellserve('cellserve', models), await startCellserve('batching off', models, ['--batch-rows', '1'])]
   const python = process.env.TEST_PYTHON
-  if (python !== undefined) servers.push(await startPeer(python))
+  if (python !== undefined) servers.push(await startPeer(python, models, UNITS))
   else console.log('FastAPI + PyTorch is left out: TEST_PYTHON is not set')
 
   say('`POST /step` over JSON, requests a second (p50, p99 in ms):')

@@ -12,11 +12,12 @@ export interface Server {
   memory (): Promise<number>
   /** The time that it has computed, in seconds. */
   cpu (): Promise<number>
+  /** Signals its processes, if there are several. */
+  signal (name: 'SIGSTOP' | 'SIGCONT'): void
   stop (): Promise<void>
 }
 
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
-const PEER = fileURLToPath(new URL('peer.py', import.meta.url))
 const BARE = fileURLToPath(new URL('../start/bare.mjs', import.meta.url))
 const ECHO = fileURLToPath(new URL('../wire/echo.ts', import.meta.url))
 
@@ -25,14 +26,34 @@ export interface Place {
   readonly core?: number
 }
 
+interface Options extends Place {
+  /** Whether the server has several processes, which it does not end: they are then a group, which is killed. */
+  readonly group?: boolean
+}
+
 /** cellserve itself, as `npm start` runs it. */
 export async function startCellserve (name: string, models: string, flags: readonly string[] = [], place: Place = {}): Promise<Server> {
   return await start(name, process.execPath, [MAIN, '--models', models, '--port', '0', ...flags], /listening at http:\/\/127\.0\.0\.1:(\d+)/, place)
 }
 
 /** FastAPI, uvicorn, orjson and torch.nn.LSTMCell: what our users would write instead. */
-export async function startPeer (python: string, place: Place = {}): Promise<Server> {
-  return await start('FastAPI + PyTorch', python, [PEER], /listening on (\d+)/, place)
+export async function startPeer (python: string, models: string, units: readonly number[], place: Place = {}): Promise<Server> {
+  return await startPython('FastAPI + PyTorch', python, 'serve_fastapi.py', [models, ...units.map(String)], place)
+}
+
+/** LitServe, which computes up to `batch` requests together: by itself one. */
+export async function startLitServe (python: string, models: string, units: number, batch?: number): Promise<Server> {
+  const name = `LitServe + PyTorch${batch === undefined ? '' : `, batches of up to ${batch}`}`
+  return await startPython(name, python, 'serve_litserve.py', [models, String(units), ...(batch === undefined ? [] : [String(batch)])], { group: true })
+}
+
+/** MLServer, which speaks the Open Inference Protocol. */
+export async function startMLServer (python: string, models: string, units: readonly number[]): Promise<Server> {
+  return await startPython('MLServer + PyTorch', python, 'serve_mlserver.py', [models, ...units.map(String)], {})
+}
+
+async function startPython (name: string, python: string, program: string, args: string[], options: Options): Promise<Server> {
+  return await start(name, python, [fileURLToPath(new URL(`peers/${program}`, import.meta.url)), ...args], /listening on (\d+)/, options)
 }
 
 /** Fastify, or Node.js alone, with nothing to do. */
@@ -45,14 +66,17 @@ export async function startBare (kind: 'fastify' | 'http'): Promise<Server> {
   return await start(`bare ${kind}`, process.execPath, [BARE, kind], /listening on (\d+)/, {})
 }
 
-async function start (name: string, program: string, options: string[], ready: RegExp, { core }: Place): Promise<Server> {
+async function start (name: string, program: string, options: string[], ready: RegExp, { core, group = false }: Options): Promise<Server> {
   const [command, ...args] = [...(core === undefined ? [] : ['taskset', '-c', String(core)]), program, ...options]
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'], detached: group })
   const port = await portOf(child, ready)
+  const pid = child.pid ?? 0
+  const signal = (name: NodeJS.Signals): void => { process.kill(group ? -pid : pid, name) }
   return {
     name,
     port,
-    pid: child.pid ?? 0,
+    pid,
+    signal,
     async memory () {
       const ps = spawn('ps', ['-o', 'rss=', '-p', String(child.pid)], { stdio: ['ignore', 'pipe', 'inherit'] })
       let text = ''
@@ -67,7 +91,7 @@ async function start (name: string, program: string, options: string[], ready: R
       return (user + system) / 100
     },
     async stop () {
-      child.kill('SIGTERM')
+      signal(group ? 'SIGKILL' : 'SIGTERM')
       await once(child, 'exit')
     }
   }

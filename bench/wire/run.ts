@@ -6,7 +6,7 @@
  *     npm run bench:wire                 five rounds; writes bench/results/wire.md
  *     npm run bench:wire -- --quick      one short round; writes nothing
  *
- * It takes g++ and wrk. TEST_PYTHON names a Python with torch, fastapi, uvicorn and orjson; without it the benchmark leaves that peer out.
+ * It takes g++ and wrk. TEST_PYTHON names a Python with bench/load/peers/requirements.txt; without it the benchmark leaves that peer out.
  */
 import { once } from 'node:events'
 import { rm, writeFile } from 'node:fs/promises'
@@ -38,7 +38,7 @@ const cellserve = await startCellserve('cellserve', models, ['--threads', '1'], 
 const fastify = await startEcho('fastify', SERVER)
 const http = await startEcho('http', SERVER)
 const python = process.env.TEST_PYTHON
-const peer = python === undefined ? undefined : await startPeer(python, SERVER)
+const peer = python === undefined ? undefined : await startPeer(python, models, UNITS, SERVER)
 if (peer === undefined) console.log('FastAPI + PyTorch is left out: TEST_PYTHON is not set')
 
 /** How a round of one side is run. */

@@ -1,23 +1,24 @@
-"""The same /models/{model}/step on FastAPI, uvicorn, orjson and torch.nn.LSTMCell, in one process."""
+"""The same /models/{model}/step on FastAPI, uvicorn, orjson and torch.nn.LSTMCell, in one process: MODELS UNITS..."""
 
 import socket
+import sys
 
+import cells
 import orjson
 import torch
 import uvicorn
 from fastapi import FastAPI, Request, Response
 
-torch.set_num_threads(1)
-torch.set_grad_enabled(False)
 app = FastAPI()
-cells = {str(units): torch.nn.LSTMCell(units, units) for units in (64, 256, 512)}
+models, *units = sys.argv[1:]
+cell_of = {n: cells.load(models, int(n)) for n in units}
 
 
 @app.post("/models/{model}/step")
 async def step(model: str, request: Request):
     body = orjson.loads(await request.body())
     x, h, c = (torch.tensor(body[name], dtype=torch.float32) for name in ("x", "h_in", "c_in"))
-    h_out, c_out = cells[model](x, (h, c))
+    h_out, c_out = cell_of[model](x, (h, c))
     answer = {"h_out": h_out.numpy(), "c_out": c_out.numpy()}
     return Response(orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY), media_type="application/json")
 
