@@ -35,10 +35,10 @@ async function main () {
   console.log('cellserve: the native engine is built')
 }
 
-/** The folder of a prebuilt addon that the service would take, if there is one. Only a package has it, and that is compiled. */
+/** The folder of a prebuilt addon that the service would take, if there is one. Only a package has it, and that is compiled; a clone may be newer than what was packed in it. */
 async function findPrebuilt () {
   const compiled = (name) => join(root, 'dist', 'engine', name)
-  if (!existsSync(compiled('prebuilt.js'))) return undefined
+  if (existsSync(join(root, 'src')) || !existsSync(compiled('prebuilt.js'))) return undefined
   const [{ prebuiltFolder }, { INTERFACE }] = await Promise.all(['prebuilt.js', 'addon.js'].map((name) => import(pathToFileURL(compiled(name)).href)))
   const folder = prebuiltFolder()
   return loads(join(root, folder, 'cellserve.node'), `.interface === ${INTERFACE}`) ? folder : undefined

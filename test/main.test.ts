@@ -173,7 +173,7 @@ test('an addon that is older than the sources is not taken; the warning says wha
   const server = start(t, process.execPath, ['--require', join(folder, 'old.cjs'), 'dist/main.js', '--models', folder, '--port', '0'])
   const warning: { level: number, msg: string } = JSON.parse(await server.line(/\{.*TensorFlow\.js.*\}/))
   assert.equal(warning.level, 40)
-  assert.match(warning.msg, /^The native engine is not available: the addon in build\/Release is of another version than the service\. .* `npm run install` in a clone, builds it\. TensorFlow\.js computes instead/)
+  assert.match(warning.msg, /^The native engine is not available: the addon in build\/Release is of another version than the service[.;] .* `npm run install` in a clone, builds it\. TensorFlow\.js computes instead/)
   const answer = await fetch(`${await server.line(ADDRESS)}/step`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"x": [[0.5]]}' })
   assert.deepEqual([answer.status, Object.keys(Object(await answer.json()))], [200, ['h_out', 'c_out']])
 })

@@ -2,8 +2,9 @@
 #define CELLSERVE_KERNEL kAvx2
 #define CELLSERVE_LANES 8
 #define CELLSERVE_ROWS 3
+#include "cpu.h"
 #include "kernel.h"
 
 namespace {
-bool supported() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+bool supported() { return runs(bit_FMA, bit_AVX2, kYmm); }
 }  // namespace

@@ -2,8 +2,9 @@
 #define CELLSERVE_KERNEL kAvx512
 #define CELLSERVE_LANES 16
 #define CELLSERVE_ROWS 6
+#include "cpu.h"
 #include "kernel.h"
 
 namespace {
-bool supported() { return __builtin_cpu_supports("avx512f"); }
+bool supported() { return runs(bit_FMA, bit_AVX2 | bit_AVX512F, kZmm); }
 }  // namespace

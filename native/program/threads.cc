@@ -3,6 +3,7 @@
 #include <chrono>
 
 #if defined(__linux__)
+#include <pthread.h>
 #include <sched.h>
 #endif
 
@@ -32,6 +33,17 @@ void settleOnCore(size_t index, size_t threads) {
   }
 #else
   (void)index, (void)threads;
+#endif
+}
+
+// musl gives a thread a stack of 128 KiB, most of which two of the kernel's functions take. There the call only ever raises what
+// threads get that do not say themselves.
+void allowForStacks() {
+#if defined(__linux__) && !defined(__GLIBC__)
+  pthread_attr_t large;
+  if (pthread_attr_init(&large) != 0) return;
+  if (pthread_attr_setstacksize(&large, size_t{1} << 20) == 0) pthread_setattr_default_np(&large);
+  pthread_attr_destroy(&large);
 #endif
 }
 
@@ -78,6 +90,7 @@ bool Team::meet() {
 void Pool::submit(Job& job) {
   if (threads_.empty()) {
     threads_.reserve(size_);
+    allowForStacks();
     try {
       for (size_t index = 0; index < size_; index++) threads_.emplace_back(&Pool::serve, this, index, jobs_.count());
     } catch (...) {

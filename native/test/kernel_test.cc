@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <memory>
 #include <random>
 #include <string>
@@ -40,6 +41,22 @@ static float floatOf(uint32_t bits) {
   float value;
   std::memcpy(&value, &bits, sizeof value);
   return value;
+}
+
+// The kernels run that this CPU has the instructions of, as Linux names them.
+static void testSupport() {
+#if defined(__x86_64__) && defined(__linux__)
+  std::string flags;
+  std::ifstream file("/proc/cpuinfo");
+  while (flags.rfind("flags", 0) != 0 && std::getline(file, flags)) {}
+  const auto has = [&](const char* name) { return (flags + ' ').find(' ' + std::string(name) + ' ') != std::string::npos; };
+  const bool avx2 = has("avx2") && has("fma");
+  for (const Kernel* const* kernel = kKernels; *kernel != nullptr; kernel++) {
+    const std::string name = (*kernel)->name;
+    const bool expected = name == "portable" || (avx2 && (name != "avx512" || has("avx512f")));
+    EXPECT((*kernel)->supported() == expected, "%s is %ssupported", name.c_str(), expected ? "not " : "");
+  }
+#endif
 }
 
 // The emulated multiply-add against the C library's, over all exponents and with sums that nearly cancel.
@@ -496,6 +513,7 @@ static void testSoftmax(size_t count, float scale) {
 int main(int argc, char** argv) {
   const uint64_t stride = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 40009;
   if (stride < 1) return 2;
+  testSupport();
   testFma();
   for (const Kernel* const* kernel = kKernels; *kernel != nullptr; kernel++) {
     if ((*kernel)->supported()) testActivations(**kernel, stride);

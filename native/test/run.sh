@@ -4,6 +4,8 @@
 #     native/test/run.sh [stride]     under AddressSanitizer and UndefinedBehaviorSanitizer, under ThreadSanitizer, and with the objects
 #                                     of the addon, when the floats are swept more finely; 1 sweeps every float
 #     native/test/run.sh arm64        with the objects of the addon for arm64, by Debian's g++-aarch64-linux-gnu and qemu-user-static
+#     native/test/run.sh musl         with those of the addon for musl on x64, by `pip install ziglang`
+#     native/test/run.sh arm64-musl   with those of the addon for musl on arm64, by the same and qemu-user-static
 set -eu
 cd "$(dirname "$0")/.."
 out=../build/test
@@ -42,19 +44,24 @@ sources_of () { for test in $1; do echo "test/$test.cc"; done; }
 # What node-gyp has made of the kernel, programs and the JSON reader.
 addon_objects () { find "$1" \( -path '*/native/kernel/*.o' -o -path '*/native/program/*.o' -o -path '*/native/json/*.o' \) | sort; }
 
-if [ "${1:-}" = arm64 ]; then
-  arm="aarch64-linux-gnu-g++ -O2 -static"
-  node ../scripts/pack-native.mjs linux-arm64-glibc
+# With the objects of an addon for another platform, which `pack-native.mjs` makes.
+elsewhere () { # mode, platform, compiler, what runs its programs, how many random programs, stride
+  node ../scripts/pack-native.mjs "$2"
   # shellcheck disable=SC2046
-  compile arm64 "$arm" $(sources_of "$tests")
+  compile "$1" "$3 -O2" $(sources_of "$tests")
   # shellcheck disable=SC2046
-  link arm64 "$arm" "$tests" $(addon_objects ../build/linux-arm64-glibc/build/Release/obj.target)
-  qemu-aarch64-static "$out/arm64-bits" test/bits.txt
-  qemu-aarch64-static "$out/arm64-program" 40
-  qemu-aarch64-static "$out/arm64-json" 4000037
-  qemu-aarch64-static "$out/arm64-kernel" 40000003
-  exit
-fi
+  link "$1" "$3 -O2 -static" "$tests" $(addon_objects "../build/$2/build/Release/obj.target")
+  $4 "$out/$1-bits" test/bits.txt
+  $4 "$out/$1-program" "$5"
+  $4 "$out/$1-json" "$6"
+  $4 "$out/$1-kernel" "$6"
+}
+
+case "${1:-}" in
+  arm64) elsewhere arm64 linux-arm64-glibc aarch64-linux-gnu-g++ qemu-aarch64-static 40 4000037; exit ;;
+  musl) elsewhere musl linux-x64-musl 'python3 -m ziglang c++ -target x86_64-linux-musl' '' 2000 40009; exit ;;
+  arm64-musl) elsewhere arm64-musl linux-arm64-musl 'python3 -m ziglang c++ -target aarch64-linux-musl' qemu-aarch64-static 40 4000037; exit ;;
+esac
 
 cxx=${CXX:-c++}
 # Brings the addon's objects up to date, or makes them, which empties build/.

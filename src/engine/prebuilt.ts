@@ -5,14 +5,31 @@ export function prebuiltFolder ({ platform, arch, execPath }: Pick<NodeJS.Proces
   return `prebuilds/${platform}-${arch}${platform === 'linux' ? `-${libcOf(execPath)}` : ''}`
 }
 
-/** The C library of an executable of Linux, by the loader that its head names: an addon of another does not load. */
+/** The C library of an executable of Linux, by the loader that it names: an addon of another does not load. */
 function libcOf (executable: string): 'glibc' | 'musl' {
-  const head = Buffer.alloc(2048)
   const file = openSync(executable, 'r')
   try {
-    readSync(file, head)
+    return loaderOf(file).includes('/ld-musl-') ? 'musl' : 'glibc'
   } finally {
     closeSync(file)
   }
-  return head.includes('/ld-musl-') ? 'musl' : 'glibc'
+}
+
+const PT_INTERP = 3
+
+/** The loader's path, which stands anywhere in a file that patchelf has changed; none if this is no ELF of 64 bits, little-endian. */
+function loaderOf (file: number): string {
+  const read = (from: bigint, length: number): Buffer => {
+    const bytes = Buffer.alloc(length)
+    readSync(file, bytes, { position: from })
+    return bytes
+  }
+  const head = read(0n, 64)
+  if (head.toString('latin1', 0, 6) !== '\x7fELF\x02\x01') return ''
+  const size = head.readUInt16LE(54)
+  const table = read(head.readBigUInt64LE(32), size * head.readUInt16LE(56))
+  for (let entry = 0; entry < table.length; entry += size) {
+    if (table.readUInt32LE(entry) === PT_INTERP) return read(table.readBigUInt64LE(entry + 8), table.readUInt32LE(entry + 32)).toString('latin1')
+  }
+  return ''
 }

@@ -5,7 +5,7 @@ import { encode, type EncodedProgram } from '../../src/engine/encode.ts'
 import { createNativeEngine } from '../../src/engine/native.ts'
 import { compileStage, type Program } from '../../src/engine/program.ts'
 import { concat, part } from '../../src/network/feed.ts'
-import { withoutAddon } from '../support/addon.ts'
+import { addonFile, withoutAddon } from '../support/addon.ts'
 import { scaled } from '../support/full.ts'
 import { drawCell, drawLinear, drawOneStage, oneStage } from '../support/networks.ts'
 import { createRandom, randomFloats } from '../support/random.ts'
@@ -36,7 +36,7 @@ const network = oneStage([drawCell({ I: 3, Hi: 9, Ho: 4 }, createRandom(1))], {
 const program = compileStage(network.stages[0])
 
 function createEngine (inlineBelow: number): Untyped {
-  const addon: unknown = createRequire(import.meta.url)('../../build/Release/cellserve.node')
+  const addon: unknown = createRequire(import.meta.url)(addonFile())
   return method(method(addon, 'createEngine')('portable', 2, inlineBelow), 'load')
 }
 

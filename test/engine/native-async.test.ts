@@ -7,7 +7,7 @@ import { createNativeEngine } from '../../src/engine/native.ts'
 import { compileStage } from '../../src/engine/program.ts'
 import { concat, part } from '../../src/network/feed.ts'
 import type { Network } from '../../src/network/network.ts'
-import { assertSameBits, withoutAddon } from '../support/addon.ts'
+import { addonFile, assertSameBits, withoutAddon } from '../support/addon.ts'
 import { drawTask, run } from '../support/drive.ts'
 import { drawCell, drawLinear, drawOneStage, oneStage } from '../support/networks.ts'
 import { createRandom, randomFloats } from '../support/random.ts'
@@ -200,7 +200,7 @@ describe('work off the event loop', { skip: withoutAddon }, () => {
     const { words, tensors } = encode(compileStage(oneStage([drawCell({ I: 64, Hi: 64, Ho: 64 }, random)]).stages[0]))
     const source = `
       const { parentPort, workerData: { words, tensors } } = require('node:worker_threads')
-      const addon = require(${JSON.stringify(new URL('../../build/Release/cellserve.node', import.meta.url).pathname)})
+      const addon = require(${JSON.stringify(addonFile())})
       const steps = 20000
       for (const threads of [1, 2]) {
         const network = addon.createEngine(addon.kernels[0], threads, 0).load(words, tensors)

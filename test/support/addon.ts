@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
+import { loadAddon } from '../../src/engine/addon.ts'
 import { nativeKernels } from '../../src/engine/native.ts'
 
 /** Why tests of the native engine are skipped, or false where its addon is built. */
@@ -11,6 +14,16 @@ function reasonToSkip (): string | false {
   } catch (error) {
     return error instanceof Error ? error.message : String(error)
   }
+}
+
+/** The addon that the service loads. */
+export function addonFile (): string {
+  let file = ''
+  loadAddon((path) => {
+    file = fileURLToPath(new URL(path, import.meta.url)) // as deep as src/engine/
+    return createRequire(import.meta.url)(file)
+  })
+  return file
 }
 
 /** Equality of bits, so that 0 is not -0. */
