@@ -71,7 +71,8 @@ export function createKeptRows ({ name, network, shape, policy, parts, queues: [
 
     advance: (going, request, one, call = unboundCall()) => naming(name, async () => {
       if (one) checkWiredStep(request, shape)
-      const asked = { ...request, ...(one && { steps: 1 }), ...(going.context !== undefined && { context: going.context.given }) }
+      const steps = one ? { ...request, steps: 1 } : request
+      const asked = going.context === undefined ? steps : { ...steps, context: going.context.given }
       const plan = planner.sequence(asked, false, going)
       const { outline } = plan
       const served = await runner.sequence(asked, plan, call)

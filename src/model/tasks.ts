@@ -74,23 +74,27 @@ export function serveSequence ({ network, shape, queues, policy }: LoadedModel, 
       // What this layer has written forwards, or what the layer before has written.
       return keptStream(outputs[name === FORWARD ? layer : layer - 1])
     })
-    const base = { queue, state: states[i].data, inputs, sinks }
-    if (i > 0) return { ...base, peek: false }
-    return {
-      ...base,
+    const state = states[i].data
+    if (i > 0) return { queue, state, inputs, sinks, peek: false }
+    const first: Pass = {
+      queue,
+      state,
+      inputs,
+      sinks,
       memory: own ?? memory,
       attention: parts.get('attention')?.kept,
       start: begun ? lookOf(program, parts) : startOf(program, policy, given),
       looks: begun,
-      peek: program.late && next !== undefined,
-      ...(host !== undefined && { host: { feed: host.feed, first: begun || !given } })
+      peek: program.late && next !== undefined
     }
+    return host === undefined ? first : { ...first, host: { feed: host.feed, first: begun || !given } }
   })
   return {
     task: { rows, lengths, passes, call, field: outline.field, window },
     states,
     output: outputs.at(-1),
-    ...(shape.sequence.once ? { y: undefined, yOnce: y } : { y }),
+    y: shape.sequence.once ? undefined : y,
+    yOnce: shape.sequence.once ? y : undefined,
     parts,
     get next () { return host?.next === false ? undefined : next },
     keep: () => keepRows(states[0], before, lengths, programs[0].late || host !== undefined),
