@@ -1,5 +1,5 @@
-// Bundles the service, with the packages that each start loads: a start then reads a few files instead of seven hundred, and takes
-// two thirds of the time.
+// Bundles the service, with the packages that each start loads: a start then reads a few files instead of seven hundred, and takes half
+// of the time.
 //
 //     node scripts/bundle.mjs FOLDER      it is moved to dist/bundle/ then
 //
