@@ -184,6 +184,8 @@ describe('the plots in a browser', { skip: withoutBrowser }, () => {
     await page.getByRole('combobox', { name: 'Units' }).selectOption('f')
     await page.getByText('The values as a table').click()
     const table = page.getByRole('table')
+    // It opens before it is told so, and has its table then.
+    await table.waitFor()
     assert.deepEqual(await table.getByRole('columnheader').allInnerTexts(), ['step', 'f 0', 'f 1'])
     assert.deepEqual(await table.getByRole('cell').allInnerTexts(), ['0.5', '0.75', '0.5', '0.75', '0.5', '0.75', '0.5', '0.75'])
     assert.equal(await table.getByRole('caption').innerText(), 'gates: steps 0 to 3 of 4, 2 of 2 units')
