@@ -6,6 +6,7 @@ import { build } from 'esbuild'
 import type { Page } from 'playwright-core'
 import { browserFor, servePage, withoutBrowser } from '../support/browser.ts'
 import { parseSafetensors } from '../../src/tensor/safetensors.ts'
+import { until } from '../support/until.ts'
 
 /** The plots on a page of their own: `show` has them draw series whose values a function says. */
 const HARNESS = `
@@ -221,17 +222,18 @@ describe('the plots in a browser', { skip: withoutBrowser }, () => {
   })
 
   test('cells have the colours of their values, in both themes', async (t) => {
-    const { page } = await open(t)
-    const pixelAt = async (x: number, y: number): Promise<number[]> => await page.evaluate(`new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(() => {
-      const canvas = document.querySelector('.heat-map canvas')
-      resolve([...canvas.getContext('2d').getImageData(Math.round(canvas.width * ${x}), Math.round(canvas.height * ${y}), 1, 1).data])
-    })))`)
     for (const theme of ['light', 'dark']) {
+      const { page } = await open(t)
+      const pixelAt = async (x: number, y: number): Promise<number[]> => await page.evaluate(`(() => {
+        const canvas = document.querySelector('.heat-map canvas')
+        return [...canvas.getContext('2d').getImageData(Math.round(canvas.width * ${x}), Math.round(canvas.height * ${y}), 1, 1).data]
+      })()`)
       await page.evaluate(`draw({ run: run(), theme: ${JSON.stringify(theme)} })`)
-      // The last unit, at the first and the second step: 0.75 and -0.75.
-      const [above, below] = [await pixelAt(0.25, 0.85), await pixelAt(0.4, 0.85)]
-      assert.ok(above[0] > above[2] + 40, `${theme}: ${above} is orange`)
-      assert.ok(below[2] > below[0] + 40, `${theme}: ${below} is blue`)
+      // The last unit, at the first and the second step: 0.75 is orange, -0.75 blue.
+      await until(async () => {
+        const [above, below] = [await pixelAt(0.25, 0.85), await pixelAt(0.4, 0.85)]
+        return above[0] > above[2] + 40 && below[2] > below[0] + 40
+      }, `the colours of the theme ${theme}`)
     }
   })
 
