@@ -14,7 +14,7 @@ export interface KeptRow {
 }
 
 /**
- * The rows of a task that is done.
+ * The rows of a task that is done. Each is a copy.
  *
  * @param remade whether `h_in` is made as the next step begins; what there is of it may be of another x, and is not kept.
  */
@@ -22,8 +22,7 @@ export function keepRows ({ layout, data }: States, before: readonly number[], l
   const { width } = layout
   const hIn = remade ? findSlice(layout, 'h_in') : undefined
   return lengths.map((length, row) => {
-    // What is all of one row's is not copied: the task is done.
-    const state = lengths.length === 1 && hIn === undefined ? data : data.slice(row * width, (row + 1) * width)
+    const state = data.slice(row * width, (row + 1) * width)
     if (hIn !== undefined) state.fill(0, hIn.offset, hIn.offset + hIn.width)
     return { t: before[row] + length, given: false, seen: false, state }
   })
