@@ -51,7 +51,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
 export function build () {
   if (!BUNDLED && existsSync(join(root, BUNDLE))) {
     // What leads to it is compiled again.
-    for (const path of [BUNDLE, join('dist', STAMP)]) rmSync(join(root, path), { recursive: true })
+    for (const path of [BUNDLE, join('dist', STAMP)]) rmSync(join(root, path), { recursive: true, force: true })
   }
   // A package or an image has no sources, or not those of the client.
   for (const each of PACKAGES) if (existsSync(join(each.folder, 'src'))) compile(each)
@@ -84,7 +84,7 @@ function compile ({ folder, config, others }) {
 function bundle () {
   if (!BUNDLED || find('esbuild') === undefined) return
   const dist = join(root, BUNDLE)
-  const stamp = (packages) => digest(root, ['dist/.sources', 'scripts/bundle.mjs', ...packages.map((path) => join(path, 'package.json'))])
+  const stamp = (packages) => digest(root, [join('dist', STAMP), 'scripts/bundle.mjs', ...packages.map((path) => join(path, 'package.json'))])
   const bundled = read(join(dist, 'contents.json'))
   if (bundled !== undefined && read(join(dist, STAMP)) === stamp(JSON.parse(bundled).packages)) return
 

@@ -185,7 +185,7 @@ describe('the plots in a browser', { skip: withoutBrowser }, () => {
     await page.getByRole('combobox', { name: 'Units' }).selectOption('f')
     await page.getByText('The values as a table').click()
     const table = page.getByRole('table')
-    // It opens before it is told so, and has its table then.
+    // The details open first, and their toggle event then makes the table.
     await table.waitFor()
     assert.deepEqual(await table.getByRole('columnheader').allInnerTexts(), ['step', 'f 0', 'f 1'])
     assert.deepEqual(await table.getByRole('cell').allInnerTexts(), ['0.5', '0.75', '0.5', '0.75', '0.5', '0.75', '0.5', '0.75'])

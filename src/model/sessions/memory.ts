@@ -50,10 +50,9 @@ export function createMemoryStore ({ timeout, now = Date.now, ...bounds }: Memor
   }
 
   /** As it is now: what others do to the entry later does not change it. */
-  function sessionOf ({ id, model, owner, idleTimeout, expires, last, t, given, seen, state, context, own, room, place, moves }: Entry): Session {
-    return {
-      id, model, owner, idleTimeout, expires, last, going: { row: { t, given, seen, state: state.slice() }, context, bytes: own, room }, stamp: `${place} ${moves}`
-    }
+  function sessionOf (entry: Entry): Session {
+    const { id, model, owner, idleTimeout, expires, last, t, given, seen, state, context, own, room } = entry
+    return { id, model, owner, idleTimeout, expires, last, going: { row: { t, given, seen, state: state.slice() }, context, bytes: own, room }, stamp: stampOf(entry) }
   }
 
   function end (entry: Entry, reason: Reason): void {
@@ -143,7 +142,7 @@ export function createMemoryStore ({ timeout, now = Date.now, ...bounds }: Memor
       // Its steps began before its version was replaced: they are taken, and are its last.
       if (left.has(session.model)) return true
       const entry = find(session.id, session.owner)
-      if (session.stamp !== `${entry.place} ${entry.moves}`) return false
+      if (session.stamp !== stampOf(entry)) return false
       // A step's answer has its room; a longer one is kept if there is more.
       const more = taken === undefined ? 0 : Math.max(0, taken.bytes - entry.room)
       const held = entry.own + more
@@ -179,4 +178,9 @@ export function createMemoryStore ({ timeout, now = Date.now, ...bounds }: Memor
       entries.clear()
     }
   }
+}
+
+/** Which of the sessions that have had its id this is, and which of its states. */
+function stampOf ({ place, moves }: Entry): string {
+  return `${place} ${moves}`
 }
