@@ -1,5 +1,6 @@
 import type { States } from '../network/states.ts'
 import type { Kept } from '../scheduler/task.ts'
+import { zeros } from '../tensor/floats.ts'
 import { Tensor } from '../tensor/tensor.ts'
 import type { Shape } from './network.ts'
 import type { Outline } from './request.ts'
@@ -50,21 +51,22 @@ export function statesAnswer (served: Served, shape: Shape, { rows, batched }: O
   const numbersOf = (letter: string, width: number): Float32Array => {
     // One row of one node is answered where it lies.
     if (rows === 1 && shape.places.length === 1) return stateOf(served, shape.places[0].stage).of(0, `${letter}${shape.places[0].node}`)
-    const data = new Float32Array(rows * width)
+    const data = zeros(rows * width)
     let at = 0
     for (const { stage, node } of shape.places) at += stateOf(served, stage).take(`${letter}${node}`, data, width, at)
     return data
   }
   const h = gather('h', shape.hOut)
+  const next = served.next()
   return {
     h_out: h,
     ...(shape.c > 0 && { c_out: gather('c', shape.c) }),
-    ...(served.next !== undefined && { h_next: served.next === 'h' ? h : hNext(served, shape, rows, batched) })
+    ...(next !== undefined && { h_next: next === 'h' ? h : hNext(served, shape, rows, batched) })
   }
 }
 
 function hNext (served: Served, { hIn }: Shape, rows: number, batched: boolean): Tensor {
-  const data = new Float32Array(rows * hIn)
+  const data = zeros(rows * hIn)
   stateOf(served, 0).take('h_in', data, hIn, 0)
   return new Tensor(batched ? [rows, hIn] : [hIn], data)
 }
@@ -79,7 +81,7 @@ export function outputAnswer (served: Served, outline: Outline, { output: width,
   const { output } = served
   if (output !== undefined) return keptAnswer(output, outline, sequences)
   const { rows, batched } = outline
-  const last = new Float32Array(rows * width)
+  const last = zeros(rows * width)
   stateOf(served, 0).take(`h${places.length - 1}`, last, width, 0)
   return new Tensor(batched ? [rows, 1, width] : [1, width], last)
 }
@@ -108,7 +110,7 @@ function oneY (y: Kept | undefined, { rows, batched }: Outline): { y?: Tensor } 
 function keptAnswer (kept: Kept, { rows, steps, lengths, batched }: Outline, sequences: boolean): Tensor {
   const { width } = kept
   if (sequences) return new Tensor(batched ? [rows, steps, width] : [steps, width], kept.data)
-  const last = new Float32Array(rows * width)
+  const last = zeros(rows * width)
   lengths.forEach((length, row) => { last.set(entryOf(kept, row, length - 1), row * width) })
   return new Tensor(batched ? [rows, 1, width] : [1, width], last)
 }
@@ -123,9 +125,14 @@ export function partsAnswer (parts: ReadonlyMap<string, KeptPart>, { rows, batch
 }
 
 /** A step for a line of a stream. */
-export function stepAnswer ({ output, y, parts }: Served, t: number, outline: Outline): SequenceStep {
+export function stepAnswer (served: Served, t: number, outline: Outline): SequenceStep {
+  return numberedStep(served, t, t, outline)
+}
+
+/** A step of a sequence under a number of its own. */
+export function numberedStep ({ output, y, parts }: Served, t: number, number: number, outline: Outline): SequenceStep {
   return {
-    t,
+    t: number,
     ...(output !== undefined && { output: gatherStep(output, t, t, outline) }),
     ...(y !== undefined && { y: gatherStep(y, t, t, outline) }),
     ...(parts.size > 0 && { parts: Object.fromEntries([...parts].map(([name, { kept, part }]) => [name, gatherStep(kept, t, part.next ? t + 1 : t, outline)])) })
@@ -135,7 +142,7 @@ export function stepAnswer ({ output, y, parts }: Served, t: number, outline: Ou
 /** An entry of every row, zeros past a row's length. */
 function gatherStep (kept: Kept, t: number, entry: number, { rows, lengths, batched }: Outline): Tensor {
   const { width } = kept
-  const step = new Float32Array(rows * width)
+  const step = zeros(rows * width)
   for (let row = 0; row < rows; row++) {
     if (t < lengths[row]) step.set(entryOf(kept, row, entry), row * width)
   }

@@ -1,5 +1,6 @@
 import { findSlice } from '../network/state.ts'
 import type { States } from '../network/states.ts'
+import { copyOf } from '../tensor/floats.ts'
 
 /** All that a row keeps between two steps, so that it can go on later. */
 export interface KeptRow {
@@ -22,7 +23,7 @@ export function keepRows ({ layout, data }: States, before: readonly number[], l
   const { width } = layout
   const hIn = remade ? findSlice(layout, 'h_in') : undefined
   return lengths.map((length, row) => {
-    const state = data.slice(row * width, (row + 1) * width)
+    const state = copyOf(data.subarray(row * width, (row + 1) * width))
     if (hIn !== undefined) state.fill(0, hIn.offset, hIn.offset + hIn.width)
     return { t: before[row] + length, given: false, seen: false, state }
   })

@@ -1,7 +1,7 @@
 import { InputError } from '../errors.ts'
 import { TAPS } from '../network/network.ts'
 import { compile } from '../tensor/schema.ts'
-import { outputAnswer, partsAnswer, stepAnswer, yAnswer, type SequenceStep } from './answers.ts'
+import { numberedStep, outputAnswer, partsAnswer, yAnswer, type SequenceStep } from './answers.ts'
 import { unboundCall, type Call } from './call.ts'
 import { createContextReader } from './context.ts'
 import { checkGoesOn, checkKept, contextBytes, lazyContext, ONE_ROW, readRows, type Going, type KeptContext, type Opening } from './going-on.ts'
@@ -16,7 +16,7 @@ import type { Runner } from './runner.ts'
 /** Rows of a model that somebody keeps between requests, as sessions do. */
 export interface KeptRows {
   /**
-   * Begins a row.
+   * Begins a row, which may be kept.
    *
    * @param blank whether what the model needs may come later.
    * @throws InputError
@@ -24,12 +24,26 @@ export interface KeptRows {
   open (request: Opening, blank?: boolean): Going
   /** A row that was kept elsewhere, and its context as it came. @throws InputError if the context does not fit the model. */
   resume (row: KeptRow, given: unknown): Going
-  /** Takes a row further, one step or many; what is kept stays as it is. @throws InputError */
-  advance (going: Going, request: SequenceRequest, one: boolean, call?: Call): Promise<{ answer: object, row: KeptRow }>
+  /**
+   * Takes a row further; what is kept stays as it is. Whoever keeps what comes of it keeps copies.
+   *
+   * @param one whether the answer is that of a step, not of many.
+   * @throws InputError
+   */
+  advance (going: Going, steps: Steps, one: boolean, call?: Call): Promise<Advanced>
   /** The same as it is computed; each step's `t` is then how many the row has taken. */
-  follow (going: Going, request: SequenceRequest, call?: Call): AsyncGenerator<readonly SequenceStep[], KeptRow>
+  follow (going: Going, steps: Steps, call?: Call): AsyncGenerator<readonly SequenceStep[], KeptRow>
   /** A token of a row. */
   token (row: KeptRow): string
+}
+
+/** What takes a kept row further: steps, as those of a sequence. */
+export type Steps = Pick<SequenceRequest, 'x' | 'ids' | 'steps' | 'parts' | 'fields' | 'return_sequences'>
+
+export interface Advanced {
+  /** `t` is how many steps the row has taken. The tensors of many steps begin with `[T]`. */
+  readonly answer: SequenceStep & { readonly state?: string }
+  readonly row: KeptRow
 }
 
 const BYTES = Float32Array.BYTES_PER_ELEMENT
@@ -64,24 +78,26 @@ export function createKeptRows ({ name, network, shape, policy, parts, queues: [
       // A row without its context could take no step.
       if (!blank && request.context === undefined) judgeContext({}, '/context')
       const { states: [{ data }], given, seen } = beginRows(request, [program], shape, policy, 1)
-      return goFrom(rows?.[0] ?? { t: 0, given, seen, state: data }, request.context)
+      const row = rows?.[0] ?? { t: 0, given, seen, state: data }
+      return goFrom({ ...row, state: row.state.slice() }, request.context)
     },
 
     resume: goFrom,
 
-    advance: (going, request, one, call = unboundCall()) => naming(name, async () => {
-      if (one) checkWiredStep(request, shape)
-      const steps = one ? { ...request, steps: 1 } : request
-      const asked = going.context === undefined ? steps : { ...steps, context: going.context.given }
+    advance: (going, steps, one, call = unboundCall()) => naming(name, async () => {
+      if (one) checkWiredStep(steps, shape)
+      const asked = sequenceOf(going, steps, one ? 1 : steps.steps)
       const plan = planner.sequence(asked, false, going)
       const { outline } = plan
       const served = await runner.sequence(asked, plan, call)
-      const { t: _, ...step } = one ? stepAnswer(served, 0, outline) : { t: 0, output: outputAnswer(served, outline, shape, plan.entries > 0), ...yAnswer(served, outline, asked.return_sequences !== false), ...partsAnswer(served.parts, outline) }
-      return { answer: step, row: served.keep()[0] }
+      const [row] = served.keep()
+      const { t } = row
+      if (one) return { answer: numberedStep(served, 0, t, outline), row }
+      return { answer: { t, output: outputAnswer(served, outline, shape, plan.entries > 0), ...yAnswer(served, outline, asked.return_sequences !== false), ...partsAnswer(served.parts, outline) }, row }
     }),
 
-    follow: (going, request, call = unboundCall()) => namingStream(name, async function * () {
-      const asked = { ...request, ...(going.context !== undefined && { context: going.context.given }) }
+    follow: (going, steps, call = unboundCall()) => namingStream(name, async function * () {
+      const asked = sequenceOf(going, steps, steps.steps)
       const lines = runner.steps(asked, planner.sequence(asked, true, going), call)
       let next = await lines.next()
       try {
@@ -94,4 +110,9 @@ export function createKeptRows ({ name, network, shape, policy, parts, queues: [
 
     token: (row) => tokens.write(row)
   }
+}
+
+/** Named field by field, these objects are all of one shape, which is faster than to copy what came. */
+function sequenceOf ({ context }: Going, { x, ids, parts, fields, return_sequences: sequences }: Steps, steps: number | undefined): SequenceRequest {
+  return { x, ids, steps, parts, fields, return_sequences: sequences, context: context?.given }
 }

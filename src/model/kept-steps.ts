@@ -2,6 +2,7 @@ import type { Program } from '../engine/program.ts'
 import { findSlice } from '../network/state.ts'
 import type { States } from '../network/states.ts'
 import type { Kept, Sink, Stream } from '../scheduler/task.ts'
+import { zeros } from '../tensor/floats.ts'
 import type { Shape } from './network.ts'
 import type { Part, PlannedPart } from './parts.ts'
 import type { Outline } from './request.ts'
@@ -73,5 +74,5 @@ export function keptStream ({ data, entries, width }: Kept): Stream {
 }
 
 function createKept (rows: number, entries: number, width: number): Kept {
-  return { data: new Float32Array(rows * entries * width), entries, width }
+  return { data: zeros(rows * entries * width), entries, width }
 }

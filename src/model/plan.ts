@@ -133,8 +133,9 @@ export function createPlanner ({ shape, policy, parts, queues, bare, tokens }: L
       const keptParts = askedParts.map((each) => ({ ...each, entries: all ? room + (each.part.next ? 1 : 0) : 1, last: !all }))
       checkAnswerSize(rows * Math.max(entries * shape.output, yEntries * y), field)
       for (const [i, { entries, width }] of keptParts.entries()) checkAnswerSize(rows * entries * width, `/parts/${i}`)
-      const plan = { outline, context, from, memory: going?.context?.memory, entries, yEntries, parts: keptParts, room }
-      return { ...plan, bytes: bytesOf(request, plan, streamed) }
+      const plan = { outline, context, from, memory: going?.context?.memory, entries, yEntries, parts: keptParts, room, bytes: 0 }
+      plan.bytes = bytesOf(request, plan, streamed)
+      return plan
     }
   }
 }

@@ -32,12 +32,12 @@ export interface SequenceRequest extends StepRequest {
   /** How many steps each row takes; all T if left out. */
   readonly lengths?: readonly number[]
   /** Feed the same `x` this many times. */
-  readonly steps?: number
+  readonly steps?: number | undefined
   /** Which parts to answer. */
-  readonly parts?: readonly string[]
-  readonly return_sequences?: boolean
+  readonly parts?: readonly string[] | undefined
+  readonly return_sequences?: boolean | undefined
   /** Which fields the answer is to have; all if left out. Only the last step's `output` is made if it is not among them. */
-  readonly fields?: readonly string[]
+  readonly fields?: readonly string[] | undefined
 }
 
 /** Integers, as their schema has seen them. */

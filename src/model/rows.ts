@@ -3,6 +3,7 @@ import { unprocessable } from '../errors.ts'
 import { findSlice } from '../network/state.ts'
 import { States } from '../network/states.ts'
 import type { Stream } from '../scheduler/task.ts'
+import { zeros } from '../tensor/floats.ts'
 import type { KeptRow } from './kept-row.ts'
 import type { Shape } from './network.ts'
 import type { Policy } from './policies/policy.ts'
@@ -66,7 +67,7 @@ export function goOn (kept: readonly KeptRow[], { state }: Program): Rows {
 
 /** The first feed sees the first x as its h. */
 export function setFirstX (states: States, { Ho }: Shape, program: Program, rows: number, x: Stream): void {
-  const h = new Float32Array(rows * Ho)
+  const h = zeros(rows * Ho)
   for (let row = 0; row < rows; row++) h.set(vectorAt(x, Ho, row, 0), row * Ho)
   states.put(lastOf(program), h, Ho)
 }

@@ -29,8 +29,8 @@ export interface Served {
   /** `[B, 1, K]` in its place, if y is made once a row. */
   readonly yOnce?: Kept | undefined
   readonly parts: ReadonlyMap<string, KeptPart>
-  /** The slices of the states that are `h_next`, if the server knows it once the task is done. */
-  readonly next: 'h' | 'h_in' | undefined
+  /** The slices of the states that are `h_next`, if the server knows it. Ask once the task is done. */
+  next (): 'h' | 'h_in' | undefined
   /** The rows as they are once the task is done, to go on from later; one stage has them all. */
   keep (): KeptRow[]
   dispose (): void
@@ -43,7 +43,7 @@ export function serveStep (queue: StageQueue, shape: Shape, request: StepRequest
   const y = keepY(shape.step.y, rows, 1)
   const inputs = queue.program.inputs.map(() => stepsOf(request, outline, shape.step))
   const pass: Pass = { queue, state: states[0].data, inputs, sinks: ySinks(y, queue.program), peek: false }
-  return { task: { rows, lengths, passes: [pass], call, field: outline.field }, states, output: undefined, y, parts: new Map(), next: undefined, keep: () => [], dispose () {} }
+  return { task: { rows, lengths, passes: [pass], call, field: outline.field }, states, output: undefined, y, parts: new Map(), next: () => undefined, keep: () => [], dispose () {} }
 }
 
 /** A sequence through all stages. */
@@ -96,7 +96,7 @@ export function serveSequence ({ network, shape, queues, policy }: LoadedModel, 
     y: shape.sequence.once ? undefined : y,
     yOnce: shape.sequence.once ? y : undefined,
     parts,
-    get next () { return host?.next === false ? undefined : next },
+    next: () => host?.next === false ? undefined : next,
     keep: () => keepRows(states[0], before, lengths, programs[0].late || host !== undefined),
     dispose () {
       own?.dispose()
@@ -130,7 +130,7 @@ function isReadBeforeCells (stage: Stage): boolean {
 }
 
 /** What `h_next` is, if the server knows it without the client: what the first node reads next, or all nodes' own h. */
-function nextOf (program: Program, { directions }: Shape, { wiring }: Policy, { vectors }: Context): Served['next'] {
+function nextOf (program: Program, { directions }: Shape, { wiring }: Policy, { vectors }: Context): 'h' | 'h_in' | undefined {
   if (wiring === undefined || directions === 2) return undefined
   const { h } = program.stage.wiring
   if (h === 'own') return 'h'

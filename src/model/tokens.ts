@@ -1,6 +1,7 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { InputError, unprocessable } from '../errors.ts'
 import type { StateLayout } from '../network/state.ts'
+import { decodeFloats, encodeFloats } from '../tensor/dtypes.ts'
 import { allFinite } from '../tensor/tensor.ts'
 import type { KeptRow } from './kept-row.ts'
 
@@ -52,7 +53,7 @@ export function createTokens (model: string, version: string, layout: StateLayou
       token[28] = name.length
       name.copy(token, HEAD)
       const at = HEAD + name.length
-      state.forEach((value, i) => token.writeFloatLE(value, at + 4 * i))
+      token.set(encodeFloats(state), at)
       digest(token.subarray(9)).copy(token, 1, 0, 8)
       return token.toString('base64url')
     },
@@ -71,8 +72,8 @@ export function createTokens (model: string, version: string, layout: StateLayou
       }
       if (!token.subarray(17, 21).equals(laidOut)) throw new InputError('conflict', { path, message: 'is of another release of the service, which lays out this model\'s state otherwise' })
       const width = (token.length - at) / 4
-      if (width !== layout.width) throw unprocessable(path, `has a state of ${width} numbers, expected ${layout.width}`)
-      const state = Float32Array.from({ length: width }, (_, i) => token.readFloatLE(at + 4 * i))
+      const state = width === layout.width ? decodeFloats('F32', token.subarray(at)) : undefined
+      if (state === undefined) throw unprocessable(path, `has a state of ${width} numbers, expected ${layout.width}`)
       if (!allFinite(state, 0, width)) throw unprocessable(path, 'has a number in its state that is not finite')
       const t = token.readUIntLE(22, 6)
       if (t > MAX_T) throw unprocessable(path, `says that its row has taken ${t} steps, more than the ${MAX_T} that are counted`)
@@ -82,5 +83,5 @@ export function createTokens (model: string, version: string, layout: StateLayou
 }
 
 function digest (bytes: Buffer): Buffer {
-  return createHash('sha256').update(bytes).digest()
+  return hash('sha256', bytes, 'buffer')
 }

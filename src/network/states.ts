@@ -1,3 +1,4 @@
+import { zeros } from '../tensor/floats.ts'
 import { copyNumbers } from '../tensor/tensor.ts'
 import { findSlice, type StateLayout } from './state.ts'
 
@@ -11,7 +12,7 @@ export class States {
   constructor (layout: StateLayout, rows: number) {
     this.layout = layout
     this.rows = rows
-    this.data = new Float32Array(rows * layout.width)
+    this.data = zeros(rows * layout.width)
   }
 
   /** A row's slice of that name, as a view; empty if the state has none. */

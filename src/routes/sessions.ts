@@ -89,7 +89,7 @@ const routes: FastifyPluginAsyncTypebox<{ sessions: SessionStore }> = async (app
   const describe = ({ id, model, going, idleTimeout, expires }: Session): Static<typeof Description> => ({
     session: id, model: model.name, t: going.row.t, idle_timeout: idleTimeout, expires: new Date(expires).toISOString()
   })
-  const tell = async (reply: FastifyReply, session: Session): Promise<void> => {
+  const tell = (reply: FastifyReply, session: Session): void => {
     reply.by(session.model).header('session-expires', new Date(session.expires).toISOString())
   }
   const asked = ({ url, bytes }: FastifyRequest, t: number | undefined): Asked => ({ t, digest: () => createHash('sha256').update(`${url} `).update(bytes).digest('base64url') })
@@ -118,7 +118,7 @@ const routes: FastifyPluginAsyncTypebox<{ sessions: SessionStore }> = async (app
     try {
       call?.reservation?.hold(going.bytes)
       const session = await sessions.create({ model, owner: key, going, idleTimeout })
-      await tell(reply, session)
+      tell(reply, session)
       return await reply.code(201).header('location', `/sessions/${session.id}`).send(describe(session))
     } catch (error) {
       going.context?.dispose()
@@ -153,7 +153,7 @@ const routes: FastifyPluginAsyncTypebox<{ sessions: SessionStore }> = async (app
     }
   }, async ({ params, key }, reply) => {
     const session = await sessions.get(params.session, key)
-    await tell(reply, session)
+    tell(reply, session)
     const { model, going: { row, context } } = session
     const state = model.token(row)
     if (reply.format === SAFETENSORS) return reply.answer({ state, ...Object(context?.given) })
@@ -180,10 +180,10 @@ const routes: FastifyPluginAsyncTypebox<{ sessions: SessionStore }> = async (app
       response: { 200: answers(StepAnswer, 'What the step made.'), ...PROBLEMS }
     }
   }, async (request, reply) => {
-    const { t, ...step } = withOptions(request.body, request.query)
+    const { t, x, ids, parts } = withOptions(request.body, request.query)
     const session = await sessions.get(request.params.session, request.key, t)
-    await tell(reply, session)
-    return reply.answer(await takeSteps(sessions, session, asked(request, t), async ({ model, going }) => await model.advance(going, step, true, request.call)))
+    tell(reply, session)
+    return reply.answer(await takeSteps(sessions, session, asked(request, t), async ({ model, going }) => await model.advance(going, { x, ids, parts }, true, request.call)))
   })
 
   app.post('/sessions/:session/sequence', {
@@ -201,7 +201,7 @@ const routes: FastifyPluginAsyncTypebox<{ sessions: SessionStore }> = async (app
   }, async (request, reply) => {
     const { t, ...steps } = withOptions(request.body, request.query)
     const session = await sessions.get(request.params.session, request.key, t)
-    await tell(reply, session)
+    tell(reply, session)
     if (reply.format === NDJSON) return await reply.stream(streamSteps(sessions, session, asked(request, t), ({ model, going }) => model.follow(going, steps, request.call)))
     return reply.answer(await takeSteps(sessions, session, asked(request, t), async ({ model, going }) => await model.advance(going, steps, false, request.call)))
   })

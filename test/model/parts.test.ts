@@ -109,8 +109,7 @@ describe('the parts of rows', async () => {
         let going = model.open({ context })
         const told = model.parts.map(() => new Array<number>())
         const advance = async (request: SequenceRequest, single: boolean): Promise<void> => {
-          const { answer, row } = await model.advance(going, { ...request, parts }, single)
-          const { parts: made }: { parts?: Readonly<Record<string, Tensor>> } = answer
+          const { answer: { parts: made }, row } = await model.advance(going, { ...request, parts }, single)
           model.parts.forEach(({ name, next }, k) => {
             const { shape, data } = found(made)[name]
             told[k].push(...data.subarray(single || !next ? 0 : shape[1]))

@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { InputError } from '../../errors.ts'
+import { copyOf } from '../../tensor/floats.ts'
+import { Tensor } from '../../tensor/tensor.ts'
 import type { Going } from '../going-on.ts'
 import type { KeptRow } from '../kept-row.ts'
 import type { Model } from '../model.ts'
@@ -52,7 +54,7 @@ export function createMemoryStore ({ timeout, now = Date.now, ...bounds }: Memor
   /** As it is now: what others do to the entry later does not change it. */
   function sessionOf (entry: Entry): Session {
     const { id, model, owner, idleTimeout, expires, last, t, given, seen, state, context, own, room } = entry
-    return { id, model, owner, idleTimeout, expires, last, going: { row: { t, given, seen, state: state.slice() }, context, bytes: own, room }, stamp: stampOf(entry) }
+    return { id, model, owner, idleTimeout, expires, last, going: { row: { t, given, seen, state: copyOf(state) }, context, bytes: own, room }, stamp: stampOf(entry) }
   }
 
   function end (entry: Entry, reason: Reason): void {
@@ -149,7 +151,7 @@ export function createMemoryStore ({ timeout, now = Date.now, ...bounds }: Memor
       const fits = more === 0 || bytes - entry.bytes + held <= bounds.maxBytes
       bytes += (fits ? held : entry.own) - entry.bytes
       entry.bytes = fits ? held : entry.own
-      entry.last = fits ? taken : undefined
+      entry.last = fits && taken !== undefined ? { ...taken, answer: copied(taken.answer) } : undefined
       entry.t = row.t
       entry.given = row.given
       entry.seen = row.seen
@@ -178,6 +180,14 @@ export function createMemoryStore ({ timeout, now = Date.now, ...bounds }: Memor
       entries.clear()
     }
   }
+}
+
+/** An answer whose tensors have memory of their own. */
+function copied (answer: object): object {
+  return Object.fromEntries(Object.entries(answer).map(([name, value]: [string, unknown]) => {
+    if (value instanceof Tensor) return [name, new Tensor(value.shape, value.data.slice())]
+    return [name, typeof value === 'object' && value !== null ? copied(value) : value]
+  }))
 }
 
 /** Which of the sessions that have had its id this is, and which of its states. */

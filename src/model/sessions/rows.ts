@@ -1,13 +1,13 @@
 import { unprocessable } from '../../errors.ts'
 import type { Call, Reservation } from '../call.ts'
 import type { Going, Opening } from '../going-on.ts'
+import type { Steps } from '../kept-rows.ts'
 import type { Model } from '../model.ts'
-import type { SequenceRequest } from '../request.ts'
 import type { SessionStore } from './session.ts'
 import { checkVersion, elsewhere, takeSteps } from './steps.ts'
 
 /** What one message asks of a row: where it begins, if it is to begin, and steps, if it is to take any. */
-export interface RowRequest extends Pick<SequenceRequest, 'x' | 'ids' | 'steps' | 'parts' | 'return_sequences'>, Omit<Opening, 'state'> {
+export interface RowRequest extends Omit<Steps, 'fields'>, Omit<Opening, 'state'> {
   /** Begin anew, whatever the row has taken. */
   readonly begin?: boolean
   /** A token to go on from, or `true` to be answered a token of the row. */
@@ -63,15 +63,17 @@ export function openRow (model: Model, reserve: () => Reservation): Row {
         const { going } = fresh ?? held
         if (t !== undefined && t !== going.row.t) throw elsewhere(going.row.t, t)
         const nothing = !asksForSteps(steps) && (fresh !== undefined || state === true)
-        const { answer, row } = nothing ? { answer: {}, row: going.row } : await model.advance(going, steps, isOne(steps), call)
+        const { answer, row } = nothing ? { answer: { t: going.row.t }, row: going.row } : await model.advance(going, steps, isOne(steps), call)
         if (fresh !== undefined) {
           held.end()
           held = fresh
           begun = false
         }
-        held.going = { ...going, row }
+        // A connection may last, and keeps the memory that it has.
+        going.row.state.set(row.state)
+        held.going = { ...going, row: { ...row, state: going.row.state } }
         begun ||= !nothing
-        return { t: row.t, ...answer, ...(state === true && { state: model.token(row) }) }
+        return state === true ? { ...answer, state: model.token(row) } : answer
       } catch (error) {
         if (fresh !== held) fresh?.end()
         throw error
@@ -93,21 +95,19 @@ export function sessionRow (store: SessionStore, model: Model, id: string, owner
       if (!asksForSteps(steps) && state === true) return { t: session.going.row.t, state: session.model.token(session.going.row) }
       return await takeSteps(store, session, { t, digest: () => `stream ${digest()}` }, async ({ model, going }) => {
         const { answer, row } = await model.advance(going, steps, isOne(steps), call)
-        return { answer: { ...answer, ...(state === true && { state: model.token(row) }) }, row }
+        return { answer: state === true ? { ...answer, state: model.token(row) } : answer, row }
       })
     },
     close () {}
   }
 }
 
-type Steps = Pick<SequenceRequest, 'x' | 'ids' | 'steps' | 'parts' | 'return_sequences'>
-
 function partsOf ({ t, begin, state, x, ids, steps, parts, return_sequences: sequences }: RowRequest): { t: number | undefined, begin: boolean | undefined, state: RowRequest['state'], steps: Steps } {
   return {
     t,
     begin,
     state,
-    steps: { x, ids, ...(steps !== undefined && { steps }), ...(parts !== undefined && { parts }), ...(sequences !== undefined && { return_sequences: sequences }) }
+    steps: { x, ids, steps, parts, return_sequences: sequences }
   }
 }
 

@@ -51,11 +51,11 @@ async function begin (store: SessionStore, sequence: NamedSequence, { opening, s
   let kept = false
   try {
     call.reservation?.hold(going.bytes)
-    const { answer, row } = steps === undefined ? { answer: {}, row: going.row } : await model.advance(going, steps, one, call)
+    const { answer, row } = steps === undefined ? { answer: { t: 0 }, row: going.row } : await model.advance(going, steps, one, call)
     if (end) await endIfThere(store, id, owner)
     else await store.create({ id, model, owner, going: { ...going, row } })
     kept = !end
-    return { t: row.t, ...answer }
+    return answer
   } finally {
     if (!kept) going.context?.dispose()
   }

@@ -1,6 +1,7 @@
 import { InputError } from '../../errors.ts'
 import { Tensor } from '../../tensor/tensor.ts'
 import type { KeptRow } from '../kept-row.ts'
+import type { Advanced } from '../kept-rows.ts'
 import type { Model } from '../model.ts'
 import { REPLACED, type Session, type SessionStore } from './session.ts'
 
@@ -10,12 +11,6 @@ export interface Asked {
   readonly t?: number | undefined
   /** Of its bytes, which take some time to hash. */
   digest (): string
-}
-
-/** What came of a request's steps. */
-export interface Advanced {
-  readonly answer: object
-  readonly row: KeptRow
 }
 
 /**
@@ -31,10 +26,9 @@ export async function takeSteps (store: SessionStore, session: Session, asked: A
   const release = await store.hold(session)
   try {
     const { answer, row } = await compute(session)
-    const full = { t: row.t, ...answer }
     // Without a t there is no asking again.
-    const taken = asked.t === undefined ? undefined : { before: t, digest: asked.digest(), answer: full, bytes: bytesOf(answer) }
-    if (await store.advance(session, row, taken)) return full
+    const taken = asked.t === undefined ? undefined : { before: t, digest: asked.digest(), answer, bytes: bytesOf(answer) }
+    if (await store.advance(session, row, taken)) return answer
     const now = await store.get(session.id, session.owner, asked.t)
     if (taken === undefined) throw elsewhere(now.going.row.t)
     return again(now, asked)

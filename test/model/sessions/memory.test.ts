@@ -2,6 +2,9 @@ import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import type { Going } from '../../../src/model/going-on.ts'
 import { createMemoryStore, type MemoryOptions } from '../../../src/model/sessions/memory.ts'
+import { takeSteps } from '../../../src/model/sessions/steps.ts'
+import { Tensor } from '../../../src/tensor/tensor.ts'
+import { tensorsOf } from '../../../src/wire/tensor-paths.ts'
 import { fails } from '../../support/sessions.ts'
 import { buildModel } from '../../support/small.ts'
 
@@ -54,4 +57,20 @@ test('past the bound of bytes new sessions are refused, and those that live go o
   const row = { ...first.going.row, t: 1 }
   assert.equal(await small.advance(first, row, { before: 0, digest: 'd', answer: {}, bytes: 1e6 }), true)
   assert.deepEqual([(await small.get(first.id, undefined)).going.row, (await small.get(first.id, undefined)).last], [row, undefined])
+})
+
+test('what lives as long as a session shares no memory with what comes and goes', async (t) => {
+  const { store, model } = await setUp(t)
+  const going = model.open({})
+  assert.equal(going.row.state.buffer.byteLength, going.row.state.byteLength, 'of an opening')
+  const { id } = await store.create({ model, owner: undefined, going })
+  const { I } = model.shape
+  const x = new Tensor([I], new Float32Array(I))
+  const session = await store.get(id, undefined)
+  const answer = await takeSteps(store, session, { t: 0, digest: () => 'd' }, async ({ going }) => await model.advance(going, { x, parts: ['h'] }, true))
+  const { last } = await store.get(id, undefined)
+  assert.deepEqual(last?.answer, answer)
+  const kept = tensorsOf(last?.answer ?? {})
+  assert.deepEqual(kept.map(([name]) => name), ['output', 'parts/h'])
+  for (const [name, { data }] of kept) assert.equal(data.buffer.byteLength, data.byteLength, name)
 })
