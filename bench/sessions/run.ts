@@ -20,13 +20,14 @@ import { JSON_TYPE } from '../../src/wire/json.ts'
 import { load } from '../load/client.ts'
 import { startCellserve, type Server } from '../load/servers.ts'
 import { wrk, type Post, type Rate } from '../load/wrk.ts'
-import { median, random, writeBenchModels } from '../models.ts'
+import { median, random, writeBenchModel, writeBenchModels } from '../models.ts'
 
 const quick = process.argv.includes('--quick')
 const ROUNDS = quick ? 1 : 5
 const SECONDS = quick ? 1 : 2
 const LIVE = quick ? 10_000 : 100_000
-const UNITS = [64, 512]
+/** Where x is short, most of what a client that has the state sends is the state: some 13 KB, and back. */
+const MODELS = [{ name: '64', I: 64, units: 64 }, { name: '512', I: 512, units: 512 }, { name: '512-64', I: 64, units: 512 }]
 const [CLIENT, SERVER] = [{ core: 1 }, { core: 0 }]
 
 assert.equal(withValkey.skip, false)
@@ -34,7 +35,8 @@ execFileSync('taskset', ['-cp', String(CLIENT.core), String(process.pid)], { std
 
 const closing: Array<() => unknown> = []
 const valkey = await startValkey({ after: (close) => { closing.push(close) } })
-const models = await writeBenchModels(UNITS)
+const models = await writeBenchModels([64, 512])
+await writeBenchModel(models, '512-64', 64, 512)
 const memory = await startCellserve('memory', models, ['--max-sessions', '200000'], SERVER)
 const shared = await startCellserve('Valkey', models, ['--sessions', valkey.url], SERVER)
 
@@ -60,10 +62,15 @@ function jsonPost (path: string, body: object): Post {
   return { path, headers: { 'content-type': JSON_TYPE }, body: Buffer.from(JSON.stringify(body)) }
 }
 
+/** Random float32 numbers with as many digits as the service writes: a client sends back what it was answered. */
+function answered (length: number): number[] {
+  return random(length).map((number) => Number(number.toPrecision(9)))
+}
+
 /** The paths of new sessions. */
-async function open ({ port }: Server, units: number, count: number): Promise<string[]> {
+async function open ({ port }: Server, model: string, count: number): Promise<string[]> {
   const paths: string[] = []
-  await load(port, 16, Array.from({ length: count }, () => post(`/models/${units}/sessions`, {})), Infinity, ({ status, body }) => {
+  await load(port, 16, Array.from({ length: count }, () => post(`/models/${model}/sessions`, {})), Infinity, ({ status, body }) => {
     assert.equal(status, 201, body)
     paths.push(`/sessions/${JSON.parse(body).session}`)
   }, count)
@@ -71,13 +78,13 @@ async function open ({ port }: Server, units: number, count: number): Promise<st
 }
 
 async function steps (): Promise<void> {
-  say('| units | connections | a step by | requests a second | server\'s time, us | p50, ms |')
-  say('| ---: | ---: | --- | ---: | ---: | ---: |')
-  for (const units of UNITS) {
+  say('| inputs | units | connections | a step by | requests per second | server\'s time, us | p50, ms |')
+  say('| ---: | ---: | ---: | --- | ---: | ---: | ---: |')
+  for (const { name: model, I, units } of MODELS) {
     // Many more than connections, so that hardly ever two steps of one meet.
-    const ofSessions = async (server: Server): Promise<Post[]> => (await open(server, units, 1024)).map((path) => jsonPost(`${path}/step`, { x: random(units) }))
+    const ofSessions = async (server: Server): Promise<Post[]> => (await open(server, model, 1024)).map((path) => jsonPost(`${path}/step`, { x: random(I) }))
     const sides = [
-      { name: '`/step`, the client has the state', server: memory, posts: Array.from({ length: 64 }, () => jsonPost(`/models/${units}/step`, { x: [random(units)], h_in: [random(units)], c_in: [random(units)] })) },
+      { name: '`/step`, the client has the state', server: memory, posts: Array.from({ length: 64 }, () => jsonPost(`/models/${model}/step`, { x: [random(I)], h_in: [answered(units)], c_in: [answered(units)] })) },
       { name: 'a session in memory', server: memory, posts: await ofSessions(memory) },
       { name: 'a session in Valkey', server: shared, posts: await ofSessions(shared) }
     ]
@@ -91,11 +98,11 @@ async function steps (): Promise<void> {
       }
       const figure = (side: number, name: keyof Rate): number => median(rounds.map((row) => row[side][name]))
       for (const [i, { name }] of sides.entries()) {
-        say(`| ${units} | ${connections} | ${name} | ${figure(i, 'perSecond').toFixed(0)} | ${figure(i, 'cpu').toFixed(0)} | ${figure(i, 'p50').toFixed(3)} |`)
+        say(`| ${I} | ${units} | ${connections} | ${name} | ${figure(i, 'perSecond').toFixed(0)} | ${figure(i, 'cpu').toFixed(0)} | ${figure(i, 'p50').toFixed(3)} |`)
       }
       const [against, cpu] = [median(rounds.map((row) => row[1].perSecond / row[0].perSecond)), median(rounds.map((row) => row[0].cpu / row[1].cpu))]
       const more = median(rounds.map((row) => row[2].p50 - row[1].p50))
-      ratios.push(`${units} units, ${connections} ${connections === 1 ? 'connection' : 'connections'}: a session in memory takes ${against.toFixed(2)} times the steps of \`/step\` (${cpu.toFixed(2)} by the server's time); Valkey's p50 is ${more.toFixed(3)} ms above memory's.`)
+      ratios.push(`${I} inputs, ${units} units, ${connections} ${connections === 1 ? 'connection' : 'connections'}: a session in memory takes ${against.toFixed(2)} times the steps of \`/step\` (${cpu.toFixed(2)} by the server's time); Valkey's p50 is ${more.toFixed(3)} ms above memory's.`)
     }
   }
   say()
@@ -109,7 +116,7 @@ async function live (): Promise<void> {
     await load(memory.port, 16, paths.map((path) => post(`${path}/step`, { x: random(64) })), Infinity, ({ status }) => { assert.equal(status, 200) }, paths.length)
   }
   // As many requests as later, of sessions that end.
-  const some = await open(memory, 64, LIVE / 10)
+  const some = await open(memory, '64', LIVE / 10)
   for (let i = 0; i < 10; i++) await take(some)
   const agent = new Agent({ keepAlive: true, maxSockets: 16 })
   await Promise.all(some.map(async (path) => {
@@ -119,7 +126,7 @@ async function live (): Promise<void> {
   }))
   agent.destroy()
   const before = await memory.memory()
-  await take(await open(memory, 64, LIVE))
+  await take(await open(memory, '64', LIVE))
   await setTimeout(3000)
   const after = await memory.memory()
   say(`${LIVE} live sessions of 64 units in memory, each after a step: ${after.toFixed(0)} MiB resident, **${(after - before).toFixed(0)} MiB** above the ${before.toFixed(0)} MiB of none.`)
