@@ -181,7 +181,7 @@ const routes: FastifyPluginAsyncTypebox<{ sessions: SessionStore }> = async (app
     }
   }, async (request, reply) => {
     const { t, x, ids, parts } = withOptions(request.body, request.query)
-    const session = await sessions.get(request.params.session, request.key, t)
+    const session = await sessions.recall(request.params.session, request.key, t)
     tell(reply, session)
     return reply.answer(await takeSteps(sessions, session, asked(request, t), async ({ model, going }) => await model.advance(going, { x, ids, parts }, true, request.call)))
   })
@@ -200,9 +200,12 @@ const routes: FastifyPluginAsyncTypebox<{ sessions: SessionStore }> = async (app
     }
   }, async (request, reply) => {
     const { t, ...steps } = withOptions(request.body, request.query)
-    const session = await sessions.get(request.params.session, request.key, t)
+    const { params: { session: id }, key } = request
+    // What is streamed cannot be taken back.
+    const streamed = reply.format === NDJSON
+    const session = streamed ? await sessions.get(id, key, t) : await sessions.recall(id, key, t)
     tell(reply, session)
-    if (reply.format === NDJSON) return await reply.stream(streamSteps(sessions, session, asked(request, t), ({ model, going }) => model.follow(going, steps, request.call)))
+    if (streamed) return await reply.stream(streamSteps(sessions, session, asked(request, t), ({ model, going }) => model.follow(going, steps, request.call)))
     return reply.answer(await takeSteps(sessions, session, asked(request, t), async ({ model, going }) => await model.advance(going, steps, false, request.call)))
   })
 }

@@ -90,6 +90,12 @@ export function createMemoryStore ({ timeout, now = Date.now, ...bounds }: Memor
     throw new InputError('ended', { path: '', message: `the session has ended: ${reason}` })
   }
 
+  async function get (id: string, owner: string | undefined): Promise<Session> {
+    const entry = find(id, owner)
+    touch(entry)
+    return sessionOf(entry)
+  }
+
   const timer = sweep(entries, (_, entry) => { if (isOver(entry)) end(entry, 'expired') }, tombstones.sweep)
 
   return {
@@ -127,11 +133,8 @@ export function createMemoryStore ({ timeout, now = Date.now, ...bounds }: Memor
       if (left.has(model)) end(entry, REPLACED)
       return session
     },
-    async get (id, owner) {
-      const entry = find(id, owner)
-      touch(entry)
-      return sessionOf(entry)
-    },
+    get,
+    recall: get,
     async hold (session) {
       const entry = find(session.id, session.owner)
       entry.users++

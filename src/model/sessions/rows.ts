@@ -90,9 +90,10 @@ export function sessionRow (store: SessionStore, model: Model, id: string, owner
       const { t, begin, state, steps } = partsOf(request)
       const [first] = [...Object.keys(openingOf(request)), ...(begin === true ? ['begin'] : [])]
       if (first !== undefined) throw unprocessable(`/${first}`, 'says where a row begins, and this is the row of a session, which has begun')
-      const session = await store.get(id, owner, t)
+      const asksForToken = !asksForSteps(steps) && state === true
+      const session = asksForToken ? await store.get(id, owner, t) : await store.recall(id, owner, t)
       checkVersion(session, model)
-      if (!asksForSteps(steps) && state === true) return { t: session.going.row.t, state: session.model.token(session.going.row) }
+      if (asksForToken) return { t: session.going.row.t, state: session.model.token(session.going.row) }
       return await takeSteps(store, session, { t, digest: () => `stream ${digest()}` }, async ({ model, going }) => {
         const { answer, row } = await model.advance(going, steps, isOne(steps), call)
         return { answer: state === true ? { ...answer, state: model.token(row) } : answer, row }

@@ -67,7 +67,7 @@ async function goOn (store: SessionStore, sequence: NamedSequence, { opening, st
   if (first !== undefined) throw unprocessable(`/${first}`, 'says where a sequence begins: send it with sequence_start')
   const id = sessionId(sequence)
   try {
-    const session = await store.get(id, owner, t)
+    const session = steps === undefined ? await store.get(id, owner, t) : await store.recall(id, owner, t)
     checkVersion(session, sequence.model)
     const answer = steps === undefined
       ? { t: session.going.row.t }

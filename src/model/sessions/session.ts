@@ -17,6 +17,8 @@ export interface Session {
   readonly expires: number
   /** What its last step answered, for those who ask again; left out if that step is not safe to ask for again. */
   readonly last: Taken | undefined
+  /** Whether the store was not asked, so that another may have taken its id. */
+  readonly remembered?: boolean
   /** Which of its states this is, and which of the sessions that have had its id, if the store tells them by that. */
   readonly stamp?: string
   readonly made?: string
@@ -51,6 +53,13 @@ export interface SessionStore {
    * @throws InputError if it never was or is another's, or has ended, and why.
    */
   get (id: string, owner: string | undefined, t?: number): Promise<Session>
+  /**
+   * The same for those who take its steps next. If they know how many have been taken, the session may be as this process last left it: `advance`
+   * then tells whether it still was.
+   *
+   * @throws InputError as `get`, if the store is asked.
+   */
+  recall (id: string, owner: string | undefined, t?: number): Promise<Session>
   /** Keeps a session from expiring, and its context in memory, until the function that it returns is called. @throws InputError as `get`. */
   hold (session: Session): Promise<() => void>
   /**

@@ -30,6 +30,8 @@ export async function takeSteps (store: SessionStore, session: Session, asked: A
     const taken = asked.t === undefined ? undefined : { before: t, digest: asked.digest(), answer, bytes: bytesOf(answer) }
     if (await store.advance(session, row, taken)) return answer
     const now = await store.get(session.id, session.owner, asked.t)
+    // A sequence that another has begun anew may be at the same t.
+    if (session.remembered === true && now.going.row.t === t) return await takeSteps(store, now, asked, compute)
     if (taken === undefined) throw elsewhere(now.going.row.t)
     return again(now, asked)
   } finally {

@@ -7,6 +7,7 @@ import type { Model } from '../../model.ts'
 import { REPLACED, type Session, type SessionStore, type Taken } from '../session.ts'
 import { createContexts } from './contexts.ts'
 import { pack, unpack } from './packed.ts'
+import { createPlaces } from './places.ts'
 import type { Gone, Shelf, ShelfEntry } from './shelf.ts'
 
 export interface SharedOptions {
@@ -28,6 +29,7 @@ const MAX_SEEN = 10_000
 /** Sessions on a shelf, for all processes that share it. */
 export function createSharedStore (shelf: Shelf, { maxBytes, timeout, requestTimeout, modelOf }: SharedOptions): SessionStore {
   const contexts = createContexts(maxBytes)
+  const places = createPlaces()
   const seen = new Map<string, { readonly owner: string | undefined, readonly expires: number }>()
   const busy = 1000 * (requestTimeout + 1)
 
@@ -41,6 +43,7 @@ export function createSharedStore (shelf: Shelf, { maxBytes, timeout, requestTim
   /** What the shelf has to say of a session that has gone. */
   function lose (id: string, owner: string | undefined, { gone }: Gone): InputError {
     contexts.drop(id)
+    places.drop(id)
     const known = seen.get(id)
     if (gone === 'deleted' || gone === 'expired') seen.delete(id)
     const lost = known !== undefined && known.owner === owner && known.expires > Date.now()
@@ -60,13 +63,12 @@ export function createSharedStore (shelf: Shelf, { maxBytes, timeout, requestTim
     }
     const kept = readRow(row, model)
     const made = madeBy(model, entry.made)
-    const going = mode === 'look' || held === 0 ? model.resume(kept, undefined) : await contexts.find(id, made, held, async () => await loadContext(id, model, kept))
     const session = {
       id,
       model,
       owner,
       idleTimeout: idle / 1000,
-      going: { ...going, row: kept },
+      going: await goingOf(id, model, kept, made, mode === 'look' ? 0 : held),
       expires: Date.now() + left,
       last: t === undefined || digest === '' ? undefined : takenOf(entry, t),
       stamp,
@@ -76,10 +78,21 @@ export function createSharedStore (shelf: Shelf, { maxBytes, timeout, requestTim
     return session
   }
 
+  /** @param held how many bytes the context takes that it is to have. */
+  async function goingOf (id: string, model: Model, row: KeptRow, made: string, held: number): Promise<Going> {
+    if (held === 0) return model.resume(row, undefined)
+    return { ...await contexts.find(id, made, held, async () => await loadContext(id, model, row)), row }
+  }
+
   async function loadContext (id: string, model: Model, row: KeptRow): Promise<Going> {
     const bytes = await shelf.context(id)
     if (bytes === undefined) throw ended('lost: the store no longer has its context')
     return trusted('context', () => model.resume(row, unpack(bytes)))
+  }
+
+  function clear (): void {
+    contexts.clear()
+    places.clear()
   }
 
   return {
@@ -112,6 +125,14 @@ export function createSharedStore (shelf: Shelf, { maxBytes, timeout, requestTim
       return { id, model, owner, idleTimeout: idle / 1000, going, expires, last: undefined, stamp, made: madeBy(model, stamp) }
     },
     get: async (id, owner, t) => await read(id, owner, 'use', t),
+    async recall (id, owner, t) {
+      const place = places.find(id)
+      // A client that counts its steps tells whether others have taken some. And nobody else keeps a session from ending meanwhile.
+      const isThere = place !== undefined && place.row.t === t && place.owner === owner && modelOf(place.model.name) === place.model && place.expires - Date.now() > busy
+      if (!isThere) return await read(id, owner, 'use', t)
+      const { model, idleTimeout, held, made, stamp, row } = place
+      return { id, model, owner, idleTimeout, going: await goingOf(id, model, row, made, held), expires: Date.now() + 1000 * idleTimeout, last: undefined, stamp, made, remembered: true }
+    },
     async hold ({ id, owner, going, idleTimeout, made = '' }) {
       const idle = 1000 * idleTimeout
       const short = idle < busy
@@ -128,18 +149,25 @@ export function createSharedStore (shelf: Shelf, { maxBytes, timeout, requestTim
       }
     },
     async advance (session, row, taken) {
-      const { id, owner, going } = session
+      const { id, owner, going, model, idleTimeout, made = '' } = session
       const { digest, answer } = keptAnswer(taken, going)
-      const reply = await shelf.advance(id, ownerOf(owner), { from: session.stamp ?? '', to: newStamp(), row: writeRow(row), before: taken?.before, digest, answer })
-      if (reply === 'moved') return false
+      const stamp = newStamp()
+      const reply = await shelf.advance(id, ownerOf(owner), { from: session.stamp ?? '', to: stamp, row: writeRow(row), before: taken?.before, digest, answer })
+      if (reply === 'moved') {
+        places.drop(id)
+        return false
+      }
       if (reply !== undefined) throw lose(id, owner, reply)
-      see(id, owner, Date.now() + 1000 * session.idleTimeout)
+      const expires = Date.now() + 1000 * idleTimeout
+      see(id, owner, expires)
+      places.leave(id, { owner, model, idleTimeout, expires, held: going.context === undefined ? 0 : going.bytes, made, stamp, row })
       return true
     },
     async end (id, owner) {
       const gone = await shelf.end(id, ownerOf(owner))
       if (gone !== undefined) throw lose(id, owner, gone)
       contexts.drop(id)
+      places.drop(id)
       seen.delete(id)
     },
     async page (model, owner, from, limit) {
@@ -155,9 +183,9 @@ export function createSharedStore (shelf: Shelf, { maxBytes, timeout, requestTim
       return { sessions: found.flat(), next }
     },
     // The sessions are the shelf's, and other processes may serve them still.
-    leave: () => contexts.clear(),
+    leave: clear,
     async close () {
-      contexts.clear()
+      clear()
       shelf.close()
     }
   }
