@@ -90,7 +90,7 @@ async function answers (port: number): Promise<string> {
   }
 }
 
-test('a full disk behind standard output costs log lines alone', { skip: !existsSync('/dev/full') }, async (t) => {
+test('a full disk behind standard output costs log lines alone', { skip: !existsSync('/dev/full') || onlyFull('starts processes').skip }, async (t) => {
   const port = await freePort()
   const server = start(t, 'sh', ['-c', `exec "$0" dist/main.js --port ${port} --access-log --grace 1 > /dev/full`, process.execPath])
   const url = await answers(port)
@@ -150,7 +150,7 @@ test('the metrics may have their own port, where they need no key', async (t) =>
   assert.equal((await fetch(`${metrics}/models`)).status, 404)
 })
 
-test('the engine is chosen by flag, and the log says which one runs; one that was asked for is no warning', async (t) => {
+test('the engine is chosen by flag, and the log says which one runs; one that was asked for is no warning', onlyFull('starts processes'), async (t) => {
   const server = run(t, '--port', '0', '--engine', 'tfjs', '--log-level', 'info')
   assert.match(await server.line(/"engine":"([^"]+)"/), /^tfjs \((wasm|tensorflow)\)$/)
   await server.line(/"msg":"ready"/)
@@ -246,7 +246,7 @@ test('a wrong flag stops the start and points to the help', async (t) => {
   assert.match(await refusal(t, '--engine', 'gpu'), /--engine: expected one of auto, native, tfjs.*\n.*--help/)
 })
 
-test('a port in use stops the start, be it the metrics\'', async (t) => {
+test('a port in use stops the start, be it the metrics\'', onlyFull('starts processes'), async (t) => {
   const other = createServer().listen(0, '127.0.0.1')
   t.after(() => other.close())
   await once(other, 'listening')

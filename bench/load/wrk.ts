@@ -7,8 +7,11 @@ import type { Place, Server } from './servers.ts'
 
 const run = promisify(execFile)
 
+const SENT = '{n}'
+
 /** A POST. */
 export interface Post {
+  /** `{n}` in it stands for how often it has been sent before. */
   readonly path: string
   readonly headers: Readonly<Record<string, string>>
   readonly body: Uint8Array
@@ -38,9 +41,15 @@ export async function wrk (server: Server, posts: readonly Post[], connections: 
   try {
     const script = join(folder, 'posts.lua')
     await writeFile(script, `local posts = {\n${posts.map(({ path, headers, body }) => `  { ${quoted(path)}, ${table(headers)}, ${quoted(body)} }`).join(',\n')}\n}\n` +
-      'local texts, next = {}, 0\n' +
+      'local texts, next, round = {}, -1, 0\n' +
       'function init() for i, post in ipairs(posts) do texts[i] = wrk.format("POST", post[1], post[2], post[3]) end end\n' +
-      'function request() next = next % #texts + 1 return texts[next] end\n')
+      'function request()\n' +
+      // The first is for wrk to look at.
+      '  next = next + 1\n' +
+      '  if next == 0 then return texts[1] end\n' +
+      '  if next > #texts then next, round = 1, round + 1 end\n' +
+      `  return ${posts.some(({ path }) => path.includes(SENT)) ? `(string.gsub(texts[next], "${SENT}", round, 1))` : 'texts[next]'}\n` +
+      'end\n')
     const before = await server.cpu()
     const [command, ...args] = [...(core === undefined ? [] : ['taskset', '-c', String(core)]), 'wrk', '-t', '1', '-c', String(connections), '-d', `${seconds}s`, '--latency', '-s', script, `http://127.0.0.1:${server.port}`]
     const { stdout } = await run(command, args)

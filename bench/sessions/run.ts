@@ -81,19 +81,20 @@ async function steps (): Promise<void> {
   say('| inputs | units | connections | a step by | requests per second | server\'s time, us | p50, ms |')
   say('| ---: | ---: | ---: | --- | ---: | ---: | ---: |')
   for (const { name: model, I, units } of MODELS) {
-    // Many more than connections, so that hardly ever two steps of one meet.
-    const ofSessions = async (server: Server): Promise<Post[]> => (await open(server, model, 1024)).map((path) => jsonPost(`${path}/step`, { x: random(I) }))
+    // Many more than connections, so that two steps of one never meet. Their client counts the steps.
+    const ofNewSessions = async (server: Server): Promise<Post[]> => (await open(server, model, 1024)).map((path) => jsonPost(`${path}/step?t={n}`, { x: random(I) }))
+    const steps = Array.from({ length: 64 }, () => jsonPost(`/models/${model}/step`, { x: [random(I)], h_in: [answered(units)], c_in: [answered(units)] }))
     const sides = [
-      { name: '`/step`, the client has the state', server: memory, posts: Array.from({ length: 64 }, () => jsonPost(`/models/${model}/step`, { x: [random(I)], h_in: [answered(units)], c_in: [answered(units)] })) },
-      { name: 'a session in memory', server: memory, posts: await ofSessions(memory) },
-      { name: 'a session in Valkey', server: shared, posts: await ofSessions(shared) }
+      { name: '`/step`, the client has the state', server: memory, posts: () => steps },
+      { name: 'a session in memory', server: memory, posts: async () => await ofNewSessions(memory) },
+      { name: 'a session in Valkey', server: shared, posts: async () => await ofNewSessions(shared) }
     ]
     for (const connections of [1, 32]) {
       const rounds: Rate[][] = []
       // The first round warms up.
       for (let round = 0; round <= ROUNDS; round++) {
         const row: Rate[] = []
-        for (const { server, posts } of sides) row.push(await wrk(server, posts, connections, SECONDS, CLIENT))
+        for (const { server, posts } of sides) row.push(await wrk(server, await posts(), connections, SECONDS, CLIENT))
         if (round > 0) rounds.push(row)
       }
       const figure = (side: number, name: keyof Rate): number => median(rounds.map((row) => row[side][name]))

@@ -6,8 +6,9 @@ import { test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import type * as choose from '../../src/engine/choose.ts'
 import { chooseEngine } from '../../src/engine/choose.ts'
+import { onlyFull } from '../support/full.ts'
 
-test('an installation with neither the addon nor TensorFlow.js says so', async (t) => {
+test('an installation with neither the addon nor TensorFlow.js says so', onlyFull('starts processes'), async (t) => {
   const elsewhere = await mkdtemp(join(tmpdir(), 'cellserve-'))
   t.after(() => rm(elsewhere, { recursive: true }))
   await cp('dist', join(elsewhere, 'dist'), { recursive: true })

@@ -7,11 +7,13 @@ import { LayoutError } from '../../src/weights/layouts/floats.ts'
 import type { ReadLayers } from '../../src/weights/layouts/layouts.ts'
 import type { CellOptions } from '../../src/weights/layouts/options.ts'
 import { unusedTensors } from '../../src/weights/layouts/unused.ts'
+import { FULL, scaled } from '../support/full.ts'
 import { drawLayersFile } from '../support/layers.ts'
 import { f32, type Written } from '../support/safetensors.ts'
 import { readTensors } from '../support/tensors.ts'
 import { createRandom, pick, type Random } from '../support/random.ts'
 
+const FILES = scaled(3000, 6)
 const PARTS = ['weight_ih', 'weight_hh', 'bias_ih', 'bias_hh', 'weight_hr', '_l0', '_l1', '_l2', '_l01', '_l', '_reverse', '.', '..', '0.', '1.', 'input_linear.', 'hidden_linear.', 'weight', 'bias', 'lstm.', '\n', '_l99999999999999999999']
 
 /** What a file may be refused for; each happens. */
@@ -87,10 +89,10 @@ function assertWhole (tensors: Record<string, Written>, { layers, used, prefix }
   assert.deepEqual([...used, ...unused].sort(), Object.keys(tensors).sort())
 }
 
-test('3,000 spoilt files: each is read whole, or refused in a line that names a tensor, a prefix or an option', () => {
+test(`${FILES} spoilt files: each is read whole, or refused in a line that names a tensor, a prefix or an option`, () => {
   const counts = { read: 0, refused: 0 }
   const messages: string[] = []
-  for (let seed = 0; seed < 3000; seed++) {
+  for (let seed = 0; seed < FILES; seed++) {
     const random = createRandom(seed)
     const file = drawLayersFile(random)
     const tensors = spoil(file.tensors, random)
@@ -106,7 +108,8 @@ test('3,000 spoilt files: each is read whole, or refused in a line that names a 
       counts.refused++
     }
   }
-  assert.ok(counts.read > 300 && counts.refused > 2000, JSON.stringify(counts))
+  assert.ok(counts.read > FILES / 10 && counts.refused > FILES / 1.5, JSON.stringify(counts))
+  if (!FULL) return
   const never = REASONS.filter((reason) => !messages.some((message) => reason.test(message)))
   assert.deepEqual(never, [])
 })

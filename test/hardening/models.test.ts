@@ -7,12 +7,12 @@ import { InputError } from '../../src/errors.ts'
 import { ModelsError } from '../../src/weights/folder.ts'
 import { Tensor } from '../../src/tensor/tensor.ts'
 import { testDeps } from '../support/app.ts'
-import { scaled } from '../support/full.ts'
+import { onlyFull, scaled } from '../support/full.ts'
 import { writeModels } from '../support/models.ts'
 import { customLstm, f32, writeSafetensors } from '../support/safetensors.ts'
 import { createDice } from '../support/dice.ts'
 
-const FILES = scaled(3000)
+const FILES = scaled(3000, 50)
 
 // Under a prefix: what is beside a cell without one must be used.
 const CELL = Object.fromEntries(Object.entries(customLstm(4, 8, 4)).map(([name, tensor]) => [`cell.${name}`, tensor]))
@@ -85,7 +85,7 @@ test(`${FILES} spoilt model files: each is served, or stops the start with one l
   assert.ok(counts.served > FILES / 30 && counts.refused > FILES / 3, JSON.stringify(counts))
 })
 
-test('a file of a hundred thousand tensors without a cell is rejected in one line', async (t) => {
+test('a file of a hundred thousand tensors without a cell is rejected in one line', onlyFull('takes seconds'), async (t) => {
   const names = Array.from({ length: 100_000 }, (_, i) => [`layer.${i}.weight`, f32([1], [0])] as const)
   const folder = await writeModels(t, { 'many.safetensors': writeSafetensors(Object.fromEntries(names)) })
   assert.equal(await load(folder, 'many.safetensors'), 'refused')

@@ -9,6 +9,7 @@ import type { SequenceRequest } from '../../src/model/request.ts'
 import { createAdmission } from '../../src/scheduler/admission.ts'
 import { Tensor } from '../../src/tensor/tensor.ts'
 import { testDeps } from '../support/app.ts'
+import { some } from '../support/full.ts'
 import { createRandom } from '../support/random.ts'
 import { buildModel, isNative, stepsOf, tensor } from '../support/small.ts'
 import { until } from '../support/until.ts'
@@ -59,7 +60,7 @@ async function linesOf (model: Model, request: SequenceRequest): Promise<Sequenc
 
 describe('the parts of rows', async () => {
   for (const folder of ['models', 'test/fixtures/parts', 'test/fixtures/torch', 'test/fixtures/recurrences']) {
-    for (const model of await loadModels(folder, await testDeps())) {
+    for (const model of some(await loadModels(folder, await testDeps()), 8)) {
       const { name, shape: { sequence, hIn, hOut, directions }, wiring } = model
       // Rows that the client feeds go one step at a time.
       if (wiring === undefined && directions === 1 && hIn !== hOut) continue

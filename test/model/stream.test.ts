@@ -5,6 +5,7 @@ import { unboundCall } from '../../src/model/call.ts'
 import type { SequenceStates, SequenceStep } from '../../src/model/answers.ts'
 import type { Model } from '../../src/model/model.ts'
 import { Tensor } from '../../src/tensor/tensor.ts'
+import { onlyFull } from '../support/full.ts'
 import { buildModel, isNative, stepsOf, tensor } from '../support/small.ts'
 import { until } from '../support/until.ts'
 
@@ -87,7 +88,7 @@ test('a reader who leaves takes the rows out, parked or not', async () => {
   assert.ok(stepsOf(calls) < 8000, `${stepsOf(calls)} steps`)
 })
 
-test('one that is late is refused once what was computed has been read', async () => {
+test('one that is late is refused once what was computed has been read', onlyFull('takes seconds'), async () => {
   // So large a cell that no call of the engine fills the window.
   const { model, admission } = await buildModel(300)
   // Time for some steps, on however slow a machine.

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import supertest from 'supertest'
 import { buildTestApp } from '../support/app.ts'
-import { FULL, onlyFull } from '../support/full.ts'
+import { onlyFull } from '../support/full.ts'
 import { writeModels } from '../support/models.ts'
 import { ADDRESS, run } from '../support/process.ts'
 import { customLstm, writeSafetensors } from '../support/safetensors.ts'
@@ -28,8 +28,8 @@ async function unrulyModels (t: TestContext): Promise<string> {
   })
 }
 
-test('while a model\'s own code loops, all else is answered, and then its request is a 500', async (t) => {
-  const timeout = FULL ? 4 : 2
+test('while a model\'s own code loops, all else is answered, and then its request is a 500', onlyFull('takes seconds'), async (t) => {
+  const timeout = 4
   const request = supertest((await buildTestApp(t, '--models', await unrulyModels(t), '--feedback-timeout', String(timeout))).server)
   const send = (body: object) => request.post('/models/unruly/sequence').send({ x: [[1], [2]], ...body })
   await send({}).expect(200)

@@ -256,7 +256,7 @@ test('what stops the start of one process stops that of several, with the same l
   assert.match(taken, /^cellserve: .*EADDRINUSE.*\n$/)
 })
 
-test('auto is a worker for each core; a client\'s rate is one for all, and so are the metrics that one answers; a second signal ends all at once', LIMIT, async (t) => {
+test('auto is a worker for each core; a client\'s rate is one for all, and so are the metrics that one answers; a second signal ends all at once', { ...onlyFull('takes seconds'), ...LIMIT }, async (t) => {
   const service = run(t, '--workers', 'auto', '--port', '0', '--rate-limit', '3')
   const { workers }: { workers?: number } = JSON.parse(await service.line(/\{.*"msg":"ready"\}/))
   const cores = usableCores()

@@ -177,7 +177,7 @@ test('ids, and steps that feed the same', async (t) => {
   assert.deepEqual(await linesOf(output), repeated)
 })
 
-test('the shards of a file, one after the other, are the answers of all of it', async (t) => {
+test('the shards of a file, one after the other, are the answers of all of it', onlyFull('starts processes'), async (t) => {
   const folder = await folderOf(t)
   for (const format of ['ndjson', 'csv', 'safetensors', 'parquet'] as const) {
     const input = join(folder, `in.${format}`)
@@ -280,7 +280,7 @@ test('--skip-bad answers the others, and says in its place why a row has none', 
   assert.equal(lines[1].error, '/x: expected vectors of 2 numbers (I), got 3')
 })
 
-describe('a file goes on where it stopped', () => {
+describe('a file goes on where it stopped', onlyFull('starts processes'), () => {
   for (const format of firstOf(['safetensors', 'parquet', 'ndjson'] as const, 1)) {
     test(`${format}: the disk is full, then has room`, async (t) => {
       const folder = await folderOf(t)

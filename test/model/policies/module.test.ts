@@ -388,7 +388,7 @@ const ALLOCATIONS = {
   'typed arrays': 'const all = []; for (;;) all.push(new Float32Array(1e6).fill(1))'
 }
 
-test('memory without end is the end of its request alone', async (t) => {
+test('memory without end is the end of its request alone', onlyFull('takes seconds'), async (t) => {
   const model = await modelOf(t, UNRULY, { hosting: { memory: 64, timeout: 60 } })
   for (const [name, code] of some(Object.entries(ALLOCATIONS), 1)) {
     await t.test(name, async () => {
