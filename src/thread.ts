@@ -3,7 +3,7 @@ import { parentPort, Worker } from 'node:worker_threads'
 
 /**
  * A thread that answers one question after the other, so that none keeps the event loop. It starts with the first one, and anew with
- * the next one if it has ended; it does not keep the process.
+ * the next one if it has ended. While it is not asked anything, it does not keep the process.
  */
 export interface Thread<Question, Answer> {
   /**
@@ -36,7 +36,6 @@ export function createThread<Question, Answer> (name: string, base: string): Thr
 
   function start (): Worker {
     const worker = new Worker(module)
-    worker.unref()
     worker.on('message', (answer: Answer) => { asking?.resolve(answer) })
     // It ends after an error: the first of the two is told.
     const fail = (error: Error): void => {
@@ -53,6 +52,7 @@ export function createThread<Question, Answer> (name: string, base: string): Thr
     async ask (question) {
       running ??= start()
       const worker = running
+      worker.ref()
       try {
         return await new Promise<Answer>((resolve, reject) => {
           asking = { resolve, reject }
@@ -60,6 +60,7 @@ export function createThread<Question, Answer> (name: string, base: string): Thr
         })
       } finally {
         asking = undefined
+        worker.unref()
       }
     },
     async close () { await running?.terminate() }
