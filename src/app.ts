@@ -155,7 +155,7 @@ export async function buildApp ({ config, registry, sessions, admission, metrics
   // With a port of their own they are not for clients.
   const open = config['metrics-port'] === undefined
   const snapshot = together?.snapshot ?? (async () => await metrics.register.getMetricsAsJSON())
-  await app.register(inference, { prefix: INFERENCE_PREFIX, registry, sessions, json, version, repository, snapshot: open ? snapshot : undefined })
+  await app.register(inference, { prefix: INFERENCE_PREFIX, registry, sessions, json, large, version, repository, snapshot: open ? snapshot : undefined })
   await app.register(models, { registry })
   await app.register(documents, { registry })
   await app.register(docs, { registry })

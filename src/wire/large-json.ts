@@ -1,55 +1,37 @@
-import { InputError } from '../errors.ts'
-import { createThread } from '../thread.ts'
-import type { LargeBody, LargeDocument } from './json-thread.ts'
+import { createBodyThread, createTurns, type BodyRead } from './body-thread.ts'
+import type { HeadAsked } from './inference/head-thread.ts'
+import type { InputFields, Layout } from './inference/layout.ts'
+import type { JsonDocument } from './json-reader.ts'
+import type { DocumentAsked } from './json-thread.ts'
 import { build } from './json.ts'
 import type { Fields, Hold } from './tensor-paths.ts'
 
-/** Bodies of so many bytes are read in a thread. It takes less than a millisecond to read a shorter one. */
+/** JSON of so many bytes is read in a thread. It takes less than a millisecond to read what is shorter. */
 export const LARGE = 2 ** 18
 
-/** Reads large JSON bodies off the event loop, one after the other. */
+/**
+ * Reads large JSON off the event loop, one body after the other: only one is held twice, as text and as tensors that are not counted
+ * yet. A body's memory goes to a thread, and comes back with what has been read.
+ */
 export interface LargeJson {
-  /**
-   * Reads as a reader of `Json` does.
-   *
-   * @returns the body as well: the thread had its memory meanwhile, and `body` has none any more.
-   * @throws InputError as that reader does, before it reads if there is no room for the request any more; Error if the thread ends.
-   */
-  read (body: Buffer, fields: Fields, hold: Hold): Promise<LargeBodyRead>
+  /** Reads as a reader of `Json` does. @throws InputError as that does; Error if the thread ends. */
+  read (body: Buffer, fields: Fields, hold: Hold): Promise<BodyRead<unknown>>
+  /** Reads the first bytes of an inference request. @throws InputError as a reader of layouts does; Error if the thread ends. */
+  readHead (body: Buffer, length: number, fields: InputFields, hold: Hold): Promise<BodyRead<Layout>>
   close (): Promise<void>
 }
 
-export interface LargeBodyRead {
-  readonly value: unknown
-  readonly body: Buffer
-}
-
-/** Nothing is started before the first body comes. */
+/** No thread starts before there is a body for it. */
 export function createLargeJson (): LargeJson {
-  const thread = createThread<LargeBody, LargeDocument>('json-thread', import.meta.url)
-  let last: Promise<void> = Promise.resolve()
-
-  async function readNow (body: Buffer, { known, tensors }: Fields, hold: Hold): Promise<LargeBodyRead> {
-    // A body whose request is over is not read.
-    hold(0)
-    const read = await thread.ask({ bytes: ownMemory(body), known, tensors })
-    if ('kind' in read) throw new InputError(read.kind, read.errors)
-    const { document, bytes: { buffer, byteOffset, byteLength } } = read
-    return { value: build(document, hold), body: Buffer.from(buffer, byteOffset, byteLength) }
-  }
-
+  const inTurn = createTurns()
+  const documents = createBodyThread<DocumentAsked, JsonDocument>('json-thread', import.meta.url, inTurn)
+  const heads = createBodyThread<HeadAsked, Layout>('inference/head-thread', import.meta.url, inTurn)
   return {
-    async read (body, fields, hold) {
-      const read = last.then(async () => await readNow(body, fields, hold))
-      // Only one body at a time is held twice, as text and as tensors that are not counted yet.
-      last = read.then(() => {}, () => {})
-      return await read
+    async read (body, { known, tensors }, hold) {
+      const { value, body: bytes } = await documents.read(body, { known, tensors }, hold)
+      return { value: build(value, hold), body: bytes }
     },
-    close: thread.close
+    readHead: async (body, length, { tensors, integers = [], nested = [] }, hold) => await heads.read(body, { length, tensors, integers, nested }, hold),
+    async close () { await Promise.all([documents.close(), heads.close()]) }
   }
-}
-
-/** A body whose memory can go to a thread: nothing else is in it. */
-function ownMemory (body: Buffer): Uint8Array {
-  return body.byteLength === body.buffer.byteLength ? body : new Uint8Array(body)
 }
