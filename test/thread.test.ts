@@ -27,7 +27,7 @@ test('a thread that ends fails the question in work, and the next one starts it 
     await assert.rejects(thread.ask({ does: 'exit' }), { message: 'the thread echo-thread has ended' })
     assert.deepEqual(await thread.ask({ does: 'answer' }), { does: 'answer' })
   }
-  const closed = assert.rejects(thread.ask({ does: 'answer' }), { message: 'the thread echo-thread has ended' })
+  const closed = assert.rejects(thread.ask({ does: 'nothing' }), { message: 'the thread echo-thread has ended' })
   await thread.close()
   await closed
   await thread.close()
