@@ -9,13 +9,14 @@ const ENGINE = ['engine/engine.ts', 'engine/program.ts']
  */
 const ROOMS = {
   'errors.ts': [],
+  'thread.ts': [],
   tensor: ['errors.ts'],
   network: ['tensor', 'errors.ts'],
-  weights: ['network', 'tensor', 'errors.ts'],
+  weights: ['network', 'tensor', 'errors.ts', 'thread.ts'],
   engine: ['network', 'tensor', 'errors.ts'],
   scheduler: [...ENGINE, 'network', 'tensor', 'errors.ts'],
   model: ['scheduler', ...ENGINE, 'network', 'tensor', 'errors.ts'],
-  wire: ['engine/addon.ts', 'tensor', 'errors.ts'],
+  wire: ['engine/addon.ts', 'tensor', 'errors.ts', 'thread.ts'],
   plugins: ['model', 'wire', 'tensor', 'errors.ts', 'config'],
   routes: ['plugins', 'model', 'wire', 'tensor', 'errors.ts', 'config'],
   cli: ['config', 'load.ts', 'model', 'scheduler', 'engine', 'weights', 'network', 'wire', 'tensor', 'errors.ts', 'version.ts']

@@ -13,8 +13,8 @@ import { build } from 'esbuild'
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 const folder = process.argv[2]
 
-/** What users and containers start, what the service starts for each worker and each reload, and a package of 370 files that most modules load. */
-const modules = ['main', 'workers/worker', 'weights/reading-thread', 'cli/healthcheck', 'tensor/typebox'].filter((module) => existsSync(join(root, 'src', `${module}.ts`)))
+/** What users and containers start, what the service starts for each worker, each reload and the first large body of either kind, and a package of 370 files that most modules load. */
+const modules = ['main', 'workers/worker', 'weights/reading-thread', 'wire/json-thread', 'wire/inference/head-thread', 'cli/healthcheck', 'tensor/typebox'].filter((module) => existsSync(join(root, 'src', `${module}.ts`)))
 
 /** Leaves out packages that are loaded when they are needed. */
 const onDemand = {

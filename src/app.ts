@@ -2,6 +2,7 @@ import Fastify, { LogController, type FastifyBaseLogger } from 'fastify'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { Config } from './config/settings.ts'
 import type { Json } from './wire/json.ts'
+import type { LargeJson } from './wire/large-json.ts'
 import type { Metrics } from './plugins/telemetry/metrics.ts'
 import type { CountRequest } from './plugins/rate-limit.ts'
 import type { Admission } from './scheduler/admission.ts'
@@ -51,6 +52,7 @@ export interface AppOptions {
   readonly admission: Admission
   readonly metrics: Metrics
   readonly json: Json
+  readonly large: LargeJson
   /** Only clients that send one of these keys are served; without keys, all are. */
   readonly keyring: Keyring | undefined
   /** Loads and unloads models for those who ask over HTTP, if they may. */
@@ -71,7 +73,7 @@ export interface Together {
 }
 
 /** The service, ready to listen. */
-export async function buildApp ({ config, registry, sessions, admission, metrics, json, keyring, repository, together, logger }: AppOptions) {
+export async function buildApp ({ config, registry, sessions, admission, metrics, json, large, keyring, repository, together, logger }: AppOptions) {
   const keyOf = keyring?.keyOf
   const requestTimeout = 1000 * config['body-timeout']
   const app = Fastify({
@@ -124,7 +126,7 @@ export async function buildApp ({ config, registry, sessions, admission, metrics
   await app.register(limit, { perSecond: config['rate-limit'], keyOf, count: together?.count })
   await app.register(auth, { keyOf })
   await app.register(admit, { reserve: admission.reserve, timeout: config['request-timeout'] })
-  await app.register(bodies, { json })
+  await app.register(bodies, { json, large })
   await app.register(validation)
   await app.register(answers, { json })
   await app.register(openapi, { version, keyed: keyOf !== undefined })
@@ -148,12 +150,12 @@ export async function buildApp ({ config, registry, sessions, admission, metrics
       ping: config['ping-interval'],
       log: config['access-log']
     })
-    await beside.register(stream, { registry, sessions, reserve: admission.reserve, json })
+    await beside.register(stream, { registry, sessions, reserve: admission.reserve, json, large })
   })
   // With a port of their own they are not for clients.
   const open = config['metrics-port'] === undefined
   const snapshot = together?.snapshot ?? (async () => await metrics.register.getMetricsAsJSON())
-  await app.register(inference, { prefix: INFERENCE_PREFIX, registry, sessions, json, version, repository, snapshot: open ? snapshot : undefined })
+  await app.register(inference, { prefix: INFERENCE_PREFIX, registry, sessions, json, large, version, repository, snapshot: open ? snapshot : undefined })
   await app.register(models, { registry })
   await app.register(documents, { registry })
   await app.register(docs, { registry })

@@ -23,6 +23,7 @@ import { createScheduler } from './scheduler/scheduler.ts'
 import { version } from './version.ts'
 import { lookAtModels } from './weights/sight.ts'
 import { createJson } from './wire/json.ts'
+import { createLargeJson } from './wire/large-json.ts'
 
 /** What a process has of the others if it is one of several workers. */
 export interface Others extends Together {
@@ -61,6 +62,7 @@ export async function createService (config: Config, engine: Engine, logger?: Fa
     metrics.serves(registry)
     const keyring = createKeyring(await readKeys(config))
     const reloader = createReloader(config.models, deps, registry, seen, eventsOf(store, metrics, logger))
+    const large = createLargeJson()
     const app = await buildApp({
       config,
       registry,
@@ -68,6 +70,7 @@ export async function createService (config: Config, engine: Engine, logger?: Fa
       admission,
       metrics,
       json: createJson(findAddon()),
+      large,
       keyring,
       repository: config['repository-api'] ? others?.repository(reloader) ?? reloader : undefined,
       together: others,
@@ -75,6 +78,7 @@ export async function createService (config: Config, engine: Engine, logger?: Fa
     })
     app.addHook('onClose', async () => {
       await reloader.close()
+      await large.close()
       await store.close()
       await registry.close()
     })

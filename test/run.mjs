@@ -19,7 +19,7 @@ const options = given.filter((argument) => argument.startsWith('-'))
 const paths = given.filter((argument) => !argument.startsWith('-'))
 
 /** Folders and files that are done sooner than a process has started. */
-const SMALL = ['app.test.ts', 'config', 'demo-models.test.ts', 'docker', 'load-balancer.test.ts', 'load.test.ts', 'network', 'package.test.ts', 'replicas.test.ts', 'scheduler', 'start.test.ts', 'tensor', 'weights', 'wire'].map((name) => join('test', name))
+const SMALL = ['app.test.ts', 'config', 'demo-models.test.ts', 'docker', 'load-balancer.test.ts', 'load.test.ts', 'network', 'package.test.ts', 'replicas.test.ts', 'scheduler', 'start.test.ts', 'tensor', 'thread.test.ts', 'weights', 'wire'].map((name) => join('test', name))
 
 /** Folders whose tests would take longer than all others do. */
 const LARGE = ['model', 'plugins', 'routes'].map((name) => join('test', name))

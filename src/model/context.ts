@@ -81,12 +81,12 @@ function placeSupport (tensor: Tensor, given: readonly number[] | undefined, { s
     return { data: packed, counts: [N] }
   }
   if (shape[0] !== rows) throw unprocessable(path, `expected a support for each of the ${rows} rows, got ${shape[0]}`)
-  if (given === undefined) return { data: packed, counts: ragged ?? new Array<number>(rows).fill(N) }
+  if (given === undefined) return { data: packed, counts: ragged === undefined ? new Array<number>(rows).fill(N) : Array.from(ragged) }
   checkSupportLengths(given, ragged, rows, N)
   return { data: pack(packed, given, N * D, D), counts: given }
 }
 
-function checkSupportLengths (given: readonly number[], ragged: readonly number[] | undefined, rows: number, N: number): void {
+function checkSupportLengths (given: readonly number[], ragged: Uint32Array | undefined, rows: number, N: number): void {
   const path = '/context/support_lengths'
   if (ragged !== undefined) throw unprocessable(path, 'cannot be given if the rows of support are ragged: they have their lengths already')
   if (given.length !== rows) throw unprocessable(path, `expected ${rows} lengths, one per row, got ${given.length}`)

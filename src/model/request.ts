@@ -141,7 +141,7 @@ function givenIds (ids: Ids, width: number): Given {
   const lengths = typeof ids === 'number' ? [] : ids.flatMap((row) => typeof row === 'number' ? [] : [row.length])
   const T = lengths.reduce((longest, length) => Math.max(longest, length), 0)
   const shape = typeof ids === 'number' ? [width] : lengths.length === 0 ? [ids.length, width] : [ids.length, T, width]
-  return { shape, rank: shape.length, lengths: lengths.some((length) => length !== T) ? lengths : undefined }
+  return { shape, rank: shape.length, lengths: lengths.some((length) => length !== T) ? new Uint32Array(lengths) : undefined }
 }
 
 function fieldOf ({ embedding }: Operation): Outline['field'] {
@@ -181,7 +181,7 @@ function checkWidth ({ shape, rank }: Given, path: string, width: number, size: 
 }
 
 function rowLengths (given: Given | undefined, lengths: readonly number[] | undefined, rows: number, T: number, field: Outline['field']): readonly number[] {
-  if (lengths === undefined) return given?.lengths ?? new Array<number>(rows).fill(T)
+  if (lengths === undefined) return given?.lengths === undefined ? new Array<number>(rows).fill(T) : Array.from(given.lengths)
   if (given?.lengths !== undefined) throw unprocessable('/lengths', `cannot be given if the rows of ${field.slice(1)} are ragged: they have their lengths already`)
   if (lengths.length !== rows) throw unprocessable('/lengths', `expected ${rows} lengths, one per row, got ${lengths.length}`)
   const odd = lengths.findIndex((length) => length < 1 || length > T)

@@ -5,6 +5,7 @@ import { createBinaryReader, SAFETENSORS } from '../wire/safetensors.ts'
 import type { Fields, Hold } from '../wire/tensor-paths.ts'
 import { bytesBeforeTensors } from '../tensor/safetensors.ts'
 import { JSON_TYPE, type Json } from '../wire/json.ts'
+import { LARGE, type LargeJson } from '../wire/large-json.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -21,13 +22,18 @@ declare module 'fastify' {
 
 type Read = (body: Buffer, hold: Hold) => unknown
 
+interface ParseOptions extends ReceiveOptions {
+  /** Reads bodies of `LARGE` bytes and more, off the event loop. */
+  readonly large?: LargeJson
+}
+
 /** Reads bodies, JSON and safetensors. The tensors made of them are counted, and so is a body whose length was not announced. */
-export default fp<{ json: Json }>(async (app, { json }) => {
+export default fp<{ json: Json, large: LargeJson }>(async (app, { json, large }) => {
   app.decorateRequest('bytes')
   // Fastify parses text by default.
   app.removeAllContentTypeParsers()
 
-  function parse (type: string, createReader: (fields: Fields) => Read, options: ReceiveOptions = {}): void {
+  function parse (type: string, createReader: (fields: Fields) => Read, { large, ...options }: ParseOptions = {}): void {
     const readers = new WeakMap<Fields, Read>()
     app.addContentTypeParser(type, (request, _payload, done) => {
       const { call, routeOptions: { config } } = request
@@ -42,18 +48,33 @@ export default fp<{ json: Json }>(async (app, { json }) => {
       const hold: Hold = (bytes) => call?.reservation?.hold(bytes)
       receive(request, hold, (error, body) => {
         call?.reservation?.arrived()
+        if (error === null && large !== undefined && body.length >= LARGE) {
+          const reading = large.read(body, fields, hold)
+          // It uses the body, even if the client goes meanwhile.
+          call?.reservation?.keepFor(reading)
+          reading.then(({ value, body: bytes }) => {
+            if (config.bytes === true) request.bytes = bytes
+            done(null, value)
+          }, (failure: unknown) => { done(refusal(failure, fields)) })
+          return
+        }
         let value: unknown
         try {
           value = error === null ? read(body, hold) : undefined
           if (config.bytes === true) request.bytes = body
         } catch (failure) {
-          if (failure instanceof InputError && failure.kind === 'unprocessable' && fields.model !== undefined) failure.model = fields.model
-          error = errorOf(failure)
+          error = refusal(failure, fields)
         }
         done(error, value)
       }, options)
     })
   }
-  parse(JSON_TYPE, (fields) => json.reader(fields))
+  parse(JSON_TYPE, (fields) => json.reader(fields), { large })
   parse(SAFETENSORS, createBinaryReader, { ahead: bytesBeforeTensors })
 }, { name: 'body-parsers', fastify: '5.x', dependencies: ['errors', 'admission'] })
+
+/** Why a body is refused. What is wrong for a model names it. */
+function refusal (failure: unknown, { model }: Fields): Error {
+  if (failure instanceof InputError && failure.kind === 'unprocessable' && model !== undefined) failure.model = model
+  return errorOf(failure)
+}

@@ -13,6 +13,7 @@ import type { Conversation, Frame, FrameAnswer } from '../plugins/sockets/connec
 import { compile, TensorSchema } from '../tensor/schema.ts'
 import { readSteps, writeSteps, writeText, type BinarySteps } from '../wire/frames.ts'
 import type { Json } from '../wire/json.ts'
+import { LARGE, type LargeJson } from '../wire/large-json.ts'
 import type { Fields, Hold } from '../wire/tensor-paths.ts'
 import { modelFields } from './fields.ts'
 import { ContextField, IdsSchema, modelAnswer, ModelParams, problems } from './schemas.ts'
@@ -54,12 +55,13 @@ export interface StreamRoutes {
   readonly registry: Registry
   readonly sessions: SessionStore
   readonly json: Json
+  readonly large: LargeJson
   /** Opens the account of a row. */
   reserve (): Reservation
 }
 
 /** `GET /models/{model}/stream`: a WebSocket, whose connection is the session. */
-const routes: FastifyPluginAsyncTypebox<StreamRoutes> = async (app, { registry, sessions, json, reserve }) => {
+const routes: FastifyPluginAsyncTypebox<StreamRoutes> = async (app, { registry, sessions, json, large, reserve }) => {
   const judge = compile(StreamFrame)
   const fieldsOf = modelFields(StreamFrame)
   const readers = new WeakMap<Fields, (body: Buffer, hold: Hold) => unknown>()
@@ -118,8 +120,9 @@ const routes: FastifyPluginAsyncTypebox<StreamRoutes> = async (app, { registry, 
     return {
       async answer ({ data, binary }: Frame, call: Call): Promise<FrameAnswer> {
         const hold: Hold = (bytes) => call.reservation?.hold(bytes)
-        const digest = (): string => createHash('sha256').update(data).digest('base64url')
-        const request = binary ? readSteps(data, steps, hold) : judge(readText(data, hold), '')
+        const beside = binary || data.length < LARGE ? undefined : await large.read(data, fieldsOf(model), hold)
+        const digest = (): string => createHash('sha256').update(beside?.body ?? data).digest('base64url')
+        const request = binary ? readSteps(data, steps, hold) : judge(beside === undefined ? readText(data, hold) : beside.value, '')
         const answer = pick(await row.take(request, digest, call))
         return binary ? writeSteps(answer) : writeText(json, answer, MAX_WHOLE)
       },

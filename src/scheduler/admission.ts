@@ -38,7 +38,9 @@ export interface Reservation {
   enter (rows: number): void
   /** Takes back an `enter`. */
   leave (rows: number): void
-  /** Gives everything back, once the last row has left: its buffers are in use until then. May be called again. */
+  /** Gives nothing back before this has settled: it uses what is held. */
+  keepFor (work: Promise<unknown>): void
+  /** Gives everything back, once the last row has left and all work is done: its buffers are in use until then. May be called again. */
   release (): void
 }
 
@@ -58,6 +60,7 @@ export function createAdmission (maxRows: number, maxBytes: number): Admission {
     private rows = 0
     private bytes = 0
     private arriving = 0
+    private works = 0
     private over = false
 
     constructor (body: number) {
@@ -90,6 +93,15 @@ export function createAdmission (maxRows: number, maxBytes: number): Admission {
       this.settle()
     }
 
+    keepFor (work: Promise<unknown>): void {
+      const settled = (): void => {
+        this.works--
+        this.settle()
+      }
+      this.works++
+      work.then(settled, settled)
+    }
+
     release (): void {
       this.over = true
       this.arrived()
@@ -106,7 +118,7 @@ export function createAdmission (maxRows: number, maxBytes: number): Admission {
     }
 
     private settle (): void {
-      if (this.over && this.rows === 0) this.add(-this.bytes)
+      if (this.over && this.rows === 0 && this.works === 0) this.add(-this.bytes)
     }
   }
 

@@ -8,10 +8,10 @@ export class Tensor {
   /**
    * How many of the T entries each row of a `[B, T, W]` tensor has; undefined unless they differ.
    */
-  readonly lengths: readonly number[] | undefined
+  readonly lengths: Uint32Array | undefined
   #data: Float32Array | undefined
 
-  constructor (shape: readonly number[], packed: Float32Array, lengths?: readonly number[]) {
+  constructor (shape: readonly number[], packed: Float32Array, lengths?: Uint32Array) {
     this.shape = shape
     this.packed = packed
     this.lengths = lengths

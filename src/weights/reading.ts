@@ -1,6 +1,4 @@
-import { once } from 'node:events'
-import { extname } from 'node:path'
-import { Worker } from 'node:worker_threads'
+import { createThread } from '../thread.ts'
 import type { ModelContents } from './folder.ts'
 import { ModelsError } from './models-error.ts'
 import type { ModelPlace } from './places.ts'
@@ -13,20 +11,15 @@ export interface Reading {
   close (): Promise<void>
 }
 
-/** Starts the thread that reads. */
+/** Starts the thread that reads, with the first model. */
 export function startReading (): Reading {
-  const thread = new Worker(new URL(`./reading-thread${extname(import.meta.url)}`, import.meta.url))
-  thread.unref()
-  const end = once(thread, 'exit').then(() => { throw new Error('the thread that reads models has ended') })
-  end.catch(() => {})
+  const thread = createThread<ModelPlace, Read>('reading-thread', import.meta.url)
   return {
     async read (place) {
-      const answer = once(thread, 'message')
-      thread.postMessage(place)
-      const [read]: Read[] = await Promise.race([answer, end])
+      const read = await thread.ask(place)
       if ('fault' in read) throw new ModelsError(read.fault)
       return read.contents
     },
-    async close () { await thread.terminate() }
+    close: thread.close
   }
 }

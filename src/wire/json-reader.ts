@@ -1,13 +1,18 @@
 import { InputError, pointerPart, unprocessable } from '../errors.ts'
-import { checkSize, describe, MAX_RANK, Tensor } from '../tensor/tensor.ts'
+import { checkSize, describe, MAX_RANK, type Tensor } from '../tensor/tensor.ts'
 import { CLOSE_ARRAY, CLOSE_OBJECT, COMMA, JsonCursor, OPEN_ARRAY, OPEN_OBJECT, QUOTE } from './json-cursor.ts'
 import type { Fields } from './tensor-paths.ts'
 
-/** A body whose tensors have been read. */
+/** A body whose tensors have been read. It is plain data, which goes from thread to thread. */
 export interface JsonDocument {
   /** The document with a 0 in place of each tensor; it is JSON. */
   readonly rest: string
-  readonly tensors: ReadonlyArray<readonly [field: string, tensor: Tensor]>
+  readonly tensors: readonly FoundTensor[]
+}
+
+/** What a `Tensor` is made of, and where it belongs. */
+export interface FoundTensor extends Pick<Tensor, 'shape' | 'packed' | 'lengths'> {
+  readonly field: string
 }
 
 /**
@@ -27,7 +32,7 @@ export function readDocument (body: Buffer, { known, tensors: fields }: Fields):
   const cursor = new JsonCursor(body)
   const groups = fields.filter((field) => field.includes('/')).map((field) => field.split('/', 1)[0])
   const seen = new Set<string>()
-  const tensors: Array<readonly [string, Tensor]> = []
+  const tensors: FoundTensor[] = []
   let rest = ''
   let copied = cursor.at
   let left = MAX_REST
@@ -61,7 +66,7 @@ export function readDocument (body: Buffer, { known, tensors: fields }: Fields):
     if (isTensor && body[cursor.at] === OPEN_ARRAY) {
       copyRest()
       rest += '0'
-      tensors.push([field, readTensor(cursor, path)])
+      tensors.push({ field, ...readTensor(cursor, path) })
       copied = cursor.at
     } else if (group === '' && groups.includes(name) && cursor.take(OPEN_OBJECT)) {
       readMembers(name)
@@ -82,7 +87,7 @@ export function readDocument (body: Buffer, { known, tensors: fields }: Fields):
 }
 
 /** Reads the nested numbers whose bracket is next. */
-function readTensor (cursor: JsonCursor, path: string): Tensor {
+function readTensor (cursor: JsonCursor, path: string): Omit<FoundTensor, 'field'> {
   const rank = cursor.countBrackets(MAX_RANK + 1)
   if (rank > MAX_RANK) throw malformed(path, `expected arrays of numbers, got arrays nested more than ${MAX_RANK} deep`)
   // A number takes at least one byte, and a comma or a bracket.
@@ -126,7 +131,7 @@ function readTensor (cursor: JsonCursor, path: string): Tensor {
   readAxis(0)
   const shape = sizes.map((size = 0) => size)
   checkSize(shape, path)
-  return new Tensor(shape, numbers.slice(0, count), lengths.some((length) => length !== shape[1]) ? lengths : undefined)
+  return { shape, packed: numbers.slice(0, count), lengths: lengths.some((length) => length !== shape[1]) ? new Uint32Array(lengths) : undefined }
 }
 
 /** Skips a value and names it for a message. */

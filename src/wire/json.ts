@@ -1,9 +1,8 @@
-import secureJson from 'secure-json-parse'
-import type { Addon, AddonDocument } from '../engine/addon.ts'
-import { InputError } from '../errors.ts'
-import { MAX_NUMBERS, Tensor } from '../tensor/tensor.ts'
+import type { Addon } from '../engine/addon.ts'
+import { Tensor } from '../tensor/tensor.ts'
 import { writeDecimal } from './decimal.ts'
-import { MAX_REST, readDocument, type JsonDocument } from './json-reader.ts'
+import { createDocumentReader, parsePlain } from './json-document.ts'
+import type { JsonDocument } from './json-reader.ts'
 import { holdsTensors, type Fields, type Hold } from './tensor-paths.ts'
 
 export const JSON_TYPE = 'application/json'
@@ -27,17 +26,7 @@ export interface Json {
 export function createJson (addon: Addon | undefined): Json {
   const writeTensor: WriteTensor = (data, shape) => addon?.writeTensor(data, ...shape) ?? writeNested(data, shape)
   return {
-    reader (fields) {
-      const readNative = addon === undefined ? () => undefined : createNativeReader(addon, fields)
-      return (body, hold) => {
-        const document = readNative(body)
-        const built = document === undefined ? undefined : build(document, hold)
-        if (built !== undefined) return built
-        const plain = build(readDocument(body, fields), hold)
-        if (plain === undefined) throw new InputError('malformed', { path: '', message: 'the body has a field named __proto__ or constructor, which is not allowed' })
-        return plain
-      }
-    },
+    reader: (fields) => createDocumentReader(addon, fields, build),
     write: (answer) => writeObject(answer, writeTensor),
     * pieces (answer) {
       let text = ''
@@ -52,61 +41,21 @@ export function createJson (addon: Addon | undefined): Json {
   }
 }
 
-function createNativeReader (addon: Addon, fields: Fields): (body: Buffer) => JsonDocument | undefined {
-  const read = addon.createReader(fields.known, fields.tensors, MAX_NUMBERS, MAX_REST)
-  return (body) => {
-    const document = read(body)
-    return document === undefined ? undefined : unpack(document, fields.tensors)
-  }
-}
-
-function unpack ({ rest, values, layout }: AddonDocument, fields: readonly string[]): JsonDocument {
-  const tensors: Array<readonly [string, Tensor]> = []
-  for (let i = 0, at = 0; i < layout.length;) {
-    const rank = layout[i + 1]
-    const numbers = layout[i + LENGTHS - 2]
-    const rows = layout[i + LENGTHS - 1]
-    const shape: number[] = []
-    for (let axis = 0; axis < rank; axis++) shape.push(layout[i + 2 + axis])
-    const lengths = rows > 0 ? Array.from(layout.subarray(i + LENGTHS, i + LENGTHS + rows)) : undefined
-    tensors.push([fields[layout[i]], new Tensor(shape, values.subarray(at, at + numbers), lengths)])
-    at += numbers
-    i += LENGTHS + rows
-  }
-  return { rest, tensors }
-}
-/** How many integers precede a tensor's row lengths: its field, its rank, three sizes, how many numbers, how many lengths. */
-const LENGTHS = 7
-
 /** Puts the tensors in their places; undefined if the rest is not JSON, or has a name that is not allowed. */
-function build ({ rest, tensors }: JsonDocument, hold: Hold): unknown {
+export function build ({ rest, tensors }: JsonDocument, hold: Hold): unknown {
   let bytes = VALUE_BYTES * rest.length
-  for (const [, { packed, lengths }] of tensors) bytes += packed.byteLength + 8 * (lengths?.length ?? 0)
+  for (const { packed, lengths } of tensors) bytes += packed.byteLength + (lengths?.byteLength ?? 0)
   hold(bytes)
   const document = parsePlain(rest)
-  for (const [field, tensor] of tensors) {
+  for (const { field, shape, packed, lengths } of tensors) {
     const slash = field.indexOf('/')
     const object: unknown = slash < 0 ? document : Reflect.get(Object(document), field.slice(0, slash))
-    Reflect.set(Object(object), field.slice(slash + 1), tensor)
+    Reflect.set(Object(object), field.slice(slash + 1), new Tensor(shape, packed, lengths))
   }
   return document
 }
 /** The most bytes of JavaScript values that one byte of JSON may become: `[{},{}]`. */
 const VALUE_BYTES = 32
-
-/** Parses JSON; undefined if the text is not JSON, or has a name that is not allowed. */
-export function parsePlain (text: string): unknown {
-  try {
-    return isPlain(text) ? JSON.parse(text) : secureJson.parse(text, null, { protoAction: 'error', constructorAction: 'error' })
-  } catch {
-    return undefined
-  }
-}
-
-/** Most bodies contain nothing that could spell a forbidden name, and checking that is much faster than searching for one. */
-function isPlain (text: string): boolean {
-  return !text.includes('__proto__') && !text.includes('constructor') && !text.includes('\\u')
-}
 
 function membersOf (answer: object): Array<[name: string, value: unknown]> {
   return Object.entries(answer).filter(([, value]) => value !== undefined)

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import supertest from 'supertest'
+import { LARGE } from '../../src/wire/large-json.ts'
 import { buildTestApp, startService } from '../support/app.ts'
 import { overflowingModels, spellerModels } from '../support/models.ts'
 import { floats, openSocket, refusedSocket } from '../support/sockets.ts'
@@ -35,6 +36,31 @@ test('frames that are sent at once are answered in their order', async (t) => {
     if (i % 2 === 0) assert.deepEqual(await client.next(), { t: i + 1, output: step })
     else assert.deepEqual(await client.nextNumbers(), rounded([step]))
   }
+})
+
+test('a text frame that is read in a thread is answered as a short one, in its turn', async (t) => {
+  const app = await buildTestApp(t)
+  const { body: { output } } = await supertest(app.server).post('/sequence').send({ x: ROW }).expect(200)
+  const client = await openSocket(t, app, STREAM)
+  client.send(JSON.stringify({ x: ROW[0] }).padEnd(LARGE))
+  client.send({ x: ROW[1] })
+  assert.deepEqual(await client.next(), { t: 1, output: output[0] })
+  assert.deepEqual(await client.next(), { t: 2, output: output[1] })
+  for (const text of ['{"x":[1,2,3]}', '{"x":[1,null]}', '{"x":[1,2],"k":1}']) assert.deepEqual(await client.ask(text.padEnd(LARGE)), await client.ask(text))
+  client.send('{"x":[1,2]}}'.padEnd(LARGE))
+  assert.equal((await client.next()).status, 400)
+  assert.deepEqual(await client.closed, { code: 1007, reason: 'the frame is not a JSON object' })
+})
+
+test('a large text frame is safe to send again to a stored session', async (t) => {
+  const app = await buildTestApp(t)
+  const { body: { session } } = await supertest(app.server).post('/models/custom-lstm/sessions').send({}).expect(201)
+  const client = await openSocket(t, app, `${STREAM}?session=${session}`)
+  const step = JSON.stringify({ x: ROW[0], t: 0 }).padEnd(LARGE)
+  const first = await client.ask(step)
+  assert.equal(first.t, 1)
+  assert.deepEqual(await client.ask(step), first)
+  assert.equal((await client.ask(`${step} `)).status, 409)
 })
 
 test('a row begins as its first frame says, whose context travels once', async (t) => {

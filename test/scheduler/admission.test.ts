@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 import { createAdmission } from '../../src/scheduler/admission.ts'
 
 const overloaded = { name: 'InputError', kind: 'unavailable' }
@@ -75,4 +76,21 @@ test('a release waits for the last row, gives back once, and nothing is counted 
   assert.throws(() => reservation.hold(1), { kind: 'gone' })
   assert.throws(() => reservation.enter(1), { kind: 'gone' })
   assert.deepEqual([admission.rows, admission.bytes], [0, 0])
+})
+
+test('a request that is over keeps what it holds for as long as its work uses it', async () => {
+  const admission = createAdmission(10, 1000)
+  const request = admission.reserve(600)
+  let end = (): void => {}
+  let fail = (): void => {}
+  request.keepFor(new Promise<void>((resolve) => { end = resolve }))
+  request.keepFor(new Promise<void>((_resolve, reject) => { fail = () => reject(new Error('in vain')) }))
+  request.release()
+  assert.equal(admission.bytes, 600)
+  end()
+  await setImmediate()
+  assert.equal(admission.bytes, 600)
+  fail()
+  await setImmediate()
+  assert.equal(admission.bytes, 0)
 })

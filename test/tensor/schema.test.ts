@@ -27,7 +27,7 @@ test('a tensor may be one of several things', () => {
 })
 
 test('a tensor that is well-formed but ragged is unprocessable', () => {
-  const ragged = new Tensor([2, 2, 1], Float32Array.of(1, 2, 3), [1, 2])
+  const ragged = new Tensor([2, 2, 1], Float32Array.of(1, 2, 3), Uint32Array.of(1, 2))
   const cube = compile(Type.Object({ x: TensorSchema({ ranks: [3] }, {}) }))
   assert.throws(() => cube({ x: ragged }, '/context'), { kind: 'unprocessable', errors: [{ path: '/context/x/1', message: 'ragged: has 2 entries, but the first has 1' }] })
 })

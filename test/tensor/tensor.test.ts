@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { checkSize, findMisfit, Tensor, type TensorForm } from '../../src/tensor/tensor.ts'
 
-const ragged = new Tensor([2, 3, 2], Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8), [1, 3])
+const ragged = new Tensor([2, 3, 2], Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8), Uint32Array.of(1, 3))
 
 test('ragged rows take no more memory than they have numbers, until they are padded', () => {
   assert.equal(ragged.size, 12)

@@ -139,7 +139,7 @@ for (const [name, json] of [['in JavaScript', createJson(undefined)], ...(addon 
     test('counts what it makes, and stops if there is no room', () => {
       let held = 0
       reader(Buffer.from('{"rows":[[[1,2]],[[3,4],[5,6]]],"steps":3}'), (bytes) => { held += bytes })
-      assert.equal(held, 6 * 4 + 2 * 8 + 32 * '{"rows":0,"steps":3}'.length)
+      assert.equal(held, 6 * 4 + 2 * 4 + 32 * '{"rows":0,"steps":3}'.length)
       assert.throws(() => reader(Buffer.from('{"x":[1]}'), () => { throw new Error('no room') }), /no room/)
     })
   })

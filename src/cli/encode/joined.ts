@@ -62,5 +62,5 @@ function stack (tensors: readonly Tensor[]): Tensor {
   if (rank === 1) return new Tensor([tensors.length, width], packed)
   const lengths = tensors.map((tensor) => tensor.shape[0])
   const longest = Math.max(...lengths)
-  return new Tensor([tensors.length, longest, width], packed, lengths.some((length) => length !== longest) ? lengths : undefined)
+  return new Tensor([tensors.length, longest, width], packed, lengths.some((length) => length !== longest) ? new Uint32Array(lengths) : undefined)
 }

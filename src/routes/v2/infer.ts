@@ -12,9 +12,11 @@ import { sendJson, sendParts } from '../../plugins/response-format.ts'
 import { compile } from '../../tensor/schema.ts'
 import { Tensor } from '../../tensor/tensor.ts'
 import { inferenceObject, writeInference, type Output } from '../../wire/inference/answer.ts'
-import { createInferenceReader, HEAD_LENGTH, type AskedOutput, type Inference, type InferenceReader, type RawInput, type SequencePart } from '../../wire/inference/request.ts'
+import type { AskedOutput, SequencePart } from '../../wire/inference/layout.ts'
+import { createInferenceReader, HEAD_LENGTH, type Inference, type InferenceReader, type RawInput } from '../../wire/inference/request.ts'
 import { JSON_TYPE, type Json } from '../../wire/json.ts'
-import { tensorsOf } from '../../wire/tensor-paths.ts'
+import { LARGE, type LargeJson } from '../../wire/large-json.ts'
+import { tensorsOf, type Hold } from '../../wire/tensor-paths.ts'
 import { modelFields } from '../fields.ts'
 import { SequenceRequest } from '../sequence.ts'
 import { StepRequest } from '../step.ts'
@@ -24,13 +26,14 @@ import { outputsOf, PARTS, type Kind } from './tensors.ts'
 export interface InferRoutes {
   readonly sessions: SessionStore
   readonly json: Json
+  readonly large: LargeJson
 }
 
 /** The fields of requests that are inputs; the others are parameters. */
 const Inputs = Type.Pick(SequenceRequest, ['x', 'ids', 'h_in', 'c_in', 'h_0', 'lengths', 'context'])
 
 /** `POST /v2/models/{model}/infer`: a step, a sequence, or a part of a sequence that the service keeps. */
-const routes: FastifyPluginAsync<InferRoutes> = async (app, { sessions, json }) => {
+const routes: FastifyPluginAsync<InferRoutes> = async (app, { sessions, json, large }) => {
   const judgeStep = compile(StepRequest)
   const judgeSequence = compile(SequenceRequest)
   const fieldsOf = modelFields(Inputs)
@@ -49,15 +52,29 @@ const routes: FastifyPluginAsync<InferRoutes> = async (app, { sessions, json }) 
     }
     receive(request, hold, (error, bytes) => {
       call?.reservation?.arrived()
+      const length = headLength ?? bytes.length
+      if (error === null && length >= LARGE && length <= bytes.length) {
+        const reading = readBeside(request, bytes, length, hold)
+        // It uses the body, even if the client goes meanwhile.
+        call?.reservation?.keepFor(reading)
+        reading.then((inference) => { done(null, inference) }, (failure: unknown) => { done(errorOf(failure)) })
+        return
+      }
       let body: Inference | undefined
       try {
-        if (error === null) body = readerOf(findModel(request))(bytes, headLength, hold)
+        if (error === null) body = readerOf(findModel(request)).read(bytes, headLength, hold)
       } catch (failure) {
         error = errorOf(failure)
       }
       done(error, body)
     }, { codings: ZLIB_CODINGS, ahead: () => headLength ?? 0 })
   })
+
+  async function readBeside (request: FastifyRequest, bytes: Buffer, length: number, hold: Hold): Promise<Inference> {
+    const model = findModel(request)
+    const { value, body } = await large.readHead(bytes, length, fieldsOf(model), hold)
+    return readerOf(model).readBehind(body, length, value, hold)
+  }
 
   function readerOf (model: Model): InferenceReader {
     const reader = readers.get(model) ?? createInferenceReader(fieldsOf(model), rawInputOf(model), json)

@@ -20,11 +20,11 @@ export interface InferenceRoutes extends InferRoutes {
  * The Open Inference Protocol, version 2, as Triton and KServe speak it. Its errors have a form of their own. It is not in the OpenAPI document:
  * its clients are there already, and those that are made from the document have all of this by better names.
  */
-const routes: FastifyPluginAsync<InferenceRoutes> = async (app, { registry, sessions, json, version, repository, snapshot }) => {
+const routes: FastifyPluginAsync<InferenceRoutes> = async (app, { registry, sessions, json, large, version, repository, snapshot }) => {
   answerErrors(app, sendError, 'docs/openinference.md lists the paths of the Open Inference Protocol')
   const extensions = ['binary_tensor_data', 'sequence', ...(snapshot === undefined ? [] : ['statistics']), ...(repository === undefined ? [] : ['model_repository'])]
   await app.register(models, { version, extensions })
-  await app.register(infer, { sessions, json })
+  await app.register(infer, { sessions, json, large })
   if (snapshot !== undefined) await app.register(statistics, { registry, snapshot })
   if (repository !== undefined) await app.register(repositoryRoutes, { prefix: '/repository', registry, repository })
 }

@@ -1,66 +1,26 @@
-import { InputError, pointerPart, unprocessable } from '../../errors.ts'
-import { DTYPE_BITS, encodeFloats } from '../../tensor/dtypes.ts'
+import { InputError, unprocessable } from '../../errors.ts'
+import { DTYPE_BITS } from '../../tensor/dtypes.ts'
 import { Known, MAX_KNOWN_BYTES } from '../../tensor/known.ts'
-import type { Place, StoredTensor } from '../../tensor/safetensors.ts'
-import { Tensor } from '../../tensor/tensor.ts'
+import type { StoredTensor } from '../../tensor/safetensors.ts'
 import type { Json } from '../json.ts'
 import { createStoredReader } from '../safetensors.ts'
 import type { Fields, Hold } from '../tensor-paths.ts'
-import { DTYPES, FLOAT_DATATYPES, INTEGER_DATATYPES } from './datatypes.ts'
-import { readHead, type Head } from './head.ts'
+import { DTYPES } from './datatypes.ts'
+import { createLayoutReader, type Layout, type Said } from './layout.ts'
 
 /** An inference request of the Open Inference Protocol. */
-export interface Inference {
-  /** What the answer says again. */
-  readonly id: string | undefined
+export interface Inference extends Said {
   /** Its inputs by the names of a request's fields, those of the context in `context`. */
   readonly inputs: Readonly<Record<string, unknown>>
-  readonly options: Options
-  /** The sequence that it belongs to, if it names one. */
-  readonly sequence: SequencePart | undefined
-  /** The outputs that are asked for; all if left out. */
-  readonly outputs: readonly AskedOutput[] | undefined
-  /** Whether outputs are answered as bytes if they do not say. */
-  readonly binary: boolean
   readonly body: Buffer
 }
 
-export interface Options {
-  readonly steps?: number
-  readonly return_sequences?: boolean
-  readonly t?: number
-  /** Seconds. */
-  readonly timeout?: number
+export interface InferenceReader {
+  /** Reads a body. @param headLength how many of its bytes are JSON, as the request's head says; all if that is left out, and none if the body is one input. */
+  read (body: Buffer, headLength: number | undefined, hold: Hold): Inference
+  /** Reads one whose JSON has been read. */
+  readBehind (body: Buffer, headLength: number, layout: Layout, hold: Hold): Inference
 }
-
-/** A part of a sequence that its client has named. */
-export interface SequencePart {
-  readonly id: string | bigint
-  readonly start: boolean
-  readonly end: boolean
-}
-
-export interface AskedOutput {
-  readonly name: string
-  readonly binary: boolean | undefined
-}
-
-/** What the bytes behind a head are. */
-interface Layout {
-  /** What the head says beside its inputs. */
-  readonly said: Omit<Inference, 'inputs' | 'body'>
-  readonly inputs: readonly Input[]
-  /** How many bytes of tensors there are. */
-  readonly bytes: number
-}
-
-/** An input: a place behind the head, or what its `data` was. */
-interface Input extends Place {
-  readonly stored: StoredTensor | undefined
-}
-
-/** Reads a body. @param headLength how many of its bytes are JSON, as the request's head says; all if that is left out, and none if the body is one input. */
-export type InferenceReader = (body: Buffer, headLength: number | undefined, hold: Hold) => Inference
 
 /**
  * Creates a reader of inference requests: JSON, and the binary tensor extension.
@@ -71,7 +31,7 @@ export type InferenceReader = (body: Buffer, headLength: number | undefined, hol
  */
 export function createInferenceReader (fields: Fields, raw: RawInput | undefined, json: Json): InferenceReader {
   const read = createStoredReader(fields)
-  const placeInput = createPlacer(fields, json)
+  const readLayout = createLayoutReader(fields, json)
   /** Heads that were valid before; those with an id hardly come again. */
   const known = new Known<{ readonly head: Buffer, readonly layout: Layout }>()
 
@@ -80,7 +40,7 @@ export function createInferenceReader (fields: Fields, raw: RawInput | undefined
       if (before.head.compare(body, 0, length) === 0) return before.layout
     }
     const head = body.subarray(0, length)
-    const layout = layOut(readHead(head, hold), placeInput, hold)
+    const layout = readLayout(head, hold)
     if (length > MAX_KNOWN_BYTES) return layout
     const { said: { id, sequence }, inputs } = layout
     if (id !== undefined || sequence !== undefined || inputs.some(({ stored }) => stored !== undefined)) return layout
@@ -88,17 +48,23 @@ export function createInferenceReader (fields: Fields, raw: RawInput | undefined
     return layout
   }
 
-  return (body, given, hold) => {
-    if (given === 0) return { ...ONE_INPUT, inputs: read([rawInput(body, raw)], hold), body }
-    const headLength = given ?? body.length
-    if (headLength > body.length) throw malformed('', `${HEAD_LENGTH}: says that ${headLength} bytes of the body are JSON, and it has ${body.length}`)
-    const { said, inputs, bytes } = layoutOf(body, headLength, hold)
+  function readBehind (body: Buffer, headLength: number, { said, inputs, bytes }: Layout, hold: Hold): Inference {
     const there = body.length - headLength
     if (bytes !== there) throw malformed('/inputs', `the binary_data_size of all inputs are ${bytes} bytes, and ${there} follow the JSON${headLength === body.length ? `; ${HEAD_LENGTH} says where it ends` : ''}`)
     const at = body.byteOffset + headLength
     const tensors: Array<readonly [string, StoredTensor]> = []
     for (const { name, dtype, shape, begin, end, stored } of inputs) tensors.push([name, stored ?? { dtype, shape, bytes: new Uint8Array(body.buffer, at + begin, end - begin) }])
     return { ...said, inputs: read(tensors, hold), body }
+  }
+
+  return {
+    read (body, given, hold) {
+      if (given === 0) return { ...ONE_INPUT, inputs: read([rawInput(body, raw)], hold), body }
+      const headLength = given ?? body.length
+      if (headLength > body.length) throw malformed('', `${HEAD_LENGTH}: says that ${headLength} bytes of the body are JSON, and it has ${body.length}`)
+      return readBehind(body, headLength, layoutOf(body, headLength, hold), hold)
+    },
+    readBehind
   }
 }
 
@@ -123,140 +89,6 @@ function rawInput (body: Buffer, raw: RawInput | undefined): [string, StoredTens
   if (body.length === 0 || body.length % each !== 0) throw unprocessable(`/${name}`, `expected a body of one or more steps, ${width} ${datatype} each: a multiple of ${each} bytes, got ${body.length}`)
   const T = body.length / each
   return [name, { dtype, shape: name === 'x' ? [1, T, width] : [1, T], bytes: new Uint8Array(body.buffer, body.byteOffset, body.length) }]
-}
-
-/** Where an input is, given how many bytes are before it. */
-type Placer = (input: Head['inputs'][number], data: Head['data'], path: string, begin: number, hold: Hold) => Input
-
-function layOut (head: Head, placeInput: Placer, hold: Hold): Layout {
-  const { parameters = {}, outputs } = head
-  const places: Input[] = []
-  for (const [i, input] of head.inputs.entries()) {
-    if (places.some(({ name }) => name === input.name)) throw malformed(`/inputs/${i}`, `there are two inputs named ${JSON.stringify(input.name)}`)
-    places.push(placeInput(input, head.data, `/inputs/${i}`, places.at(-1)?.end ?? 0, hold))
-  }
-  const { steps, return_sequences: sequences, t, timeout = 0, binary_data_output: binary = false } = parameters
-  return {
-    inputs: places,
-    bytes: places.at(-1)?.end ?? 0,
-    said: {
-      id: head.id,
-      options: {
-        ...(steps !== undefined && { steps }),
-        ...(sequences !== undefined && { return_sequences: sequences }),
-        ...(t !== undefined && { t }),
-        // Triton counts microseconds, and 0 is no bound.
-        ...(timeout > 0 && { timeout: timeout / 1e6 })
-      },
-      sequence: sequenceOf(head),
-      outputs: outputs === undefined || outputs.length === 0
-        ? undefined
-        : outputs.map(({ name, parameters: asked = {} }, i) => {
-          const path = `/outputs/${i}`
-          if (outputs.findIndex((other) => other.name === name) !== i) throw malformed(path, `${JSON.stringify(name)} is asked for twice`)
-          if (asked.shared_memory_region !== undefined) throw unprocessable(`${path}/parameters/shared_memory_region`, NO_SHARED_MEMORY)
-          if (asked.classification !== undefined && asked.classification > 0) throw unprocessable(`${path}/parameters/classification`, 'classes are not made here: ask for y, and take the largest')
-          return { name, binary: asked.binary_data }
-        }),
-      binary
-    }
-  }
-}
-
-const NO_SHARED_MEMORY = 'tensors travel in the body; shared memory is not served'
-
-/** An id of 0, and an empty one, name no sequence. */
-function sequenceOf ({ parameters = {}, sequence }: Head): SequencePart | undefined {
-  const { sequence_id: given, sequence_start: start = false, sequence_end: end = false, t } = parameters
-  const id = typeof given === 'number' ? sequence : given
-  if (id !== undefined && id !== 0n && id !== '') return { id, start, end }
-  const alone = start ? 'sequence_start' : end ? 'sequence_end' : t !== undefined ? 't' : undefined
-  if (alone !== undefined) throw malformed(`/parameters/${alone}`, `needs a sequence_id beside it, ${given === undefined ? 'and there is none' : 'other than 0 and ""'}`)
-  return undefined
-}
-
-function createPlacer ({ tensors, integers = [], nested = [] }: Fields, json: Json): Placer {
-  const nameOf = (field: string): string => field.slice(field.indexOf('/') + 1)
-  const floats = new Set(tensors.map(nameOf))
-  const counts = new Set([...integers, ...nested].map(nameOf))
-  const readNumbers = createNumberReader(json)
-
-  return ({ name, shape, datatype, parameters = {}, data: index }, data, path, begin, hold) => {
-    if (!floats.has(name) && !counts.has(name)) throw malformed(`${path}/name`, `there is no input ${JSON.stringify(pointerPart(name))}; the inputs are ${[...floats, ...counts].join(', ')}`)
-    const fits = floats.has(name) ? FLOAT_DATATYPES : INTEGER_DATATYPES
-    if (!fits.includes(datatype)) throw malformed(`${path}/datatype`, `${name} is ${fits.slice(0, -1).join(', ')} or ${fits.at(-1)}, got ${JSON.stringify(datatype.slice(0, 40))}`)
-    if (parameters.shared_memory_region !== undefined) throw unprocessable(`${path}/parameters/shared_memory_region`, NO_SHARED_MEMORY)
-    const dtype = DTYPES[datatype]
-    const numbers = shape.reduce((product, size) => product * size, 1)
-    const size = parameters.binary_data_size
-    if (size !== undefined) {
-      if (index !== undefined) throw malformed(`${path}/data`, 'cannot be given beside binary_data_size')
-      const bytes = numbers * DTYPE_BITS[dtype] / 8
-      if (size !== bytes) throw malformed(`${path}/parameters/binary_data_size`, `${datatype} of shape [${shape.slice(0, 8).join(', ')}] takes ${bytes} bytes, got ${size}`)
-      return { name, dtype, shape, begin, end: begin + size, stored: undefined }
-    }
-    if (index === undefined) throw malformed(`${path}/data`, 'is required, if there is no binary_data_size')
-    return { name, dtype, shape, begin, end: begin, stored: readNumbers(data[index], floats.has(name), shape, `${path}/data`, hold) }
-  }
-}
-
-/** Reads the array of an input's `data`, which may be flat, or nested as its shape is. */
-function createNumberReader (json: Json): (text: Buffer, floats: boolean, shape: readonly number[], path: string, hold: Hold) => StoredTensor {
-  const readTensor = json.reader({ known: ['data'], tensors: ['data'] })
-
-  function readFloats (text: Buffer, path: string, hold: Hold): Tensor {
-    hold(text.length)
-    try {
-      const { data }: { readonly data?: unknown } = Object(readTensor(Buffer.concat([OPEN, text, CLOSE]), hold))
-      if (data instanceof Tensor) return data
-    } catch (error) {
-      if (!(error instanceof InputError) || error.kind === 'unavailable') throw error
-      const [{ path: at, message }] = error.errors
-      throw new InputError(error.kind, { path: at.replace('/data', path) || path, message: message.replace('the body is', 'is') })
-    }
-    throw malformed(path, 'expected an array of numbers')
-  }
-
-  return (text, floats, shape, path, hold) => {
-    if (!floats) return { dtype: 'I64', shape, bytes: readIntegers(text, shape, path, hold) }
-    const tensor = readFloats(text, path, hold)
-    const flat = tensor.rank === 1 && tensor.size === shape.reduce((product, size) => product * size, 1)
-    if (tensor.lengths !== undefined || !(flat || (tensor.rank === shape.length && tensor.shape.every((size, axis) => size === shape[axis])))) throw misfit(path, shape)
-    return { dtype: 'F32', shape, bytes: encodeFloats(tensor.data) }
-  }
-}
-
-const OPEN = Buffer.from('{"data":')
-const CLOSE = Buffer.from('}')
-/** What a nested array of integers may take as JavaScript values for each byte of its JSON. */
-const VALUE_BYTES = 32
-
-function readIntegers (text: Buffer, shape: readonly number[], path: string, hold: Hold): Uint8Array {
-  hold(VALUE_BYTES * text.length)
-  const integers: bigint[] = []
-  let value: unknown
-  try {
-    value = JSON.parse(text.toString('latin1'))
-  } catch {
-    throw malformed(path, 'is not an array of integers')
-  }
-  const nested = Array.isArray(value) && Array.isArray(value[0])
-  take(value, nested ? shape : [shape.reduce((product, size) => product * size, 1)])
-  return new Uint8Array(BigInt64Array.from(integers).buffer)
-
-  function take (part: unknown, [size, ...inner]: readonly number[]): void {
-    if (size === undefined) {
-      if (typeof part !== 'number' || !Number.isSafeInteger(part)) throw malformed(path, `expected integers, got ${JSON.stringify(part).slice(0, 40)}`)
-      integers.push(BigInt(part))
-      return
-    }
-    if (!Array.isArray(part) || part.length !== size) throw misfit(path, shape)
-    for (const one of part) take(one, inner)
-  }
-}
-
-function misfit (path: string, shape: readonly number[]): InputError {
-  return malformed(path, `does not fit its shape, [${shape.slice(0, 8).join(', ')}]: expected as many numbers, flat or nested in that way`)
 }
 
 function malformed (path: string, message: string): InputError {

@@ -112,7 +112,7 @@ test('a given h_in takes the place of the first feed alone', async () => {
 
 test('concat takes ragged vectors if they are as long as the rows', async () => {
   const model = await modelOf({ policy: 'concat' }, setting(1, 3, 2))
-  const x = new Tensor([2, 3, 1], Float32Array.of(1, 0, 0, 2, 3, 4), [1, 3])
+  const x = new Tensor([2, 3, 1], Float32Array.of(1, 0, 0, 2, 3, 4), Uint32Array.of(1, 3))
   const { lengths, output } = { lengths: [1, 3], ...await model.sequence({ x, context: { vectors: tensorOf([[[1]], [[2], [3], [4]]]) } }) }
   assert.deepEqual([...output.data.subarray(2, 6)], [0, 0, 0, 0], `row 0 has ${lengths[0]} step`)
   await assert.rejects(model.sequence({ x, context: { vectors: tensorOf([[[1], [2]], [[2], [3], [4]]]) } }), /\/context\/vectors\/0: expected 1 vectors, .*, got 2/)

@@ -2,11 +2,13 @@ import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { deflateSync, gzipSync } from 'node:zlib'
 import supertest from 'supertest'
+import { LARGE } from '../../../src/wire/large-json.ts'
 import { buildTestApp, startService } from '../../support/app.ts'
-import { createConnection } from '../../support/http.ts'
+import { createConnection, postBytes } from '../../support/http.ts'
 import { floats, i32, i64, infer, inferBinary, inferJson, jsonInference, binaryInference } from '../../support/inference.ts'
-import { overflowingModels, spellerModels } from '../../support/models.ts'
-import { f32 } from '../../support/safetensors.ts'
+import { overflowingModels, spellerModels, writeModels } from '../../support/models.ts'
+import { customLstm, f32, writeSafetensors } from '../../support/safetensors.ts'
+import { assertFree } from '../../support/turns.ts'
 
 const X = [[[0.5, -0.25], [0.1, 0.2], [-0.3, 0.4]], [[1, 1], [2, 3], [0, 0]]]
 const H = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]
@@ -207,3 +209,65 @@ test('metrics have the route and the model', async (t) => {
   const { text } = await supertest(server).get('/metrics').expect(200)
   for (const status of [200, 400]) assert.match(text, new RegExp(`^cellserve_request_duration_seconds_count\\{route="/v2/models/:model/infer",model="custom-lstm",status="${status}"\\} 1$`, 'm'))
 })
+
+test('JSON gets the same answer whether it is read on the event loop or in a thread, bytes behind it or not', async (t) => {
+  const { app: { server } } = await startService(t, '--models', await spellerModels(t))
+  const speller = '/v2/models/speller/infer'
+  const ids = { shape: [1, 3], values: [0, 4, 2], datatype: 'INT64' }
+  const CASES: ReadonlyArray<readonly [object | string, number]> = [
+    [jsonInference({ ids }, { id: 'a' }), 200],
+    [jsonInference({ ids, h_0: { shape: [3], values: [0.1, 0.2, 0.3] } }, { parameters: { binary_data_output: true } }), 200],
+    [jsonInference({ ids: { ...ids, values: [0, 4, 5] } }), 422],
+    [jsonInference({ ids: { ...ids, values: [0, null, 5] } }), 400],
+    [jsonInference({ ids, h_0: { shape: [2], values: [1, 'a'] } }), 400],
+    [jsonInference({ ids, h_0: { shape: [2, 2], values: [[1, 2], [3]] } }), 422],
+    [jsonInference({ ids, lengths: ids }, { outputs: [{ name: 'nothing' }] }), 400],
+    [{ inputs: [{ name: 'ids', shape: [1, 3], datatype: 'INT64' }] }, 400],
+    ['{"inputs":[]}}', 400]
+  ]
+  for (const [request, status] of CASES) {
+    const text = typeof request === 'string' ? request : JSON.stringify(request)
+    const [small, large] = await Promise.all([LARGE - 1, LARGE].map(async (length) => {
+      const { headers: _, ...answer } = await inferJson(server, speller, text.padEnd(length))
+      return answer
+    }))
+    assert.equal(small.status, status, small.error)
+    assert.deepEqual(large, small)
+  }
+  const { body, length } = binaryInference({ ids: i64([1, 3], [0, 4, 2]), h_0: f32([3], [0.1, 0.2, 0.3]) })
+  const [, { headers: _, ...expected }, ...others] = await Promise.all([length, LARGE - 1, LARGE, LARGE + 3].map(async (to) => {
+    const padded = Buffer.concat([body.subarray(0, length), Buffer.alloc(to - length, ' '), body.subarray(length)])
+    return await infer(server, speller, padded, { 'inference-header-content-length': String(to) })
+  }))
+  assert.equal(expected.status, 200)
+  for (const { headers: _, ...other } of others) assert.deepEqual(other, expected)
+  assert.match((await infer(server, speller, Buffer.alloc(LARGE), { 'inference-header-content-length': String(LARGE + 1) })).error ?? '', /says that 262145 bytes of the body are JSON, and it has 262144$/)
+  assert.equal((await inferJson(server, '/v2/models/other/infer', '{}'.padEnd(LARGE))).status, 404)
+})
+
+test('a part of a sequence with a large body is safe to send again', async () => {
+  const part = (values: readonly number[]): string => JSON.stringify(jsonInference({ x: { shape: [1, 2], values } }, { parameters: { sequence_id: 77, sequence_start: true, t: 0 } })).padEnd(LARGE)
+  const first = await inferJson(server, PATH, part([1, 2]))
+  assert.equal(first.status, 200, first.error)
+  const again = JSON.stringify(jsonInference({ x: { shape: [1, 2], values: [3, 4] } }, { parameters: { sequence_id: 77, t: 1 } })).padEnd(LARGE)
+  const second = await inferJson(server, PATH, again)
+  assert.equal(second.status, 200, second.error)
+  assert.deepEqual((await inferJson(server, PATH, again)).outputs, second.outputs)
+  assert.equal((await inferJson(server, PATH, `${again} `)).status, 409)
+})
+
+for (const [what, end, status] of [['valid', ']', 200], ['malformed at its end', ',]', 400]] as const) {
+  test(`the event loop is free while JSON of 16 MiB is read that is ${what}`, async (t) => {
+    const width = 4096
+    const { app } = await startService(t, '--models', await writeModels(t, { 'wide.safetensors': writeSafetensors(customLstm(width, 2, 2)) }))
+    const connection = createConnection(Number(new URL(app.listeningOrigin).port))
+    t.after(() => connection.close())
+    const T = 2040
+    const head = `{"inputs":[{"name":"x","shape":[1,${T},${width}],"datatype":"FP32","data":[${'0,'.repeat(T * width - 1)}0${end}}],"parameters":{"return_sequences":false}}`
+    const request = postBytes('/v2/models/wide/infer', 'application/json', Buffer.from(head))
+    await assertFree(t, async () => {
+      const answer = await connection.send(request, false)
+      assert.equal(answer.status, status, answer.body.toString())
+    })
+  })
+}

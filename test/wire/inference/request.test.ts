@@ -11,7 +11,7 @@ import { f32 } from '../../support/safetensors.ts'
 const FIELDS = { known: [], tensors: ['x', 'context/support'], integers: ['lengths'], nested: ['ids'] }
 const readers = [findAddon(), undefined].map((addon) => createInferenceReader(FIELDS, { name: 'x', datatype: 'FP32', width: 2 }, createJson(addon)))
 const [reader] = readers
-const read = (body: Buffer, length?: number) => reader(body, length, () => {})
+const read = (body: Buffer, length?: number) => reader.read(body, length, () => {})
 const fault = (body: Buffer, length?: number): string => {
   try {
     read(body, length)
@@ -52,7 +52,7 @@ test('every datatype, as bytes and as JSON, flat or nested, with the addon and w
     const expected = { x: new Tensor([2, 2], Float32Array.of(1, -2, 0.5, 4)) }
     assert.deepEqual(read(body, length).inputs, expected)
     for (const values of [[1, -2, 0.5, 4], [[1, -2], [0.5, 4]]]) {
-      for (const one of readers) assert.deepEqual(one(Buffer.from(JSON.stringify(jsonInference({ x: { shape: [2, 2], values, datatype } }))), undefined, () => {}).inputs, expected)
+      for (const one of readers) assert.deepEqual(one.read(Buffer.from(JSON.stringify(jsonInference({ x: { shape: [2, 2], values, datatype } }))), undefined, () => {}).inputs, expected)
     }
   }
   for (const datatype of ['INT32', 'INT64']) {
@@ -68,8 +68,8 @@ test('a body without JSON is one input: a sequence of one row', () => {
   assert.match(fault(Buffer.alloc(12), 0), /^\/x: expected a body of one or more steps, 2 FP32 each: a multiple of 8 bytes, got 12$/)
   assert.match(fault(Buffer.alloc(0), 0), /a multiple of 8 bytes, got 0$/)
   const ids = createInferenceReader(FIELDS, { name: 'ids', datatype: 'INT64', width: 1 }, createJson(undefined))
-  assert.deepEqual(ids(Buffer.from(BigInt64Array.of(4n, 5n).buffer), 0, () => {}).inputs, { ids: [[4, 5]] })
-  assert.throws(() => createInferenceReader(FIELDS, undefined, createJson(undefined))(Buffer.alloc(8), 0, () => {}), /this model reads neither x nor ids/)
+  assert.deepEqual(ids.read(Buffer.from(BigInt64Array.of(4n, 5n).buffer), 0, () => {}).inputs, { ids: [[4, 5]] })
+  assert.throws(() => createInferenceReader(FIELDS, undefined, createJson(undefined)).read(Buffer.alloc(8), 0, () => {}), /this model reads neither x nor ids/)
 })
 
 test('sizes that do not fit the body, the shape or each other', () => {
@@ -127,7 +127,7 @@ test('sequences and outputs that cannot be', () => {
 test('bytes that are made beside the body are counted before they are', () => {
   const held = (body: Buffer, length?: number): number => {
     let bytes = 0
-    reader(body, length, (more) => { bytes += more })
+    reader.read(body, length, (more) => { bytes += more })
     return bytes
   }
   const { body, length } = binaryInference({ x: floats('FP64', [500, 2], new Array(1000).fill(1)) })
@@ -135,5 +135,11 @@ test('bytes that are made beside the body are counted before they are', () => {
   const json = Buffer.from(JSON.stringify(jsonInference({ x: { shape: [500, 2], values: new Array(1000).fill(1) } })))
   assert.ok(held(json) >= 4000 + json.length - 200)
   const refusing = (): never => { throw new InputError('unavailable', { path: '', message: 'no room' }) }
-  assert.throws(() => reader(json, undefined, refusing), /^InputError: no room$/)
+  assert.throws(() => reader.read(json, undefined, refusing), /^InputError: no room$/)
+})
+
+test('integers as JSON are bounded, for they become much larger', () => {
+  const ids = (numbers: number): Buffer => Buffer.from(JSON.stringify(jsonInference({ ids: { shape: [1, numbers], values: new Array(numbers).fill(7), datatype: 'INT64' } })))
+  assert.deepEqual(read(ids(2 ** 19 - 1)).inputs, { ids: [new Array(2 ** 19 - 1).fill(7)] })
+  assert.match(fault(ids(2 ** 19)), /^\/inputs\/0\/data: integers take at most 1048576 bytes of JSON, got 1048577: send them as binary_data$/)
 })

@@ -18,7 +18,7 @@ export class PackedError extends Error {
 export function pack (value: unknown): Buffer {
   const tensors: Placed[] = []
   const rest = takeTensors(value, [], tensors)
-  const head = JSON.stringify({ rest, tensors: tensors.map(({ path, tensor: { shape, lengths } }) => ({ path, shape, lengths })) })
+  const head = JSON.stringify({ rest, tensors: tensors.map(({ path, tensor: { shape, lengths } }) => ({ path, shape, ...(lengths !== undefined && { lengths: Array.from(lengths) }) })) })
   const length = Math.ceil(Buffer.byteLength(head) / 4) * 4
   const bytes = Buffer.allocUnsafe(HEAD + length + tensors.reduce((sum, { tensor }) => sum + tensor.packed.byteLength, 0))
   bytes.writeUInt32LE(length, 4)
@@ -45,7 +45,7 @@ export function unpack (bytes: Buffer): unknown {
   let whole = rest
   for (const { path, shape, lengths } of tensors) {
     const size = lengths === undefined ? shape.reduce((a, b) => a * b, 1) : lengths.reduce((a, b) => a + b, 0) * shape[2]
-    const tensor = new Tensor(shape, numbers.subarray(at, at + size), lengths)
+    const tensor = new Tensor(shape, numbers.subarray(at, at + size), lengths && new Uint32Array(lengths))
     at += size
     if (path.length === 0) whole = tensor
     else Reflect.set(Object(path.slice(0, -1).reduce<unknown>((outer, name) => Reflect.get(Object(outer), name), whole)), path[path.length - 1], tensor)

@@ -9,7 +9,7 @@ const VALUES: readonly unknown[] = [
   new Tensor([3], Float32Array.of(1, -0, 1e-45)),
   { t: 3, output: new Tensor([2, 2], Float32Array.of(1, 2, 3, 4)), parts: { read: new Tensor([1], Float32Array.of(0.1)), attention: new Tensor([3, 1], new Float32Array(3)) } },
   { list: [1, [new Tensor([2], Float32Array.of(5, 6)), { 'a/b': new Tensor([1], Float32Array.of(7)), '~': true }]], path: [], shape: 0 },
-  { support: new Tensor([2, 3, 2], Float32Array.from({ length: 8 }, (_, i) => i), [1, 3]) }
+  { support: new Tensor([2, 3, 2], Float32Array.from({ length: 8 }, (_, i) => i), Uint32Array.of(1, 3)) }
 ]
 
 test('what was packed comes back bit by bit, wherever its bytes begin', () => {

@@ -1,0 +1,81 @@
+import { InputError, type ErrorKind, type FieldError } from '../errors.ts'
+import { answerQuestions, createThread } from '../thread.ts'
+import type { Hold } from './tensor-paths.ts'
+
+/** A thread that reads bodies. */
+export interface BodyThread<Asked, Value> {
+  /**
+   * @returns the body as well: the thread had its memory meanwhile, and `body` has none any more.
+   * @throws InputError as the reader in the thread does; before it reads if there is no room for the request any more; Error if the thread ends.
+   */
+  read (body: Buffer, asked: Asked, hold: Hold): Promise<BodyRead<Value>>
+  close (): Promise<void>
+}
+
+export interface BodyRead<Value> {
+  readonly value: Value
+  readonly body: Buffer
+}
+
+interface Question<Asked> {
+  readonly bytes: Uint8Array
+  readonly asked: Asked
+}
+
+/** What has been read, with the bytes that it counts and the body's memory; or what is wrong. */
+type Answer<Value> = {
+  readonly value: Value
+  readonly held: number
+  readonly bytes: Uint8Array
+} | { readonly kind: ErrorKind, readonly errors: readonly FieldError[] }
+
+/** Does one work after the other. */
+export type InTurn = <T>(work: () => Promise<T>) => Promise<T>
+
+/** @param name of the thread's module, beside that of the URL `base`; it calls `answerBodies`. */
+export function createBodyThread<Asked, Value> (name: string, base: string, inTurn: InTurn): BodyThread<Asked, Value> {
+  const thread = createThread<Question<Asked>, Answer<Value>>(name, base)
+  return {
+    read: async (body, asked, hold) => await inTurn(async () => {
+      // A body whose request is over is not read.
+      hold(0)
+      const answer = await thread.ask({ bytes: ownMemory(body), asked })
+      if ('kind' in answer) throw new InputError(answer.kind, answer.errors)
+      hold(answer.held)
+      return { value: answer.value, body: bufferOf(answer.bytes) }
+    }),
+    close: thread.close
+  }
+}
+
+/** In the thread: has each body read. @param read counts what it makes, and does without knowing whether there is room. */
+export function answerBodies<Asked, Value> (read: (body: Buffer, asked: Asked, hold: Hold) => Value): void {
+  answerQuestions<Question<Asked>, Answer<Value>>(({ bytes, asked }) => {
+    let held = 0
+    try {
+      const value = read(bufferOf(bytes), asked, (more) => { held += more })
+      return { value, held, bytes }
+    } catch (error) {
+      if (error instanceof InputError) return { kind: error.kind, errors: error.errors }
+      throw error
+    }
+  })
+}
+
+export function createTurns (): InTurn {
+  let last: Promise<void> = Promise.resolve()
+  return async (work) => {
+    const done = last.then(work)
+    last = done.then(() => {}, () => {})
+    return await done
+  }
+}
+
+/** A body whose memory can go to a thread: nothing else is in it. */
+function ownMemory (body: Buffer): Uint8Array {
+  return body.byteLength === body.buffer.byteLength ? body : new Uint8Array(body)
+}
+
+function bufferOf ({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength)
+}

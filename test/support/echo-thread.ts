@@ -1,0 +1,14 @@
+import { answerQuestions } from '../../src/thread.ts'
+
+/** What the thread of `thread.test.ts` is asked. */
+export interface Question {
+  readonly does: 'answer' | 'throw' | 'exit' | 'nothing'
+  readonly numbers?: readonly Float32Array[]
+}
+
+answerQuestions(async (question: Question) => {
+  if (question.does === 'throw') throw new RangeError('asked to')
+  if (question.does === 'exit') process.exit()
+  if (question.does === 'nothing') await new Promise(() => {})
+  return question
+})
