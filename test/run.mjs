@@ -1,4 +1,4 @@
-// Runs the tests, in one process more than there are cores, because many wait for a time to pass:
+// Runs the tests, in two processes more than there are cores, because many wait for a time to pass:
 //
 //     node test/run.mjs [OPTION of node --test | PATH]...
 //
@@ -30,7 +30,10 @@ if (empty !== undefined) throw new Error(`${empty.path}: has no file NAME.test.t
 
 function all () {
   const others = within('test').filter((path) => !SMALL.includes(path)).flatMap((path) => LARGE.includes(path) ? partsOf(path) : [{ path, files: testsOf(path) }])
-  return [...others.filter(({ files }) => files.length > 0), { path: 'small', files: SMALL.flatMap(testsOf) }]
+  const groups = [...others.filter(({ files }) => files.length > 0), { path: 'small', files: SMALL.flatMap(testsOf) }]
+  // The largest first, so that none of them runs alone in the end.
+  const sizeOf = ({ files }) => files.reduce((sum, file) => sum + statSync(file).size, 0)
+  return groups.sort((a, b) => sizeOf(b) - sizeOf(a))
 }
 
 /** Of a large folder: each folder in it, and its own tests. */
@@ -50,7 +53,7 @@ try {
     writeFileSync(entry, files.map((file) => `import ${JSON.stringify(urlOf(file))}\n`).join(''))
     return entry
   })
-  const { status } = spawnSync(process.execPath, ['--enable-source-maps', '--test', `--test-concurrency=${availableParallelism() + 1}`, ...options, ...entries], { stdio: 'inherit' })
+  const { status } = spawnSync(process.execPath, ['--enable-source-maps', '--test', `--test-concurrency=${availableParallelism() + 2}`, ...options, ...entries], { stdio: 'inherit' })
   process.exitCode = status ?? 1
 } finally {
   rmSync(folder, { recursive: true, force: true })
