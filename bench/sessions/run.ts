@@ -37,7 +37,7 @@ const closing: Array<() => unknown> = []
 const valkey = await startValkey({ after: (close) => { closing.push(close) } })
 const models = await writeBenchModels([64, 512])
 await writeBenchModel(models, '512-64', 64, 512)
-const memory = await startCellserve('memory', models, ['--max-sessions', '200000'], SERVER)
+const memory = await startCellserve('memory', models, [], SERVER)
 const shared = await startCellserve('Valkey', models, ['--sessions', valkey.url], SERVER)
 
 const lines: string[] = []
@@ -52,8 +52,8 @@ say()
 say(`${cpus()[0].model}, a core for the service and one for the client and the store; Node.js ${process.versions.node}; ${ROUNDS} rounds, medians. Written by \`npm run bench:sessions\`.`)
 say()
 await steps()
-await live()
 for (const server of [memory, shared]) await server.stop()
+await live()
 for (const close of closing) await close()
 await rm(models, { recursive: true })
 if (!quick) await writeFile(new URL('../results/sessions.md', import.meta.url), lines.join('\n') + '\n')
@@ -113,6 +113,7 @@ async function steps (): Promise<void> {
 
 /** What many sessions take, each of which has taken a step. */
 async function live (): Promise<void> {
+  const memory = await startCellserve('memory', models, [], SERVER)
   const take = async (paths: readonly string[]): Promise<void> => {
     await load(memory.port, 16, paths.map((path) => post(`${path}/step`, { x: random(64) })), Infinity, ({ status }) => { assert.equal(status, 200) }, paths.length)
   }
@@ -131,4 +132,5 @@ async function live (): Promise<void> {
   await setTimeout(3000)
   const after = await memory.memory()
   say(`${LIVE} live sessions of 64 units in memory, each after a step: ${after.toFixed(0)} MiB resident, **${(after - before).toFixed(0)} MiB** above the ${before.toFixed(0)} MiB of none.`)
+  await memory.stop()
 }
