@@ -40,7 +40,7 @@ function checkLength ({ byteLength }: Uint8Array, each: number, path: string, ma
 
 /** The outputs of steps as a binary frame: float32, little-endian; each step's `output`, then its `y`, of those that there are. */
 export function writeSteps (answer: object): Uint8Array {
-  const { output, y }: { readonly output?: unknown, readonly y?: unknown } = { ...answer }
+  const { output, y }: { readonly output?: unknown, readonly y?: unknown } = answer
   const tensors = [output, y].filter((value) => value instanceof Tensor)
   if (tensors.length === 1) return encodeFloats(tensors[0].data)
   const widths = tensors.map(({ shape }) => shape[shape.length - 1])

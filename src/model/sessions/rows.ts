@@ -70,8 +70,9 @@ export function openRow (model: Model, reserve: () => Reservation): Row {
           begun = false
         }
         // A connection may last, and keeps the memory that it has.
-        going.row.state.set(row.state)
-        held.going = { ...going, row: { ...row, state: going.row.state } }
+        const { row: { state: kept }, context, bytes, room } = going
+        kept.set(row.state)
+        held.going = { row: { t: row.t, given: row.given, seen: row.seen, state: kept }, context, bytes, room }
         begun ||= !nothing
         return state === true ? { ...answer, state: model.token(row) } : answer
       } catch (error) {
