@@ -100,7 +100,7 @@ test('bodies whose clients go are counted until the thread has done with them, a
   await until(() => arrived === sockets.length, 'all have arrived')
   for (const socket of sockets) socket.destroy()
   await until(() => gone === sockets.length, 'all are gone')
-  assert.ok(admission.bytes >= sockets.length * MALFORMED.length, 'the thread has the first, and the others wait')
+  assert.ok(admission.bytes >= MALFORMED.length, 'the last one waits at least')
   await until(() => admission.bytes === 0, 'nothing is held')
   const connection = createConnection(port)
   t.after(() => connection.close())
