@@ -96,7 +96,9 @@ export function createSharedStore (shelf: Shelf, { maxBytes, timeout, requestTim
   }
 
   return {
-    async create ({ id: chosen, model, owner, going, idleTimeout = timeout }) {
+    async create ({ id: chosen, model, owner, going: { row, ...opened }, idleTimeout = timeout }) {
+      // What is at hand of a context outlives the request.
+      const going = { ...opened, row: { ...row, state: row.state.slice() } }
       const id = chosen ?? randomBytes(16).toString('base64url')
       const idle = Math.ceil(1000 * Math.min(idleTimeout, timeout))
       const stamp = newStamp()

@@ -103,3 +103,12 @@ test('a session that could end before its steps are taken is read, which puts of
   for (let i = 0; i < 3; i++) await step(store, id, i)
   assert.equal(asked.reads, 3)
 })
+
+test('what is at hand of a session that begins with steps shares no memory with what comes and goes', async (t) => {
+  const [{ store }] = setUp(t)
+  const going = model.open({})
+  const { row } = await model.advance(going, { x: X }, true)
+  const session = await store.create({ model, owner: undefined, going: { ...going, row } })
+  assert.deepEqual(session.going.row, row)
+  assert.equal(session.going.row.state.buffer.byteLength, row.state.byteLength)
+})
