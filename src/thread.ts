@@ -37,7 +37,7 @@ export function createThread<Question, Answer> (name: string, base: string): Thr
   function start (): Worker {
     const worker = new Worker(module)
     worker.on('message', (answer: Answer) => { asking?.resolve(answer) })
-    // It ends after an error: the first of the two is told.
+    // A thread that throws emits `error` and then `exit`: whoever asks hears the first.
     const fail = (error: Error): void => {
       if (running !== worker) return
       running = undefined

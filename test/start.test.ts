@@ -23,7 +23,7 @@ async function checkout (t: TestContext, without: readonly string[] = []): Promi
 }
 
 const COMPILER = ['typescript', '.bin']
-/** As where the coverage is measured. */
+/** Whether `dist/` is built without its bundle, as it is when the coverage is measured. */
 const NO_BUNDLE = process.env.NO_BUNDLE === '1'
 
 const npmStart = (t: TestContext, folder: string) => start(t, 'npm', ['start', '--', '--port', '0'], { cwd: folder, detached: true })

@@ -7,6 +7,7 @@ import type { Place, Server } from './servers.ts'
 
 const run = promisify(execFile)
 
+/** In a path: how often it has been sent before. */
 const SENT = '{n}'
 
 /** A POST. */
@@ -44,7 +45,7 @@ export async function wrk (server: Server, posts: readonly Post[], connections: 
       'local texts, next, round = {}, -1, 0\n' +
       'function init() for i, post in ipairs(posts) do texts[i] = wrk.format("POST", post[1], post[2], post[3]) end end\n' +
       'function request()\n' +
-      // The first is for wrk to look at.
+      // wrk asks for one request before the first that it sends.
       '  next = next + 1\n' +
       '  if next == 0 then return texts[1] end\n' +
       '  if next > #texts then next, round = 1, round + 1 end\n' +

@@ -26,7 +26,7 @@ const quick = process.argv.includes('--quick')
 const ROUNDS = quick ? 1 : 5
 const SECONDS = quick ? 1 : 2
 const LIVE = quick ? 10_000 : 100_000
-/** Where x is short, most of what a client that has the state sends is the state: some 13 KB, and back. */
+/** If x is short, most of what a client with the state sends is the state: some 13 KB each way. */
 const MODELS = [{ name: '64', I: 64, units: 64 }, { name: '512', I: 512, units: 512 }, { name: '512-64', I: 64, units: 512 }]
 const [CLIENT, SERVER] = [{ core: 1 }, { core: 0 }]
 

@@ -14,6 +14,11 @@ export interface KeptRow {
   readonly state: Float32Array
 }
 
+/** A copy with memory of its own, for those who keep a row for longer than a request. */
+export function ownRow (row: KeptRow): KeptRow {
+  return { ...row, state: row.state.slice() }
+}
+
 /**
  * The rows of a task that is done. Each is a copy.
  *

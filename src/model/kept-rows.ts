@@ -5,7 +5,7 @@ import { numberedStep, outputAnswer, partsAnswer, yAnswer, type SequenceStep } f
 import { unboundCall, type Call } from './call.ts'
 import { createContextReader } from './context.ts'
 import { checkGoesOn, checkKept, contextBytes, lazyContext, ONE_ROW, readRows, type Going, type KeptContext, type Opening } from './going-on.ts'
-import type { KeptRow } from './kept-row.ts'
+import { ownRow, type KeptRow } from './kept-row.ts'
 import type { LoadedModel } from './loaded-model.ts'
 import { naming, namingStream } from './naming.ts'
 import type { Planner } from './plan.ts'
@@ -78,8 +78,7 @@ export function createKeptRows ({ name, network, shape, policy, parts, queues: [
       // A row without its context could take no step.
       if (!blank && request.context === undefined) judgeContext({}, '/context')
       const { states: [{ data }], given, seen } = beginRows(request, [program], shape, policy, 1)
-      const row = rows?.[0] ?? { t: 0, given, seen, state: data }
-      return goFrom({ ...row, state: row.state.slice() }, request.context)
+      return goFrom(ownRow(rows?.[0] ?? { t: 0, given, seen, state: data }), request.context)
     },
 
     resume: goFrom,

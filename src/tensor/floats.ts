@@ -6,8 +6,8 @@ let shared = new ArrayBuffer(SHARED)
 let taken = 0
 
 /**
- * An array of zeros, for as long as a request. Short ones are views of memory that they share: memory of its own takes an array ten times
- * as long to make, and to collect. Whoever keeps one for longer keeps a copy, because it keeps the memory of the others as well.
+ * Makes an array of zeros that lives no longer than a request. Short arrays are views of memory that they share, because an array with memory of
+ * its own takes ten times as long to make, and to collect. If you keep one for longer, keep a copy: a view keeps the memory of all.
  */
 export function zeros (length: number): Float32Array<ArrayBuffer> {
   const bytes = length * Float32Array.BYTES_PER_ELEMENT
@@ -21,7 +21,7 @@ export function zeros (length: number): Float32Array<ArrayBuffer> {
   return array
 }
 
-/** A copy, for as long as a request. */
+/** Makes a copy that lives no longer than a request. */
 export function copyOf (numbers: Float32Array): Float32Array<ArrayBuffer> {
   const copy = zeros(numbers.length)
   copy.set(numbers)

@@ -6,7 +6,7 @@ import type { DocumentAsked } from './json-thread.ts'
 import { build } from './json.ts'
 import type { Fields, Hold } from './tensor-paths.ts'
 
-/** JSON of so many bytes is read in a thread. It takes less than a millisecond to read what is shorter. */
+/** JSON of this many bytes and more is read in a thread. Shorter JSON is read in less than a millisecond. */
 export const LARGE = 2 ** 18
 
 /**

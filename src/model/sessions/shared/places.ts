@@ -1,4 +1,4 @@
-import type { KeptRow } from '../../kept-row.ts'
+import { ownRow, type KeptRow } from '../../kept-row.ts'
 import type { Model } from '../../model.ts'
 
 /** Where this process has left a session when it last took it further. */
@@ -40,10 +40,10 @@ export function createPlaces (): Places {
 
   return {
     find: (id) => places.get(id),
-    leave (id, { row, ...place }) {
+    leave (id, place) {
       drop(id)
-      places.set(id, { ...place, row: { ...row, state: row.state.slice() } })
-      bytes += row.state.byteLength
+      places.set(id, { ...place, row: ownRow(place.row) })
+      bytes += place.row.state.byteLength
       for (const oldest of places.keys()) {
         if (places.size <= MAX_PLACES && bytes <= MAX_BYTES) break
         drop(oldest)

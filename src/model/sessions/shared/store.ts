@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { InputError } from '../../../errors.ts'
 import { Tensor } from '../../../tensor/tensor.ts'
 import type { Going } from '../../going-on.ts'
-import type { KeptRow } from '../../kept-row.ts'
+import { ownRow, type KeptRow } from '../../kept-row.ts'
 import type { Model } from '../../model.ts'
 import { REPLACED, type Session, type SessionStore, type Taken } from '../session.ts'
 import { createContexts } from './contexts.ts'
@@ -98,7 +98,7 @@ export function createSharedStore (shelf: Shelf, { maxBytes, timeout, requestTim
   return {
     async create ({ id: chosen, model, owner, going: { row, ...opened }, idleTimeout = timeout }) {
       // What is at hand of a context outlives the request.
-      const going = { ...opened, row: { ...row, state: row.state.slice() } }
+      const going = { ...opened, row: ownRow(row) }
       const id = chosen ?? randomBytes(16).toString('base64url')
       const idle = Math.ceil(1000 * Math.min(idleTimeout, timeout))
       const stamp = newStamp()
@@ -129,7 +129,7 @@ export function createSharedStore (shelf: Shelf, { maxBytes, timeout, requestTim
     get: async (id, owner, t) => await read(id, owner, 'use', t),
     async recall (id, owner, t) {
       const place = places.find(id)
-      // A client that counts its steps tells whether others have taken some. And nobody else keeps a session from ending meanwhile.
+      // If the place has taken `t` steps, nobody has taken another since. Its end must be far, because a read alone puts it off.
       const isThere = place !== undefined && place.row.t === t && place.owner === owner && modelOf(place.model.name) === place.model && place.expires - Date.now() > busy
       if (!isThere) return await read(id, owner, 'use', t)
       const { model, idleTimeout, held, made, stamp, row } = place
@@ -162,7 +162,9 @@ export function createSharedStore (shelf: Shelf, { maxBytes, timeout, requestTim
       if (reply !== undefined) throw lose(id, owner, reply)
       const expires = Date.now() + 1000 * idleTimeout
       see(id, owner, expires)
-      places.leave(id, { owner, model, idleTimeout, expires, held: going.context === undefined ? 0 : going.bytes, made, stamp, row })
+      // A client that does not count its steps has no use for the place, and a version that is served no more is not kept.
+      if (taken === undefined || modelOf(model.name) !== model) places.drop(id)
+      else places.leave(id, { owner, model, idleTimeout, expires, held: going.context === undefined ? 0 : going.bytes, made, stamp, row })
       return true
     },
     async end (id, owner) {
