@@ -7,6 +7,7 @@ import { promisify } from 'node:util'
 import { importModel } from '../src/cli/import/import.ts'
 import { closeTo } from './support/close.ts'
 import { buildTestApp, testEngine } from './support/app.ts'
+import { onlyFull } from './support/full.ts'
 import { writeModels } from './support/models.ts'
 import { customLstm, writeSafetensors } from './support/safetensors.ts'
 
@@ -63,8 +64,9 @@ function lstmOnnx (file: string): string {
   return readFileSync('test/support/lstm_onnx.py', 'utf8').replaceAll('model.onnx', file)
 }
 
-/** Why a program is skipped, or false: the Python that `TEST_PYTHON` names lacks a package that it imports. */
+/** Why a program is skipped, or false: it takes too long for the quick suite, or the Python that `TEST_PYTHON` names lacks a package that it imports. */
 async function missing ({ language, code }: Pick<Program, 'language' | 'code'>, ...more: readonly string[]): Promise<string | false> {
+  if (language === 'js') return onlyFull('starts a process').skip
   if (language !== 'python') return false
   const python = process.env.TEST_PYTHON
   if (python === undefined) return 'TEST_PYTHON names no Python'
@@ -251,7 +253,7 @@ describe('programs of docs/pytorch.md agree with PyTorch', async () => {
   }
 })
 
-test('each feedback.mjs of docs/policies.md feeds back what it says', async (t) => {
+test('each feedback.mjs of docs/policies.md feeds back what it says', onlyFull('starts processes'), async (t) => {
   const [{ code }, mean, ...others] = programsOf(readFileSync('docs/policies.md', 'utf8'))
   assert.deepEqual(others, [])
   const cell = writeSafetensors(customLstm(1, 3, 2))

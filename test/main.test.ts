@@ -128,7 +128,7 @@ test('what was asked before SIGTERM is answered after it', onlyFull('takes secon
   assert.equal((await server.ended).code, 0)
 })
 
-test('a second signal ends it at once, whatever is in progress', async (t) => {
+test('a second signal ends it at once, whatever is in progress', onlyFull('starts processes'), async (t) => {
   await Promise.all((['SIGTERM', 'SIGINT'] as const).map(async (signal) => {
     const { server } = await draining(t)
     server.stop(signal)
@@ -139,7 +139,7 @@ test('a second signal ends it at once, whatever is in progress', async (t) => {
   }))
 })
 
-test('the metrics may have their own port, where they need no key', async (t) => {
+test('the metrics may have their own port, where they need no key', onlyFull('starts processes'), async (t) => {
   const server = run(t, '--port', '0', '--metrics-port', '0', '--api-key', 'correct-horse')
   const url = await server.line(ADDRESS)
   const metrics = await server.line(/"metrics":"([^"]+)"/)
@@ -158,14 +158,14 @@ test('the engine is chosen by flag, and the log says which one runs; one that wa
   assert.doesNotMatch((await server.ended).stdout, /"level":40/)
 })
 
-test('falling back from the native engine is a warning', async (t) => {
+test('falling back from the native engine is a warning', onlyFull('starts processes'), async (t) => {
   const server = start(t, 'env', ['TEST_NO_ADDON=1', process.execPath, 'dist/main.js', '--port', '0', '--log-level', 'warn'])
   const warning: { level: number, msg: string } = JSON.parse(await server.line(/\{.*TensorFlow\.js.*\}/))
   assert.equal(warning.level, 40)
   assert.match(warning.msg, /^The native engine is not available: its addon has not been built\. .* TensorFlow\.js computes instead/)
 })
 
-test('an addon that is older than the sources is not taken; the warning says what to do, and the service answers', { skip: withoutAddon }, async (t) => {
+test('an addon that is older than the sources is not taken; the warning says what to do, and the service answers', { skip: withoutAddon !== false ? withoutAddon : onlyFull('starts processes').skip }, async (t) => {
   const folder = await writeModels(t, {
     'm.safetensors': writeSafetensors(customLstm(1, 1, 1)),
     'old.cjs': "require('module')._extensions['.node'] = (module) => { module.exports = { kernels: ['portable'], createEngine () {}, createReader () {}, writeTensor () {} } }"
@@ -199,7 +199,7 @@ test('a model file that is wrong stops the start with file, tensor, expected and
   assert.match(await refusal(t, '--models', models), /odd\/model\.safetensors: tensor hidden_linear\.bias: expected shape \[12\], found \[3\]/)
 })
 
-test('what lies beside models, and tensors that nothing uses, are warnings', async (t) => {
+test('what lies beside models, and tensors that nothing uses, are warnings', onlyFull('starts processes'), async (t) => {
   const models = await writeModels(t, {
     'a.safetensors': writeSafetensors({ 'emb.weight': f32([1], [0]), ...under('lstm', customLstm(2, 6, 3)) }),
     'b.keras': ''

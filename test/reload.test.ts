@@ -173,7 +173,7 @@ test('a file that is being copied is loaded once it stays as it is', onlyFull('t
   assert.equal((await describe()).error, undefined)
 })
 
-test('--watch follows the links that Kubernetes swaps', async (t) => {
+test('--watch follows the links that Kubernetes swaps', onlyFull('takes seconds'), async (t) => {
   const folder = await writeModels(t, { '..one/m.safetensors': FIRST, '..two/m.safetensors': SECOND })
   await symlink('..one', join(folder, '..data'))
   await symlink('..data/m.safetensors', join(folder, 'm.safetensors'))

@@ -5,7 +5,7 @@ import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } f
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { before, describe, test, type TestContext } from 'node:test'
+import { describe, test, type TestContext } from 'node:test'
 import { onlyFull } from './support/full.ts'
 import { ADDRESS, start } from './support/process.ts'
 
@@ -28,9 +28,7 @@ const NO_BUNDLE = process.env.NO_BUNDLE === '1'
 
 const npmStart = (t: TestContext, folder: string) => start(t, 'npm', ['start', '--', '--port', '0'], { cwd: folder, detached: true })
 
-describe('a compiled checkout', () => {
-  before(() => { assert.equal(spawnSync(process.execPath, ['scripts/build.mjs'], { stdio: 'inherit' }).status, 0) })
-
+describe('a compiled checkout', onlyFull('copies another checkout'), () => {
   async function compiled (t: TestContext, without?: readonly string[]): Promise<string> {
     const folder = await checkout(t, without)
     for (const path of ['src', 'dist']) await cp(path, join(folder, path), { recursive: true })
@@ -54,11 +52,11 @@ describe('a compiled checkout', () => {
     assert.ok(!open, 'the service still listens')
   })
 
-  test('npm start needs no development dependency', onlyFull('copies another checkout'), async (t) => {
+  test('npm start needs no development dependency', async (t) => {
     await npmStart(t, await compiled(t, COMPILER)).line(/"msg":"ready"/)
   })
 
-  test('the program loads what each start needs from its bundle', NO_BUNDLE ? { skip: 'it is built without one' } : onlyFull('copies another checkout'), async (t) => {
+  test('the program loads what each start needs from its bundle', { skip: NO_BUNDLE && 'it is built without one' }, async (t) => {
     const folder = await compiled(t, ['fastify', 'ajv', 'pino', 'prom-client', 'typebox', 'ws'])
     await start(t, process.execPath, ['dist/main.js', '--port', '0'], { cwd: folder }).line(/"msg":"ready"/)
   })

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { runCheck } from '../../src/cli/check.ts'
 import { commandsText } from '../../src/cli/cli.ts'
+import { onlyFull } from '../support/full.ts'
 import { writeModels } from '../support/models.ts'
 import { run } from '../support/process.ts'
 import { customLstm, f32, under, writeSafetensors } from '../support/safetensors.ts'
@@ -56,7 +57,7 @@ test('check finds every fault, not the first alone, and exits with 1', async (t)
   assert.match(stdout, /\n2 models, 256 bytes of weights, 11 faults\n$/)
 })
 
-test('check loads with the flags and the settings of the service, and tells what takes no first step', async (t) => {
+test('check loads with the flags and the settings of the service, and tells what takes no first step', onlyFull('starts processes'), async (t) => {
   const folder = await writeModels(t, {
     'a.safetensors': CELL,
     'both.safetensors': writeSafetensors(Object.fromEntries(['', '_reverse'].flatMap((end) => [[`weight_ih_l0${end}`, f32([1, 2], [1, 2])], [`weight_hh_l0${end}`, f32([1, 1], [1])]]))),

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import { readConfig } from '../../src/config/settings.ts'
 import { freePort } from '../support/free-port.ts'
-import { some } from '../support/full.ts'
+import { onlyFull } from '../support/full.ts'
 import { start } from '../support/process.ts'
 import { imageEnvironment, instructions } from './image.ts'
 
@@ -48,7 +48,7 @@ test('what it copies is in the context', async () => {
   for (const path of copied) assert.ok(kept.some((pattern) => new RegExp(`^${pattern.replace('*', '.*')}$`).test(path)), path)
 })
 
-test('the health check asks where the flags and the variables of the service say that it listens', async (t) => {
+test('the health check asks where the flags and the variables of the service say that it listens', onlyFull('starts processes'), async (t) => {
   const free = String(await freePort())
   const listening: ReadonlyArray<[flags: readonly string[], env: Record<string, string>]> = [
     [['--port', free], {}],
@@ -56,7 +56,7 @@ test('the health check asks where the flags and the variables of the service say
     [['--host', 'localhost', '--api-key', 'correct-horse'], { CELLSERVE_PORT: free }],
     [['--host', '::1', '--port', free], {}]
   ]
-  for (const [flags, env] of some(listening, 1)) {
+  for (const [flags, env] of listening) {
     const environment = { PATH: process.env.PATH, ...env }
     const service = start(t, process.execPath, ['dist/main.js', ...flags], { env: environment })
     await service.line(/"msg":"ready"/)

@@ -9,6 +9,7 @@ import { concat, part } from '../../src/network/feed.ts'
 import type { Network } from '../../src/network/network.ts'
 import { addonFile, assertSameBits, withoutAddon } from '../support/addon.ts'
 import { drawTask, run } from '../support/drive.ts'
+import { onlyFull, scaled } from '../support/full.ts'
 import { drawCell, drawLinear, drawOneStage, oneStage } from '../support/networks.ts'
 import { createRandom, randomFloats } from '../support/random.ts'
 
@@ -78,13 +79,13 @@ describe('work off the event loop', { skip: withoutAddon }, () => {
   it('lets the event loop go on', async () => {
     let ticks = 0
     const timer = setInterval(() => ticks++, 1)
-    await fill(load(), 8, 3000).advance(8, 3000, PLAIN_CALL)
+    await fill(load(), 8, 1000).advance(8, 1000, PLAIN_CALL)
     clearInterval(timer)
     assert.ok(ticks > 2, `${ticks} ticks`)
   })
 
   it('of many jobs at once, on several networks, gives each its own result', async () => {
-    await Promise.all(Array.from({ length: 120 }, async (_, n) => {
+    await Promise.all(Array.from({ length: scaled(120, 4) }, async (_, n) => {
       const given = drawOneStage(random)
       const loaded = load(given)
       const task = drawTask(loaded.programs[0], 1 + n % 9, 1 + n % 4, random)
@@ -187,7 +188,7 @@ describe('work off the event loop', { skip: withoutAddon }, () => {
 
   it('survives the collection of its engine, its network and its buffers', async () => {
     const pending: Array<void | Promise<void>> = []
-    for (let n = 0; n < 60; n++) {
+    for (let n = 0; n < scaled(60, 3); n++) {
       const own = createNativeEngine({ threads: 1 + n % 3, inlineBelow: 0 }).load(network)
       pending.push(fill(own, 8, 2).advance(8, 2, PLAIN_CALL))
       new Float32Array(1e6).fill(n) // garbage
@@ -196,7 +197,7 @@ describe('work off the event loop', { skip: withoutAddon }, () => {
     await Promise.all(pending)
   })
 
-  it('ends with its worker thread, in the middle of a job', async () => {
+  it('ends with its worker thread, in the middle of a job', onlyFull('takes seconds'), async () => {
     const { words, tensors } = encode(compileStage(oneStage([drawCell({ I: 64, Hi: 64, Ho: 64 }, random)]).stages[0]))
     const source = `
       const { parentPort, workerData: { words, tensors } } = require('node:worker_threads')

@@ -8,7 +8,7 @@ import { heldNetwork } from '../support/held.ts'
 import { drawOneStage } from '../support/networks.ts'
 import { createRandom } from '../support/random.ts'
 
-const NETWORKS = scaled(4000, 80)
+const NETWORKS = scaled(4000, 200)
 
 describe('the native engine', { skip: withoutAddon }, () => {
   it(`agrees with double precision on ${NETWORKS} random networks`, async () => {

@@ -7,7 +7,7 @@ import type { Precision } from '../../src/network/precision.ts'
 import { assertSameBits, withoutAddon } from '../support/addon.ts'
 import { drawTask, run } from '../support/drive.ts'
 import { everyEngine } from '../support/engines.ts'
-import { scaled } from '../support/full.ts'
+import { scaled, some } from '../support/full.ts'
 import { heldNetwork } from '../support/held.ts'
 import { drawCell, drawOneStage } from '../support/networks.ts'
 import { createRandom, randomFloats } from '../support/random.ts'
@@ -50,17 +50,18 @@ describe('bf16 and int8', () => {
     }
   })
 
+  const STEPS = scaled(64, 4)
   // Twice the largest of the table in docs/models.md.
   const BOUNDS: Readonly<Record<Exclude<Precision, 'f32'>, number>> = { bf16: 0.01, int8: 0.025 }
 
   it('move the outputs of a cell as drawn by PyTorch by as little as the documentation says, on every engine', async () => {
     const random = createRandom(42)
-    for (const kind of ['lstm', 'gru', 'rnn'] as const) {
+    for (const kind of some(['lstm', 'gru', 'rnn'] as const, 1)) {
       const cell = torchCell(kind, 64, random)
       for (const [name, engine] of await everyEngine()) {
         const exact = engine.load(bareCell(cell))
-        const task = { ...drawTask(exact.programs[0], 3, 64, random), repeated: 0 }
-        const x = { ...task, inputs: [randomFloats(64 * 3 * 64, random)] }
+        const task = { ...drawTask(exact.programs[0], 3, STEPS, random), repeated: 0 }
+        const x = { ...task, inputs: [randomFloats(STEPS * 3 * 64, random)] }
         const [expected] = (await run(exact, x)).outputs
         for (const precision of ['bf16', 'int8'] as const) {
           const [actual] = (await run(engine.load({ ...bareCell(cell), precision }), x)).outputs

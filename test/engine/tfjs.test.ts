@@ -4,6 +4,7 @@ import * as tf from '@tensorflow/tfjs-core'
 import type { Engine } from '../../src/engine/engine.ts'
 import type { TfjsBackend } from '../../src/engine/tfjs.ts'
 import { startTfjs } from '../support/engines.ts'
+import { scaled } from '../support/full.ts'
 import { plainEngine } from '../support/plain-arithmetic.ts'
 import { drawRows, runTasks } from '../support/tasks.ts'
 import { drawNetwork } from '../support/networks.ts'
@@ -23,7 +24,7 @@ for (const backend of BACKENDS) {
     if (engine === undefined) return
     assert.deepEqual([engine.name, engine.backend], ['tfjs', backend])
     const random = createRandom(5)
-    for (let n = 0; n < 20; n++) {
+    for (let n = 0; n < scaled(20, 4); n++) {
       const network = drawNetwork(random)
       const rows = drawRows(plainEngine, network, random)
       const [[actual], [expected]] = [await runTasks(engine, network, [rows]), await runTasks(plainEngine, network, [rows])]

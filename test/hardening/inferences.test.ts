@@ -6,7 +6,7 @@ import { scaled } from '../support/full.ts'
 import { createConnection, type Answer } from '../support/http.ts'
 import { createInferences } from './inferences.ts'
 
-const REQUESTS = Number(process.env.TEST_HARDENING_REQUESTS ?? scaled(6000))
+const REQUESTS = Number(process.env.TEST_HARDENING_REQUESTS ?? scaled(6000, 60))
 const SEED = Number(process.env.TEST_HARDENING_SEED ?? 1)
 
 /** Fails if it is neither an error in words nor an answer whose outputs are as long as they say. */

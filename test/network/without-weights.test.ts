@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { compileStage } from '../../src/engine/program.ts'
 import { withoutWeights } from '../../src/network/without-weights.ts'
+import { scaled } from '../support/full.ts'
 import { drawNetwork } from '../support/networks.ts'
 import { createRandom } from '../support/random.ts'
 
@@ -12,7 +13,7 @@ function built (value: unknown, numbers: (weights: Float32Array) => number): unk
 
 test('a stage without its weights is built as it was, and compiles to the same program', () => {
   const random = createRandom(57)
-  for (let n = 0; n < 300; n++) {
+  for (let n = 0; n < scaled(300, 10); n++) {
     for (const stage of drawNetwork(random).stages) {
       const bare = withoutWeights(stage)
       const none = (): number => 0

@@ -5,6 +5,7 @@ import { setTimeout } from 'node:timers/promises'
 import { test, type TestContext } from 'node:test'
 import { LARGE } from '../../src/wire/large-json.ts'
 import { startService } from '../support/app.ts'
+import { onlyFull, scaled } from '../support/full.ts'
 import { createConnection, postBytes } from '../support/http.ts'
 import { writeModels } from '../support/models.ts'
 import { ADDRESS, run } from '../support/process.ts'
@@ -13,7 +14,9 @@ import { assertFree } from '../support/turns.ts'
 import { until } from '../support/until.ts'
 
 const WIDTH = 4096
-const LIMIT = 2 ** 24
+/** As many MiB as a body may have; fewer are enough to see that it is read elsewhere. */
+const MIB = scaled(16, 8)
+const LIMIT = MIB * 2 ** 20
 
 async function wideModels (t: TestContext): Promise<string> {
   return await writeModels(t, { 'wide.safetensors': writeSafetensors(customLstm(WIDTH, 2, 2)) })
@@ -74,7 +77,7 @@ test('a step of a session with a large body is safe to retry', async (t) => {
 })
 
 for (const [what, body, status] of [['valid', VALID, 200], ['malformed at its end', MALFORMED, 400]] as const) {
-  test(`the event loop is free while a body of 16 MiB is read that is ${what}`, async (t) => {
+  test(`the event loop is free while a body of ${MIB} MiB is read that is ${what}`, async (t) => {
     const { app } = await startService(t, '--models', await wideModels(t))
     const connection = createConnection(Number(new URL(app.listeningOrigin).port))
     t.after(() => connection.close())
@@ -86,7 +89,7 @@ for (const [what, body, status] of [['valid', VALID, 200], ['malformed at its en
   })
 }
 
-test('bodies whose clients go are counted until the thread has done with them, and leave nothing', async (t) => {
+test('bodies whose clients go are counted until the thread has done with them, and leave nothing', onlyFull('reads 16 MiB six times'), async (t) => {
   const { app, admission } = await startService(t, '--models', await wideModels(t))
   const port = Number(new URL(app.listeningOrigin).port)
   const request = postBytes('/sequence', 'application/json', MALFORMED)
@@ -108,7 +111,7 @@ test('bodies whose clients go are counted until the thread has done with them, a
   await until(() => admission.bytes === 0, 'nothing is held')
 })
 
-test('the thread does not keep the process', async (t) => {
+test('the thread does not keep the process', onlyFull('starts processes'), async (t) => {
   const server = run(t, '--port', '0', '--models', await wideModels(t))
   const port = Number(new URL(await server.line(ADDRESS)).port)
   const connection = createConnection(port)

@@ -94,7 +94,7 @@ test('nonsense after a good request takes nothing from its answer', async (t) =>
   assert.match(answers[1], /^400 Bad Request.*the request is not valid HTTP/s)
 })
 
-test('those who send a header or a body drop by drop are let go, and others are served', async (t) => {
+test('those who send a header or a body drop by drop are let go, and others are served', onlyFull('takes seconds'), async (t) => {
   const app = await buildTestApp(t, '--header-timeout', '1', '--body-timeout', '2')
   const start = performance.now()
   const slow = [

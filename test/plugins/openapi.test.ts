@@ -74,7 +74,7 @@ for (const [name, config, cell, count] of some([
   ['a module without a context', { feedback: { policy: 'module' } }, customLstm(2, 3, 1), 13],
   ['a module that gives an example of its context', { feedback: { policy: 'module' } }, customLstm(2, 3, 1), 13],
   ['a module that gives none', { feedback: { policy: 'module' } }, customLstm(2, 3, 1), 4]
-] as const)) {
+] as const, 1)) {
   test(`the examples are of the model that is served: ${name}`, async (t) => {
     const context = name.endsWith('none') ? '{ required: ["gain"] }' : name.endsWith('context') && name.includes('gives') ? '{ required: ["gain"], examples: [{ gain: 2 }] }' : '{}'
     const models = await writeModels(t, {

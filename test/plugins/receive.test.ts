@@ -22,7 +22,7 @@ for (const spaces of [0, 1, 2, 3]) {
       })
       await app.listen()
       t.after(async () => await app.close())
-      const { shape, bytes } = f32([2 ** 20], Array.from({ length: 2 ** 20 }, (_, i) => i))
+      const { shape, bytes } = f32([2 ** 17], Array.from({ length: 2 ** 17 }, (_, i) => i))
       const body = Buffer.from(writeRaw(JSON.stringify({ x: { dtype: 'F32', shape, data_offsets: [0, bytes.byteLength] } }) + ' '.repeat(spaces), bytes))
       const post = supertest(app.server).post('/').set('content-type', 'application/octet-stream')
       if (chunked) {

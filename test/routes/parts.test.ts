@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
 import supertest from 'supertest'
 import { Tensor } from '../../src/tensor/tensor.ts'
 import { parseSafetensors } from '../../src/tensor/safetensors.ts'
 import { readFloats } from '../../src/weights/layouts/floats.ts'
 import { NDJSON } from '../../src/wire/json.ts'
 import { SAFETENSORS } from '../../src/wire/safetensors.ts'
-import { buildTestApp } from '../support/app.ts'
+import { buildTestApp, lastingService } from '../support/app.ts'
 import { inferBinary } from '../support/inference.ts'
 import { writeModels } from '../support/models.ts'
 import { f32, customLstm, writeSafetensors } from '../support/safetensors.ts'
@@ -16,7 +16,7 @@ const X = [[0.5, -0.25], [0.1, 0.2], [-0.3, 0.4], [1, 1]]
 const PARTS = ['h', 'c', 'gates']
 const WIDTHS: Readonly<Record<string, number>> = { h: 3, c: 3, gates: 12 }
 
-const app = await buildTestApp({ after })
+const { app } = await lastingService()
 const request = supertest(app.server)
 const MODEL = '/models/custom-lstm'
 

@@ -105,8 +105,8 @@ test('a step that fails leaves the session where it was', async (t) => {
 })
 
 test('an export goes on elsewhere, with its context, as JSON or safetensors', async (t) => {
-  const one = supertest((await buildTestApp(t)).server)
-  const two = supertest((await buildTestApp(t)).server)
+  const one = supertest((await startService(t)).app.server)
+  const two = supertest((await startService(t)).app.server)
   const x = [[0.5, 0.1, -0.2, 0.3], [1, 0, 0, 1], [0, 1, 0.5, 0]]
   const session = await make(one, { context }, `${ATT}/sessions`)
   for (const steps of [0, 1]) {

@@ -8,6 +8,7 @@ import { createScheduler } from '../../src/scheduler/scheduler.ts'
 import type { ModelDeps } from '../../src/model/model.ts'
 import { createService } from '../../src/service.ts'
 import type { Closing } from './closing.ts'
+import { FULL } from './full.ts'
 
 let engine: Promise<Engine> | undefined
 
@@ -57,7 +58,24 @@ export async function startService (t: Closing, ...flags: readonly string[]) {
   return service
 }
 
-/** Its app, by default with the demo models. */
+/** The same for many tests: it ends with the process, and does not keep it. */
+export async function lastingService (...flags: readonly string[]) {
+  const service = await startService({ after () {} }, ...flags)
+  service.app.server.unref()
+  service.app.server.on('connection', (socket) => { socket.unref() })
+  return service
+}
+
+let shared: ReturnType<typeof lastingService> | undefined
+
+/**
+ * The app of a service, by default with the demo models.
+ *
+ * Without flags the tests of a process share one, because to start a service takes longer than most of them do. In the full suite each has its
+ * own. A test that counts what the service did, or ends it, takes `startService`.
+ */
 export async function buildTestApp (t: Closing, ...flags: readonly string[]) {
-  return (await startService(t, ...flags)).app
+  if (FULL || flags.length > 0) return (await startService(t, ...flags)).app
+  shared ??= lastingService()
+  return (await shared).app
 }

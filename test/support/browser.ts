@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { delimiter, join } from 'node:path'
 import { after, before, type TestContext } from 'node:test'
-import { chromium, type Browser } from 'playwright-core'
+import type { Browser } from 'playwright-core'
 import { takes } from './outside.ts'
 
 const executable = (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, 'chromium')).find((path) => existsSync(path))
@@ -21,6 +21,8 @@ export const withoutBrowser: string | false = skip !== false ? skip : executable
 export function browserFor (...hosts: readonly string[]): () => Browser {
   let browser: Browser | undefined
   before(async () => {
+    // Loaded only here: this takes longer than most files of tests do.
+    const { chromium } = await import('playwright-core')
     browser = await chromium.launch({
       ...(executable !== undefined && { executablePath: executable }),
       // Its sandbox cannot be had by root, as whom CI runs.

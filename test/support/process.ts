@@ -1,10 +1,6 @@
-import assert from 'node:assert/strict'
-import { spawn, spawnSync, type SpawnOptions } from 'node:child_process'
+import { spawn, type SpawnOptions } from 'node:child_process'
 import { once } from 'node:events'
 import type { TestContext } from 'node:test'
-
-// Processes run what is compiled, which starts twice as fast as the sources; it is compiled if the sources have changed.
-assert.equal(spawnSync(process.execPath, ['scripts/build.mjs'], { stdio: 'inherit' }).status, 0)
 
 export interface Running {
   readonly pid: number | undefined

@@ -71,7 +71,9 @@ export function floats (...values: readonly number[]): Uint8Array {
 export async function refusedSocket (app: { readonly listeningOrigin: string }, path: string, { protocols = [], ...options }: Wanted = {}): Promise<{ status: number | undefined, body: Record<string, unknown> }> {
   const socket = new WebSocket(`${app.listeningOrigin.replace('http', 'ws')}${path}`, protocols, options)
   const [, response] = await once(socket, 'unexpected-response')
+  const connection = response.socket
   let text = ''
   for await (const chunk of response) text += String(chunk)
+  connection.destroy()
   return { status: response.statusCode, body: JSON.parse(text) }
 }

@@ -10,11 +10,11 @@ import { createJson } from '../../src/wire/json.ts'
 import { MAX_REST } from '../../src/wire/json-reader.ts'
 import type { Fields } from '../../src/wire/tensor-paths.ts'
 import { withoutAddon } from '../support/addon.ts'
-import { scaled } from '../support/full.ts'
+import { scaled, some } from '../support/full.ts'
 
 const addon = findAddon()
-const DOCUMENTS = scaled(14_000)
-const SPOILT = scaled(6000)
+const DOCUMENTS = scaled(14_000, 50)
+const SPOILT = scaled(6000, 50)
 
 for (const [name, json] of [['in JavaScript', createJson(undefined)], ...(addon === undefined ? [] : [['in the addon', createJson(addon)] as const])] as const) {
   describe(`JSON ${name}`, () => {
@@ -56,7 +56,7 @@ for (const [name, json] of [['in JavaScript', createJson(undefined)], ...(addon 
     })
 
     test('large tensors of any shape are written in pieces, each within its time', () => {
-      for (const shape of [[1], [8192], [8193], [100_000], [3, 8192], [8192, 3], [2, 20_000], [40_000, 2], [5, 3, 2731], [1, 1, 30_000], [3, 4000, 5], [30_000, 1, 1]]) {
+      for (const shape of some([[1], [8193], [3, 8192], [30_000, 1, 1], [5, 3, 2731], [8192], [100_000], [8192, 3], [2, 20_000], [40_000, 2], [1, 1, 30_000], [3, 4000, 5]], 5)) {
         const data = Float32Array.from({ length: shape.reduce((a, b) => a * b) }, (_, i) => i / 8)
         const pieces = [...json.pieces({ a: new Tensor(shape, data), t: 1, gone: undefined, b: new Tensor([1], Float32Array.of(2)) })]
         const nest = (axis: number, start: number): unknown => {

@@ -100,7 +100,7 @@ async function takesAnyStep (port: number): Promise<void> {
   for (const { status, body } of await each(port, 'GET', `/sessions/${made.body.session}`)) assert.deepEqual([status, body.detail], [410, 'the session has ended: deleted'])
 }
 
-test('two workers serve as one process does', LIMIT, async (t) => {
+test('two workers serve as one process does', { ...onlyFull('starts processes'), ...LIMIT }, async (t) => {
   const models = await writeModels(t, {
     'first.safetensors': writeSafetensors(customLstm(2, 3, 3)),
     ...READER,

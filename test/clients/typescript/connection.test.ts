@@ -7,6 +7,7 @@ import { Client, ConnectionError, type FrameStep } from '../../../clients/typesc
 import { buildTestApp } from '../../support/app.ts'
 import { faultyProxy } from '../../support/faults.ts'
 import { freePort } from '../../support/free-port.ts'
+import { onlyFull } from '../../support/full.ts'
 import { until } from '../../support/until.ts'
 
 const X = [[0.5, -0.25], [0.1, 0.2], [-0.3, 0.4]]
@@ -170,7 +171,7 @@ test('a connection or a frame that is not wanted any more ends', async (t) => {
   await assert.rejects(long, { name: 'ConnectionError', message: 'the connection is closed' })
 })
 
-test('a frame that is refused for an overload is sent again, and one that is not answered in time ends the connection', async (t) => {
+test('a frame that is refused for an overload is sent again, and one that is not answered in time ends the connection', onlyFull('takes seconds'), async (t) => {
   const server = new WebSocketServer({ host: '127.0.0.1', port: 0 })
   t.after(() => { server.close() })
   const frames: string[] = []

@@ -6,7 +6,7 @@ import type { SessionStore } from '../../../src/model/sessions/session.ts'
 import { createMemoryShelf } from '../../../src/model/sessions/shared/memory.ts'
 import { createSharedStore } from '../../../src/model/sessions/shared/store.ts'
 import { createValkeyStore } from '../../../src/model/sessions/valkey/store.ts'
-import { FULL } from '../../support/full.ts'
+import { FULL, onlyFull } from '../../support/full.ts'
 import { fails } from '../../support/sessions.ts'
 import { buildModel, tensor } from '../../support/small.ts'
 import { until } from '../../support/until.ts'
@@ -64,7 +64,7 @@ describe('a store of sessions', { concurrency: true }, () => {
         await assert.rejects(store.get(id, 'b'), fails('unknown', /no such session/))
       })
 
-      test('a session ends once nobody has used it for its time', async (t) => {
+      test('a session ends once nobody has used it for its time', onlyFull('takes seconds'), async (t) => {
         const store = await setUp(t)
         assert.equal((await store.create({ ...draft(), idleTimeout: 1e6 })).idleTimeout, 60, 'the bound')
         const idle = FULL ? 3000 : 1500

@@ -61,7 +61,7 @@ test('past --max-sockets one is refused, until another has closed', async (t) =>
   await openSocket(t, app, STREAM)
 })
 
-test('without room a frame is refused, and the connection goes on', async (t) => {
+test('without room a frame is refused, and the connection goes on', onlyFull('takes seconds'), async (t) => {
   const { app, admission } = await startService(t, '--max-bytes', '200000')
   const client = await openSocket(t, app, STREAM)
   const other = admission.reserve(1)

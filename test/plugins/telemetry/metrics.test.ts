@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import supertest from 'supertest'
-import { buildTestApp, testEngine } from '../../support/app.ts'
+import { startService, testEngine } from '../../support/app.ts'
 
 test('GET /metrics counts requests by route and status, in seconds', async (t) => {
-  const request = supertest((await buildTestApp(t)).server)
+  const request = supertest((await startService(t)).app.server)
   await request.post('/step').send({ x: [1, 2] }).expect(200)
   await request.post('/models/custom-lstm/step').send({ x: [1] }).expect(422)
   await request.get('/no/such/path').expect(404)

@@ -5,6 +5,7 @@ import { text } from 'node:stream/consumers'
 import { test, type TestContext } from 'node:test'
 import supertest from 'supertest'
 import { startService } from '../../support/app.ts'
+import { onlyFull } from '../../support/full.ts'
 
 interface Span {
   readonly name: string
@@ -73,7 +74,7 @@ test('nothing is sent if tracing is turned off', async (t) => {
   assert.deepEqual(bodies, [])
 })
 
-test('a collector that never answers delays the end by no more than two seconds', async (t) => {
+test('a collector that never answers delays the end by no more than two seconds', onlyFull('takes seconds'), async (t) => {
   const silent = createServer(() => {})
   silent.listen(0, '127.0.0.1')
   await once(silent, 'listening')

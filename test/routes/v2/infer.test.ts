@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
 import { deflateSync, gzipSync } from 'node:zlib'
 import supertest from 'supertest'
 import { LARGE } from '../../../src/wire/large-json.ts'
-import { buildTestApp, startService } from '../../support/app.ts'
+import { buildTestApp, lastingService, startService } from '../../support/app.ts'
+import { scaled } from '../../support/full.ts'
 import { createConnection, postBytes } from '../../support/http.ts'
 import { floats, i32, i64, infer, inferBinary, inferJson, jsonInference, binaryInference } from '../../support/inference.ts'
 import { overflowingModels, spellerModels, writeModels } from '../../support/models.ts'
@@ -17,7 +18,7 @@ const PATH = '/v2/models/custom-lstm/infer'
 const x = f32([2, 3, 2], X.flat(2))
 const step = { x: f32([2, 2], [...X[0][0], ...X[1][0]]) }
 
-const { app: { server, listeningOrigin }, admission } = await startService({ after })
+const { app: { server, listeningOrigin }, admission } = await lastingService()
 
 /** The numbers of an answer of ours, each tensor's one after the other. */
 const flat = (answer: Record<string, unknown>): Record<string, number[]> => Object.fromEntries(Object.entries(answer).map(([name, value]) => [name, [value].flat(4).map((number) => Math.fround(Number(number)))]))
@@ -203,7 +204,7 @@ test('large answers come in pieces; large JSON in front of bytes is refused', as
 })
 
 test('metrics have the route and the model', async (t) => {
-  const { server } = await buildTestApp(t)
+  const { app: { server } } = await startService(t)
   await inferBinary(server, PATH, step)
   await inferBinary(server, PATH, {})
   const { text } = await supertest(server).get('/metrics').expect(200)
@@ -256,13 +257,16 @@ test('a part of a sequence with a large body is safe to send again', async () =>
   assert.equal((await inferJson(server, PATH, `${again} `)).status, 409)
 })
 
+/** As many as a body may have; fewer are enough to see that it is read elsewhere. */
+const MIB = scaled(16, 8)
+
 for (const [what, end, status] of [['valid', ']', 200], ['malformed at its end', ',]', 400]] as const) {
-  test(`the event loop is free while JSON of 16 MiB is read that is ${what}`, async (t) => {
+  test(`the event loop is free while JSON of ${MIB} MiB is read that is ${what}`, async (t) => {
     const width = 4096
     const { app } = await startService(t, '--models', await writeModels(t, { 'wide.safetensors': writeSafetensors(customLstm(width, 2, 2)) }))
     const connection = createConnection(Number(new URL(app.listeningOrigin).port))
     t.after(() => connection.close())
-    const T = 2040
+    const T = MIB * 127
     const head = `{"inputs":[{"name":"x","shape":[1,${T},${width}],"datatype":"FP32","data":[${'0,'.repeat(T * width - 1)}0${end}}],"parameters":{"return_sequences":false}}`
     const request = postBytes('/v2/models/wide/infer', 'application/json', Buffer.from(head))
     await assertFree(t, async () => {

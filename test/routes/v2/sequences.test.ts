@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import supertest from 'supertest'
-import { startService } from '../../support/app.ts'
+import { lastingService, startService } from '../../support/app.ts'
 import { floats, inferBinary, inferJson, type InferenceAnswer } from '../../support/inference.ts'
 import { f32 } from '../../support/safetensors.ts'
 import { startValkey, withValkey } from '../../support/valkey.ts'
@@ -33,7 +33,7 @@ async function fault (answer: Promise<InferenceAnswer>, status: number): Promise
   return error
 }
 
-const { app: { server }, admission } = await startService({ after })
+const { app: { server }, admission } = await lastingService()
 
 /** What /sequence makes of the row. */
 async function whole (server: Server): Promise<number[][]> {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import supertest from 'supertest'
-import { buildTestApp } from '../../support/app.ts'
+import { buildTestApp, startService } from '../../support/app.ts'
 import { overflowingModels } from '../../support/models.ts'
 import { openSocket } from '../../support/sockets.ts'
 import { until } from '../../support/until.ts'
@@ -66,7 +66,7 @@ test('the statistics of a model are what the metrics have counted, under Triton\
 })
 
 test('all models have statistics, each its own; what is not there has none', async (t) => {
-  const request = supertest((await buildTestApp(t)).server)
+  const request = supertest((await startService(t)).app.server)
   await request.post('/models/symmetric/step').send({ x: [X] }).expect(200)
   await until(async () => {
     const { body: { model_stats: all } }: { body: { model_stats: Statistics[] } } = await request.get('/v2/models/stats').expect(200)
