@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
-import { writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { JSON_TYPE } from '../../src/wire/json.ts'
 import { median, random } from '../models.ts'
+import { createReport } from '../report.ts'
 import { startCellserve, startLitServe, startMLServer, startPeer, type Server } from './servers.ts'
 import { wrk, type Post, type Rate } from './wrk.ts'
 
@@ -33,11 +33,7 @@ type Rates = ReadonlyMap<Side, Rate>
  */
 export async function peers (models: string, sizes: readonly number[], quick: boolean): Promise<void> {
   const rounds = quick ? 1 : 5
-  const lines: string[] = []
-  const say = (line = ''): void => {
-    console.log(line)
-    lines.push(line)
-  }
+  const { say, save } = createReport()
   for (const variable of ['TEST_PYTHON', 'TEST_PYTHON_MLSERVER']) {
     if (process.env[variable] === undefined) console.log(`The servers of ${variable} are left out: it is not set`)
   }
@@ -57,7 +53,7 @@ export async function peers (models: string, sizes: readonly number[], quick: bo
     await cellserve.stop()
   }
   const isWhole = process.env.TEST_PYTHON !== undefined && process.env.TEST_PYTHON_MLSERVER !== undefined
-  if (!quick && isWhole) await writeFile(new URL('../results/peers.md', import.meta.url), lines.join('\n') + '\n')
+  if (!quick && isWhole) await save('peers')
 }
 
 /** Measures the other servers with one model, and says a line of each. */

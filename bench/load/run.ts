@@ -10,7 +10,7 @@
  * FastAPI is older. Without them the benchmark leaves those peers out.
  */
 import assert from 'node:assert/strict'
-import { rm, writeFile } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { createNativeEngine } from '../../src/engine/native.ts'
 import { loadModels } from '../../src/load.ts'
@@ -19,6 +19,7 @@ import { SILENT } from '../../src/scheduler/events.ts'
 import { createScheduler } from '../../src/scheduler/scheduler.ts'
 import { Tensor } from '../../src/tensor/tensor.ts'
 import { median, random, writeBenchModels } from '../models.ts'
+import { createReport } from '../report.ts'
 import { post } from '../../test/support/http.ts'
 import { beside } from './beside.ts'
 import { load, once, type Answer, type Load } from './client.ts'
@@ -32,11 +33,7 @@ const MS = quick ? 700 : 1000
 const UNITS = [64, 256, 512]
 const CONNECTIONS = [1, 8, 64, 256]
 
-const lines: string[] = []
-const say = (line = ''): void => {
-  console.log(line)
-  lines.push(line)
-}
+const { say, save } = createReport()
 
 const models = await writeBenchModels(UNITS)
 
@@ -61,7 +58,7 @@ async function itself (): Promise<void> {
   await mixed()
   await beside(say, ROUNDS, MS)
   if (part !== 'beside') await overload()
-  if (!quick && part === undefined) await writeFile(new URL('../results/load.md', import.meta.url), lines.join('\n') + '\n')
+  if (!quick && part === undefined) await save('load')
 }
 
 /** Measures 64 concurrent steps at the model's own interface against one by one. */

@@ -66,12 +66,20 @@ export async function startBare (kind: 'fastify' | 'http'): Promise<Server> {
   return await start(`bare ${kind}`, process.execPath, [BARE, kind], /listening on (\d+)/, {})
 }
 
+/** Ends each server that still runs. */
+const running = new Set<() => void>()
+// A benchmark that fails leaves none behind.
+process.on('exit', () => { for (const end of running) end() })
+
 async function start (name: string, program: string, options: string[], ready: RegExp, { core, group = false }: Options): Promise<Server> {
   const [command, ...args] = [...(core === undefined ? [] : ['taskset', '-c', String(core)]), program, ...options]
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'], detached: group })
-  const port = await portOf(child, ready)
   const pid = child.pid ?? 0
   const signal = (name: NodeJS.Signals): void => { process.kill(group ? -pid : pid, name) }
+  const end = (): void => { signal('SIGKILL') }
+  running.add(end)
+  child.once('exit', () => { running.delete(end) })
+  const port = await portOf(child, ready)
   return {
     name,
     port,

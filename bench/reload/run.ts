@@ -16,6 +16,7 @@ import { f32, writeSafetensors } from '../../test/support/safetensors.ts'
 import { startCellserve } from '../load/servers.ts'
 import { wrk, type Post, type Rate } from '../load/wrk.ts'
 import { median, random, writeBenchModels } from '../models.ts'
+import { createReport } from '../report.ts'
 
 const quick = process.argv.includes('--quick')
 const ROUNDS = quick ? 1 : 7
@@ -80,11 +81,7 @@ async function whileDoing (act: () => Promise<void>, connections: number, second
   return await measured
 }
 
-const lines: string[] = []
-const say = (line = ''): void => {
-  console.log(line)
-  lines.push(line)
-}
+const { say, save } = createReport()
 
 say('# Reload')
 say()
@@ -106,4 +103,4 @@ say()
 say('Every answer was a 2xx, and every version came to answer.')
 await server.stop()
 for (const folder of [models, beside]) await rm(folder, { recursive: true })
-if (!quick) await writeFile(new URL('../results/reload.md', import.meta.url), lines.join('\n') + '\n')
+if (!quick) await save('reload')

@@ -10,7 +10,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { rm, writeFile } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { Agent, request, type IncomingMessage } from 'node:http'
 import { cpus } from 'node:os'
 import { setTimeout } from 'node:timers/promises'
@@ -21,6 +21,7 @@ import { load } from '../load/client.ts'
 import { startCellserve, type Server } from '../load/servers.ts'
 import { wrk, type Post, type Rate } from '../load/wrk.ts'
 import { median, random, writeBenchModel, writeBenchModels } from '../models.ts'
+import { createReport } from '../report.ts'
 
 const quick = process.argv.includes('--quick')
 const ROUNDS = quick ? 1 : 5
@@ -40,12 +41,8 @@ await writeBenchModel(models, '512-64', 64, 512)
 const memory = await startCellserve('memory', models, [], SERVER)
 const shared = await startCellserve('Valkey', models, ['--sessions', valkey.url], SERVER)
 
-const lines: string[] = []
 const ratios: string[] = []
-const say = (line = ''): void => {
-  console.log(line)
-  lines.push(line)
-}
+const { say, save } = createReport()
 
 say('# Sessions')
 say()
@@ -56,7 +53,7 @@ for (const server of [memory, shared]) await server.stop()
 await live()
 for (const close of closing) await close()
 await rm(models, { recursive: true })
-if (!quick) await writeFile(new URL('../results/sessions.md', import.meta.url), lines.join('\n') + '\n')
+if (!quick) await save('sessions')
 
 function jsonPost (path: string, body: object): Post {
   return { path, headers: { 'content-type': JSON_TYPE }, body: Buffer.from(JSON.stringify(body)) }

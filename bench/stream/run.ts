@@ -7,13 +7,14 @@
  *
  * It takes g++ and wrk.
  */
-import { rm, writeFile } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { SAFETENSORS } from '../../src/wire/safetensors.ts'
 import { f32, writeSafetensors } from '../../test/support/safetensors.ts'
 import { startCellserve } from '../load/servers.ts'
 import { wrk, type Rate } from '../load/wrk.ts'
 import { median, random, writeBenchModels } from '../models.ts'
+import { createReport } from '../report.ts'
 import { buildClient, frames as framesOf, type FrameRate } from './frames.ts'
 
 const quick = process.argv.includes('--quick')
@@ -32,11 +33,7 @@ const step = { path: `/models/${N}/step`, headers: { 'content-type': SAFETENSORS
 const steps = async (connections: number, seconds: number): Promise<Rate> => await wrk(server, [step], connections, seconds)
 const frames = async (connections: number, seconds: number): Promise<FrameRate> => await framesOf(client, server, `/models/${N}/stream`, connections, N, seconds)
 
-const lines: string[] = []
-const say = (line = ''): void => {
-  console.log(line)
-  lines.push(line)
-}
+const { say, save } = createReport()
 say('# Steps over WebSockets')
 say()
 say(`${cpus()[0].model}, a core for the server and one for the client; Node.js ${process.versions.node}; ${ROUNDS} rounds, medians. Written by \`npm run bench:stream\`.`)
@@ -64,4 +61,4 @@ for (const connections of CONNECTIONS) {
 
 await server.stop()
 await rm(models, { recursive: true })
-if (!quick) await writeFile(new URL('../results/stream.md', import.meta.url), lines.join('\n') + '\n')
+if (!quick) await save('stream')

@@ -9,7 +9,7 @@
  * It takes g++ and wrk. TEST_PYTHON names a Python with bench/load/peers/requirements.txt; without it the benchmark leaves that peer out.
  */
 import { once } from 'node:events'
-import { rm, writeFile } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { request, type IncomingMessage } from 'node:http'
 import { cpus } from 'node:os'
 import { text } from 'node:stream/consumers'
@@ -19,6 +19,7 @@ import { f32, writeSafetensors } from '../../test/support/safetensors.ts'
 import { startCellserve, startEcho, startPeer, type Server } from '../load/servers.ts'
 import { wrk, type Post } from '../load/wrk.ts'
 import { median, random, writeBenchModels } from '../models.ts'
+import { createReport } from '../report.ts'
 import { buildClient, frames, type FrameRate } from '../stream/frames.ts'
 
 const quick = process.argv.includes('--quick')
@@ -44,11 +45,7 @@ if (peer === undefined) console.log('FastAPI + PyTorch is left out: TEST_PYTHON 
 /** How a round of one side is run. */
 type Side = () => Promise<FrameRate>
 
-const lines: string[] = []
-const say = (line = ''): void => {
-  console.log(line)
-  lines.push(line)
-}
+const { say, save } = createReport()
 
 try {
   say('# The wire')
@@ -96,7 +93,7 @@ try {
   for (const server of [cellserve, fastify, http, peer]) await server?.stop()
   await rm(models, { recursive: true })
 }
-if (!quick) await writeFile(new URL('../results/wire.md', import.meta.url), lines.join('\n') + '\n')
+if (!quick) await save('wire')
 
 /** The rates of each side in every round; none of a side that there is not. */
 async function measure (sides: Readonly<Record<string, Side>>): Promise<(side: string) => readonly FrameRate[]> {

@@ -6,12 +6,13 @@
  *
  * It takes wrk. SETUPS, as `1,2,4`, says how many workers to compare; the first is what the others are compared with. UNITS says which models.
  */
-import { readFile, rm, writeFile } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { JSON_TYPE } from '../../src/wire/json.ts'
 import { startCellserve, type Server } from '../load/servers.ts'
 import { wrk, type Post, type Rate } from '../load/wrk.ts'
 import { median, random, writeBenchModels } from '../models.ts'
+import { createReport } from '../report.ts'
 
 const quick = process.argv.includes('--quick')
 const ROUNDS = quick ? 1 : 5
@@ -23,11 +24,7 @@ const CONNECTIONS = 32
 const SETUPS = (process.env.SETUPS ?? '1,2').split(',').map(Number)
 
 const models = await writeBenchModels(UNITS)
-const lines: string[] = []
-const say = (line = ''): void => {
-  console.log(line)
-  lines.push(line)
-}
+const { say, save } = createReport()
 
 const posts = new Map(UNITS.map((n): [number, Post[]] => [n, [{
   path: `/models/${n}/step`, headers: { 'content-type': JSON_TYPE }, body: Buffer.from(JSON.stringify({ x: [random(n)], h_in: [random(n)], c_in: [random(n)] }))
@@ -76,4 +73,4 @@ for (const server of servers) {
 }
 for (const server of servers) await server.stop()
 await rm(models, { recursive: true })
-if (!quick) await writeFile(new URL('../results/workers.md', import.meta.url), lines.join('\n') + '\n')
+if (!quick) await save('workers')
