@@ -12,7 +12,7 @@ import { writeModels } from '../support/models.ts'
 
 const FIXTURES = 'test/fixtures/import'
 /** How many of each kind. */
-const MANY = scaled(2000, 50)
+const MANY = scaled(2000, 100)
 /** HDF5 takes a process each. */
 const FEW = 60
 

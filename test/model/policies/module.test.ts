@@ -176,7 +176,7 @@ test('what it is given is its own: what it does to that changes nothing', onlyFu
   assert.deepEqual(context, { list: [0] })
 })
 
-test('it has the tensors of the model\'s file', async (t) => {
+test('it has the tensors of the model\'s file', onlyFull('starts processes'), async (t) => {
   const P = new Tensor([3, 2], Float32Array.of(1, 0, 0, 1, 0.5, 0.5))
   const model = await modelOf(t, `
     export function feedback ({ h, tensors }) {
