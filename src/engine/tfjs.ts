@@ -14,8 +14,8 @@ export type TfjsBackend = 'tensorflow' | 'wasm'
 /**
  * Programs in TensorFlow.js ops.
  *
- * @param backend where left out, `tensorflow` where `@tensorflow/tfjs-node` is installed and loads, else `wasm`.
- * @throws Error where the named backend cannot be loaded.
+ * @param backend if left out, `tensorflow` if `@tensorflow/tfjs-node` is installed and loads, else `wasm`.
+ * @throws Error if the named backend cannot be loaded.
  */
 export async function createTfjsEngine (backend?: TfjsBackend): Promise<Engine> {
   if (backend !== undefined) return await start(backend)
@@ -25,14 +25,23 @@ export async function createTfjsEngine (backend?: TfjsBackend): Promise<Engine> 
 /** A step takes about a millisecond, whatever it computes. */
 const BUDGET = 2 ** 20
 
+/** The start before: TensorFlow.js gives up one that is under way if another begins. */
+let before: Promise<void> = Promise.resolve()
+
 async function start (backend: TfjsBackend): Promise<Engine> {
+  const started = before.then(async () => { await load(backend) })
+  before = started.catch(() => {})
+  await started
+  return createInterpreter({ name: 'tfjs', backend, budget: BUDGET }, createArithmetic(backend))
+}
+
+async function load (backend: TfjsBackend): Promise<void> {
   try {
     await (backend === 'tensorflow' ? loadTfjsNode() : loadWasm())
     if (!await tf.setBackend(backend)) throw new Error('its initialization failed')
   } catch (error) {
     throw new Error(`TensorFlow.js cannot start its backend ${backend}: ${messageOf(error)}`)
   }
-  return createInterpreter({ name: 'tfjs', backend, budget: BUDGET }, createArithmetic(backend))
 }
 
 async function loadTfjsNode (): Promise<void> {

@@ -18,6 +18,11 @@ async function start (t: TestContext, backend: TfjsBackend): Promise<Engine | un
   return engine
 }
 
+test('one that starts while another does is as good', async () => {
+  const engines = await Promise.all([startTfjs('wasm'), startTfjs('wasm'), startTfjs('wasm')])
+  assert.deepEqual(engines.map((engine) => engine?.backend), ['wasm', 'wasm', 'wasm'])
+})
+
 for (const backend of BACKENDS) {
   test(`${backend} computes random networks as the equations say`, async (t) => {
     const engine = await start(t, backend)
