@@ -165,7 +165,7 @@ test('falling back from the native engine is a warning', onlyFull('starts proces
   assert.match(warning.msg, /^The native engine is not available: its addon has not been built\. .* TensorFlow\.js computes instead/)
 })
 
-test('an addon that is older than the sources is not taken; the warning says what to do, and the service answers', { skip: withoutAddon !== false ? withoutAddon : onlyFull('starts processes').skip }, async (t) => {
+test('an addon that is older than the sources is not taken; the warning says what to do, and the service answers', { skip: withoutAddon || onlyFull('starts processes').skip }, async (t) => {
   const folder = await writeModels(t, {
     'm.safetensors': writeSafetensors(customLstm(1, 1, 1)),
     'old.cjs': "require('module')._extensions['.node'] = (module) => { module.exports = { kernels: ['portable'], createEngine () {}, createReader () {}, writeTensor () {} } }"

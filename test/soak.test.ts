@@ -9,8 +9,8 @@ import { onlyFull } from './support/full.ts'
 import { createConnection, post, type Answer } from './support/http.ts'
 import { createRandom } from './support/random.ts'
 
-/** A few seconds in the full suite; TEST_SOAK_SECONDS=300 soaks for five minutes. */
 const { TEST_SOAK_SECONDS } = process.env
+/** A few seconds in the full suite; TEST_SOAK_SECONDS=300 soaks for five minutes. */
 const SECONDS = Number(TEST_SOAK_SECONDS ?? 6)
 
 setFlagsFromString('--expose-gc')

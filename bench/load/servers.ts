@@ -77,7 +77,8 @@ async function start (name: string, program: string, options: string[], ready: R
   const pid = child.pid ?? 0
   const signal = (name: NodeJS.Signals): void => { process.kill(group ? -pid : pid, name) }
   const end = (): void => { signal('SIGKILL') }
-  running.add(end)
+  // A program that is not there has no process: there is nothing to end.
+  child.once('spawn', () => { running.add(end) })
   child.once('exit', () => { running.delete(end) })
   const port = await portOf(child, ready)
   return {

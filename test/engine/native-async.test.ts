@@ -79,7 +79,8 @@ describe('work off the event loop', { skip: withoutAddon }, () => {
   it('lets the event loop go on', async () => {
     let ticks = 0
     const timer = setInterval(() => ticks++, 1)
-    await fill(load(), 8, 1000).advance(8, 1000, PLAIN_CALL)
+    const steps = scaled(3000, 3)
+    await fill(load(), 8, steps).advance(8, steps, PLAIN_CALL)
     clearInterval(timer)
     assert.ok(ticks > 2, `${ticks} ticks`)
   })

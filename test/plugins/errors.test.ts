@@ -28,7 +28,7 @@ const BAD: readonly Bad[] = [
   { name: 'a form', type: 'application/x-www-form-urlencoded', body: 'x=1', status: 415, detail: /expected application\/json or application\/vnd.safetensors, got application\/x-www-form-urlencoded/ },
   { name: 'text', type: 'text/plain', body: '{"x": [1, 2]}', status: 415, detail: /got text\/plain/ },
   { name: 'a broken content type', type: 'json', body: '{"x": [1, 2]}', status: 415, detail: /got json/ },
-  { name: '17 MB', body: JSON.stringify({ x: '1'.repeat(17_000_000) }), status: 413, detail: /larger than the 16777216 bytes allowed/ },
+  { name: '30 MB', body: JSON.stringify({ x: '1'.repeat(30_000_000) }), status: 413, detail: /larger than the 16777216 bytes allowed/ },
   { name: 'a key that reaches for the prototype', body: '{"x": [1, 2], "__proto__": {"h_in": 1}}', status: 400, detail: /\/__proto__: is not a known field/ },
   { name: 'a prototype key, escaped and deep inside', url: '/sequence', body: '{"x": [[1, 2]], "context": [{"__pr\\u006fto__": {"x": 1}}]}', status: 400, detail: /the body has a field named __proto__ or constructor/ },
   { name: 'a key that reaches for the constructor', body: '{"x": [1, 2], "constructor": {"prototype": 1}}', status: 400, detail: /\/constructor: is not a known field/ },

@@ -4,7 +4,10 @@ import Fastify from 'fastify'
 import supertest from 'supertest'
 import { receive } from '../../src/plugins/receive.ts'
 import { bytesBeforeTensors } from '../../src/tensor/safetensors.ts'
+import { scaled } from '../support/full.ts'
 import { f32, writeRaw } from '../support/safetensors.ts'
+
+const NUMBERS = scaled(2 ** 20, 8)
 
 for (const spaces of [0, 1, 2, 3]) {
   for (const chunked of [false, true]) {
@@ -22,7 +25,7 @@ for (const spaces of [0, 1, 2, 3]) {
       })
       await app.listen()
       t.after(async () => await app.close())
-      const { shape, bytes } = f32([2 ** 17], Array.from({ length: 2 ** 17 }, (_, i) => i))
+      const { shape, bytes } = f32([NUMBERS], Array.from({ length: NUMBERS }, (_, i) => i))
       const body = Buffer.from(writeRaw(JSON.stringify({ x: { dtype: 'F32', shape, data_offsets: [0, bytes.byteLength] } }) + ' '.repeat(spaces), bytes))
       const post = supertest(app.server).post('/').set('content-type', 'application/octet-stream')
       if (chunked) {

@@ -58,7 +58,7 @@ export async function startService (t: Closing, ...flags: readonly string[]) {
   return service
 }
 
-/** The same for many tests: it ends with the process, and does not keep it. */
+/** A service for many tests, as `startService` starts it: it ends with the process, and does not keep it. */
 export async function lastingService (...flags: readonly string[]) {
   const service = await startService({ after () {} }, ...flags)
   service.app.server.unref()

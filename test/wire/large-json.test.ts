@@ -9,7 +9,7 @@ import type { Fields, Hold } from '../../src/wire/tensor-paths.ts'
 import { scaled } from '../support/full.ts'
 
 const FIELDS: Fields = { model: 'm', known: ['x', 'h_in', 'steps', 'context'], tensors: ['x', 'h_in', 'context/vectors'] }
-const DOCUMENTS = scaled(2000, 50)
+const DOCUMENTS = scaled(2000)
 const addon = findAddon()
 
 /** What comes of a body, and how many bytes are counted. */
@@ -74,7 +74,7 @@ for (const [name, own] of [['without the addon', undefined], ...(addon === undef
       await fc.assert(fc.asyncProperty(body, async (bytes) => {
         accepted += Number(Object.hasOwn(Object(await assertSame(large, read, bytes)), 'value'))
       }), { numRuns: DOCUMENTS, seed: 3 })
-      assert.ok(accepted > DOCUMENTS / 5 && accepted < DOCUMENTS * 0.9, `${accepted} were accepted`)
+      assert.ok(accepted > DOCUMENTS / 4 && accepted < DOCUMENTS * 0.9, `${accepted} were accepted`)
     })
   })
 }

@@ -224,7 +224,6 @@ describe('what is wrong is one line with the row\'s number', () => {
     ['a Parquet row without lists', 'a.parquet', numbers('x'), [], /row 1: \/x: expected a list of numbers, got 1;/],
     ['a model that there is not', 'a.ndjson', '', ['--models', 'models/gru'], /there is no model custom-lstm; the models are model/]
   ] as const) {
-    // A process of its own reads a Parquet file.
     test(what, name.endsWith('.parquet') ? onlyFull('starts a process') : {}, async (t) => {
       const folder = await folderOf(t)
       await writeFile(join(folder, name), content)
@@ -251,6 +250,7 @@ describe('a spoilt file is encoded, or refused in one line', () => {
       const said: string[] = []
       const write = t.mock.method(process.stderr, 'write', (text: string) => said.push(text) > 0)
       try {
+        // A process of its own reads a Parquet file.
         for (let i = 0; i < (format === 'parquet' ? scaled(60, 60) : scaled(200, 40)); i++) {
           const bytes = Buffer.from(good.subarray(0, dice.chance(0.3) ? dice.below(good.length) : good.length))
           for (let k = bytes.length === 0 ? 0 : 1 + dice.below(3); k > 0; k--) bytes[dice.below(bytes.length)] = dice.below(256)
