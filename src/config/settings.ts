@@ -174,7 +174,7 @@ export function helpText (): string {
   return [
     'Usage: cellserve [--flag value ...]',
     '',
-    'Serves LSTM cells whose input hidden size may differ from their output hidden size.',
+    'Serves recurrent networks, including those whose input hidden size differs from their output hidden size.',
     'A flag overrides its environment variable.',
     '',
     ...rows.map(([flag, name, description]) => `  ${flag.padEnd(20)} ${name.padEnd(29)} ${description}`),
