@@ -55,18 +55,18 @@ export interface AppOptions {
   readonly large: LargeJson
   /** Only clients that send one of these keys are served; without keys, all are. */
   readonly keyring: Keyring | undefined
-  /** Loads and unloads models for those who ask over HTTP, if they may. */
+  /** Loads and unloads models for clients; undefined if they may not. */
   readonly repository: Repository | undefined
-  /** What there is one of for all workers; absent if this process serves alone. */
+  /** What all workers share; absent if this process serves alone. */
   readonly together?: Together | undefined
   /** If absent, nothing is logged. */
   readonly logger?: FastifyBaseLogger
 }
 
-/** Of one of several workers. */
+/** What one of several workers shares with the others. */
 export interface Together {
   readonly worker: number
-  /** The metrics of all. */
+  /** The metrics of all processes. */
   readonly scrape: () => Promise<string>
   readonly snapshot: () => Promise<Snapshot>
   readonly count: CountRequest
@@ -96,7 +96,7 @@ export async function buildApp ({ config, registry, sessions, admission, metrics
     },
     ...(config['trust-proxy'] !== undefined && { trustProxy: config['trust-proxy'] }),
     rewriteUrl,
-    // What is too long has been led elsewhere.
+    // `rewriteUrl` has already diverted paths with parts that are too long.
     routerOptions: { maxParamLength: config['max-header-bytes'] },
     // The drain and connections plugins answer with problem+json.
     return503OnClosing: false,
@@ -104,7 +104,7 @@ export async function buildApp ({ config, registry, sessions, admission, metrics
     frameworkErrors: answerFrameworkError
   }).withTypeProvider<TypeBoxTypeProvider>()
 
-  // Hooks run in this order. Every answer has an id, its headers and a place in the metrics, whoever refuses it.
+  // Hooks run in this order. Every answer has an id, its headers and a place in the metrics, even a refusal.
   await app.register(errors)
   await app.register(identity)
   await app.register(servedModel, { registry })
@@ -121,7 +121,7 @@ export async function buildApp ({ config, registry, sessions, admission, metrics
       if (config['access-log']) app.log.info({ reqId: id, status }, 'answered')
     }
   })
-  // Then nobody is served while it drains, no one without a key, no one too often, and nothing for which there is no room.
+  // From here on, requests are refused while the service drains, above the rate limit, without a valid key, or above the admission limits.
   await app.register(drain)
   await app.register(limit, { perSecond: config['rate-limit'], keyOf, count: together?.count })
   await app.register(auth, { keyOf })
@@ -135,7 +135,7 @@ export async function buildApp ({ config, registry, sessions, admission, metrics
   await app.register(step)
   await app.register(sequence)
   await app.register(sessionRoutes, { sessions })
-  // What sockets need is nothing to other routes.
+  // The hooks of sockets do not run for other routes.
   await app.register(async (beside) => {
     await beside.register(sockets, {
       metrics,
@@ -152,7 +152,7 @@ export async function buildApp ({ config, registry, sessions, admission, metrics
     })
     await beside.register(stream, { registry, sessions, reserve: admission.reserve, json, large })
   })
-  // With a port of their own they are not for clients.
+  // If the metrics have a port of their own, they are not for clients.
   const open = config['metrics-port'] === undefined
   const snapshot = together?.snapshot ?? (async () => await metrics.register.getMetricsAsJSON())
   await app.register(inference, { prefix: INFERENCE_PREFIX, registry, sessions, json, large, version, repository, snapshot: open ? snapshot : undefined })
@@ -165,9 +165,9 @@ export async function buildApp ({ config, registry, sessions, admission, metrics
   return app
 }
 
-/** The most connections to a port of the metrics' own. */
+/** The most connections to the metrics' own port. */
 const MAX_SCRAPES = 64
-/** Seconds for which one of them may not read on. */
+/** How many seconds one of them may stop reading. */
 const SCRAPE_TIMEOUT = 30
 
 /** Only `/metrics`, for its own port. */

@@ -4,11 +4,11 @@ export type ErrorKind =
   | 'malformed'
   /** Well-formed, but wrong for this model or inconsistent. */
   | 'unprocessable'
-  /** There is no model of that name. */
+  /** No model, version, session or file has that name. */
   | 'unknown'
-  /** Does not go with what is there: a state of another model, a step that another has taken. */
+  /** Conflicts with what exists: a state of another model, a step that another request has taken. */
   | 'conflict'
-  /** What there was has ended. */
+  /** Refers to something that has ended. */
   | 'ended'
   /** The operator's own code failed on the request. */
   | 'failed'
@@ -47,7 +47,7 @@ export class InputError extends Error {
   }
 }
 
-/** A name in a JSON pointer; a long one, which no field has, is cut. */
+/** A name in a JSON pointer; a name that is too long for any field is truncated. */
 export function pointerPart (name: string): string {
   const part = name.length > MAX_NAME ? `${name.slice(0, MAX_NAME)}...` : name
   return part.replaceAll('~', '~0').replaceAll('/', '~1')
@@ -59,7 +59,7 @@ export function unprocessable (path: string, message: string): InputError {
   return new InputError('unprocessable', { path, message })
 }
 
-/** What something that was thrown says. */
+/** The message of anything that was thrown. */
 export function messageOf (error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }

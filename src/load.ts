@@ -25,8 +25,8 @@ const readConfig = compile(Type.Object({
 /**
  * Loads the models of a folder, each with its policy, onto the engine.
  *
- * @param warn takes one line for each file or tensor that someone may believe to be used and that is not.
- * @throws ModelsError if a file is wrong, the first of them; the message names it.
+ * @param warn receives one line for each file or tensor that looks used but is not.
+ * @throws ModelsError for the first file that is wrong; the message names it.
  */
 export async function loadModels (directory: string, deps: ModelDeps, warn: (message: string) => void = () => {}): Promise<Model[]> {
   const { models, faults: [fault] } = await loadAll(directory, deps, warn)
@@ -36,16 +36,16 @@ export async function loadModels (directory: string, deps: ModelDeps, warn: (mes
 }
 
 /**
- * The same, whatever is wrong with some of them: every fault of each.
+ * The same, but continues if some models are wrong, and returns every fault of each.
  *
- * @param progress hears how many are done.
+ * @param progress receives how many models are done.
  * @throws ModelsError if the folder cannot be read, or there is no model at all.
  */
 export async function loadAll (directory: string, deps: ModelDeps, warn: (message: string) => void = () => {}, progress: (done: number, of: number) => void = () => {}): Promise<{ models: Model[], faults: ModelsError[] }> {
   const models: Model[] = []
   const faults: ModelsError[] = []
   const places = await findPlaces(directory, warn)
-  // One after the other: then no two files are in memory.
+  // One after the other, so that no two files are in memory at once.
   for (const [i, place] of places.entries()) {
     const file = place instanceof ModelsError ? place : await readModel(place).catch(asFault)
     const loaded = file instanceof ModelsError ? [file] : await loadModel(file, deps, warn)
@@ -61,7 +61,7 @@ export async function closeModels (models: readonly Model[]): Promise<void> {
 }
 
 /**
- * Loads one of them.
+ * Loads one model.
  *
  * @returns the model, or everything that is wrong with it, as far as one fault does not hide another.
  */
@@ -84,7 +84,7 @@ export async function loadModel (file: ModelFile, deps: ModelDeps, warn: (messag
   const { input: from, readout: to }: Readonly<Record<string, unknown>> = { ...Object(file.config) }
   const input = from === undefined ? undefined : await attempt(() => readInput(from, tensor))
   const readout = to === undefined ? undefined : await attempt(() => readReadout(to, tensor))
-  // The wiring is made of all of these.
+  // The wiring is made from all of these.
   if (layers === undefined || config === undefined || faults.length > 0) return faults
   const policy = await attempt(() => createPolicy(config.feedback, { layers, folder: file.folder, tensor, tensors, hosting: deps.hosting, readout, input }))
   if (policy === undefined) return faults

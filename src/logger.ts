@@ -9,7 +9,7 @@ export async function createLogger (level: string): Promise<Logger> {
   return pino({ level }, createDestination(process.stdout))
 }
 
-/** Says why a process ends: a signal, or an error. @param grace seconds. */
+/** Logs why a process ends: a signal, or an error. @param grace seconds. */
 export function logDrain (logger: Logger, grace: number, signal: string | undefined, error: Error | undefined): void {
   if (error === undefined) logger.info({ signal, grace }, 'draining')
   else logger.fatal(error, 'draining after an error that nothing caught')
@@ -23,8 +23,8 @@ interface Output {
 }
 
 /**
- * Writes lines as long as that is possible. A full disk, and a reader that stalls or has gone, cost lines: they do not end the
- * service, and do not keep it from ending. The next line that can be written is preceded by one that says so.
+ * Writes lines as long as that is possible. With a full disk, or a reader that stalls or is gone, lines are lost, but the service
+ * continues, and can still end. The next line that can be written is preceded by one that reports the loss.
  */
 function createDestination (output: Output): { write (line: string): void } {
   let lost = false

@@ -11,13 +11,13 @@ try {
   if (command === undefined) await start(args)
   else process.exitCode = await command.run(args.slice(1), process.env)
 } catch (error) {
-  // The operator gets one line that says why the service cannot start, or a command cannot do its work.
+  // The operator gets one line that says why the service cannot start, or why a command failed.
   process.stderr.write(`cellserve: ${error instanceof Error ? error.message : String(error)}\n`)
   if (error instanceof ConfigError) process.stderr.write('cellserve --help lists what can be set\n')
   process.exitCode = 1
 }
 
-/** Does what the flags ask for. The service is loaded if it is to serve: the rest answers at once. */
+/** Does what the flags ask for. The service is loaded only to serve, so that everything else answers at once. */
 async function start (flags: readonly string[]): Promise<void> {
   const config = readConfig(flags, process.env)
   if (config === 'help') process.stdout.write(helpText() + commandsText())
@@ -25,7 +25,7 @@ async function start (flags: readonly string[]): Promise<void> {
   else await serveBy(config)
 }
 
-/** Serves with as many processes as the settings say. What those of several take is not loaded for one. */
+/** Serves with as many processes as the settings say. The code for several processes is not loaded for one. */
 async function serveBy (config: Config): Promise<void> {
   const workers = workersOf(config, usableCores)
   if (workers === 1) await (await import('./serve.ts')).serve(config)

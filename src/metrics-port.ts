@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { Config } from './config/settings.ts'
 
-/** Serves the metrics on their own port, if they have one. What that takes is not loaded otherwise. */
+/** Serves the metrics on their own port, if they have one. The code for that is not loaded otherwise. */
 export async function listenForMetrics ({ host, 'metrics-port': port }: Config, scrape: () => Promise<string>): Promise<FastifyInstance | undefined> {
   if (port === undefined) return undefined
   const { buildMetricsApp } = await import('./app.ts')

@@ -8,48 +8,48 @@ import type { ModelPlace } from './weights/places.ts'
 import { startReading, type Reading } from './weights/reading.ts'
 import { lookAtModels, signatureOf, type Sight } from './weights/sight.ts'
 
-/** Brings what is served up to what lies in the models folder. */
+/** Brings the served models up to date with the models folder. */
 export interface Reloader {
-  /** Loads what has changed; what failed before is tried again. Those who ask while others wait share a round. */
+  /** Loads models that have changed, and retries those that failed before. Calls that wait at the same time share a round. */
   reload (): Promise<void>
-  /** The same for one model. @throws ModelsError if it is not there, or its files cannot be served. */
+  /** The same for one model. @throws ModelsError if the folder does not have it, or its files cannot be served. */
   load (name: string): Promise<void>
-  /** Serves a model no more until somebody asks for it to be loaded. @throws Error if the default model would be missing. */
+  /** Stops serving a model until `load` is called for it. @throws Error if the default model would be missing. */
   unload (name: string): void
-  /** The names of those models. */
+  /** The names of the models that were unloaded. */
   readonly unloaded: ReadonlySet<string>
-  /** Looks for changes every so many seconds. */
+  /** Looks for changes at this interval. */
   watch (seconds: number): void
   close (): Promise<void>
 }
 
 export interface ReloadEvents {
-  /** A version is served from now on, in the place of another if the model is not new. */
+  /** A version is served from now on, in place of another if the model is not new. */
   loaded (model: Model, before: Model | undefined): void
-  /** A version is served no more; another may have taken its place. */
+  /** A version is no longer served; another may have taken its place. */
   left (model: Model, replaced: boolean): void
-  /** Files cannot be served: a model's, or else the folder's. What was served before is served on. */
+  /** Files cannot be served: a model's, or else the folder's. What was served before is still served. */
   failed (model: string | undefined, message: string): void
   /** The files of a model are being written. */
   waits (model: string): void
   warn (message: string): void
 }
 
-/** How long files stay as they are before they are read, in milliseconds: one that is being copied grows. */
+/** How long files must stay unchanged before they are read, in milliseconds: a file that is being copied grows. */
 const STEADY = 200
-/** How often somebody who waits for one model looks at files that keep changing. */
+/** How often the load of one model looks at files that keep changing before it fails. */
 const LOOKS = 50
 
 /**
- * @param seen what the folder looked like before the models were loaded that are served.
+ * @param seen the folder as it was before the served models were loaded.
  */
 export function createReloader (directory: string, deps: ModelDeps, registry: Registry, seen: Sight | undefined, events: ReloadEvents): Reloader {
-  /** Of the files of each model that were judged last, whatever came of it. */
+  /** The signature of each model's files that were last judged, whatever the result. */
   const judged = new Map([...seen?.models ?? []].map(([name, { signature }]) => [name, signature]))
   const unloaded = new Set<string>()
   const warned = new Set<string>()
   const waiting = new Set<string>()
-  /** What is wrong with the folder as a whole; why it was refused as a whole, and how it looked then. */
+  /** What is wrong with the folder as a whole; why it was refused as a whole, and its state then. */
   let folderFault: string | undefined
   let refused: string | undefined
   let refusedPicture: string | undefined
@@ -94,8 +94,8 @@ export function createReloader (directory: string, deps: ModelDeps, registry: Re
   }
 
   /**
-   * @returns whether there are files that are being written.
-   * @throws ModelsError if the one model that is asked for is not there.
+   * @returns whether some files are still being written.
+   * @throws ModelsError if the folder does not have the one model that is asked for.
    */
   async function round (reading: () => Reading, only: string | undefined, forced: boolean): Promise<boolean> {
     const before = closed ? undefined : await look()
@@ -151,7 +151,7 @@ export function createReloader (directory: string, deps: ModelDeps, registry: Re
     registry.faults.delete(name)
   }
 
-  /** @returns a model, what is wrong with its files, or nothing if they are those that are served. */
+  /** @returns a model, what is wrong with its files, or undefined if the served version has the same files. */
   async function make (reading: Reading, place: ModelPlace): Promise<Model | string | undefined> {
     try {
       const contents = await reading.read(place)
@@ -163,7 +163,7 @@ export function createReloader (directory: string, deps: ModelDeps, registry: Re
     }
   }
 
-  /** Between two requests. @throws Error if there would be no default model, or several. */
+  /** Swaps the models between two requests. @throws Error if the default model would be missing, or there would be several. */
   function swap (fresh: ReadonlyMap<string, Model>, isGone: (model: Model) => boolean): void {
     const before = new Map(registry.models.map((model) => [model.name, model]))
     const kept = registry.models.filter((model) => !isGone(model)).map((model) => fresh.get(model.name) ?? model)

@@ -7,19 +7,19 @@ import type { Registry } from './model/registry.ts'
 import { createService } from './service.ts'
 import { startEngine } from './start-engine.ts'
 
-/** For how long probes and load balancers hear that the process goes, before its port is closed, in milliseconds. */
+/** How long probes and load balancers see that the process is ending before its port is closed, in milliseconds. */
 export const NOTICE = 1000
 
 /** Serves until a signal ends the process. @throws Error if the service cannot start. */
 export async function serve (config: Config): Promise<void> {
-  // Until the service is there, a signal to reload waits for it.
+  // A signal to reload waits until the service exists.
   let early = false
   const wait = (): void => { early = true }
   process.on('SIGHUP', wait)
   const logger = await createLogger(config['log-level'])
   const engine = await startEngine(config, logger)
   const { app, metrics, registry, reload } = await createService(config, engine, logger)
-  // First the metrics: without them nothing is served.
+  // The metrics come first: without them nothing is served.
   const monitor = await listenForMetrics(config, metrics.scrape)
   try {
     await app.listen({ host: config.host, port: config.port })
@@ -40,7 +40,7 @@ export async function serve (config: Config): Promise<void> {
   logger.info({ ...servedBy(engine, registry), ...(monitor !== undefined && { metrics: monitor.listeningOrigin }) }, 'ready')
 }
 
-/** What the log says of the models. */
+/** What the log reports about the engine and the models. */
 export function servedBy (engine: Engine, registry: Registry): object {
   return {
     engine: `${engine.name} (${engine.backend})`,

@@ -25,11 +25,11 @@ import { lookAtModels } from './weights/sight.ts'
 import { createJson } from './wire/json.ts'
 import { createLargeJson } from './wire/large-json.ts'
 
-/** What a process has of the others if it is one of several workers. */
+/** What one of several workers needs from the others. */
 export interface Others extends Together {
-  /** Where the sessions of all are, unless they are elsewhere. */
+  /** The shelf with the sessions of all workers, unless an external store has them. */
   shelf (asked: Metrics['asked']): Shelf
-  /** Has all of them load and unload models. */
+  /** Makes all workers load and unload models. */
   repository (own: Repository): Repository
 }
 
@@ -51,7 +51,7 @@ export async function createService (config: Config, engine: Engine, logger?: Fa
     scheduler: createScheduler(metrics),
     hosting: { timeout: config['feedback-timeout'], memory: config['feedback-memory'], report }
   }
-  // Before they are read: what changes meanwhile is seen as a change. What is wrong with the folder, loading says.
+  // Looks before the models are read, so that changes in the meantime are seen as changes. Loading reports what is wrong with the folder.
   const seen = await lookAtModels(config.models, () => {}).catch(() => undefined)
   const models = await loadModels(config.models, deps, (message) => logger?.warn(message))
   let sessions: SessionStore | undefined
@@ -84,7 +84,7 @@ export async function createService (config: Config, engine: Engine, logger?: Fa
     })
     if (config.watch !== undefined) reloader.watch(config.watch)
 
-    /** Brings keys and models up to what their files say. What is wrong is logged, and changes nothing. */
+    /** Brings keys and models up to date with their files. Errors are logged and change nothing. */
     async function reload (): Promise<void> {
       try {
         keyring?.replace(await readKeys(config))
@@ -101,7 +101,7 @@ export async function createService (config: Config, engine: Engine, logger?: Fa
   }
 }
 
-/** What follows from a reload. */
+/** What happens after a reload. */
 function eventsOf (sessions: SessionStore, metrics: Metrics, logger: FastifyBaseLogger | undefined): ReloadEvents {
   return {
     loaded ({ name, version }, before) {
@@ -123,7 +123,7 @@ function eventsOf (sessions: SessionStore, metrics: Metrics, logger: FastifyBase
   }
 }
 
-/** Where sessions are kept. A store that is not there stops nothing but them. */
+/** Creates the store of sessions. If an external store cannot be reached, only sessions fail. */
 async function createSessions (config: Config, registry: Registry, metrics: Metrics, logger?: FastifyBaseLogger, others?: Others): Promise<SessionStore> {
   const bounds = { maxSessions: config['max-sessions'], maxBytes: config['max-session-bytes'], timeout: config['session-timeout'] }
   const address = storeAddress(config.sessions)

@@ -2,13 +2,13 @@ import { extname } from 'node:path'
 import { parentPort, Worker } from 'node:worker_threads'
 
 /**
- * A thread that answers one question after the other, so that none keeps the event loop. It starts with the first one, and anew with
- * the next one if it has ended. While it is not asked anything, it does not keep the process.
+ * A thread that answers one question after the other, so that none blocks the event loop. It starts with the first question, and
+ * restarts with the next one if it has ended. While it has no question, it does not keep the process alive.
  */
 export interface Thread<Question, Answer> {
   /**
-   * Asks, once the question before has been answered. Memory of typed arrays goes to the thread, and with the answer it comes back:
-   * large memory is not copied, so that it is gone from here.
+   * Asks a question. Call it only once the previous question has been answered. Memory of typed arrays goes to the thread, and comes
+   * back with the answer. Large memory is transferred, not copied, so the caller no longer has it.
    *
    * @throws what the thread threw, or an Error if it ends before it answers.
    */
@@ -16,18 +16,18 @@ export interface Thread<Question, Answer> {
   close (): Promise<void>
 }
 
-/** Who waits for an answer. */
+/** The caller that waits for an answer. */
 interface Asking<Answer> {
   resolve (answer: Answer): void
   reject (error: Error): void
 }
 
-/** Smaller memory is copied: it may be part of a pool, which must stay. */
+/** Smaller memory is copied: it may be part of a pool, which must not be transferred. */
 const TRANSFERRED = 2 ** 17
 
 /**
- * @param name of the module that answers, beside the one that asks.
- * @param base the URL of that one.
+ * @param name the module that answers, next to the one that asks.
+ * @param base the URL of the module that asks.
  */
 export function createThread<Question, Answer> (name: string, base: string): Thread<Question, Answer> {
   const module = new URL(`./${name}${extname(base)}`, base)
@@ -37,7 +37,7 @@ export function createThread<Question, Answer> (name: string, base: string): Thr
   function start (): Worker {
     const worker = new Worker(module)
     worker.on('message', (answer: Answer) => { asking?.resolve(answer) })
-    // A thread that throws emits `error` and then `exit`: whoever asks hears the first.
+    // A thread that throws emits `error` and then `exit`: the caller receives the first.
     const fail = (error: Error): void => {
       if (running !== worker) return
       running = undefined
@@ -67,7 +67,7 @@ export function createThread<Question, Answer> (name: string, base: string): Thr
   }
 }
 
-/** In the thread: has each question answered. */
+/** In the thread: answers each question. */
 export function answerQuestions<Question, Answer> (answer: (question: Question) => Answer | Promise<Answer>): void {
   async function respond (question: Question): Promise<void> {
     const answered = await answer(question)

@@ -9,7 +9,7 @@ export function originFault (origin: string): string | undefined {
     (sent === undefined ? '' : `; write ${sent}`)
 }
 
-/** The header `origin` of a page at `url`; without a scheme that is http. */
+/** The `origin` header of a page at `url`; without a scheme, http is assumed. */
 function originSent (url: string): string | undefined {
   try {
     const { protocol, host } = new URL(url.includes('://') ? url : `http://${url}`)

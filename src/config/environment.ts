@@ -9,7 +9,7 @@ export function variable (name: string): string {
 const SERVICE_LINK = /_SERVICE_(HOST|PORT(_\w+)?)=|_PORT_\d+_(TCP|UDP|SCTP)(_\w+)?=|=(tcp|udp|sctp):\/\//
 
 /**
- * The environment variables of the service. Those that Kubernetes sets, and empty ones, count as not set.
+ * The environment variables of the service. Variables that Kubernetes sets, and empty ones, count as not set.
  */
 export function readVariables (env: NodeJS.ProcessEnv): Map<string, string> {
   return new Map(Object.entries(env).flatMap(([name, value = '']) => {

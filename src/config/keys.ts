@@ -19,7 +19,7 @@ function keyFault (key: string): string | undefined {
 /**
  * The API keys of the settings and of the key file: one per line; blank lines and lines that start with `#` are ignored.
  *
- * @throws ConfigError which never shows a key.
+ * @throws ConfigError, which never shows a key.
  */
 export async function readKeys ({ 'api-key': keys = [], 'api-key-file': file }: Config): Promise<string[]> {
   return [...keys, ...(file === undefined ? [] : await readKeyFile(file))]

@@ -140,7 +140,7 @@ function readFlags (args: readonly string[]): Record<string, string | boolean | 
   }
 }
 
-/** `--flag -1` as `--flag=-1`: a number is not a flag, and is checked like any other value. */
+/** Turns `--flag -1` into `--flag=-1`: a number is not a flag, and is checked like any other value. */
 function joinNegative (args: readonly string[]): string[] {
   return args.reduce<string[]>((joined, arg) => {
     const last = joined.at(-1) ?? ''

@@ -1,7 +1,7 @@
 import { ConfigError } from './config-error.ts'
 import type { StoreAddress } from '../model/sessions/valkey/connection.ts'
 
-/** In place of an address. */
+/** Given in place of an address. */
 const MEMORY = 'memory'
 
 /** Whether sessions are kept in the service's own memory. */
@@ -9,7 +9,7 @@ export function inMemory (text: string): boolean {
   return text === MEMORY
 }
 
-/** What is wrong with `text` as `--sessions`, or undefined. It may hold a password, so that no message shows it. */
+/** What is wrong with `text` as `--sessions`, or undefined. It may contain a password, so no message shows it. */
 export function storeFault (text: string): string | undefined {
   if (inMemory(text)) return undefined
   const expected = 'expected memory, or redis://user:password@host:port/db, or rediss:// for TLS'
@@ -28,14 +28,14 @@ export function hasPassword (text: string): boolean {
   return (readUrl(text)?.password ?? '') !== ''
 }
 
-/** @returns nothing for memory. */
+/** @returns undefined for memory. */
 export function storeAddress (text: string): StoreAddress | undefined {
   if (inMemory(text)) return undefined
   const fault = storeFault(text)
   if (fault !== undefined) throw new ConfigError(`--sessions: ${fault}`)
   const { protocol, hostname, port, pathname, username, password } = new URL(text)
   return {
-    // The address of IPv6 comes in brackets.
+    // A URL has IPv6 addresses in brackets.
     host: hostname.replace(/^\[(.*)\]$/, '$1'),
     port: port === '' ? 6379 : Number(port),
     db: Number(pathname.slice(1)),

@@ -1,11 +1,11 @@
-/** LSTM with gates `i, f, g, o`, GRU with gates `r, z, n`, or an RNN with its one; all as in PyTorch. */
+/** An LSTM with gates `i, f, g, o`, a GRU with gates `r, z, n`, or an RNN with its single one; all as in PyTorch. */
 export type CellKind = 'lstm' | 'gru' | 'rnn'
 
 /** How many blocks of `Ho` rows the weights of a kind have. */
 export const GATES: Readonly<Record<CellKind, number>> = { lstm: 4, gru: 3, rnn: 1 }
 
 /**
- * What makes a number from 0 to 1 of a gate's sum: the sigmoid, or a hard one, `slope * sum + 0.5` kept between 0 and 1.
+ * The function that turns a gate's sum into a number from 0 to 1: the sigmoid, or a hard one, `slope * sum + 0.5` clamped to [0, 1].
  */
 export type GateFunction = 'sigmoid' | { readonly slope: number }
 
@@ -35,7 +35,7 @@ export interface CellSizes {
 export interface Cell {
   readonly kind: CellKind
   readonly activation: 'tanh' | 'relu'
-  /** The gates' function, of an LSTM and a GRU. */
+  /** The function of the gates, for an LSTM and a GRU. */
   readonly gate: GateFunction
   readonly sizes: CellSizes
   /** `W_ih`, `[G Ho, I]`. */
@@ -48,13 +48,13 @@ export interface Cell {
   readonly biasHh: Float32Array
 }
 
-/** What a cell is made from: an LSTM with sigmoid and tanh unless said. */
+/** What a cell is made from: by default an LSTM with sigmoid and tanh. */
 export type CellParts = Omit<Cell, 'kind' | 'activation' | 'gate'> & Partial<Pick<Cell, 'kind' | 'activation' | 'gate'>>
 
 /**
  * Makes a cell from its weights, after checking that they agree with its sizes.
  *
- * @throws RangeError if a size is not a positive integer (`I` may be 0), or a tensor has another number of elements.
+ * @throws RangeError if a size is not a positive integer (`I` may be 0), or a tensor has the wrong number of elements.
  */
 export function createCell ({ kind = 'lstm', activation = 'tanh', gate = 'sigmoid', ...parts }: CellParts): Cell {
   const { I, Hi, Ho } = parts.sizes
@@ -72,12 +72,12 @@ export function createCell ({ kind = 'lstm', activation = 'tanh', gate = 'sigmoi
   return { kind, activation, gate, ...parts }
 }
 
-/** How many numbers a cell's gates are, as they are applied, one gate after the other; an RNN has none. */
+/** How many numbers a cell's gates have, as they are applied, one gate after the other; an RNN has none. */
 export function gatesSize ({ kind, sizes: { Ho } }: Cell): number {
   return kind === 'rnn' ? 0 : GATES[kind] * Ho
 }
 
-/** How many numbers a cell keeps beside what it reads: `c` of an LSTM, the last `h` of a GRU whose Hi differs from its Ho. */
+/** How many numbers a cell keeps in addition to what it reads: `c` of an LSTM, the last `h` of a GRU whose Hi differs from its Ho. */
 export function carrySize ({ kind, sizes: { Hi, Ho } }: Cell): number {
   if (kind === 'lstm') return Ho
   return kind === 'gru' && Hi !== Ho ? Ho : 0

@@ -1,8 +1,8 @@
 /**
  * A recipe for one vector of a row: pure data, made from named parts.
  *
- * `x` and `vectors` are what the request brings for the step, `h` and `c` are the last layer's, `read` is the attention
- * read, `y` the readout; other names are those of a wiring's lets.
+ * `x` and `vectors` come from the request for the step, `h` and `c` from the last layer; `read` is the attention read, `y` the
+ * readout; other names are a wiring's lets.
  */
 export type Feed =
   | { readonly kind: 'part', readonly name: string }
@@ -12,14 +12,14 @@ export type Feed =
 
 export type Activation = 'none' | 'tanh' | 'relu' | 'sigmoid' | RowActivation
 
-/** Those that look at all sums of a row. */
+/** The activations that depend on all sums of a row. */
 export type RowActivation = 'softmax' | 'log_softmax'
 
 export function isRowActivation (activation: Activation): activation is RowActivation {
   return activation === 'softmax' || activation === 'log_softmax'
 }
 
-/** A trained linear layer: `activation(W v + b)`, each sum from the bias on, in the order of v, in float32. */
+/** A trained linear layer: `activation(W v + b)`. Each sum starts with the bias and follows the order of v, in float32. */
 export interface Linear {
   readonly in: number
   readonly out: number
@@ -32,24 +32,24 @@ export interface Linear {
 
 /** An attention read of the request's support vectors `s_i`: `a = softmax_i(scale * score(q, k_i))`, `read = sum_i a_i v_i`. */
 export interface Read {
-  /** `dot` is q . k, `cosine` the same of their directions, `additive` is `v . activation(q + k)`. */
+  /** `dot` is q . k, `cosine` the same for their directions, `additive` is `v . activation(q + k)`. */
   readonly score: 'dot' | 'cosine' | 'additive'
   readonly scale: number
-  /** What is made into q: a feed of `h` and `c`. */
+  /** What q is made from: a feed of `h` and `c`. */
   readonly query: Feed
   /** The width D of a support vector. */
   readonly support: number
-  /** Makes k from s; left out, k is s. */
+  /** Makes k from s; if left out, k is s. */
   readonly key?: Linear
-  /** Makes the value from s; left out, the value is s; `key`: it is k. */
+  /** Makes the value from s; if left out, the value is s; if `key`, it is k. */
   readonly value?: Linear | 'key'
   /** The weights of an additive score, `[width of q]`. */
   readonly v?: Float32Array
-  /** Of an additive score. */
+  /** The activation of an additive score. */
   readonly activation?: 'tanh' | 'relu'
 }
 
-/** The width of a read, that of its values. */
+/** The width of a read, which is the width of its values. */
 export function readWidth ({ support, key, value }: Read): number {
   const chosen = value === 'key' ? key : value
   return chosen?.out ?? support
@@ -59,7 +59,7 @@ export function part (name: string): Feed {
   return { kind: 'part', name }
 }
 
-/** Several feeds one after the other; one alone is itself. */
+/** Joins feeds one after the other; a single feed stays as it is. */
 export function concat (...of: readonly Feed[]): Feed {
   return of.length === 1 ? of[0] : { kind: 'concat', of }
 }
@@ -75,7 +75,7 @@ export function partsOf (feed: Feed): Set<string> {
  * The width of a feed.
  *
  * @param widthOf the width of a part.
- * @throws RangeError if widths do not add up; the message says both and what has them.
+ * @throws RangeError if widths do not match; the message names both and what has them.
  */
 export function feedWidth (feed: Feed, widthOf: (name: string) => number): number {
   switch (feed.kind) {
@@ -96,7 +96,7 @@ export function feedWidth (feed: Feed, widthOf: (name: string) => number): numbe
   }
 }
 
-/** A feed for a message, as `[h, read]`. */
+/** A feed for a message, such as `[h, read]`. */
 function describeFeed (feed: Feed): string {
   switch (feed.kind) {
     case 'part': return feed.name

@@ -1,7 +1,7 @@
 import type { CellKind, CellSizes } from './cell.ts'
 import { nodeWidth, type Node } from './network.ts'
 
-/** The cells of a recurrent network as its file has them: layer by layer, each with one direction or two. */
+/** The cells of a recurrent network as its file defines them: layer by layer, each with one or two directions. */
 export interface Layers {
   readonly kind: CellKind
   /** `[L][D]`: each layer's forward node, and its backward one if there is one. */
@@ -13,7 +13,7 @@ export function directionsOf ({ nodes }: Layers): 1 | 2 {
   return nodes[0].length === 2 ? 2 : 1
 }
 
-/** The width of what a network writes at each step: that of its last layer, of all directions. */
+/** The width of a network's output at each step: that of its last layer, over all directions. */
 function layersWidth ({ nodes }: Layers): number {
   return nodes[nodes.length - 1].reduce((sum, node) => sum + (node === undefined ? 0 : nodeWidth(node)), 0)
 }

@@ -6,11 +6,11 @@ import type { Precision } from './precision.ts'
  * A network: stages of nodes. Pure data, no closures.
  *
  * The nodes of a stage advance in time together, in one direction; the stages follow one another, each over the whole
- * sequence. A bare cell is one stage of one node, L layers are one stage of L nodes, two directions are two stages a layer.
+ * sequence. A bare cell is one stage of one node, L layers are one stage of L nodes, two directions are two stages per layer.
  */
 export interface Network {
   readonly stages: readonly Stage[]
-  /** How an engine holds its matrices; f32 unless said. */
+  /** How an engine holds its matrices; f32 by default. */
   readonly precision?: Precision
 }
 
@@ -27,27 +27,27 @@ export interface Stage {
   readonly inputs: readonly Input[]
   /** Makes the part `x` from the input of that name; without it they are the same. */
   readonly front?: Linear | undefined
-  /** At least one; each but the first reads the output of the one before it as its x. */
+  /** At least one; each except the first reads the output of the one before it as its x. */
   readonly nodes: readonly Node[]
   readonly wiring: Wiring
 }
 
 export interface Node {
   readonly cell: Cell
-  /** `W_hr` of `proj_size`: what the node writes is this layer of the cell's output. */
+  /** `W_hr` of `proj_size`: what the node writes is the cell's output through this layer. */
   readonly projection?: Linear
 }
 
 /** What feeds a stage's nodes from step to step. */
 export interface Wiring {
-  /** What the first node reads as its x, made of `x`, `vectors` or stages' outputs, and of the parts below. */
+  /** What the first node reads as its x, made from `x`, `vectors` or stages' outputs, and from the parts below. */
   readonly x: Feed
   /**
-   * What the first node reads as its h: a feed; `own`, each node its own last output; or `host`, which somebody outside of
-   * the engine makes between two steps.
+   * What the first node reads as its h: a feed; `own` if each node reads its own last output; or `host` if code outside the
+   * engine makes it between two steps.
    */
   readonly h: Feed | 'own' | 'host'
-  /** The width of the state that a `host` keeps for each row; 0 without. */
+  /** The width of the state that a `host` keeps for each row; 0 without a host. */
   readonly hostState: number
   /** `h` is the last node's output plus that step's x. */
   readonly residual: boolean
@@ -55,7 +55,7 @@ export interface Wiring {
   readonly read?: Read
   /** Further parts by name, in order; each may use those before it. */
   readonly lets: readonly Let[]
-  /** Makes `y`, as a step ends. Nothing is fed from it unless another feed names it. */
+  /** Makes `y` as a step ends. It feeds nothing unless another feed names it. */
   readonly readout?: Feed | undefined
 }
 
@@ -69,7 +69,7 @@ export function isFedBack ({ x, h, lets }: Wiring): boolean {
   return [x, ...(typeof h === 'object' ? [h] : []), ...lets.map(({ feed }) => feed)].some((feed) => partsOf(feed).has('y'))
 }
 
-/** The lets that are made of `y`, by way of others too. */
+/** The lets that are made from `y`, directly or through other lets. */
 export function letsOfY (lets: readonly Let[]): Set<string> {
   const names = new Set<string>()
   for (const { name, feed } of lets) {
@@ -82,7 +82,7 @@ export function letsOfY (lets: readonly Let[]): Set<string> {
 /** The wiring of nodes that read x and their own last output. */
 export const PLAIN: Wiring = { x: { kind: 'part', name: 'x' }, h: 'own', hostState: 0, residual: false, lets: [] }
 
-/** A bare cell whose `h` the client makes, or the cell's own if its sizes allow that. */
+/** A bare cell. It reads its own `h` if its sizes allow that; otherwise the client makes it. */
 export function bareCell (cell: Cell, wiring: Wiring = { ...PLAIN, h: cell.sizes.Hi === cell.sizes.Ho ? 'own' : 'host' }): Network {
   return { stages: [{ name: 'cell', direction: 'forward', inputs: [{ name: 'x', width: cell.sizes.I }], nodes: [{ cell }], wiring }] }
 }
@@ -92,11 +92,11 @@ export function nodeWidth ({ cell, projection }: Node): number {
   return projection?.out ?? cell.sizes.Ho
 }
 
-/** What can be seen of nodes at each step: `h` that they write, `c` of an LSTM, and the gates as they are applied. */
+/** What can be seen of nodes at each step: the `h` that they write, `c` of an LSTM, and the gates as they are applied. */
 export const TAPS = ['h', 'c', 'gates'] as const
 export type Tap = typeof TAPS[number]
 
-/** How many numbers there are to see of a node. */
+/** How many numbers can be seen of a node. */
 export function tapWidth (tap: Tap, node: Node): number {
   const { cell } = node
   switch (tap) {

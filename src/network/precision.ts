@@ -1,6 +1,6 @@
 /**
  * How the matrices `[out, in]` of cells and linear layers are held: as float32, or rounded to bfloat16 or to 8-bit integers.
- * Biases, embeddings and the `v` of an additive score are float32 always.
+ * Biases, embeddings and the `v` of an additive score are always float32.
  */
 export const PRECISIONS = ['f32', 'bf16', 'int8'] as const
 export type Precision = typeof PRECISIONS[number]
@@ -14,11 +14,11 @@ export function matrixBytes (precision: Precision, rows: number, columns: number
   }
 }
 
-/** A matrix as a precision holds it: what it stands for is `scale[row] * values[row][column]`. */
+/** A matrix as a precision holds it: it stands for `scale[row] * values[row][column]`. */
 export interface Rounded {
-  /** As float32, exactly. */
+  /** The rounded values, exactly, as float32. */
   readonly values: Float32Array
-  /** Of each row, for int8. */
+  /** The scale of each row, for int8. */
   readonly scales?: Float32Array
 }
 
@@ -31,7 +31,7 @@ export function roundMatrix (precision: Precision, matrix: Float32Array, rows: n
   }
 }
 
-/** To the nearest that is finite, ties to even. */
+/** Rounds to the nearest finite value, ties to even. */
 function roundToBfloat16 (matrix: Float32Array): Float32Array {
   const values = matrix.slice()
   const bits = new Uint32Array(values.buffer)
@@ -42,11 +42,11 @@ function roundToBfloat16 (matrix: Float32Array): Float32Array {
   return values
 }
 
-/** The bits of infinity, and the last one of a bfloat16. */
+/** The bits of infinity, and the lowest bit of a bfloat16. */
 const INFINITY = 0x7f800000
 const LAST = 0x10000
 
-/** Each row so that its largest magnitude becomes 127; to nearest, ties to even. */
+/** Scales each row so that its largest magnitude becomes 127, and rounds to nearest, ties to even. */
 function roundToIntegers (matrix: Float32Array, rows: number): Required<Rounded> {
   const values = new Float32Array(matrix.length)
   const scales = new Float32Array(rows)

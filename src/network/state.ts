@@ -9,7 +9,7 @@ export interface Slice {
  * Where the parts of a row's state lie: all that the row must keep between two steps is one float32 vector.
  *
  * `h{n}` and `c{n}` are node n's output and carry; `h_in` is what the first node reads next, if that is not its own h;
- * `given` is 1 if a request's h_in is to take the feed's place at the next step; `read` and the lets are made already;
+ * `given` is 1 if a request's h_in replaces the feed at the next step; `read` and the lets are already made;
  * `host` is kept for a feed from outside.
  */
 export interface StateLayout {
@@ -17,7 +17,7 @@ export interface StateLayout {
   readonly slices: readonly Slice[]
 }
 
-/** Lays slices out one after the other; those of no width have no place. */
+/** Lays slices out one after the other; parts of width 0 are left out. */
 export function layOutState (parts: ReadonlyArray<{ readonly name: string, readonly width: number }>): StateLayout {
   let width = 0
   const slices: Slice[] = []

@@ -34,7 +34,7 @@ export class States {
     return width
   }
 
-  /** The other way round: copies a slice of every row to a part of wider vectors. */
+  /** The reverse of `put`: copies a slice of every row to a part of wider vectors. */
   take (name: string, values: Float32Array, stride: number, at: number): number {
     const { offset, width } = findSlice(this.layout, name) ?? { offset: 0, width: 0 }
     for (let row = 0; row < this.rows; row++) copyNumbers(this.data, row * this.layout.width + offset, values, row * stride + at, width)

@@ -4,7 +4,7 @@ import type { Stage, Wiring } from './network.ts'
 
 const NONE = new Float32Array(0)
 
-/** A stage as it is built, without its weights: an engine has them in its own form, and they need no memory twice. */
+/** A stage without its weights: an engine has them in its own form, so they need not be in memory twice. */
 export function withoutWeights (stage: Stage): Stage {
   return {
     ...stage,

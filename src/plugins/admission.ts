@@ -6,21 +6,21 @@ import type { Call, Reservation } from '../model/call.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Whether the route computes: its requests have a deadline, and count until their answers have been sent. */
+    /** Whether the route computes: its requests have a deadline, and count toward the limits until their answers have been sent. */
     work?: boolean
   }
   interface FastifyRequest {
-    /** On routes that compute: until when the answer is wanted, and what the request has reserved. */
+    /** On routes that compute: the deadline of the answer, and what the request has reserved. */
     call: Call | undefined
   }
 }
 
 export interface AdmissionOptions {
   /**
-   * Opens the account of a request.
+   * Makes the reservation of a request.
    *
    * @param body bytes that it is about to send.
-   * @throws InputError if there is no room for it.
+   * @throws InputError if the request would exceed the limits.
    */
   reserve (body: number): Reservation
   /** Seconds until a request times out. */
@@ -30,24 +30,25 @@ export interface AdmissionOptions {
 /** A response that has not closed yet. */
 interface OpenResponse {
   readonly raw: ServerResponse
-  /** When it is cut, on the clock of `performance.now()`. */
+  /** When it is cut off, by the clock of `performance.now()`. */
   readonly readBy: number
   index: number
 }
 
-/** A request's own, shorter time, in seconds. */
+/** A request's own, shorter timeout, in seconds. */
 const TIMEOUT_HEADER = 'x-request-timeout'
 
 /** How long after its deadline an answer may still be read, in milliseconds. */
 const LAST_READ = 5000
 
 /**
- * Opens an account for each request that computes, and closes it when the response has closed. Without room, the request is
- * rejected before its body is read. An answer that is not read in time is cut: otherwise its client could keep it in memory.
+ * Makes a reservation for each request that computes, and releases it when the response has closed. A request that would exceed
+ * the limits is rejected before its body is read. An answer that is not read in time is cut off: otherwise its client could keep
+ * it in memory.
  */
 export default fp<AdmissionOptions>(async (app, { reserve, timeout }) => {
   app.decorateRequest('call')
-  /** In no order. (A Map that is written for every request keeps what was deleted from it alive: its tables form a chain.) */
+  /** Unordered. (A Map that every request writes to keeps its deleted entries alive: its tables form a chain.) */
   const open: OpenResponse[] = []
 
   app.addHook('onRequest', (request, { raw }, done) => {
@@ -55,7 +56,7 @@ export default fp<AdmissionOptions>(async (app, { reserve, timeout }) => {
     done()
   })
 
-  /** @throws InputError if there is no room for the request, or its head is wrong. */
+  /** @throws InputError if the request would exceed the limits, or its head is wrong. */
   function admit (request: FastifyRequest, raw: ServerResponse): void {
     const { headers, routeOptions: { bodyLimit } } = request
     const deadline = performance.now() + 1000 * secondsOf(headers[TIMEOUT_HEADER], timeout)
@@ -71,7 +72,7 @@ export default fp<AdmissionOptions>(async (app, { reserve, timeout }) => {
     })
   }
 
-  /** Puts the last one in its place. May be called again. */
+  /** Moves the last response into the place of this one. Can be called again. */
   function remove (response: OpenResponse): void {
     if (open[response.index] !== response) return
     const last = open.pop()
@@ -82,7 +83,7 @@ export default fp<AdmissionOptions>(async (app, { reserve, timeout }) => {
 
   const sweep = setInterval(() => {
     const now = performance.now()
-    // Before its head is sent, an answer is late, not unread; the scheduler reports that.
+    // Until its head is sent, an answer is late, not unread; the scheduler reports that.
     for (const { raw, readBy } of [...open]) if (now > readBy && raw.headersSent) raw.destroy()
   }, 1000).unref()
   app.addHook('onClose', async () => clearInterval(sweep))

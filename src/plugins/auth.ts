@@ -9,17 +9,17 @@ declare module 'fastify' {
     open?: boolean
   }
   interface FastifyRequest {
-    /** The API key that the request brought, if the service asks for one. */
+    /** The API key that the request sent, if the service requires one. */
     key: string | undefined
   }
 }
 
-/** The key that a request brings, if it is one of those that are set. */
+/** Returns the key that a request sends, if it is valid. */
 export type KeyOf = (headers: IncomingHttpHeaders) => string | undefined
 
 /**
- * If keys are set, clients must send one of them: `Authorization: Bearer KEY` or `X-API-Key: KEY`. A page can set no header of a
- * WebSocket, so there the key may be among the subprotocols that are offered, as `bearer.` and its base64url.
+ * If keys are set, clients must send one of them: `Authorization: Bearer KEY` or `X-API-Key: KEY`. A page cannot set headers on a
+ * WebSocket, so it can offer the key as a subprotocol instead: `bearer.`, followed by the key as base64url.
  */
 export default fp<{ keyOf: KeyOf | undefined }>(async (app, { keyOf }) => {
   app.decorateRequest('key')
@@ -37,11 +37,11 @@ export default fp<{ keyOf: KeyOf | undefined }>(async (app, { keyOf }) => {
 export interface Keyring {
   readonly keyOf: KeyOf
   has (key: string): boolean
-  /** From now on these keys are valid, and no others. */
+  /** Makes these keys, and no others, valid from now on. */
   replace (keys: readonly string[]): void
 }
 
-/** Knows these keys; undefined without any. It takes the same time for every key that is not among them. */
+/** Creates a keyring of these keys; undefined if there are none. It takes the same time to check any invalid key. */
 export function createKeyring (keys: readonly string[]): Keyring | undefined {
   if (keys.length === 0) return undefined
   let known = keys.map(digest)
@@ -59,13 +59,13 @@ export function createKeyring (keys: readonly string[]): Keyring | undefined {
   }
 }
 
-/** Empty, which no key is, if the request brings none. */
+/** Returns the key that a request sends, or an empty string, which is never valid, if it sends none. */
 function sentKey ({ authorization = '', 'x-api-key': plain, 'sec-websocket-protocol': offered = '' }: IncomingHttpHeaders): string {
   if (typeof plain === 'string' && plain !== '') return plain
   return /^Bearer +([^ ]+) *$/i.exec(authorization)?.[1] ?? Buffer.from(/(?:^|,)\s*bearer\.([\w-]+)\s*(?:,|$)/.exec(offered)?.[1] ?? '', 'base64url').toString()
 }
 
-/** A digest has one length for keys of any length. */
+/** Digests have the same length for keys of any length. */
 function digest (key: string): Buffer {
   return createHash('sha256').update(key).digest()
 }

@@ -9,13 +9,13 @@ import { LARGE, type LargeJson } from '../wire/large-json.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** What the body of a request holds. A route without it takes no body. */
+    /** The fields that the body of a request can contain. A route without them reads no body. */
     fields?: (request: FastifyRequest) => Fields
     /** Whether a request keeps the bytes of its body. */
     bytes?: boolean
   }
   interface FastifyRequest {
-    /** The body as it came, on routes that ask for it. */
+    /** The raw body, on routes that ask for it. */
     bytes: Buffer
   }
 }
@@ -23,11 +23,11 @@ declare module 'fastify' {
 type Read = (body: Buffer, hold: Hold) => unknown
 
 interface ParseOptions extends ReceiveOptions {
-  /** Reads bodies of `LARGE` bytes and more, off the event loop. */
+  /** Reads bodies of at least `LARGE` bytes, off the event loop. */
   readonly large?: LargeJson
 }
 
-/** Reads bodies, JSON and safetensors. The tensors made of them are counted, and so is a body whose length was not announced. */
+/** Reads JSON and safetensors bodies. Counts the bytes of the tensors built from them, and of bodies of unannounced length. */
 export default fp<{ json: Json, large: LargeJson }>(async (app, { json, large }) => {
   app.decorateRequest('bytes')
   // Fastify parses text by default.
@@ -50,7 +50,7 @@ export default fp<{ json: Json, large: LargeJson }>(async (app, { json, large })
         call?.reservation?.arrived()
         if (error === null && large !== undefined && body.length >= LARGE) {
           const reading = large.read(body, fields, hold)
-          // It uses the body, even if the client goes meanwhile.
+          // The thread uses the body even if the client disconnects in the meantime.
           call?.reservation?.keepFor(reading)
           reading.then(({ value, body: bytes }) => {
             if (config.bytes === true) request.bytes = bytes
@@ -73,7 +73,7 @@ export default fp<{ json: Json, large: LargeJson }>(async (app, { json, large })
   parse(SAFETENSORS, createBinaryReader, { ahead: bytesBeforeTensors })
 }, { name: 'body-parsers', fastify: '5.x', dependencies: ['errors', 'admission'] })
 
-/** Why a body is refused. What is wrong for a model names it. */
+/** The error that rejects a body. It names the model if the body is wrong for that model. */
 function refusal (failure: unknown, { model }: Fields): Error {
   if (failure instanceof InputError && failure.kind === 'unprocessable' && model !== undefined) failure.model = model
   return errorOf(failure)

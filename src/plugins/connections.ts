@@ -9,37 +9,37 @@ import { SECURITY_HEADERS } from './security-headers.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Calls once all is answered that came before on a connection. */
+    /** Calls `then` once all earlier requests on the connection have been answered. */
     afterAnswers (socket: Socket, then: () => void): void
   }
 }
 
 export interface ConnectionsOptions {
   readonly maxConnections: number
-  /** Seconds for which an answer may wait for its client to read on. */
+  /** How many seconds an answer may wait for its client to continue reading. */
   readonly readTimeout: number
-  /** Is called for what was not a valid request, with the id of its answer. */
+  /** Called for each invalid request, with the id of its answer. */
   readonly onRefused: (id: string, status: number, reason: string) => void
 }
 
-/** Replaces what Node.js answers by itself, in few words or none, by problems. */
+/** Replaces the terse or empty answers that Node.js sends by itself with problems. */
 export default fp<ConnectionsOptions>(async (app, { maxConnections, readTimeout, onRefused }) => {
-  /** Those of each connection, in the order in which they are sent. */
+  /** The responses of each connection, in the order in which they are sent. */
   const responses = new WeakMap<Socket, ServerResponse[]>()
 
-  /** Those that have not been sent. */
+  /** The responses that have not been sent yet. */
   function unsent (socket: Socket): ServerResponse[] {
     const all = responses.get(socket) ?? []
     while (all.length > 0 && all[0].writableFinished) all.shift()
     return all
   }
 
-  // A worker that refuses a connection by itself gets it again and again.
+  // If a worker refused a connection through `maxConnections`, it would be handed the same one again and again.
   if (cluster.isPrimary) app.server.maxConnections = maxConnections
   app.server.on('connection', (socket) => {
     if (cluster.isWorker) app.server.getConnections((_error, open) => { if (open > maxConnections) socket.destroy() })
     responses.set(socket, [])
-    // A response that waits for the one before it has no socket yet, so Node.js does not tell it that the connection has closed.
+    // A response that waits for the one before it has no socket yet, so Node.js does not notify it when the connection closes.
     socket.once('close', () => { for (const response of unsent(socket)) if (response.socket === null) response.emit('close') })
   })
   app.server.prependListener('request', ({ socket }, response) => { unsent(socket).push(response) })
@@ -47,16 +47,16 @@ export default fp<ConnectionsOptions>(async (app, { maxConnections, readTimeout,
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response))
 
   app.addHook('onRequest', ({ raw: { httpVersion, headers, rawHeaders, socket }, routeOptions }, reply, done) => {
-    // Of the other answers the admission plugin knows the deadlines. A request that the process injects has no connection.
+    // The admission plugin enforces the deadlines of the other answers. A request that the process injects has no connection.
     if (routeOptions.config.work !== true && socket instanceof Socket) socket.setTimeout(1000 * readTimeout)
     const wrong = problemOfHead(httpVersion, headers, rawHeaders)
-    // Where its body ends is not certain.
+    // It is not certain where the body ends.
     if (wrong !== undefined) reply.header('connection', 'close')
     done(wrong)
   })
 
   app.server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
-    // What the same client asked before is answered first.
+    // Earlier requests from the same client are answered first.
     app.afterAnswers(socket, () => refuse(error, socket))
   })
 
@@ -83,7 +83,7 @@ export default fp<ConnectionsOptions>(async (app, { maxConnections, readTimeout,
 
 function problemOfHead (httpVersion: string, headers: IncomingMessage['headers'], rawHeaders: readonly string[]): HttpError | undefined {
   if (headers.host === undefined && httpVersion === '1.1') return new HttpError(400, 'an HTTP/1.1 request needs a Host header')
-  // Node.js keeps the first of two; a proxy may have looked at the other.
+  // Node.js keeps the first of two; a proxy may have used the other.
   if (countHosts(rawHeaders) > 1) return new HttpError(400, 'the header host is there twice')
   if (headers.expect !== undefined && headers.expect.toLowerCase() !== '100-continue') {
     return new HttpError(417, `expected the Expect header to be 100-continue or absent, got ${JSON.stringify(headers.expect)}`)
@@ -95,7 +95,7 @@ function problemOfHead (httpVersion: string, headers: IncomingMessage['headers']
   return undefined
 }
 
-/** @param rawHeaders names and values in turns. */
+/** @param rawHeaders alternating names and values. */
 function countHosts (rawHeaders: readonly string[]): number {
   let count = 0
   for (let i = 0; i < rawHeaders.length; i += 2) count += Number(rawHeaders[i].length === 4 && rawHeaders[i].toLowerCase() === 'host')

@@ -1,18 +1,18 @@
 import fp from 'fastify-plugin'
 import { VERSION_HEADER } from './served-model.ts'
 
-/** For how long a browser may cache the answer to a preflight, in seconds: Chromium's maximum. */
+/** How long a browser may cache the answer to a preflight, in seconds: Chromium's maximum. */
 const MAX_AGE = 7200
 
-/** Pages of these origins may call. */
+/** Lets pages from these origins call the service. */
 export default fp<{ origins: readonly string[] | undefined }>(async (app, { origins }) => {
   if (origins === undefined) return
-  // Loaded by those who need it: a start is mostly loading.
+  // Loaded only if it is needed: most of the startup time is loading.
   const { default: cors } = await import('@fastify/cors')
   await app.register(cors, {
     origin: [...origins],
     methods: ['GET', 'POST', 'DELETE'],
-    // What a page needs beside the body: which request it was, which version answered, and when to try again.
+    // What a page needs in addition to the body: which request it was, which version answered, and when to try again.
     exposedHeaders: ['x-request-id', 'retry-after', 'location', 'session-expires', 'inference-header-content-length', VERSION_HEADER],
     maxAge: MAX_AGE
   })

@@ -4,21 +4,21 @@ import { InputError } from '../errors.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Whether the route is answered while the service drains, too. */
+    /** Whether the route is answered even while the service drains. */
     always?: boolean
   }
   interface FastifyInstance {
     /**
-     * Refuses new requests from now on, except for the question whether the process is alive, and closes the app some time later:
-     * until then probes and load balancers hear that it goes, instead of meeting a closed port.
+     * Refuses new requests from now on, except liveness probes, and closes the app some time later. Until then, probes and load
+     * balancers receive a refusal instead of finding a closed port.
      *
-     * @param notice for how long, in milliseconds.
+     * @param notice how long until the app closes, in milliseconds.
      */
     drain (notice: number): Promise<void>
   }
 }
 
-/** Finishes the requests in work and refuses new ones. */
+/** Finishes the requests in progress and refuses new ones. */
 export default fp(async (app) => {
   let draining = false
   app.decorate('drain', async (notice: number) => {
@@ -31,7 +31,7 @@ export default fp(async (app) => {
     if (!draining || request.routeOptions.config.always === true) done()
     else done(new InputError('unavailable', { path: '', message: 'the server is shutting down; another replica may answer' }))
   })
-  // A connection that stays open after its last answer would keep the process until the grace period ends.
+  // A connection that stays open after its last answer would keep the process alive until the grace period ends.
   app.addHook('onSend', (_request, reply, _payload, done) => {
     if (draining) reply.header('connection', 'close')
     done()

@@ -11,7 +11,7 @@ declare module 'fastify' {
   }
 }
 
-/** A request that is refused for what HTTP itself asks. */
+/** A request that is refused at the level of HTTP itself. */
 export class HttpError extends Error {
   override readonly name = 'HttpError'
   readonly code = 'malformed'
@@ -23,7 +23,7 @@ export class HttpError extends Error {
   }
 }
 
-/** An `InputError`, an `HttpError`, an error of Fastify's, or any other. */
+/** An `InputError`, an `HttpError`, a Fastify error, or any other. */
 type Failure = Error & { readonly code?: string | undefined, readonly statusCode?: number | undefined }
 
 const STATUS: Readonly<Record<ErrorKind, number>> = {
@@ -49,16 +49,16 @@ export default fp(async (app) => {
 }, { name: 'errors', fastify: '5.x' })
 
 /**
- * Answers the errors of an app, or of a part of it, in its form.
+ * Answers the errors of an app, or of a part of it, in its own format.
  *
- * @param send sends a problem in that form.
- * @param paths says what lists the paths that there are.
+ * @param send sends a problem in that format.
+ * @param paths a text that says where the existing paths are listed.
  */
 export function answerErrors (app: FastifyInstance, send: (reply: FastifyReply, problem: Problem) => FastifyReply, paths: string): void {
   app.setErrorHandler((error: Failure, request, reply) => {
-    // Fastify looks at the body before it says that there is no such route.
+    // Fastify checks the body before it reports that the route does not exist.
     if (request.is404 && error.code?.startsWith('FST_ERR_') === true) return nowhere(request, reply)
-    // Fastify closes the connection if a parser fails, for more of the body may come. Ours mostly fail when all of it is there.
+    // Fastify closes the connection if a parser fails, because more of the body may arrive. Our parsers mostly fail once all of it has.
     if (error instanceof InputError && (request.raw.complete || request.raw.readableEnded)) reply.removeHeader('connection')
     return send(reply, refuse(error, request))
   })
@@ -69,7 +69,7 @@ export function answerErrors (app: FastifyInstance, send: (reply: FastifyReply, 
     const wrong = problemOfUrl(request.originalUrl)
     if (wrong !== undefined) return send(reply, wrong)
     const path = request.url.split('?', 1)[0]
-    // OPTIONS is no route of ours: with CORS on there is one of all paths, for preflights.
+    // OPTIONS is not one of our routes: CORS adds one for all paths, for preflights.
     const allowed = app.supportedMethods.filter((method) => method !== 'OPTIONS' && app.findRoute({ method, url: path }) !== null)
     if (allowed.length === 0) return send(reply, problem(404, `there is no ${path}; ${paths}`))
     reply.header('allow', allowed.join(', '))
@@ -93,7 +93,7 @@ function send (reply: FastifyReply, problem: Problem): FastifyReply {
   return reply.code(problem.status).header('content-type', PROBLEM_JSON).send(problem)
 }
 
-/** Answers what Fastify rejects before it finds a route. */
+/** Answers requests that Fastify rejects before it finds a route. */
 export function answerFrameworkError (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
   send(reply, problemOf(error, request))
 }

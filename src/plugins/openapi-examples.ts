@@ -3,7 +3,7 @@ import type { Model } from '../model/model.ts'
 import type { Registry } from '../model/registry.ts'
 import { tensorFields } from '../tensor/schema.ts'
 
-/** What of an OpenAPI document takes examples. */
+/** The parts of an OpenAPI document that can have examples. */
 interface Document {
   readonly paths?: Readonly<Record<string, { readonly get?: Operation, readonly post?: Operation } | undefined>>
 }
@@ -22,14 +22,14 @@ interface Example {
 /** Requests that a model answers with 200, and what such an answer looks like. */
 interface Examples {
   readonly requests: readonly Example[]
-  /** Left out if the answer's schema tells enough. */
+  /** Left out if the answer's schema is enough. */
   readonly answer?: object
 }
 
 /**
- * Gives a document examples that run against the models that are served: against the default model, or else the first one.
+ * Adds examples to a document. They run against the served models: the default model, or else the first one.
  *
- * @param document is changed.
+ * @param document changed in place.
  */
 export function addExamples (document: Document, registry: Registry): Document {
   const model: Model | undefined = registry.find() ?? registry.models[0]
@@ -39,7 +39,7 @@ export function addExamples (document: Document, registry: Registry): Document {
     for (const parameter of operation?.parameters ?? []) if (parameter.name === 'model') parameter.example = model.name
   }
   for (const [path, examples] of examplesOf(model)) {
-    // Without a default model the first of the two has no answer to give.
+    // Without a default model, the first of these two paths has no answer.
     if (registry.defaultName !== undefined) giveExamples(paths[path]?.post, examples)
     giveExamples(paths[`/models/{model}${path}`]?.post, examples)
   }
@@ -48,9 +48,9 @@ export function addExamples (document: Document, registry: Registry): Document {
 }
 
 /**
- * Gives a model's own document its examples.
+ * Adds a model's examples to its own document.
  *
- * @param document is changed.
+ * @param document changed in place.
  */
 export function addModelExamples (document: Document, model: Model): Document {
   for (const [path, examples] of examplesOf(model)) giveExamples(document.paths?.[`/models/${encodeURIComponent(model.name)}${path}`]?.post, examples)
@@ -58,7 +58,7 @@ export function addModelExamples (document: Document, model: Model): Document {
   return document
 }
 
-/** Those of the steps of a session of the model that has just begun. */
+/** Adds examples for the steps of a session that has just begun. */
 function giveSessionExamples ({ paths = {} }: Document, model: Model): void {
   const { shape: { sequence: { width, embedding, y }, output } } = model
   if (sessionExamples(model).requests.length === 0) return
@@ -84,7 +84,7 @@ function giveExamples (operation: Operation | undefined, { requests, answer }: E
   if (answered !== undefined && answer !== undefined) answered.example = answer
 }
 
-/** None with two directions, which a step does not take. */
+/** No requests for a model with two directions, which cannot take a single step. */
 function stepExamples ({ shape: { step, hIn, hOut, c, directions } }: Model): Examples {
   const rows = (B: number, of: (row: number) => object): object => merge(Array.from({ length: B }, (_, row) => of(row)))
   const x = (row: number): object => step.embedding !== undefined ? { ids: idOf(step.embedding, row) } : step.width === 0 ? {} : { x: numbers(step.width, row) }
@@ -100,7 +100,7 @@ function stepExamples ({ shape: { step, hIn, hOut, c, directions } }: Model): Ex
   }
 }
 
-/** The fields of rows, each a list of what the rows have. */
+/** Merges rows into one object, with each field a list of the rows' values. */
 function merge (rows: readonly object[]): object {
   return Object.fromEntries(Object.keys(rows[0]).map((name) => [name, rows.map((row) => Reflect.get(row, name))]))
 }
@@ -137,7 +137,7 @@ function sequenceExamples (model: Model): Examples {
   }
 }
 
-/** None if a session cannot go on by itself. A session has no batch dimension. */
+/** No requests if a session cannot continue by itself. A session has no batch dimension. */
 function sessionExamples (model: Model): Examples {
   const { shape: { directions }, policy: { policy: { vectors = 0, wiring } } } = model
   const asked = exampleContext(model, [1])
@@ -147,7 +147,7 @@ function sessionExamples (model: Model): Examples {
 }
 
 /**
- * The part of a request that the model's wiring asks for; undefined if only the operator's own module knows what that is.
+ * The part of a request that the model's wiring requires; undefined if only the operator's own module knows what that is.
  *
  * @param lengths how many steps each row takes.
  */
@@ -165,12 +165,12 @@ function exampleContext ({ policy: { policy: { context: schema, wiring, vectors 
   return { context: Object.fromEntries(required.map((name) => [name, known[name]])) }
 }
 
-/** An id of the vocabulary. */
+/** An id in the vocabulary. */
 function idOf ({ vocabulary }: Embedding, from: number): number {
   return (from * 2 + 1) % vocabulary
 }
 
-/** Some small numbers, of one sequence. */
+/** A few small numbers, all from one sequence. */
 function numbers (size: number, from = 0): number[] {
   return Array.from({ length: size }, (_, i) => NUMBERS[(from * 2 + i) % NUMBERS.length])
 }

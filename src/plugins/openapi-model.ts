@@ -5,22 +5,22 @@ import { publish } from '../tensor/schema.ts'
 /** A part of a document, which is JSON. */
 type Part = Readonly<Record<string, unknown>>
 
-/** What of the service's document is cut to a model. */
+/** The parts of the service's document that are cut to one model. */
 interface Document {
   readonly info: object
   readonly paths: Readonly<Record<string, unknown>>
   readonly components: { readonly schemas: Readonly<Record<string, unknown>> }
 }
 
-/** The operations of a model, and what they are called in a document of its own. */
+/** The operations of a model, and their ids in the model's own document. */
 const OPERATIONS = { '/step': 'step', '/sequence': 'sequence', '': 'getModel', '/openapi.json': 'getModelOpenapi' } as const
 
-/** Those of its sessions, if it has any. */
+/** The paths of its sessions, if it has any. */
 const SESSIONS = ['/models/{model}/sessions', '/models/{model}/stream', '/sessions/{session}', '/sessions/{session}/step', '/sessions/{session}/sequence'] as const
 
 /**
- * The document of one model, made from that of the service: its operations alone, under its name, with its own sizes and
- * context. A field that the model does not have is left out.
+ * Builds the document of one model from the service's: only the model's operations, under its name, with its own sizes and
+ * context. Fields that the model does not have are left out.
  */
 export function cutToModel (document: Document, model: Model): object {
   const name = encodeURIComponent(model.name)
@@ -46,25 +46,25 @@ export function cutToModel (document: Document, model: Model): object {
   return { ...cut, components: { ...document.components, schemas: reachable(cut.paths, schemas) } }
 }
 
-/** Whether rows of a model can go on from what is kept of them. */
+/** Whether rows of a model can continue from their kept state. */
 function goesOn ({ shape: { directions, hIn, hOut }, wiring }: Model): boolean {
   return directions === 1 && (wiring !== undefined || hIn === hOut)
 }
 
-/** Without the parameter that names the model. */
+/** Removes the parameter that names the model. */
 function ownOperation ({ parameters, ...rest }: Part, operationId = rest.operationId): Part {
   const others = Array.isArray(parameters) ? parameters.filter(({ name }: { name?: unknown }) => name !== 'model') : []
   return { ...rest, operationId, ...(others.length > 0 && { parameters: others }) }
 }
 
-/** Those of the schemas that have sizes. */
+/** The schemas that depend on the model's sizes. */
 function sizedSchemas (schemas: Readonly<Record<string, unknown>>, model: Model): Record<string, Part> {
   const { shape: { step, sequence, Ho, hIn, hOut, c, output }, parts, policy: { policy: { context } } } = model
   const first = { h_in: hIn, c_in: c, h_0: Ho }
   const brought = (operation: Operation) => ({ x: widthOfX(operation), ids: operation.embedding === undefined ? 0 : undefined })
   const field = ({ width, embedding }: Operation): string[] => width === 0 ? [] : [embedding === undefined ? 'x' : 'ids']
   const last = { h_out: hOut, c_out: c }
-  /** The schema of that title, with the widths of its tensors; a width of 0 leaves a field out, an unknown one leaves it as it is. */
+  /** The schema with that title, with the widths of its tensors. A width of 0 removes a field; an unknown one leaves it unchanged. */
   const sized = (title: string, widths: Readonly<Record<string, number | undefined>>, more: (properties: Part) => Part = () => ({}), required: readonly string[] = []): Part => {
     const schema = asPart(schemas[title])
     const properties = asPart(schema.properties)
@@ -110,14 +110,14 @@ function sizedContext ({ policy: { policy: { context, vectors, wiring } } }: Mod
   return { ...schema, properties: mapEntries(asPart(schema.properties), (key, value) => widths[key] === undefined ? value : withWidth(value, widths[key])) }
 }
 
-/** The same without a batch dimension: a session's vectors are one, and its support is one set. */
+/** The same without a batch dimension: a session has one vector in `vectors`, and one support set. */
 function contextOfOneRow (model: Model): Part {
   const schema = sizedContext(model)
   const ranks: Readonly<Record<string, number>> = { vectors: 1, support: 2 }
   return schema.properties === undefined ? schema : { ...schema, properties: mapEntries(asPart(schema.properties), (key, value) => key in ranks ? ofRank(asPart(value), ranks[key]) : value) }
 }
 
-/** A schema of nested arrays without the outer ones. */
+/** A schema of nested arrays, reduced to its `rank` innermost levels. */
 function ofRank ({ description, ...array }: Part, rank: number): Part {
   let inner = array
   for (let depth = depthOf(array); depth > rank; depth--) inner = asPart(inner.items)
@@ -139,7 +139,7 @@ function withWidth (schema: unknown, width: number | undefined): unknown {
 
 const REF = '#/components/schemas/'
 
-/** Those schemas that are referred to, from `root` on. */
+/** The schemas that `root` refers to, directly or through other schemas. */
 function reachable (root: unknown, schemas: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const found = new Set<string>()
   const visit = (value: unknown): void => {

@@ -5,18 +5,18 @@ import { publish } from '../tensor/schema.ts'
 
 export interface OpenapiOptions {
   readonly version: string
-  /** Whether the service asks for an API key. */
+  /** Whether the service requires an API key. */
   readonly keyed: boolean
 }
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** The OpenAPI document. It is for all who ask: who changes it, changes a copy. */
+    /** The OpenAPI document. All callers share it: copy it before you change it. */
     openapi (): Promise<object>
   }
 }
 
-/** The OpenAPI document, made from the routes' own schemas when somebody first asks: what makes it takes a tenth of a start to load. */
+/** Builds the OpenAPI document from the routes' own schemas on first use: loading its generator takes a tenth of the startup time. */
 export default fp<OpenapiOptions>(async (app, options) => {
   const routes: RouteOptions[] = []
   app.addHook('onRoute', (route) => { if (route.method !== 'HEAD') routes.push(route) })
@@ -24,7 +24,7 @@ export default fp<OpenapiOptions>(async (app, options) => {
   app.decorate('openapi', async () => await (document ??= describe(routes, options)))
 }, { name: 'openapi', fastify: '5.x' })
 
-/** Describes routes, by an app that has them but answers nobody. */
+/** Describes routes through an app that has them but never serves requests. */
 async function describe (routes: readonly RouteOptions[], { version, keyed }: OpenapiOptions): Promise<object> {
   const { default: swagger } = await import('@fastify/swagger')
   const app = Fastify({ exposeHeadRoutes: false })
@@ -57,7 +57,7 @@ async function describe (routes: readonly RouteOptions[], { version, keyed }: Op
   return nameSchemas(app.swagger())
 }
 
-/** What a document says of API keys, if the service asks for one. */
+/** What a document says about API keys, if the service requires one. */
 const KEYED: { components: { securitySchemes: Record<string, SecurityScheme> }, security: Array<Record<string, string[]>> } = {
   components: {
     securitySchemes: {
@@ -70,7 +70,7 @@ const KEYED: { components: { securitySchemes: Record<string, SecurityScheme> }, 
 
 type SecurityScheme = { description: string } & ({ type: 'http', scheme: string } | { type: 'apiKey', in: string, name: string })
 
-/** The schemas say what the fields are; in a safetensors document they are tensors by the same names. */
+/** The schemas define the fields; in a safetensors document, these are tensors with the same names. */
 const SAFETENSORS_DOCUMENT = {
   type: 'string',
   format: 'binary',
@@ -93,7 +93,7 @@ print(load(answer.content)["h_out"])
 }
 
 /**
- * Turns the validation schemas into published ones, and moves each that has a title to the document's components, so that
+ * Turns the validation schemas into published ones, and moves each schema with a title to the document's components, so that
  * generated clients have names for them.
  */
 function nameSchemas<D extends object> (document: D): D {

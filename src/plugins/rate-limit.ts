@@ -5,27 +5,27 @@ import type { KeyOf } from './auth.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Whether requests of the route are answered however many there are. */
+    /** Whether the route is exempt from the rate limit. */
     unlimited?: boolean
   }
 }
 
-/** Counts a request of a client: how many it has sent in this second, and the milliseconds until the next. */
+/** Counts a request from a client. Returns how many it has sent in this second, and the milliseconds until the next one. */
 export type CountRequest = (client: string) => Promise<{ readonly current: number, readonly ttl: number }>
 
 export interface LimitOptions {
-  /** Most requests of a client in a second; no limit if left out. */
+  /** The most requests per second from a client; no limit if left out. */
   readonly perSecond: number | undefined
-  /** Clients are known by their keys, and those without one by their addresses. */
+  /** Clients are identified by their keys, or without one by their addresses. */
   readonly keyOf: KeyOf | undefined
-  /** Counts what comes to other processes too; left out, this one counts. */
+  /** Counts requests to all processes. If left out, this process counts its own. */
   readonly count: CountRequest | undefined
 }
 
-/** Counts every request of a client, whatever its answer: before its key is checked, and also if no route matches. */
+/** Counts every request from a client, whatever its answer: before its key is checked, and even if no route matches. */
 export default fp<LimitOptions>(async (app, { perSecond, keyOf, count }) => {
   if (perSecond === undefined) return
-  // Few limit their clients here, so few pay for loading it.
+  // Loaded only if it is needed: few deployments limit their clients here.
   const { default: rateLimit } = await import('@fastify/rate-limit')
   await app.register(rateLimit, { global: false, ...(count !== undefined && { store: storeOf(count) }) })
   app.addHook('onRequest', app.rateLimit({
@@ -41,7 +41,7 @@ export default fp<LimitOptions>(async (app, { perSecond, keyOf, count }) => {
   }))
 }, { name: 'limit', fastify: '5.x', dependencies: ['errors'] })
 
-/** As the limiter asks for it. */
+/** Wraps `count` in the store class that the limiter expects. */
 function storeOf (count: CountRequest): FastifyRateLimitStoreCtor {
   return class Store {
     incr (client: string, done: (error: Error | null, rate?: { current: number, ttl: number }) => void): void {

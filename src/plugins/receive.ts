@@ -5,27 +5,27 @@ import { InputError } from '../errors.ts'
 import type { Hold } from '../wire/tensor-paths.ts'
 import { HttpError } from './errors.ts'
 
-/** Hears of a body's end: an error if there is no room for it, it is too long, in a coding that is not read, or its sender goes. */
+/** Receives a complete body, or an error: it exceeds the limits, is too long or in an unsupported coding, or its sender has disconnected. */
 export type Received = (error: Error | null, body: Buffer) => void
 
 export interface ReceiveOptions {
-  /** Codings that are read beside none; the body is then bounded and counted as it is decoded. */
+  /** Content codings that are accepted in addition to none. A coded body is bounded and counted as it is decoded. */
   readonly codings?: Readonly<Record<string, () => Readable & NodeJS.WritableStream>>
-  /** How many bytes precede those that are to begin at a multiple of four, given the first bytes of the body. */
+  /** How many bytes precede the data that must begin at a multiple of four, given the first bytes of the body. */
   readonly ahead?: (first: Buffer) => number
 }
 
-/** The codings of HTTP that zlib decodes. */
+/** The HTTP content codings that zlib decodes. */
 export const ZLIB_CODINGS = { gzip: createGunzip, deflate: createInflate }
 
 const EMPTY: Buffer = Buffer.alloc(0)
-/** How much of a body is read in one turn of the event loop: Node.js would take two million bytes, while all others wait. */
+/** How many bytes of a body are read in one turn of the event loop: Node.js would read two million while all others wait. */
 const GULP = 2 ** 18
 
 /**
  * Receives a body.
  *
- * @param done is called once.
+ * @param done called once.
  */
 export function receive ({ raw, headers, routeOptions: { bodyLimit } }: FastifyRequest, hold: Hold, done: Received, { codings = {}, ahead = () => 0 }: ReceiveOptions = {}): void {
   const { 'content-encoding': encoding = 'identity', 'content-length': length } = headers
@@ -47,7 +47,7 @@ export function receive ({ raw, headers, routeOptions: { bodyLimit } }: FastifyR
   const allocate = (size: number): Buffer => Buffer.allocUnsafe(size + skip).subarray(skip)
   let body = EMPTY
   let received = 0
-  /** Since the last turn of the event loop. */
+  /** Bytes received since the last turn of the event loop. */
   let swallowed = 0
   let settled = false
 
@@ -60,7 +60,7 @@ export function receive ({ raw, headers, routeOptions: { bodyLimit } }: FastifyR
       return
     }
     if (chunk.length === most) {
-      // Most bodies are small, and come whole.
+      // Most bodies are small and arrive in one piece.
       body = chunk
       received = most
       return
@@ -81,24 +81,24 @@ export function receive ({ raw, headers, routeOptions: { bodyLimit } }: FastifyR
   function settle (error: Error | null): void {
     if (settled) return
     settled = true
-    // A body that is there to its end brings no more.
+    // Without an error the body has ended, so no more data arrives.
     if (error !== null) source.off('data', onData)
     if (decoder !== undefined) {
       raw.unpipe(decoder)
-      // What comes of it later is nobody's.
+      // Nobody reads what it emits after this.
       decoder.off('error', onDamage).on('error', () => {}).destroy()
     }
     done(error, body.subarray(0, received))
   }
   source.on('data', onData).on('end', onEnd)
-  // These stay on the request: to take them off costs more than what they still hear, which `settle` ignores.
+  // These listeners stay on the request: removing them costs more than their later calls, which `settle` ignores.
   raw.on('error', onGone)
   if (decoder !== undefined) raw.pipe(decoder.on('error', onDamage))
 }
 
 /**
- * The first bytes of a body, with room for more. That of an announced length gets its whole buffer at once: copying a large
- * body as it grows blocks the event loop for milliseconds, and the system gives memory only to the pages that are written.
+ * Copies the first bytes of a body to a larger buffer. A body of announced length gets its whole buffer at once: copying a large
+ * body as it grows blocks the event loop for milliseconds, and the system allocates only the pages that are written.
  */
 function grown (body: Buffer, length: number, size: number, allocate: (size: number) => Buffer): Buffer {
   const larger = allocate(size)

@@ -14,7 +14,7 @@ declare module 'fastify' {
     formats?: readonly string[]
   }
   interface FastifyReply {
-    /** The media type that the answer is to have: what the client accepts, and by default what it sent. */
+    /** The media type of the answer: one that the client accepts, by default the one that it sent. */
     readonly format: string
     /** Sends an object of tensors, in that format. */
     answer (tensors: object): FastifyReply

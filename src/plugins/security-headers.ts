@@ -1,8 +1,8 @@
 import fp from 'fastify-plugin'
 
 /**
- * Headers that forbid browsers to guess the type of an API's answers, and to run, frame or keep them. The pages of /docs have
- * their own policy. (Helmet's dozen headers are for web sites.)
+ * Headers that forbid browsers to guess the type of an API's answers, and to run, frame or store them. The pages of /docs have
+ * their own policy. (Helmet's dozen headers are for websites.)
  */
 export const SECURITY_HEADERS = {
   'x-content-type-options': 'nosniff',

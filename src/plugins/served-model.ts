@@ -6,20 +6,20 @@ import type { Registry } from '../model/registry.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Whether a model answers: the one that the path names, or else the default one. */
+    /** Whether a model answers the route: the one that the path names, or else the default one. */
     model?: boolean
   }
   interface FastifyRequest {
-    /** The version of a model that answers; none if there is none, or it is not known yet. */
+    /** The model version that answers; undefined if there is none, or it is not known yet. */
     model: Model | undefined
-    /** The same on routes of a model. @throws InputError if there is none of that name. */
+    /** The same on routes of a model. @throws InputError if no model has that name. */
     served (): Model
   }
   interface FastifyReply {
     /**
-     * Says which version of a model answers, and keeps it in memory until the response has closed.
+     * Reports which version of a model answers, and keeps it in memory until the response has closed.
      *
-     * @throws InputError if the version has gone meanwhile, or the client.
+     * @throws InputError if the version has been closed or the client has disconnected in the meantime.
      */
     by (model: Model): FastifyReply
   }
@@ -28,7 +28,7 @@ declare module 'fastify' {
 /** The version of the model that answers: a hash of its files. */
 export const VERSION_HEADER = 'x-model-version'
 
-/** Finds the model of a request once: one version answers it, whatever takes its place meanwhile. */
+/** Finds the model of a request once: one version answers the request, even if another replaces it in the meantime. */
 export default fp<{ registry: Registry }>(async (app, { registry }) => {
   app.decorateRequest('model')
   app.decorateRequest('served', function (this: FastifyRequest) {

@@ -2,20 +2,20 @@ import { problem, type Problem } from './problem.ts'
 
 /** The longest part of a path, in characters: no file, and so no model, has a longer name. */
 const MAX_PART = 255
-/** No route has this path, nor one that ends so. */
+/** No route has this path, or one that ends with it. */
 const NOWHERE = '/.nowhere'
-/** The part of the paths whose errors have a form of their own. */
+/** The prefix of the paths whose errors have their own format. */
 export const INFERENCE_PREFIX = '/v2'
 
-/** Fastify's `rewriteUrl`: what its router would refuse before any hook becomes a path without a route, which the hooks see too. */
+/** Fastify's `rewriteUrl`: turns a URL that the router would refuse before any hook runs into a path without a route, so that hooks run. */
 export function rewriteUrl ({ url = '' }: { readonly url?: string | undefined }): string {
   if (problemOfUrl(url) === undefined) return url
   return url.startsWith(`${INFERENCE_PREFIX}/`) ? INFERENCE_PREFIX + NOWHERE : NOWHERE
 }
 
-/** Why no route can have this URL; undefined if one may. */
+/** Why no route can have this URL; undefined if one can. */
 export function problemOfUrl (url: string): Problem | undefined {
-  // Most paths have nothing that could be wrong.
+  // Most paths contain nothing that could be wrong.
   if (url.length <= MAX_PART && !url.includes('%')) return undefined
   const [path] = url.split(/[?#]/, 1)
   try {

@@ -2,14 +2,14 @@ import fp from 'fastify-plugin'
 import { InputError } from '../errors.ts'
 import { compile, compileText } from '../tensor/schema.ts'
 
-/** Validates requests by our own compiler, which knows tensors, and writes answers as plain JSON. */
+/** Validates requests with our own compiler, which supports tensors, and writes answers as plain JSON. */
 export default fp(async (app) => {
   app.setValidatorCompiler(({ schema, httpPart }) => {
     const validate = httpPart === 'querystring' ? compileQuery(schema) : compile(schema)
     return (value: unknown) => {
       try {
         const validated = validate(value, '')
-        // Fastify puts in place what is returned; true leaves all as it is.
+        // Fastify replaces the value with the returned one; true leaves it unchanged.
         return validated === value || { value: validated }
       } catch (error) {
         if (error instanceof InputError) return { error }

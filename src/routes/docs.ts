@@ -5,8 +5,8 @@ import errors, { answerFrameworkError } from '../plugins/errors.ts'
 import { addExamples } from '../plugins/openapi-examples.ts'
 
 /**
- * `GET /docs`: the interactive reference. It is read without a key: a browser has none to send before the page asks for it. Its packages
- * are an app of their own, which is loaded when somebody first opens it, since loading them takes a fifth of a start.
+ * `GET /docs`: the interactive reference. It needs no key: a browser has none to send before the page asks for it. It is an app of its
+ * own, which is loaded when the reference is first opened, since loading its packages takes a fifth of the startup time.
  */
 const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { registry }) => {
   let reference: Promise<FastifyInstance> | undefined
@@ -43,7 +43,7 @@ async function load (app: FastifyInstance, registry: Registry): Promise<FastifyI
   return reference
 }
 
-/** What the page may load and do: what it brings, over HTTP as over HTTPS. Swagger UI sets styles of elements. */
+/** What the page may load and do: only its own content, over HTTP as well as HTTPS. Swagger UI sets inline styles on elements. */
 const CSP = "default-src 'none'; base-uri 'none'; connect-src 'self'; font-src 'self'; form-action 'none'; frame-ancestors 'none'; " +
   "img-src 'self' data:; script-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline'"
 

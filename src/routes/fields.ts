@@ -5,7 +5,7 @@ import type { Model } from '../model/model.ts'
 import { integerFields, nestedIntegerFields, tensorFields } from '../tensor/schema.ts'
 import type { Fields } from '../wire/tensor-paths.ts'
 
-/** Tells what a body of this schema holds, given the model: the context is the model's. */
+/** Returns the fields of a body with this schema for a given model: each model has its own context. */
 export function modelFields (body: TObject): (model: Model) => Fields {
   const fields = new WeakMap<Model, Fields>()
   return (model) => {
@@ -15,7 +15,7 @@ export function modelFields (body: TObject): (model: Model) => Fields {
   }
 }
 
-/** The same given a request, of the model that answers it. */
+/** The same for a request, with the model that answers it. */
 export function servedFields (body: TObject): (request: FastifyRequest) => Fields {
   const fieldsOf = modelFields(body)
   return (request) => fieldsOf(request.served())

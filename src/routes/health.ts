@@ -4,7 +4,7 @@ import { problems } from './schemas.ts'
 
 const Health = Type.Object({ status: Type.Literal('ok') }, { title: 'Health', description: 'The service is well.' })
 
-/** `GET /health/live`: the process answers. `GET /health/ready`: it accepts requests; while draining, the drain plugin rejects this one. */
+/** `GET /health/live`: the process answers. `GET /health/ready`: it accepts requests; while it drains, the drain plugin rejects this one. */
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.get('/health/live', {
     config: { open: true, unlimited: true, always: true },

@@ -16,22 +16,22 @@ const Home = Type.Object({
 
 export interface HomeOptions {
   readonly version: string
-  /** The folder of the page for people; undefined if none is to be served. */
+  /** The folder of the page for people; undefined if the page is not to be served. */
   readonly page: string | undefined
 }
 
-/** What the page may load and do: what it brings, and calls of this service. Pictures are drawn by the page itself. */
+/** What the page may load and do: load its own files, and call this service. It draws its pictures itself. */
 const PAGE_HEADERS = {
   'content-security-policy': "default-src 'none'; base-uri 'none'; connect-src 'self'; form-action 'none'; frame-ancestors 'none'; " +
     "img-src 'self' blob:; script-src 'self'; style-src 'self'",
   'referrer-policy': 'no-referrer'
 }
 
-/** What a browser is answered if the page has not been built. */
+/** The answer to a browser if the page has not been built. */
 const UNBUILT = '<!doctype html><html lang="en"><title>cellserve</title><p>The page has not been built: that takes Vite, a development dependency, which <code>npm ci</code> installs.' +
   ' <code>npm start</code> then builds it.</p><p>The <a href="docs/">API reference</a> is here.</p></html>\n'
 
-/** `GET /`: the page, for a browser; where things are, for a program. */
+/** `GET /`: for a browser, the page; for a program, where things are. */
 const routes: FastifyPluginAsyncTypebox<HomeOptions> = async (app, { version, page }) => {
   const home = { name: 'cellserve' as const, version, reference: '/docs/', openapi: '/openapi.json', models: '/models' }
 
@@ -54,14 +54,14 @@ const routes: FastifyPluginAsyncTypebox<HomeOptions> = async (app, { version, pa
   }, async (request, reply) => {
     reply.header('vary', 'accept')
     if (new Negotiator(request.raw).mediaType(['application/json', 'text/html']) !== 'text/html') return home
-    // Relative, for a proxy that serves it under a path.
+    // Relative, so that it works behind a proxy that serves it under a path.
     return page === undefined ? reply.redirect('docs/') : await sendPage(request, reply, page)
   })
 
   if (page === undefined) return
   app.get('/page/:file', { config: { open: true }, schema: { hide: true, params: Type.Object({ file: Type.String() }) } }, async (request, reply) => {
     const { file } = request.params
-    // The build names each by a digest of what it holds.
+    // The build names each file by a digest of its content.
     const found = /^[\w.-]+$/.test(file) ? await findFile(request, page, `page/${file}`) : undefined
     if (found === undefined) throw new InputError('unknown', { path: '', message: `the page has no file ${file}` })
     return sendFile(request, reply.header('cache-control', 'public, max-age=31536000, immutable'), found)

@@ -5,7 +5,7 @@ import { addExamples, addModelExamples } from '../plugins/openapi-examples.ts'
 import { cutToModel } from '../plugins/openapi-model.ts'
 import { modelAnswer, ModelParams, problems } from './schemas.ts'
 
-/** `GET /openapi.json` and `GET /models/{model}/openapi.json`: what can be asked of the service, and of one model. */
+/** `GET /openapi.json` and `GET /models/{model}/openapi.json`: the OpenAPI documents of the service, and of one model. */
 const routes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { registry }) => {
   const copy = async () => JSON.parse(JSON.stringify(await app.openapi()))
 

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import Negotiator from 'negotiator'
 
-/** Where the build leaves the page; a checkout without development dependencies has none. */
+/** Where the build puts the page; a checkout without development dependencies has none. */
 export const BUILT_PAGE = fileURLToPath(new URL('../../dist/page', import.meta.url))
 
 const TYPES: Readonly<Record<string, string>> = {
@@ -15,7 +15,7 @@ const TYPES: Readonly<Record<string, string>> = {
   '.svg': 'image/svg+xml'
 }
 
-/** The encodings in which the build has left each file, the smallest first, and what their names end with. */
+/** The encodings in which the build writes each file, the smallest first, and their file name endings. */
 const ENDINGS: Readonly<Record<string, string>> = { br: '.br', gzip: '.gz', identity: '' }
 
 interface PageFile {
@@ -25,10 +25,10 @@ interface PageFile {
 }
 
 /**
- * Reads a file of the page, in the smallest form that the client accepts. Nothing is kept in memory: a file has few kilobytes, and
- * browsers keep it.
+ * Reads a file of the page, in the smallest encoding that the client accepts. Nothing is kept in memory: a file has only a few
+ * kilobytes, and browsers cache it.
  *
- * @param path of the file in the folder, by names that have been checked.
+ * @param path the path of the file in the folder, built from names that have been checked.
  * @returns undefined if there is no such file.
  */
 export async function findFile ({ raw }: FastifyRequest, folder: string, path: string): Promise<PageFile | undefined> {
@@ -40,7 +40,7 @@ export async function findFile ({ raw }: FastifyRequest, folder: string, path: s
   return content && { type, encoding, content }
 }
 
-/** Sends it, unless the client has it already. */
+/** Sends a file, unless the client already has it. */
 export function sendFile ({ headers }: FastifyRequest, reply: FastifyReply, { type, encoding, content }: PageFile): FastifyReply {
   const etag = `"${createHash('sha256').update(content).digest('base64url')}"`
   reply.headers({ etag, vary: 'accept, accept-encoding' })
@@ -57,7 +57,7 @@ async function read (file: string): Promise<Buffer | undefined> {
   }
 }
 
-/** A proxy that compresses makes a tag weak. */
+/** A proxy that compresses makes tags weak. */
 function knows (tags: string | undefined, etag: string): boolean {
   return tags?.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag) === true
 }

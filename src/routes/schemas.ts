@@ -7,7 +7,7 @@ import { IntegersSchema, TensorSchema } from '../tensor/schema.ts'
 import { JSON_TYPE } from '../wire/json.ts'
 import { AnyContext } from '../model/policies/contexts.ts'
 
-/** RFC 9457 problem details, as the errors plugin answers them. */
+/** RFC 9457 problem details, as the errors plugin sends them. */
 export const Problem = Type.Object({
   type: Type.String({ format: 'uri-reference' }),
   title: Type.String({ description: 'The status in words.' }),
@@ -37,7 +37,7 @@ const DESCRIPTIONS = {
   504: 'No answer in the time allowed.'
 } as const
 
-/** What such a problem says. */
+/** An example of each problem. */
 const EXAMPLES: Readonly<Record<keyof typeof DESCRIPTIONS, object>> = {
   400: { ...problem(400, '/h_on: is not a known field'), errors: [{ path: '/h_on', message: 'is not a known field' }] },
   401: problem(401, 'expected an API key, as Authorization: Bearer KEY or as X-API-Key: KEY'),
@@ -63,7 +63,7 @@ const EXAMPLES: Readonly<Record<keyof typeof DESCRIPTIONS, object>> = {
   504: { ...problem(504, 'model custom-lstm: the answer was not ready in the time allowed'), model: 'custom-lstm' }
 }
 
-/** The problems that an operation may answer, by status. */
+/** The problems that an operation can answer with, by status. */
 export function problems<S extends keyof typeof DESCRIPTIONS> (...statuses: readonly S[]): Record<S, TSchema>
 export function problems (...statuses: ReadonlyArray<keyof typeof DESCRIPTIONS>): object {
   return Object.fromEntries(statuses.map((status) => [status, {
@@ -72,13 +72,13 @@ export function problems (...statuses: ReadonlyArray<keyof typeof DESCRIPTIONS>)
   }]))
 }
 
-/** The media types of bodies that ask for a computation. */
+/** The media types of request bodies of operations that compute. */
 export const BODIES = [JSON_TYPE, SAFETENSORS]
 
-/** The headers of an answer of a model. */
+/** The headers of a model's answer. */
 export const ModelHeaders = { [VERSION_HEADER]: { type: 'string', description: 'The version of the model that has answered, as in GET /models.' } } as const
 
-/** The same for an answer that is JSON alone. */
+/** Adds these headers to an answer that is always JSON. */
 export function modelAnswer<S extends TSchema> (schema: S): S & { headers: typeof ModelHeaders } {
   return { ...schema, headers: ModelHeaders }
 }
@@ -93,12 +93,12 @@ export const ModelParams = Type.Object({
   model: Type.String({ description: 'The model\'s name, as in GET /models.' })
 })
 
-/** What takes the place of x in a model that begins with an embedding. */
+/** The field that replaces x in a model that begins with an embedding. */
 export function IdsSchema (rank: 1 | 2, description: string): TUnsafe<Ids> {
   return IntegersSchema<Ids>([0, 1, 2], rank, { description })
 }
 
-/** Where a request starts from. In a stack each has the vectors of all layers and directions, one after the other. */
+/** Where a request starts. In a stack, each field has the vectors of all layers and directions, one after the other. */
 export const FirstState = {
   h_in: Type.Optional(TensorSchema({ ranks: [1, 2], documented: 2 }, {
     description: 'What the cell reads as its h at the first step: [B][Hi]. In a sequence it takes the place of what the wiring would make; in a step it is zeros if left out.'
@@ -109,12 +109,12 @@ export const FirstState = {
   }))
 }
 
-/** What the model's wiring needs from the request; it says what that holds, once the model is known. */
+/** What the model's wiring needs from the request; the wiring's own schema applies once the model is known. */
 export const ContextField = Type.Unknown({
   documented: AnyContext
 })
 
-/** Where rows go on from. A lone string is one row's. No tokens, or `true` for short, ask for those of rows that begin. */
+/** Where rows continue from. A single string is the token of one row. An empty list, or `true` for short, asks for tokens of rows that begin. */
 export const StateField = Type.Unsafe<boolean | string | string[]>({
   type: ['boolean', 'string', 'array'],
   items: { type: 'string' },
@@ -122,7 +122,7 @@ export const StateField = Type.Unsafe<boolean | string | string[]>({
   description: 'Tokens of rows that go on: [B], as an answer had them. An empty list, or `true`, asks for tokens of rows that begin.'
 })
 
-/** The option of a query string. */
+/** The same as an option of the query string. */
 export const StateOption = Type.Boolean({ description: 'For a body of safetensors: `true` asks for tokens of rows that begin.' })
 
 export const TokensField = Type.Unsafe<string | readonly string[]>({
@@ -132,7 +132,7 @@ export const TokensField = Type.Unsafe<string | readonly string[]>({
   description: 'A token for each row, [B], if the request has `state`: all that the row keeps, except the context. Send it as `state` to go on.'
 })
 
-/** Where a request has come to, each row after its own last step. */
+/** The state at the end of a request, each row's after its own last step. */
 export const LastState = {
   h_out: Type.Optional(TensorSchema({ ranks: [1, 2], documented: 2 }, { description: 'The output hidden state: [B][Ho]. In a stack each layer\'s and direction\'s, one after the other.' })),
   c_out: Type.Optional(TensorSchema({ ranks: [1, 2], documented: 2 }, { description: 'The cell state of an LSTM: [B][Ho]. In a stack, those of all layers.' }))

@@ -106,7 +106,7 @@ async function answer (model: Model, request: Request, call: Call | undefined, r
   return reply.answer(pick(await model.sequence(request, call), request.fields))
 }
 
-/** The lines of a stream, each with those of its fields that are asked for. */
+/** The lines of a stream, each with only the requested fields. */
 async function * withFields (lines: ReturnType<Model['stream']>, fields: readonly string[] | undefined): AsyncGenerator<readonly object[], void> {
   for await (const some of lines) yield fields === undefined ? some : some.map((line) => pick(line, ['t', ...fields]))
 }
@@ -115,7 +115,7 @@ function pick (answer: object, fields: readonly string[] | undefined): object {
   return fields === undefined ? answer : Object.fromEntries(Object.entries(answer).filter(([name]) => fields.includes(name)))
 }
 
-/** Lists of the query string have commas. */
+/** Lists in the query string are separated by commas. */
 function splitLists ({ parts, fields, ...options }: Static<typeof SequenceOptions>): object {
   return { ...options, ...(parts !== undefined && { parts: parts.split(',') }), ...(fields !== undefined && { fields: fields.split(',') }) }
 }

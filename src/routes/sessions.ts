@@ -201,7 +201,7 @@ const routes: FastifyPluginAsyncTypebox<{ sessions: SessionStore }> = async (app
   }, async (request, reply) => {
     const { t, ...steps } = withOptions(request.body, request.query)
     const { params: { session: id }, key } = request
-    // What is streamed cannot be taken back.
+    // Streamed lines cannot be taken back.
     const streamed = reply.format === NDJSON
     const session = streamed ? await sessions.get(id, key, t) : await sessions.recall(id, key, t)
     tell(reply, session)

@@ -20,7 +20,7 @@ import { ContextField, IdsSchema, modelAnswer, ModelParams, problems } from './s
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** On a route of a socket: the row that its frames take further. */
+    /** On a socket route: the row that the frames advance. */
     row: Row | undefined
   }
 }
@@ -56,11 +56,11 @@ export interface StreamRoutes {
   readonly sessions: SessionStore
   readonly json: Json
   readonly large: LargeJson
-  /** Opens the account of a row. */
+  /** Makes the reservation of a row. */
   reserve (): Reservation
 }
 
-/** `GET /models/{model}/stream`: a WebSocket, whose connection is the session. */
+/** `GET /models/{model}/stream`: a WebSocket whose connection is the session. */
 const routes: FastifyPluginAsyncTypebox<StreamRoutes> = async (app, { registry, sessions, json, large, reserve }) => {
   const judge = compile(StreamFrame)
   const fieldsOf = modelFields(StreamFrame)
@@ -72,7 +72,7 @@ const routes: FastifyPluginAsyncTypebox<StreamRoutes> = async (app, { registry, 
     return reader
   }
 
-  /** @throws InputError if there is no such session of this key and model. */
+  /** @throws InputError if this key and model have no such session. */
   async function rowOf (model: Model, session: string | undefined, key: string | undefined): Promise<Row> {
     if (session === undefined) return openRow(model, reserve)
     const { model: { name } } = await sessions.get(session, key)

@@ -44,19 +44,19 @@ function halfToFloat (bits: number): number {
 export function decodeFloats (dtype: string, bytes: Uint8Array): Float32Array | undefined {
   if (!Object.hasOwn(DECODE, dtype)) return undefined
   if (isFloatArray(dtype, bytes)) return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4)
-  // Those that begin where no Float32Array may are copied as bytes: one by one takes fifteen times as long.
+  // Unaligned elements are copied as bytes: decoding them one by one takes fifteen times as long.
   if (dtype === 'F32' && LITTLE_ENDIAN) return new Float32Array(new Uint8Array(bytes).buffer)
   const out = new Float32Array(bytes.byteLength * 8 / DTYPE_BITS[dtype])
   DECODE[dtype](new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), out)
   return out
 }
 
-/** How many bytes `decodeFloats` allocates for them. */
+/** How many bytes `decodeFloats` allocates for these elements. */
 export function decodedBytes (dtype: string, bytes: Uint8Array): number {
   return isFloatArray(dtype, bytes) ? 0 : bytes.byteLength * 8 / DTYPE_BITS[dtype] * Float32Array.BYTES_PER_ELEMENT
 }
 
-/** Whether the bytes are those of a Float32Array as they are. */
+/** Whether a Float32Array can view the bytes directly. */
 function isFloatArray (dtype: string, { byteOffset }: Uint8Array): boolean {
   return dtype === 'F32' && LITTLE_ENDIAN && byteOffset % Float32Array.BYTES_PER_ELEMENT === 0
 }
@@ -64,7 +64,7 @@ function isFloatArray (dtype: string, { byteOffset }: Uint8Array): boolean {
 export const INTEGER_DTYPES: readonly string[] = ['I32', 'I64']
 
 /**
- * Decodes little-endian integers. Those beyond 2^53 are rounded.
+ * Decodes little-endian integers. Integers beyond 2^53 are rounded.
  *
  * @returns undefined if the dtype is neither I32 nor I64.
  */

@@ -6,8 +6,8 @@ let shared = new ArrayBuffer(SHARED)
 let taken = 0
 
 /**
- * Makes an array of zeros that lives no longer than a request. Short arrays are views of memory that they share, because an array with memory of
- * its own takes ten times as long to make, and to collect. If you keep one for longer, keep a copy: a view keeps the memory of all.
+ * Makes an array of zeros that lives no longer than a request. Short arrays are views of shared memory, because an array with its own
+ * memory takes ten times as long to create and to collect. To keep one for longer, keep a copy: a view keeps all of the memory alive.
  */
 export function zeros (length: number): Float32Array<ArrayBuffer> {
   const bytes = length * Float32Array.BYTES_PER_ELEMENT

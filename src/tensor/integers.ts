@@ -3,7 +3,7 @@ import { describe, type Misfit } from './tensor.ts'
 /**
  * Checks a value that should be integers: one, a list, or a list of lists that may differ in length.
  *
- * @param ranks those accepted; an integer alone has rank 0.
+ * @param ranks the accepted ranks; a single integer has rank 0.
  */
 export function findMisplaced (value: unknown, ranks: readonly number[]): Misfit | undefined {
   const rank = rankOf(value)

@@ -1,24 +1,24 @@
-/** Longer headers are not worth remembering, in bytes. */
+/** The longest header that is worth remembering, in bytes. */
 export const MAX_KNOWN_BYTES = 1024
 
 const MAX_KNOWN = 256
-/** Numbers up to here are no objects. */
+/** Numbers up to this one are not heap objects. */
 const SMALL = 2 ** 30 - 1
 
 /**
- * Remembers what was made for headers: clients send the same few again and again. It finds them by a number, because the key of a
- * map by strings would have to be made and hashed for every request.
+ * Remembers what was made for headers: clients send the same few again and again. It finds entries by a number, because a string key
+ * would have to be built and hashed for every request.
  */
 export class Known<T> {
   readonly #made = new Map<number, T[]>()
   #count = 0
 
-  /** All that was made under these two numbers, and maybe under others: the caller looks for its own among them. */
+  /** Everything added under these two numbers, and maybe under others: the caller looks for its own entry. */
   under (a: number, b: number): readonly T[] {
     return this.#made.get(keyOf(a, b)) ?? []
   }
 
-  /** Forgets all others if there are too many. */
+  /** Adds an entry. Forgets all others if there are too many. */
   add (a: number, b: number, made: T): void {
     if (this.#count >= MAX_KNOWN) {
       this.#made.clear()

@@ -80,7 +80,7 @@ function layoutOf (file: Uint8Array, end: number): readonly Place[] {
 /**
  * The places of the tensors that a header names.
  *
- * @param available bytes of data behind the header.
+ * @param available bytes of data after the header.
  * @throws SafetensorsError
  */
 export function parseLayout (bytes: Uint8Array, available: number): readonly Place[] {
@@ -98,7 +98,7 @@ export function parseLayout (bytes: Uint8Array, available: number): readonly Pla
   return places
 }
 
-/** A tensor as a file has it: F32, its own memory. */
+/** A tensor as it is stored in a file: F32, in the tensor's own memory. */
 export function storeFloats ({ shape, data }: Tensor): StoredTensor {
   return { dtype: 'F32', shape, bytes: encodeFloats(data) }
 }
@@ -119,7 +119,7 @@ const written = new Known<{ readonly head: Buffer, readonly tensors: ReadonlyArr
 
 type Described = readonly [name: string, tensor: Omit<StoredTensor, 'bytes'>]
 
-/** A file's first bytes; nobody may change them. */
+/** A file's first bytes. Do not change them: they are cached. */
 function headOf (tensors: Parameters<typeof writeSafetensors>[0]): Buffer {
   let size = 0
   for (const [, { bytes }] of tensors) size += bytes.byteLength
@@ -148,7 +148,7 @@ function writeHead (tensors: Parameters<typeof writeSafetensors>[0]): Buffer {
     return `${JSON.stringify(name)}:{"dtype":"${dtype}","shape":[${shape.join(',')}],"data_offsets":[${begin},${at}]}`
   })
   const header = `{${entries.join(',')}}`
-  // Spaces after the header, so that the data start at a multiple of eight bytes.
+  // Spaces after the header, so that the data starts at a multiple of eight bytes.
   const length = Math.ceil(Buffer.byteLength(header) / PREFIX) * PREFIX
   const head = Buffer.alloc(PREFIX + length, ' ')
   head.writeBigUInt64LE(BigInt(length))

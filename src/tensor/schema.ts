@@ -5,7 +5,7 @@ import { InputError, pointerPart, type FieldError } from '../errors.ts'
 import { findMisplaced } from './integers.ts'
 import { describe, findMisfit, type Tensor, type TensorForm } from './tensor.ts'
 
-// What ajv calls optimizing takes half of its time, and V8 does the same to what runs often.
+// What Ajv calls optimizing takes half of its time, and V8 does the same for code that runs often.
 const OPTIONS = { verbose: true, allErrors: false, strictTypes: false, useDefaults: true, code: { optimize: false } }
 
 const judgeTensor: SchemaValidateFunction = (form: TensorForm, value: unknown, _schema?: unknown, at?: DataValidationCxt): boolean => {
@@ -31,10 +31,10 @@ function addKeywords (ajv: Ajv2020): Ajv2020 {
   return ajv
 }
 
-// Our own schemas are typed, so nothing has to check them; the schema of schemas takes as long to compile as all of them.
+// Our own schemas are typed, so nothing has to check them; the meta-schema takes as long to compile as all of them.
 const ajv = addKeywords(new Ajv2020({ ...OPTIONS, meta: false, validateSchema: false }))
 
-/** Generated clients hold it as a float: in Java it would be a BigDecimal else. */
+/** Generated clients use a float for it: in Java it would otherwise be a BigDecimal. */
 const FLOAT32 = { type: 'number', format: 'float' }
 
 /**
@@ -45,7 +45,7 @@ export function TensorSchema (form: TensorForm, options: TSchemaOptions): TUnsaf
 }
 
 /**
- * Integers of a request, as they are, of one of these ranks; an integer alone has rank 0.
+ * Plain integers of a request, of one of these ranks; a single integer has rank 0.
  *
  * @param documented the rank that the OpenAPI document shows; the others are shorthand.
  */
@@ -62,17 +62,17 @@ export function tensorFields ({ properties = {} }: { properties?: object }): str
   return Object.entries(properties).filter(([, schema]) => typeof schema === 'object' && schema !== null && 'tensor' in schema).map(([name]) => name)
 }
 
-/** The names of those that are integers, nested or not. */
+/** The names of the properties that are integers, nested or not. */
 export function nestedIntegerFields ({ properties = {} }: { properties?: object }): string[] {
   return Object.entries(properties).filter(([, schema]) => typeof schema === 'object' && schema !== null && 'integers' in schema).map(([name]) => name)
 }
 
-/** The names of those that are lists of integers. */
+/** The names of the properties that are lists of integers. */
 export function integerFields ({ properties = {} }: { properties?: object }): string[] {
   return Object.entries(properties).filter(([, { type, items }]: [string, { type?: unknown, items?: { type?: unknown } }]) => type === 'array' && items?.type === 'integer').map(([name]) => name)
 }
 
-/** The schema as it is published: plain JSON Schema, without the keywords above. An enum of strings has its type, which generators of typed clients ask for. */
+/** The schema as published: plain JSON Schema, without the keywords above. A string enum gets its type, which typed client generators need. */
 export function publish (schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(publish)
   if (typeof schema !== 'object' || schema === null) return schema
@@ -88,7 +88,7 @@ const KEEP = new Set(['example', 'examples', 'default', 'const', 'enum'])
 /** A validated value, or an `InputError` that names what is wrong, with pointers that start at `path`. */
 export type Validate<T> = (value: unknown, path: string) => T
 
-/** Compiles one of our own schemas once, for many values: at the first of them, since most of a start would be compiling. */
+/** Compiles one of our own schemas once, for its first value: compiling all of them at startup would take most of the startup time. */
 export function compile<S extends TSchema> (schema: S): Validate<Static<S>> {
   let validate: Validate<Static<S>> | undefined
   return (value, path) => (validate ??= refusing(ajv.compile<Static<S>>(schema)))(value, path)
@@ -113,7 +113,7 @@ export function compileText<S extends TSchema & { readonly properties?: object }
   }
 }
 
-/** What a text says as a value of this type; the text itself if it says nothing of the kind. */
+/** The value of this type that a text stands for; the text itself if there is no such value. */
 function valueOf (text: unknown, type: unknown): unknown {
   if (typeof text !== 'string') return text
   switch (type) {

@@ -3,7 +3,7 @@ import { InputError, unprocessable } from '../errors.ts'
 /** A float32 tensor, row-major. */
 export class Tensor {
   readonly shape: readonly number[]
-  /** The numbers as they arrived: those of ragged rows one after the other. */
+  /** The numbers in order of arrival, without padding between ragged rows. */
   readonly packed: Float32Array
   /**
    * How many of the T entries each row of a `[B, T, W]` tensor has; undefined unless they differ.
@@ -49,15 +49,15 @@ export class Tensor {
 export const MAX_RANK = 3
 
 /**
- * The most numbers of a tensor. No body is long enough for as many, but rows count as long as the longest, and a few long ones
- * among many short ones need memory for their product.
+ * The most numbers of a tensor. No body is long enough for that many, but every row counts as long as the longest, and a few long
+ * ones among many short ones need memory for the product.
  */
 export const MAX_NUMBERS = 2 ** 26
 
 export interface TensorForm {
   /** The ranks accepted, ascending. */
   readonly ranks: readonly number[]
-  /** The one of them that the OpenAPI document shows; the others are shorthand. The largest if left out. */
+  /** The rank that the OpenAPI document shows; the others are shorthand. The largest if left out. */
   readonly documented?: number
   /** Whether the rows of a rank 3 tensor may differ in their number of entries. */
   readonly ragged?: boolean
@@ -65,10 +65,10 @@ export interface TensorForm {
 
 /** What is wrong with a value that should be a tensor. */
 export interface Misfit {
-  /** JSON pointer from the value on. */
+  /** JSON pointer, relative to the value. */
   readonly path: string
   readonly message: string
-  /** It is a tensor of an accepted rank. */
+  /** Whether the value is a tensor of an accepted rank. */
   readonly wellFormed: boolean
 }
 
@@ -89,7 +89,7 @@ export function checkSize (shape: readonly number[], path: string): void {
 }
 
 /**
- * A tensor that arrived flat.
+ * Makes a tensor from flat numbers.
  *
  * @throws InputError if it has no dimensions or more than 3, is empty, or has a number outside float32's range.
  */
@@ -106,7 +106,7 @@ export function finiteTensor (shape: readonly number[], data: Float32Array, path
 /** Whether `length` numbers from `at` on are all finite. */
 export function allFinite (values: Float32Array, at: number, length: number): boolean {
   // No sum of float32 numbers overflows a double, and infinities and NaN stay in it. Four sums do not wait for one another. They
-  // are declared apart: the loop takes three times as long behind a destructuring.
+  // are declared separately: the loop takes three times as long after a destructuring.
   let a = 0
   let b = 0
   let c = 0
@@ -123,7 +123,7 @@ export function allFinite (values: Float32Array, at: number, length: number): bo
   return Number.isFinite(a + b + c + d)
 }
 
-/** Copies `length` numbers. Short vectors go one number at a time: to make a view costs more. */
+/** Copies `length` numbers. Short vectors are copied one number at a time: creating a view costs more. */
 export function copyNumbers (from: Float32Array, fromAt: number, to: Float32Array, toAt: number, length: number): void {
   if (length > 64) to.set(from.subarray(fromAt, fromAt + length), toAt)
   else for (let i = 0; i < length; i++) to[toAt + i] = from[fromAt + i]

@@ -1,6 +1,6 @@
 /**
- * The builder of schemas. It is a package of 370 files, which take longer to load than all else of the service, so the build makes one
- * file of this one and of them.
+ * The schema builder. It is a package of 370 files, which take longer to load than the rest of the service, so the build bundles
+ * them and this file into one.
  */
 export { default } from 'typebox'
 export type { Static, TObject, TProperties, TSchema, TSchemaOptions, TUnsafe } from 'typebox'

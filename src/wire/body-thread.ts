@@ -5,8 +5,8 @@ import type { Hold } from './tensor-paths.ts'
 /** A thread that reads bodies. */
 export interface BodyThread<Asked, Value> {
   /**
-   * @returns the body as well: the thread had its memory meanwhile, and `body` has none any more.
-   * @throws InputError as the reader in the thread does; before it reads if there is no room for the request any more; Error if the thread ends.
+   * @returns the body as well: its memory went to the thread and back, and `body` itself no longer has any.
+   * @throws InputError as the reader in the thread does, and before reading if the request has ended or exceeds the limits; Error if the thread ends.
    */
   read (body: Buffer, asked: Asked, hold: Hold): Promise<BodyRead<Value>>
   close (): Promise<void>
@@ -22,22 +22,22 @@ interface Question<Asked> {
   readonly asked: Asked
 }
 
-/** What has been read, with the bytes that it counts and the body's memory; or what is wrong. */
+/** The value, how many bytes count for it, and the body's memory; or what is wrong. */
 type Answer<Value> = {
   readonly value: Value
   readonly held: number
   readonly bytes: Uint8Array
 } | { readonly kind: ErrorKind, readonly errors: readonly FieldError[] }
 
-/** Does one work after the other. */
+/** Runs one task after the other. */
 export type InTurn = <T>(work: () => Promise<T>) => Promise<T>
 
-/** @param name of the thread's module, beside that of the URL `base`; it calls `answerBodies`. */
+/** @param name the thread's module, next to the one at the URL `base`; it calls `answerBodies`. */
 export function createBodyThread<Asked, Value> (name: string, base: string, inTurn: InTurn): BodyThread<Asked, Value> {
   const thread = createThread<Question<Asked>, Answer<Value>>(name, base)
   return {
     read: async (body, asked, hold) => await inTurn(async () => {
-      // A body whose request is over is not read.
+      // The body of a request that has ended is not read.
       hold(0)
       const answer = await thread.ask({ bytes: ownMemory(body), asked })
       if ('kind' in answer) throw new InputError(answer.kind, answer.errors)
@@ -48,7 +48,7 @@ export function createBodyThread<Asked, Value> (name: string, base: string, inTu
   }
 }
 
-/** In the thread: has each body read. @param read counts what it makes, and does without knowing whether there is room. */
+/** In the thread: reads each body. @param read counts the bytes that it allocates, without knowing whether they exceed the limits. */
 export function answerBodies<Asked, Value> (read: (body: Buffer, asked: Asked, hold: Hold) => Value): void {
   answerQuestions<Question<Asked>, Answer<Value>>(({ bytes, asked }) => {
     let held = 0
@@ -71,7 +71,7 @@ export function createTurns (): InTurn {
   }
 }
 
-/** A body whose memory can go to a thread: nothing else is in it. */
+/** Returns a body whose memory can go to a thread, because it contains nothing else. */
 function ownMemory (body: Buffer): Uint8Array {
   return body.byteLength === body.buffer.byteLength ? body : new Uint8Array(body)
 }

@@ -1,7 +1,7 @@
 /**
- * Of the decimals that read back as the same float32 the one of the fewest digits, and of those the closest as far as a double can
- * tell, laid out as JavaScript lays out a number; except for -0, which keeps its sign. `native/json/decimal.cc` writes the same text by the same
- * arithmetic.
+ * Writes the decimal with the fewest digits that reads back as the same float32; of several, the closest, as far as a double can
+ * tell. It is laid out as JavaScript lays out a number, except that -0 keeps its sign. `native/json/decimal.cc` writes the same
+ * text with the same arithmetic.
  *
  * @param value a finite float32.
  */
@@ -25,7 +25,7 @@ const bits = new Uint32Array(float.buffer)
 function shortest (v: number): [digits: number, exponent: number] {
   float[0] = v
   const binary = (bits[0] >>> 23) - 127
-  // All numbers between the halves to its neighbours round to it; below a power of two the half is at half the distance.
+  // All numbers between the midpoints to its neighbours round to it; below a power of two, the midpoint is at half the distance.
   const half = 2 ** (binary - 24)
   const low = v - ((bits[0] & 0x7fffff) === 0 ? half / 2 : half)
   const high = v + half
@@ -40,8 +40,8 @@ function shortest (v: number): [digits: number, exponent: number] {
   }
 }
 
-// The halves themselves round to even, which not every reader does. Next to them a reader's double rounds by 2^-53 of itself,
-// as do the power, the product and the product below: So numbers that close to a half are excluded.
+// The midpoints themselves round to even, which not every reader does. Near them, a reader's double is rounded by 2^-53 of itself,
+// as are the power, the product and the product below, so numbers that close to a midpoint are excluded.
 const INSIDE = 1 - 2 ** -51
 const OUTSIDE = 1 + 2 ** -51
 

@@ -4,7 +4,7 @@ import { finiteTensor, Tensor } from '../tensor/tensor.ts'
 import type { Json } from './json.ts'
 import { tensorsOf, type Hold } from './tensor-paths.ts'
 
-/** What a binary frame brings: vectors of one width, or ids. */
+/** The content of a binary frame: vectors of one width, or ids. */
 export interface BinarySteps {
   /** How many numbers a step reads as its x; 0 if the network reads none. */
   readonly width: number
@@ -18,7 +18,7 @@ const READS_NO_X = 'this network reads no x, so a binary frame has nothing to br
 /**
  * Reads the steps of a binary frame: float32, little-endian, `[T][I]`; or int32, `[T]`, for a model that begins with an embedding.
  *
- * @throws InputError if there is no whole number of steps, or a number that is not finite.
+ * @throws InputError if the frame is not one or more whole steps, or has a number that is not finite.
  */
 export function readSteps (frame: Uint8Array, { width, ids }: BinarySteps, hold: Hold): { x: Tensor } | { ids: number[] } {
   if (ids) {
@@ -38,7 +38,7 @@ function checkLength ({ byteLength }: Uint8Array, each: number, path: string, ma
   if (byteLength === 0 || byteLength % each !== 0) throw unprocessable(path, `expected a binary frame of one or more steps, ${made}: a multiple of ${each} bytes, got ${byteLength}`)
 }
 
-/** The outputs of steps as a binary frame: float32, little-endian; each step's `output`, then its `y`, of those that there are. */
+/** The outputs of steps as a binary frame: float32, little-endian; each step's `output`, then its `y`, if the answer has them. */
 export function writeSteps (answer: object): Uint8Array {
   const { output, y }: { readonly output?: unknown, readonly y?: unknown } = answer
   const tensors = [output, y].filter((value) => value instanceof Tensor)
@@ -55,13 +55,13 @@ export function writeSteps (answer: object): Uint8Array {
   return encodeFloats(data)
 }
 
-/** An answer as the text of a frame; in pieces if it has more numbers than that. */
+/** An answer as the text of a frame; in pieces if it has more than `most` numbers. */
 export function writeText (json: Json, answer: object, most: number): Iterable<string> {
   const numbers = tensorsOf(answer).reduce((sum, [, { size }]) => sum + size, 0)
   return numbers <= most ? [json.write(answer)] : json.pieces(answer)
 }
 
-/** Whether an error is about all of a text frame: it is not a JSON object. Its sender does not speak this protocol. */
+/** Whether an error concerns a text frame as a whole: it is not a JSON object, so its sender does not speak this protocol. */
 export function isUnreadable (error: unknown): boolean {
   return error instanceof InputError && error.kind === 'malformed' && error.errors.every(({ path }) => path === '')
 }

@@ -17,7 +17,7 @@ const LITERALS = ['true', 'false', 'null'].map((literal) => Buffer.from(literal)
 const TENS = Array.from({ length: 23 }, (_, exponent) => Number(`1e${exponent}`))
 
 /**
- * A place in a JSON text (RFC 8259). What the cursor has passed is JSON; it builds nothing. Its methods throw an
+ * A position in a JSON text (RFC 8259). Everything that the cursor has passed is JSON; it builds no values. Its methods throw an
  * InputError at the first wrong byte.
  */
 export class JsonCursor {
@@ -49,7 +49,7 @@ export class JsonCursor {
    * Skips space and a value.
    *
    * @param depth how many arrays and objects are open around it.
-   * @returns false as soon as the value reaches past `end`.
+   * @returns false as soon as the value extends beyond `end`.
    */
   skipValue (depth: number, end: number): boolean {
     this.skipSpace()
@@ -102,7 +102,7 @@ export class JsonCursor {
     this.at++
   }
 
-  /** As far as its last byte. */
+  /** Moves to the last byte of the escape. */
   #skipEscape (): void {
     const { bytes } = this
     this.at++
@@ -183,7 +183,7 @@ export class JsonCursor {
     this.at += literal.length
   }
 
-  /** @throws InputError which says what was expected here. */
+  /** @throws InputError that says what was expected here. */
   fail (expected: string): never {
     throw new InputError('malformed', { path: '', message: `the body is not JSON: expected ${expected} at byte ${this.at}, got ${this.#describeNext()}` })
   }

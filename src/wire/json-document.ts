@@ -6,11 +6,11 @@ import { MAX_REST, readDocument, type FoundTensor, type JsonDocument } from './j
 import type { Fields, Hold } from './tensor-paths.ts'
 
 /**
- * Creates a reader of bodies, which runs in any thread: by the addon what it can read, and everything else, errors included, by the
- * reader in TypeScript.
+ * Creates a reader of bodies, which runs in any thread. The addon reads the bodies that it can; the reader in TypeScript handles
+ * everything else, including errors.
  *
- * @param finish makes of a document what is wanted; undefined if its rest is not JSON, or has a name that is not allowed.
- * @returns the reader. It throws InputError as `readDocument` does, and if there is such a name.
+ * @param finish turns a document into the result; undefined if its rest is not JSON, or has a name that is not allowed.
+ * @returns the reader. It throws InputError as `readDocument` does, and if there is a name that is not allowed.
  */
 export function createDocumentReader<T> (addon: Addon | undefined, fields: Fields, finish: (document: JsonDocument, hold: Hold) => T | undefined): (body: Buffer, hold: Hold) => T {
   const readNative = addon === undefined ? () => undefined : createNativeReader(addon, fields)

@@ -3,14 +3,14 @@ import { checkSize, describe, MAX_RANK, type Tensor } from '../tensor/tensor.ts'
 import { CLOSE_ARRAY, CLOSE_OBJECT, COMMA, JsonCursor, OPEN_ARRAY, OPEN_OBJECT, QUOTE } from './json-cursor.ts'
 import type { Fields } from './tensor-paths.ts'
 
-/** A body whose tensors have been read. It is plain data, which goes from thread to thread. */
+/** A body whose tensors have been read. It is plain data, which can be sent between threads. */
 export interface JsonDocument {
   /** The document with a 0 in place of each tensor; it is JSON. */
   readonly rest: string
   readonly tensors: readonly FoundTensor[]
 }
 
-/** What a `Tensor` is made of, and where it belongs. */
+/** The content of a `Tensor`, and the field that it belongs to. */
 export interface FoundTensor extends Pick<Tensor, 'shape' | 'packed' | 'lengths'> {
   readonly field: string
 }
@@ -23,7 +23,7 @@ export const MAX_REST = 2 ** 20
 
 /**
  * Reads a body's tensors from bytes to float32, and rejects what the request does not accept before it builds anything.
- * `native/json/document.cc` reads the same documents, but leaves errors to this reader, which has the messages.
+ * `native/json/document.cc` reads the same documents, but leaves errors and their messages to this reader.
  *
  * @throws InputError: malformed if the body is not JSON, has an unknown or repeated field, or a tensor that is not
  *   nested arrays of numbers; unprocessable if a tensor is empty, uneven or too large, or has a number outside float32's range.
@@ -46,7 +46,7 @@ export function readDocument (body: Buffer, { known, tensors: fields }: Fields):
   copyRest()
   return { rest, tensors }
 
-  /** The members of an object whose brace was read: the body's, or those of its field `group`. */
+  /** Reads the members of an object whose opening brace was read: the body's, or those of its field `group`. */
   function readMembers (group: string): void {
     if (cursor.take(CLOSE_OBJECT)) return
     do readField(group, cursor.readName())

@@ -5,8 +5,8 @@ import type { JsonDocument } from './json-reader.ts'
 import type { Fields } from './tensor-paths.ts'
 
 /*
- * The thread that reads large JSON bodies. It has the priority of the event loop: a client waits for what it reads, and would wait for
- * as long as others have work if they were preferred.
+ * The thread that reads large JSON bodies. It has the same priority as the event loop: a client waits for its result, and with a
+ * lower priority would wait for as long as other threads have work.
  */
 
 /** What a body may contain. */
@@ -15,7 +15,7 @@ export type DocumentAsked = Pick<Fields, 'known' | 'tensors'>
 const addon = findAddon()
 
 answerBodies<DocumentAsked, JsonDocument>((body, fields, hold) => {
-  // A reader for each body: it takes microseconds to make one, and those of models that are not served any more would stay.
+  // A reader for each body: creating one takes microseconds, and kept readers would outlive models that are no longer served.
   const read = createDocumentReader(addon, fields, (document) => parsePlain(document.rest) === undefined ? undefined : document)
   return read(body, hold)
 })

@@ -14,7 +14,7 @@ export const NDJSON = 'application/x-ndjson'
  * rounded to float32; a number is written with the fewest digits that read back as the same float32.
  */
 export interface Json {
-  /** @returns the body, its tensors as `Tensor`s. Its schema checks everything else. */
+  /** Creates a reader of bodies, which reads tensors as `Tensor`s. A body's schema checks everything else. */
   reader (fields: Fields): (body: Buffer, hold: Hold) => unknown
   /** Writes an object whose fields, or those of its fields and of the objects in its arrays, may be tensors. */
   write (answer: object): string
@@ -114,7 +114,7 @@ function * writePieces (data: Float32Array, shape: readonly number[], write: Wri
   yield ']'
 }
 
-/** The same without the addon: the tensor that starts at `start`. */
+/** The same without the addon, for the tensor that starts at `start`. */
 function writeNested (data: Float32Array, shape: readonly number[], axis = 0, start = 0): string {
   const size = shape.slice(axis + 1).reduce((a, b) => a * b, 1)
   const items = Array.from({ length: shape[axis] }, (_, i) => {

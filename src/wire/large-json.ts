@@ -6,12 +6,12 @@ import type { DocumentAsked } from './json-thread.ts'
 import { build } from './json.ts'
 import type { Fields, Hold } from './tensor-paths.ts'
 
-/** JSON of this many bytes and more is read in a thread. Shorter JSON is read in less than a millisecond. */
+/** JSON of at least this many bytes is read in a thread. Shorter JSON is read in less than a millisecond. */
 export const LARGE = 2 ** 18
 
 /**
- * Reads large JSON off the event loop, one body after the other: only one is held twice, as text and as tensors that are not counted
- * yet. A body's memory goes to a thread, and comes back with what has been read.
+ * Reads large JSON off the event loop, one body after the other, so that only one is in memory twice, as text and as tensors that
+ * are not counted yet. A body's memory goes to a thread, and comes back with the result.
  */
 export interface LargeJson {
   /** Reads as a reader of `Json` does. @throws InputError as that does; Error if the thread ends. */
@@ -21,7 +21,7 @@ export interface LargeJson {
   close (): Promise<void>
 }
 
-/** No thread starts before there is a body for it. */
+/** A thread starts only when there is a body for it. */
 export function createLargeJson (): LargeJson {
   const inTurn = createTurns()
   const documents = createBodyThread<DocumentAsked, JsonDocument>('json-thread', import.meta.url, inTurn)

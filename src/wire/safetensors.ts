@@ -43,11 +43,11 @@ export function createStoredReader ({ tensors, integers = [], nested = [], token
   }
 }
 
-/** Where the tensor of a name is in a request, and how it is read. */
+/** Where a tensor belongs in a request, and how it is read. */
 interface Place {
   readonly read: Reader
   readonly path: string
-  /** The field that it is a field of, if it is not one of the request itself. */
+  /** The field that contains it, if it is not a field of the request itself. */
   readonly group: string | undefined
 }
 
@@ -58,7 +58,7 @@ function placeOf (field: string, read: Reader): [name: string, place: Place] {
 
 type Reader = (stored: StoredTensor, path: string, hold: Hold) => unknown
 
-/** The tensors of an answer as a safetensors document, F32, its `state` as the bytes of its tokens, and its `t`, I64; in parts. */
+/** Writes an answer as a safetensors document, in parts: its tensors as F32, its `state` as the bytes of its tokens, its `t` as I64. */
 export function writeBinary (answer: object): Uint8Array[] {
   const { state, t }: { readonly state?: unknown, readonly t?: unknown } = answer
   const tensors = tensorsOf(answer).map(([path, tensor]): [string, StoredTensor] => [path, storeFloats(tensor)])
@@ -73,7 +73,7 @@ function storeInteger (value: number): StoredTensor {
   return { dtype: 'I64', shape: [], bytes }
 }
 
-/** All tokens of an answer are of one length. */
+/** All tokens of an answer have the same length. */
 function storeTokens (state: unknown): StoredTensor {
   const tokens = [state].flat().map((token) => Buffer.from(String(token), 'base64url'))
   const shape = [tokens[0].length]
@@ -126,5 +126,5 @@ function readNested ({ dtype, shape, bytes }: StoredTensor, path: string, hold: 
   return Array.from({ length: rows }, (_, row) => integers.slice(row * shape[1], (row + 1) * shape[1]))
 }
 
-/** What an array takes beside its numbers. */
+/** The bytes that an array takes in addition to its numbers. */
 const ROW_BYTES = 64

@@ -1,24 +1,24 @@
 import { Tensor } from '../tensor/tensor.ts'
 
-/** What the body of a request may contain. Names are such as `x`, or `context/vectors` for a field of a field. */
+/** What the body of a request can contain. Names look like `x`, or `context/vectors` for a field of a field. */
 export interface Fields {
-  /** The model that they are for, which errors name. */
+  /** The model that the fields are for, which errors name. */
   readonly model?: string
   /** Every field of the body itself. */
   readonly known: readonly string[]
   readonly tensors: readonly string[]
   /** Lists of integers. */
   readonly integers?: readonly string[]
-  /** Base64url texts, one or a list, which a document without texts has as bytes. */
+  /** Base64url strings, one or a list; a document without strings has them as bytes. */
   readonly tokens?: readonly string[]
-  /** Integers, nested as their shape is. */
+  /** Integers, nested like their shape. */
   readonly nested?: readonly string[]
 }
 
-/** Counts bytes that a request holds; throws an InputError if there is no room for them. */
+/** Counts bytes that a request holds; throws an InputError if they would exceed the limits. */
 export type Hold = (bytes: number) => void
 
-/** The tensors of an answer by their paths, as `output` and `parts/read`. */
+/** The tensors of an answer by their paths, such as `output` and `parts/read`. */
 export function tensorsOf (answer: object, path = ''): Array<[path: string, tensor: Tensor]> {
   const tensors: Array<[string, Tensor]> = []
   for (const [name, value] of Object.entries(answer)) {

@@ -2,15 +2,15 @@ import type { Config } from '../config/settings.ts'
 import type { Shelf } from '../model/sessions/shared/shelf.ts'
 import type { Snapshot } from './metrics.ts'
 
-/** What the primary asks of a worker. */
+/** The calls that the primary makes to a worker. */
 export interface WorkerCalls {
-  /** Loads the models. @returns what the log says of them. */
+  /** Loads the models. @returns what the log reports about them. */
   start (setup: Setup): Promise<object>
   /**
-   * Takes connections from now on.
+   * Accepts connections from now on.
    *
-   * @param quiet whether nothing is logged of it.
-   * @param unloaded the models that somebody has unloaded.
+   * @param quiet whether to log nothing about it.
+   * @param unloaded the models that have been unloaded on request.
    * @returns the port.
    */
   listen (port: number, quiet: boolean, unloaded: readonly string[]): Promise<number>
@@ -23,22 +23,22 @@ export interface WorkerCalls {
 }
 
 export interface Setup {
-  /** Its number, from 1 on; the one that takes its place if it ends has the same. */
+  /** Its number, from 1 on; a worker that replaces it has the same number. */
   readonly worker: number
   readonly workers: number
   readonly config: Config
 }
 
-/** What a worker asks of the primary: that of which there is one for all. */
+/** The calls that a worker makes to the primary, for what all workers share. */
 export interface PrimaryCalls extends Omit<Shelf, 'close'> {
-  /** It listens to the channel from now on. */
+  /** The worker listens to the channel from now on. */
   begin (): void
-  /** The metrics of all, as text, and as data. */
+  /** The metrics of all processes, as text and as data. */
   scrape (): Promise<string>
   snapshot (): Promise<Snapshot>
-  /** Counts a request of a client: how many it has sent in this second, and the milliseconds until the next. */
+  /** Counts a request from a client. Returns how many it has sent in this second, and the milliseconds until the next one. */
   count (client: string): Promise<Rate>
-  /** Has every worker load a model, or unload it. */
+  /** Makes every worker load or unload a model. */
   loadAll (model: string): Promise<void>
   unloadAll (model: string): Promise<void>
 }

@@ -1,25 +1,25 @@
 import { ConfigError } from '../config/config-error.ts'
 import { InputError, messageOf, type ErrorKind, type FieldError } from '../errors.ts'
 
-/** What a process can be asked for by another, by name. */
+/** The functions that another process can call, by name. */
 export type Calls<C> = { readonly [K in keyof C]: (...args: never[]) => unknown }
 
 /** The other end of a channel. */
 export interface Caller<C extends Calls<C>> {
-  /** @throws what the other threw, or Ended if it has gone. */
+  /** @throws what the other process threw, or Ended if it has ended. */
   call<K extends keyof C & string> (name: K, ...args: Parameters<C[K]>): Promise<Awaited<ReturnType<C[K]>>>
-  /** Nothing answers any more. */
+  /** Fails all calls, open and future, with Ended. */
   end (): void
 }
 
-/** An end of the pipe between a process and one that it has started. */
+/** One end of the pipe between a process and its child. */
 export interface Pipe {
-  /** @returns whether anybody hears it. */
+  /** @returns whether the other end is still connected. */
   send (message: object): boolean
   listen (listener: (message: unknown) => void): void
 }
 
-/** The other process has gone, and what it was asked for is not done. */
+/** The other process has ended without completing the call. */
 export class Ended extends Error {
   override readonly name = 'Ended'
   override readonly message = 'the process has ended'
@@ -43,9 +43,9 @@ interface Waiting {
 }
 
 /**
- * Calls another process, and is called by it.
+ * Creates a channel that calls another process, and is called by it.
  *
- * @param own what the other may ask for.
+ * @param own the functions that the other process can call.
  */
 export function createChannel<Own extends Calls<Own>, Other extends Calls<Other>> (pipe: Pipe, own: Own): Caller<Other> {
   const waiting = new Map<number, Waiting>()

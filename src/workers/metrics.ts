@@ -1,24 +1,24 @@
 import { removeOddNames } from '../plugins/telemetry/metrics.ts'
 import { AggregatorRegistry, collectDefaultMetrics, Counter, Gauge, Registry, type MetricObjectWithValues, type MetricValue } from 'prom-client'
 
-/** The metrics of one process at one time. */
+/** The metrics of one process at one point in time. */
 export type Snapshot = ReadonlyArray<MetricObjectWithValues<MetricValue<string>>>
 
-/** The metrics of several processes as if they were one's. */
+/** The metrics of several processes, as if they were one. */
 export interface PrimaryMetrics {
-  /** What Prometheus reads: the primary's own, and the latest that is known of each worker. */
+  /** The text that Prometheus reads: the primary's own metrics, and the latest known ones of each worker. */
   text (): Promise<string>
   /** The same as data. */
   snapshot (): Promise<Snapshot>
-  /** What a worker has counted up to now. */
+  /** Stores what a worker has counted so far. */
   take (worker: number, snapshot: Snapshot): void
-  /** A worker has ended: what it has counted stays, so that nothing goes backwards; what it measured goes. */
+  /** A worker has ended: its counts stay, so that nothing goes backwards; its gauges are dropped. */
   end (worker: number): Promise<void>
-  /** Another has taken its place. */
+  /** Another worker takes its place. */
   restarted (): void
 }
 
-/** @param workers how many serve. */
+/** @param workers returns how many workers serve. */
 export function createPrimaryMetrics (workers: () => number): PrimaryMetrics {
   const register = new Registry()
   const registers = [register]
@@ -53,5 +53,5 @@ function sumOf (snapshots: readonly Snapshot[]): Registry {
   return AggregatorRegistry.aggregate(snapshots.map((snapshot) => snapshot.map((metric) => ({ ...metric, aggregator: TOTALS[metric.aggregator] ?? metric.aggregator }))))
 }
 
-/** In place of what prom-client takes: the start of the first process, and the event loop that lags most. */
+/** Replaces prom-client's aggregation: takes the start of the first process, and the event loop that lags most. */
 const TOTALS: Readonly<Record<string, 'min' | 'max'>> = { omit: 'min', average: 'max' }

@@ -18,16 +18,16 @@ import { createRestarts } from './restarts.ts'
 
 const WORKER = fileURLToPath(new URL(`./worker${extname(import.meta.url)}`, import.meta.url))
 
-/** How long a scrape waits for a worker that does not answer, in milliseconds; then what it said last counts. */
+/** How long a scrape waits for a worker that does not answer, in milliseconds; after that, its last answer counts. */
 const SCRAPE = 1000
-/** How much longer than the grace a worker may take to end, in milliseconds. */
+/** How much longer than the grace period a worker may take to end, in milliseconds. */
 const LAST_WORDS = 1000
 
 /** A process that serves, from its start to its end. */
 interface Running {
   readonly process: Worker
   readonly worker: Caller<WorkerCalls>
-  /** What the log says of its models. */
+  /** What the log reports about its models. */
   readonly started: Promise<object>
   readonly exited: Promise<Exit>
   listening: boolean
@@ -39,8 +39,8 @@ interface Exit {
 }
 
 /**
- * Serves with several processes on one port until a signal ends them. Connections are given to one worker after the other; what there is one
- * of for all is kept here.
+ * Serves with several processes on one port until a signal ends them. Connections are given to one worker after the other; what all
+ * workers share is kept here.
  *
  * @throws Error if a worker cannot start.
  */
@@ -58,7 +58,7 @@ export async function serveTogether (config: Config, workers: number): Promise<v
   const metrics = createPrimaryMetrics(() => listening().length)
   const shelf = createMemoryShelf({ maxSessions: config['max-sessions'], maxBytes: shelfBytes(config) })
   const count = createRates()
-  /** The port that was asked for, and that which was found. */
+  /** The port to ask for, and the port that was found. */
   let port = config.port
   let found: number | undefined
   let draining = false
@@ -66,7 +66,7 @@ export async function serveTogether (config: Config, workers: number): Promise<v
 
   const listening = (): Running[] => [...running.values()].filter((each) => each.listening)
 
-  /** Every worker that serves does what is asked, or has ended. @throws what the first of them threw. */
+  /** Calls every worker that serves, and ignores those that have ended. @throws what the first worker that failed threw. */
   async function askAll (name: 'reload'): Promise<void>
   async function askAll (name: 'load' | 'unload', model: string): Promise<void>
   async function askAll (name: 'reload' | 'load' | 'unload', model = ''): Promise<void> {
@@ -76,7 +76,7 @@ export async function serveTogether (config: Config, workers: number): Promise<v
   }
 
   let collecting: Promise<void> | undefined
-  /** Those who ask while others wait get the same. */
+  /** Calls that arrive while others wait get the same result. */
   async function collected (): Promise<typeof metrics> {
     collecting ??= collect().finally(() => { collecting = undefined })
     await collecting
@@ -110,14 +110,14 @@ export async function serveTogether (config: Config, workers: number): Promise<v
 
   function fork (number: number): Running {
     const process = cluster.fork()
-    // What is sent before is lost.
+    // Messages that are sent before the worker listens are lost.
     let begin: () => void = () => {}
     const begun = new Promise<void>((resolve) => { begin = resolve })
     const worker = createChannel<PrimaryCalls, WorkerCalls>({
       send: (message) => process.isConnected() && (process.send(message), true),
       listen: (listener) => { process.on('message', listener) }
     }, { ...calls, begin })
-    // A message to one that has just ended.
+    // Caused by a message to a worker that has just ended.
     process.on('error', () => {})
     closeLost(process)
     const exited = once(process, 'exit').then(([code, signal]: Array<number | string | null>) => {
@@ -137,14 +137,14 @@ export async function serveTogether (config: Config, workers: number): Promise<v
     each.listening = true
   }
 
-  /** Has a worker that serves replaced once it ends. */
+  /** Replaces a worker that serves once it ends. */
   function watch (number: number, each: Running): void {
     const restarts = createRestarts()
     const replace = async (ended: Running, exit: Exit): Promise<void> => {
       ended.listening = false
       await metrics.end(number)
       if (draining) return
-      // The last of them took the port with it.
+      // The last worker released the port when it ended.
       if (listening().length === 0 && found !== undefined) port = found
       const seconds = restarts.next()
       metrics.restarted()
@@ -203,8 +203,8 @@ export async function serveTogether (config: Config, workers: number): Promise<v
 }
 
 /**
- * A connection that was on its way to a worker as that ended would stay open, and its client wait: Node.js lets go of it once the worker
- * has it. One is on its way at a time.
+ * Closes a connection that was being sent to a worker when the worker ended. It would stay open and its client would wait: Node.js
+ * lets go of a connection only once the worker has it. One is being sent at a time.
  */
 function closeLost (worker: Worker): void {
   let latest: unknown
@@ -214,7 +214,7 @@ function closeLost (worker: Worker): void {
     return send(message, handle, ...more)
   }
   worker.once('exit', () => {
-    // It does nothing to one that is closed.
+    // This does nothing if it is already closed.
     if (typeof latest === 'object' && latest !== null && 'close' in latest && typeof latest.close === 'function') latest.close()
   })
 }

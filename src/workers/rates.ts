@@ -1,10 +1,10 @@
 import type { Rate } from './calls.ts'
 
-/** The most clients that are known; those who asked longest ago are forgotten first. */
+/** The most clients to remember; the one whose last request is oldest is forgotten first. */
 const MOST = 5000
 const WINDOW = 1000
 
-/** Counts the requests of each client, whichever process they came to. */
+/** Counts the requests of each client, whichever process receives them. */
 export function createRates (now: () => number = Date.now): (client: string) => Rate {
   const clients = new Map<string, { start: number, current: number }>()
 

@@ -3,9 +3,9 @@ const LONG = 10_000
 /** The longest wait, in seconds. */
 const MOST = 30
 
-/** How long to wait before a process that has ended is started again: longer each time if it ends soon, again and again. */
+/** How long to wait before restarting a process that has ended: longer each time if it keeps ending soon after its start. */
 export interface Restarts {
-  /** It has ended. @returns seconds. */
+  /** The process has ended. @returns the seconds to wait. */
   next (): number
 }
 

@@ -7,9 +7,9 @@ import type { Caller } from './channel.ts'
 const MAX_WAITING = 4096
 
 /**
- * The shelf of the primary.
+ * The primary's shelf.
  *
- * @param asked hears how long each call took, and whether it failed.
+ * @param asked receives how long each call took, and whether it failed.
  */
 export function shelfOf (primary: Caller<PrimaryCalls>, asked: (command: string, seconds: number, failed: boolean) => void): Shelf {
   let waiting = 0
@@ -38,7 +38,7 @@ export function shelfOf (primary: Caller<PrimaryCalls>, asked: (command: string,
     advance: async (...args) => await ask('advance', ...args),
     end: async (...args) => await ask('end', ...args),
     page: async (...args) => await ask('page', ...args),
-    // It outlives a worker.
+    // The shelf outlives a worker.
     close () {}
   }
 }

@@ -11,7 +11,7 @@ import { shelfOf } from './shelf.ts'
 
 type Serving = Awaited<ReturnType<typeof serve>>
 
-/** Serves as the primary says. */
+/** Serves as the primary directs. */
 export function work (): void {
   let serving: Serving | undefined
   const started = (): Serving => {
@@ -45,7 +45,7 @@ async function serve ({ worker, workers, config: whole }: Setup, primary: Caller
   const grace = 1000 * config.grace
   const { close } = closeWithGrace({ delay: grace, logger, skip: ['SIGHUP', 'SIGINT', 'SIGTERM', 'SIGQUIT'] }, async ({ err }) => {
     if (err !== undefined) logger.fatal(err, 'draining after an error that nothing caught')
-    // Others serve on: there is nothing to say to load balancers.
+    // After an error, the other workers keep serving, so load balancers need no notice.
     await app.drain(err === undefined ? Math.min(NOTICE, grace / 2) : 0)
   })
   return {

@@ -4,27 +4,27 @@ import type { WebSocket } from 'ws'
 import { InputError } from '../../errors.ts'
 import type { Call, Reservation } from '../../model/call.ts'
 
-/** A frame that has arrived, whole. */
+/** A complete frame. */
 export interface Frame {
   readonly data: Buffer
   readonly binary: boolean
 }
 
-/** What a frame is answered with: bytes, or a text in pieces. */
+/** The answer to a frame: bytes, or a text in pieces. */
 export type FrameAnswer = Uint8Array | Iterable<string>
 
-/** What the code that knows what frames mean says to a connection. */
+/** The code that interprets the frames of a connection. */
 export interface Conversation {
-  /** @throws InputError, which is answered in the place of what was asked for. */
+  /** @throws InputError, which is sent in place of the answer. */
   answer (frame: Frame, call: Call): Promise<FrameAnswer>
-  /** Nothing is asked any more, and nothing is in work. */
+  /** Called when no more frames arrive and none is in progress. */
   end (): void
 }
 
-/** What it tells others, and the bounds that it keeps. */
+/** The callbacks and limits of a connection. */
 export interface Surroundings {
   reserve (body: number): Reservation
-  /** The text that reports a failed frame, its status, and why to close the connection for it, if that is so. */
+  /** The text that reports a failed frame, its status, and why the connection closes, if the failure closes it. */
   refuse (error: unknown): { readonly text: string, readonly status: number, readonly close?: { readonly code: number, readonly reason: string } | undefined }
   /** A frame has been answered. */
   answered (status: number, seconds: number): void
@@ -32,7 +32,7 @@ export interface Surroundings {
   readonly timeout: number
   /** Milliseconds without a frame after which the connection is closed. */
   readonly idle: number
-  /** Milliseconds of silence after which the peer is pinged; after as many again it is given up. */
+  /** Milliseconds of silence after which the peer is pinged; after as many again the connection is cut. */
   readonly ping: number
 }
 
@@ -43,27 +43,27 @@ export interface Tally {
   sent: number
 }
 
-/** A frame that waits for its turn; without a reservation it is refused for that reason. */
+/** A frame that waits for its turn. If its reservation failed, the frame is refused with that error. */
 interface Waiting {
   readonly frame: Frame
   readonly arrived: number
   readonly reservation: Reservation | InputError
 }
 
-/** What a frame takes beside its bytes, and so does each piece of one that is on its way. */
+/** The bytes that a frame, or each piece of an arriving one, takes in addition to its content. */
 const FRAME_BYTES = 256
-/** So much of a frame may be on its way without being counted: a connection is counted with it. */
+/** How many bytes of an arriving frame are not counted: the reservation of each connection includes them. */
 export const SLACK = 2 ** 14
-/** The most bytes that may wait for the peer to read; past it the next answer waits. */
+/** The most bytes that may wait for the peer to read; beyond that, the next answer waits. */
 const MAX_UNREAD = 2 ** 16
 /** How long after its deadline an answer may still be read, in milliseconds. */
 const LAST_READ = 5000
-/** The most frames that are handled before others have their turn. */
+/** The most frames that are handled before other work has its turn. */
 const FRAMES_AT_ONCE = 16
 
 /**
- * One WebSocket. Its frames are answered in the order in which they come, one at a time. While a frame waits, or the peer does not
- * read what it was answered, nothing more is read from it.
+ * One WebSocket. Its frames are answered one at a time, in order of arrival. While a frame waits, or the peer does not read its
+ * answers, nothing more is read from the peer.
  */
 export class Connection {
   readonly tally: Tally = { frames: 0, received: 0, sent: 0 }
@@ -73,22 +73,22 @@ export class Connection {
   readonly #waiting: Waiting[] = []
   #busy = false
   #over = false
-  /** Why it closes once the frame in work is answered. */
+  /** Why it closes once the frame in progress is answered. */
   #closing: { readonly code: number, readonly reason: string } | undefined
-  /** The frame in work. */
+  /** The call of the frame in progress. */
   #call: Call | undefined
-  /** Bytes of a frame that is not whole yet, those of whole ones that came with the last of them, and what is counted. */
+  /** Bytes of an incomplete frame, bytes of the complete ones that the latest data ended, and what is reserved for the former. */
   #pending = 0
   #whole = 0
   #arriving: { readonly reservation: Reservation, bytes: number } | undefined
-  /** Clocks of `performance.now()`: of the last frame, of the last sign of life, of the last question for one; until when the peer must have read. */
+  /** By the clock of `performance.now()`: the last frame, the last sign of life, the last ping, and the deadline for the peer to read. */
   #asked = performance.now()
   #heard = performance.now()
   #pinged = 0
   #readBy = Infinity
-  /** What waits until nothing is left to send. */
+  /** Callbacks that wait until nothing is left to send. */
   #afterSent: Array<() => void> = []
-  // An error here means that the connection has gone, which its close event reports.
+  // An error here means that the connection is gone, which its close event reports.
   readonly #written = (): void => { if (this.#socket.bufferedAmount === 0) this.#sent() }
 
   constructor (socket: WebSocket, raw: Socket, conversation: Conversation, around: Surroundings) {
@@ -100,17 +100,17 @@ export class Connection {
     socket.on('pong', alive)
     socket.on('ping', alive)
     socket.once('close', () => { this.#finish() })
-    // After the listener that makes frames of it.
+    // Runs after the listener that turns the data into frames.
     raw.on('data', (chunk: Buffer) => { this.#count(chunk.length) })
   }
 
-  /** Closes once the frame in work is answered. Those that wait are not taken. */
+  /** Closes once the frame in progress is answered. Frames that wait are not answered. */
   close (code: number, reason: string): void {
     this.#closing ??= { code, reason }
     if (!this.#busy) this.#closeNow()
   }
 
-  /** Looks at the clocks. */
+  /** Checks the timeouts. */
   check (now: number): void {
     if (now > this.#readBy) this.#socket.terminate()
     if (this.#busy || this.#over) return
@@ -136,7 +136,7 @@ export class Connection {
     this.tally.frames++
     this.tally.received += frame.data.length
     this.#waiting.push({ frame, arrived: now, reservation: this.#reserve(frame.data.length) })
-    // A peer that waits for its answer is still read from, so that it is known if it goes.
+    // While a peer waits for a single answer, the socket is still read, so that a disconnect is noticed.
     if (this.#busy) this.#socket.pause()
     else void this.#work()
   }
@@ -150,11 +150,11 @@ export class Connection {
     }
   }
 
-  /** Counts what of a frame has arrived; without room for it the connection ends. */
+  /** Counts the bytes of a frame that have arrived. If they exceed the limits, the connection is closed. */
   #count (bytes: number): void {
     this.#pending += bytes + FRAME_BYTES
     if (this.#whole > 0) {
-      // What else came with the end of a frame may be the head of the next one.
+      // The bytes after the end of a frame may be the head of the next one.
       const rest = this.#pending - this.#whole - FRAME_BYTES
       this.#pending = rest > SLACK ? rest : 0
       this.#whole = 0
@@ -170,7 +170,7 @@ export class Connection {
       if (!(error instanceof InputError)) throw error
       this.#closing ??= { code: 1013, reason: 'overloaded; try again shortly' }
       this.#closeNow()
-      // Nor is the rest of it read.
+      // The rest of the frame is not read either.
       this.#socket.pause()
     }
   }
@@ -232,7 +232,7 @@ export class Connection {
     this.#socket.send(data, { binary: data instanceof Uint8Array, fin }, this.#written)
   }
 
-  /** Until the peer has read all, or the connection is cut. */
+  /** Waits until the peer has read everything, or the connection is cut. */
   async #read (): Promise<void> {
     await new Promise<void>((resolve) => { this.#onceSent(resolve) })
   }

@@ -14,26 +14,26 @@ import { filterUpgrades, offersSocket, problemOfUpgrade, SUBPROTOCOL } from './u
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Has the frames of a socket answered until it closes. */
+    /** Answers the frames of a socket until it closes. */
     converse (socket: WebSocket, request: FastifyRequest, conversation: Conversation): void
   }
 }
 
 export interface SocketsOptions {
   readonly metrics: Metrics
-  /** Whether the key that a socket was opened with is still one of those that are set. */
+  /** Whether the key that a socket was opened with is still valid. */
   isValid (key: string | undefined): boolean
-  /** Opens the account of a socket, or of a frame. @throws InputError if there is no room for it. */
+  /** Makes the reservation of a socket or a frame. @throws InputError if it would exceed the limits. */
   reserve (bytes: number): Reservation
   /** The paths that are WebSockets. */
   readonly path: RegExp
-  /** The most at once. */
+  /** The most sockets at once. */
   readonly maxSockets: number
   /** The most bytes of a frame. */
   readonly maxBytes: number
-  /** Whose pages may open one, beside those of the service itself. */
+  /** Origins whose pages may open a socket, in addition to the service's own. */
   readonly origins: readonly string[]
-  /** Seconds: in which a frame is answered, without a frame, and of silence before a peer is pinged. */
+  /** Seconds: to answer a frame; without a frame before a socket closes; of silence before a peer is pinged. */
   readonly timeout: number
   readonly idle: number
   readonly ping: number
@@ -41,29 +41,29 @@ export interface SocketsOptions {
   readonly log: boolean
 }
 
-/** What a socket takes beside its row. */
+/** The bytes that a socket takes in addition to its row. */
 const SOCKET_BYTES = 2 ** 14 + SLACK
-/** Milliseconds after which a peer that does not answer a close is cut. */
+/** Milliseconds after which a peer that does not answer a close is cut off. */
 const CLOSE_TIMEOUT = 2000
-/** How many pieces a frame may come in. */
+/** The most fragments that a frame may arrive in. */
 const MAX_FRAGMENTS = 1024
 
-/** Why a socket closes whose key has been taken back. */
+/** Why a socket closes if its key has been revoked. */
 const REVOKED = 'the API key is not valid any more'
 
-/** Whether a connection can go on after an error. */
+/** Why a connection closes after an error; undefined if it can continue. */
 function closeFor (error: unknown): { code: number, reason: string } | undefined {
   if (isUnreadable(error)) return { code: 1007, reason: 'the frame is not a JSON object' }
   return error instanceof InputError && error.kind === 'unauthorized' ? { code: 1008, reason: REVOKED } : undefined
 }
 
-/** WebSockets: how many there may be, who may open one, and for how long. It belongs to the routes that are registered beside it. */
+/** Limits WebSockets: how many are open, who may open one, and for how long. It applies to the routes registered in its scope. */
 export default fp<SocketsOptions>(async (app, { metrics, isValid, reserve, path, maxSockets, maxBytes, origins, timeout, idle, ping, log }) => {
   const connections = new Set<Connection>()
   const requests = new WeakMap<IncomingMessage, FastifyRequest>()
   let open = 0
 
-  // Some of these are newer than the types that the plugin's options have.
+  // Some of these options are newer than the plugin's types.
   const options = { maxPayload: maxBytes, maxFragments: MAX_FRAGMENTS, closeTimeout: CLOSE_TIMEOUT, handleProtocols: () => SUBPROTOCOL }
   await app.register(websocket, {
     options,
@@ -91,11 +91,11 @@ export default fp<SocketsOptions>(async (app, { metrics, isValid, reserve, path,
       reservation.release()
     })
   })
-  // Node.js has given away the connection of a request that is not to become a socket.
+  // Node.js has let go of the connection. If the request does not become a socket, the connection ends with the answer.
   app.addHook('onSend', async ({ raw }, reply) => { if (isUpgrade(raw)) reply.header('connection', 'close') })
   app.addHook('onResponse', async ({ raw }) => { if (isUpgrade(raw)) raw.socket.destroySoon() })
 
-  // The answer to an upgrade is not Fastify's.
+  // Fastify does not send the answer to an upgrade.
   app.websocketServer.on('headers', (lines: string[], raw: IncomingMessage) => {
     const model = requests.get(raw)?.model
     if (model !== undefined) lines.push(`${VERSION_HEADER}: ${model.version}`)
@@ -105,7 +105,7 @@ export default fp<SocketsOptions>(async (app, { metrics, isValid, reserve, path,
     const route = request.routeOptions.url ?? 'none'
     const model = request.model?.name ?? NO_MODEL
     const opened = performance.now()
-    // A connection that has closed does not know its address any more.
+    // A closed connection no longer knows its address.
     const client = request.ip
     const guarded: Conversation = {
       ...conversation,

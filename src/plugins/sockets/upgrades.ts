@@ -2,22 +2,22 @@ import type { IncomingHttpHeaders, IncomingMessage, Server } from 'node:http'
 import type { Socket } from 'node:net'
 import { HttpError } from '../errors.ts'
 
-/** The subprotocol that is spoken with those who offer any. */
+/** The subprotocol that is used with clients that offer any. */
 export const SUBPROTOCOL = 'cellserve'
 
-/** Which requests for an upgrade are WebSockets. */
+/** Whether a request upgrades to a WebSocket. */
 export type IsSocket = (request: IncomingMessage) => boolean
 
 /**
- * Once somebody listens for upgrades, Node.js takes every request that offers one for an upgrade, also to HTTP/2, and reads no body of
- * it. Only a WebSocket for a path that has one goes on to the listeners; what else is offered is passed over, as HTTP allows, and
- * the request is read again without the offer.
+ * Once there is a listener for upgrades, Node.js treats every request that offers one as an upgrade, even to HTTP/2, and does not
+ * read its body. Only a request for a WebSocket, on a path that has one, is passed to the listeners. Any other offer is ignored,
+ * as HTTP allows, and the request is read again without it.
  *
- * @param afterAnswers calls once all is answered that came before on a connection.
- * @returns whether a request has gone on.
+ * @param afterAnswers calls back once all earlier requests on the connection have been answered.
+ * @returns a function that tells whether a request was passed to the listeners.
  */
 export function filterUpgrades (server: Server, afterAnswers: (socket: Socket, then: () => void) => void, isSocket: IsSocket): IsSocket {
-  // Node.js 24.9 and newer ask; what is no WebSocket is then an ordinary request, and does not come here.
+  // Node.js 24.9 and newer call this; a request that is not for a WebSocket is then an ordinary one, and is not emitted as an upgrade.
   Reflect.set(server, 'shouldUpgradeCallback', isSocket)
   const upgrades = new WeakSet<IncomingMessage>()
   const listeners = server.rawListeners('upgrade')
@@ -34,7 +34,7 @@ export function filterUpgrades (server: Server, afterAnswers: (socket: Socket, t
         for (const listener of listeners) Reflect.apply(listener, server, [request, socket, head])
         return
       }
-      // Listeners for new connections get this one again.
+      // The listeners for new connections receive this one again.
       for (const event of ['close', 'timeout', 'error']) socket.removeAllListeners(event)
       socket.unshift(Buffer.concat([headWithoutOffer(request), head]))
       server.emit('connection', socket)
@@ -62,7 +62,7 @@ const KEY = /^[\w+/]{22}==$/
 /**
  * What is wrong with a request for a WebSocket, if anything is.
  *
- * @param origins whose pages may call, beside those of the service itself. Browsers ask nobody before they open a socket, so CORS does not judge it.
+ * @param origins origins whose pages may call, in addition to the service's own. Browsers send no preflight for a socket, so CORS does not apply.
  */
 export function problemOfUpgrade ({ origin, host = '', ...headers }: IncomingHttpHeaders, origins: readonly string[]): HttpError | undefined {
   if (origin !== undefined && !origins.includes('*') && !origins.includes(origin) && hostOf(origin) !== host.toLowerCase()) {

@@ -3,24 +3,24 @@ import { Histogram, type HistogramConfiguration } from 'prom-client'
 /** The observations with one combination of labels. */
 interface Series<L extends string> {
   readonly labels: Readonly<Record<L, string | number>>
-  /** How many lie in each bucket, and in none that is lower; at the end, how many lie in none. */
+  /** How many lie in each bucket and in no lower one; the last entry counts those above all buckets. */
   readonly counts: number[]
   sum: number
 }
 
-/** What has certain values of the first labels: a branch for each value of the next label, or a series after the last label. */
+/** The series that share the values of the first labels: a branch for each value of the next label, or one series after the last. */
 interface Branch<L extends string> {
   readonly next: Map<string | number, Branch<L>>
   series: Series<L> | undefined
 }
 
 /**
- * A histogram that a request can afford. prom-client's own `observe` sorts and joins the labels, and writes to an object by the
- * text of a number, which takes microseconds.
+ * A histogram that is fast enough for every request. prom-client's own `observe` sorts and joins the labels, and uses a number's
+ * text as an object key, which takes microseconds.
  */
 export class FastHistogram<L extends string> extends Histogram<L> {
   readonly #config: HistogramConfiguration<L> & { readonly labelNames: readonly L[], readonly buckets: readonly number[] }
-  /** By the values of the labels, one after the other: a text of all of them would have to be made and hashed each time. */
+  /** Indexed by one label value after the other: a joined key would have to be built and hashed each time. */
   readonly #root: Branch<L> = { next: new Map(), series: undefined }
   readonly #all: Array<Series<L>> = []
 
@@ -29,7 +29,7 @@ export class FastHistogram<L extends string> extends Histogram<L> {
     this.#config = config
   }
 
-  /** Takes the place of `observe`. */
+  /** Replaces `observe`. */
   record (labels: Readonly<Record<L, string | number>>, value: number): void {
     const { labelNames, buckets } = this.#config
     let branch = this.#root
@@ -54,7 +54,7 @@ export class FastHistogram<L extends string> extends Histogram<L> {
     return series
   }
 
-  /** What prom-client writes. */
+  /** The data that prom-client writes. */
   async getForPromString (): Promise<object> {
     const { name, help, buckets } = this.#config
     const values: object[] = []
@@ -69,7 +69,7 @@ export class FastHistogram<L extends string> extends Histogram<L> {
     return { name, help, type: 'histogram', values, aggregator: 'sum' }
   }
 
-  /** The same, for other processes to sum up: there are no labels that prom-client would have to take apart. */
+  /** The same, for sums over processes: it has no labels that prom-client would have to parse. */
   override async get (): ReturnType<Histogram<L>['get']> {
     return Object(await this.getForPromString())
   }

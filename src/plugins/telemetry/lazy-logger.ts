@@ -2,7 +2,7 @@ import type { FastifyBaseLogger } from 'fastify'
 
 type Child = Parameters<FastifyBaseLogger['child']>
 
-/** A logger that is made when something is first logged, and so are its children: most requests log nothing. */
+/** A logger that is created when something is first logged, as are its children: most requests log nothing. */
 export class LazyLogger implements FastifyBaseLogger {
   readonly #make: () => FastifyBaseLogger
   #made: FastifyBaseLogger | undefined

@@ -7,16 +7,16 @@ const SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.0
 /** The label `model` of series that belong to no model; no file can have this name. */
 export const NO_MODEL = 'n/a'
 
-/** What Prometheus reads. */
+/** The content type that Prometheus reads. */
 export const METRICS_TYPE = Registry.PROMETHEUS_CONTENT_TYPE
 
 export interface Metrics {
   readonly register: Registry
-  /** The text of all of them. */
+  /** All metrics as text. */
   scrape (): Promise<string>
   /** The engine has taken `rows` rows of a model through `steps` steps each. */
   computed (model: string, rows: number, steps: number, seconds: number): void
-  /** A request's first row began its first step, so long after the request was accepted. */
+  /** A request's first row began its first step, `secondsQueued` after the request was accepted. */
   began (model: string, secondsQueued: number): void
   /** `rows` rows of a model wait for their turn. */
   queued (model: string, rows: number): void
@@ -24,9 +24,9 @@ export interface Metrics {
   asked (command: string, seconds: number, failed: boolean): void
   /** A request has been answered. `rejected` is the kind of error, if it was one. */
   answered (labels: { route: string, model: string, status: number }, seconds: number, rejected: string | undefined): void
-  /** What is served, as it is whenever somebody looks. */
+  /** What is served, read anew for each scrape. */
   serves (served: Served): void
-  /** The files of a model, or of the folder, have been loaded, or could not be, or a model has gone. */
+  /** The files of a model, or of the folder, have been loaded, or could not be, or a model has been removed. */
   reloaded (model: string, result: 'loaded' | 'failed' | 'removed'): void
   /** `count` WebSockets are open. */
   sockets (count: number): void
@@ -56,12 +56,12 @@ export function createMetrics (load: Load, build: { version: string, engine: str
   removeOddNames(register)
 
   new Gauge({ name: 'cellserve_build_info', help: 'What runs; always 1.', labelNames: ['version', 'engine', 'backend'], registers, aggregator: 'max' }).set(build, 1)
-  /** Of several processes, `aggregator` says what counts. */
+  /** `aggregator` says how the values of several processes are combined. */
   const live = (name: string, help: string, value: () => number, aggregator: 'sum' | 'max' = 'sum'): Gauge =>
     new Gauge({ name, help, registers, aggregator, collect () { this.set(value()) } })
   live('cellserve_live_rows', 'Rows in work.', () => load.rows)
   live('cellserve_live_bytes', 'Bytes that requests hold: bodies, tensors, answers that have not been sent.', () => load.bytes)
-  /** A 1 for each of the labels that there are. */
+  /** A 1 for each current set of labels. */
   const marks = (name: string, help: string, labelNames: readonly string[], labels: () => ReadonlyArray<Readonly<Record<string, string>>>): Gauge => new Gauge({
     name,
     help,
@@ -123,7 +123,7 @@ export function createMetrics (load: Load, build: { version: string, engine: str
   }
 }
 
-/** These are gauges with the names of counters; others report the same by kind. */
+/** Removes gauges that have the names of counters; other metrics report the same by kind. */
 export function removeOddNames (register: Registry): void {
   for (const kind of ['handles', 'requests', 'resources']) register.removeSingleMetric(`nodejs_active_${kind}_total`)
 }

@@ -12,7 +12,7 @@ export function requestId ({ headers: { 'x-request-id': given } }: { headers: In
   return typeof given === 'string' && ID.test(given) ? given : randomUUID()
 }
 
-/** Sends every client the id of its request, and has its lines in the log name the trace that its `traceparent` does. */
+/** Sends every client the id of its request, and adds the trace id of its `traceparent` to the request's log lines. */
 export default fp(async (app) => {
   app.addHook('onRequest', (request, reply, done) => {
     const { id, headers: { traceparent } } = request

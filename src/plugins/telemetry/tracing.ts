@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers/promises'
 import type { Span } from '@opentelemetry/api'
 import fp from 'fastify-plugin'
 
-/** How long the last traces may take, in milliseconds. */
+/** How long the export of the last traces may take, in milliseconds. */
 const LAST_EXPORT = 2000
 
 declare module 'fastify' {
@@ -50,7 +50,7 @@ export default fp<{ version: string, worker: number | undefined }>(async (app, {
   })
   app.addHook('onClose', async () => {
     try {
-      // A collector that does not answer keeps nothing from ending.
+      // A collector that does not answer must not keep the process from ending.
       await Promise.race([provider.shutdown(), setTimeout(LAST_EXPORT, undefined, { ref: false }).then(() => { throw new Error('the collector does not answer') })])
     } catch (error) {
       app.log.warn(error, 'the last traces could not be sent')

@@ -40,7 +40,7 @@ const routes: FastifyPluginAsync<InferRoutes> = async (app, { sessions, json, la
   const readers = new WeakMap<Model, InferenceReader>()
   const outputs = new WeakMap<Model, ReturnType<typeof outputsOf>>()
 
-  // Clients send tensors as any type, or none. Those that have a name here are found without being taken apart for each request.
+  // Clients send tensors with any content type, or none. The types listed here are matched without being parsed for each request.
   app.removeAllContentTypeParsers()
   app.addContentTypeParser(['application/octet-stream', JSON_TYPE, '*'], (request, _payload, done) => {
     const { call } = request
@@ -55,7 +55,7 @@ const routes: FastifyPluginAsync<InferRoutes> = async (app, { sessions, json, la
       const length = headLength ?? bytes.length
       if (error === null && length >= LARGE && length <= bytes.length) {
         const reading = readBeside(request, bytes, length, hold)
-        // It uses the body, even if the client goes meanwhile.
+        // The thread uses the body even if the client disconnects in the meantime.
         call?.reservation?.keepFor(reading)
         reading.then((inference) => { done(null, inference) }, (failure: unknown) => { done(errorOf(failure)) })
         return
@@ -82,7 +82,7 @@ const routes: FastifyPluginAsync<InferRoutes> = async (app, { sessions, json, la
     return reader
   }
 
-  /** @throws InputError if an output is asked for that such a request does not have. */
+  /** @throws InputError if a requested output does not exist for this kind of request. */
   function checkOutputs (model: Model, kind: Kind, asked: readonly AskedOutput[] | undefined): void {
     if (asked === undefined) return
     const all = outputs.get(model) ?? outputsOf(model)
@@ -178,7 +178,7 @@ function checkOneRow (x: unknown, ids: unknown): void {
   if (rows !== 1) throw unprocessable(x instanceof Tensor ? '/x' : '/ids', `a sequence that the service keeps has one row: expected a first dimension of 1, got ${rows}`)
 }
 
-/** A context for all rows of which there is one. */
+/** Removes the batch dimension from the context of one row. */
 function ofOneRow (context: unknown): object {
   return Object.fromEntries(Object.entries(Object(context)).map(([name, value]) => [name, isOfRows(name, value) ? new Tensor(value.shape.slice(1), value.data) : value]))
 }
@@ -187,12 +187,12 @@ function isOfRows (name: string, value: unknown): value is Tensor {
   return value instanceof Tensor && value.shape[0] === 1 && value.rank === (name === 'support' ? 3 : name === 'vectors' ? 2 : Infinity)
 }
 
-/** The fields of an answer that outputs are made of. */
+/** The fields of an answer that the outputs are taken from. */
 function fieldsAsked (asked: readonly AskedOutput[]): string[] {
   return [...new Set(asked.map(({ name }) => name.startsWith(PARTS) ? 'parts' : name))]
 }
 
-/** Of a row that is answered without a batch. */
+/** Adds the batch dimension to the answer of one row. */
 function withBatch (answer: object): object {
   return Object.fromEntries(Object.entries(answer).map(([name, value]: [string, unknown]) => {
     if (value instanceof Tensor) return [name, new Tensor([1, ...value.shape], value.data)]
@@ -200,7 +200,7 @@ function withBatch (answer: object): object {
   }))
 }
 
-/** The outputs that are asked for, in that order; all if none are. */
+/** The requested outputs, in the order requested; all outputs if none are requested. */
 function choose (answer: object, { outputs, binary }: Inference): Output[] {
   const all = tensorsOf(answer)
   if (outputs === undefined) return all.map(([name, tensor]) => ({ name, tensor, binary }))
@@ -211,7 +211,7 @@ function choose (answer: object, { outputs, binary }: Inference): Output[] {
   })
 }
 
-/** The JSON in front of bytes is written at once. */
+/** JSON in front of binary outputs is written in one piece. */
 function checkMixture (outputs: readonly Output[]): void {
   const numbers = outputs.reduce((sum, { tensor, binary }) => sum + (binary ? 0 : tensor.size), 0)
   if (numbers > MAX_WHOLE) throw unprocessable('/outputs', `${numbers} numbers as JSON in front of binary outputs are more than the ${MAX_WHOLE} allowed: ask for all of them as binary_data, or for none`)

@@ -4,10 +4,10 @@ import type { Model } from '../../model/model.ts'
 import { JSON_TYPE } from '../../wire/json.ts'
 import { inputsOf, outputsOf } from './tensors.ts'
 
-/** A model has one version at a time, which is a hash of its files. This stands for it, whichever it is. */
+/** A model has one version at a time, which is a hash of its files. This name stands for it, whichever it is. */
 const ANY_VERSION = '1'
 
-/** @throws InputError if there is no such model, or it has another version than the path says. */
+/** @throws InputError if there is no such model, or its version differs from the one in the path. */
 export function findModel (request: FastifyRequest): Model {
   const model = request.served()
   const { version = ANY_VERSION }: { readonly version?: unknown } = Object(request.params)
@@ -20,13 +20,13 @@ export function withVersion (path: string): string[] {
   return [`/models/:model${path}`, `/models/:model/versions/:version${path}`]
 }
 
-/** `GET /v2`, its health, and what is said of models. */
+/** `GET /v2`, the health checks, and the metadata of models. */
 const routes: FastifyPluginAsync<{ version: string, extensions: readonly string[] }> = async (app, { version, extensions }) => {
   const schema = { hide: true }
 
   app.get('/', { schema }, async (_request, reply) => sendObject(reply, { name: 'cellserve', version, extensions }))
 
-  // While it drains, the drain plugin refuses the second.
+  // While the service drains, the drain plugin refuses the second.
   app.get('/health/live', { config: { open: true, unlimited: true, always: true }, schema }, async (_request, reply) => sendObject(reply, { live: true }))
   app.get('/health/ready', { config: { open: true, unlimited: true }, schema }, async (_request, reply) => sendObject(reply, { ready: true }))
 
@@ -48,7 +48,7 @@ const routes: FastifyPluginAsync<{ version: string, extensions: readonly string[
   }
 }
 
-/** As bytes, to which Fastify adds no charset: clients compare the type. */
+/** Sends bytes, to which Fastify adds no charset: clients compare the content type. */
 export function sendObject (reply: FastifyReply, object: object): FastifyReply {
   return reply.header('content-type', JSON_TYPE).send(Buffer.from(JSON.stringify(object)))
 }

@@ -9,9 +9,9 @@ import { sendObject } from './models.ts'
 export interface Repository {
   /** @throws Error if the model cannot be served; the message says why. */
   load (name: string): Promise<void>
-  /** @throws Error if the service cannot do without it. */
+  /** @throws Error if the service cannot run without it. */
   unload (name: string): Promise<void> | void
-  /** The names of models that somebody has unloaded. */
+  /** The names of models that have been unloaded on request. */
   readonly unloaded: ReadonlySet<string>
 }
 
@@ -23,14 +23,14 @@ interface Entry {
   readonly reason?: string
 }
 
-/** The most bytes of a request: it has names and switches. */
+/** The most bytes of a request, which contains only names and switches. */
 const MOST = 2 ** 16
 
 const readIndexRequest = compile(Type.Object({ ready: Type.Optional(Type.Boolean()) }))
-/** A client's own files or configuration are not taken. */
+/** A client's own files or configuration are not accepted. */
 const readRequest = compile(Type.Object({ parameters: Type.Optional(Type.Object({ unload_dependents: Type.Optional(Type.Boolean()) }, { additionalProperties: false })) }))
 
-/** The model repository extension of the protocol: what there is, and `load` and `unload`. */
+/** The model repository extension of the protocol: the index, `load` and `unload`. */
 const routes: FastifyPluginAsync<{ registry: Registry, repository: Repository }> = async (app, { registry, repository }) => {
   app.removeAllContentTypeParsers()
   // Triton's clients send JSON without saying so.
@@ -76,7 +76,7 @@ function reasonOf (reason: string | undefined): { reason?: string } {
   return reason === undefined ? {} : { reason }
 }
 
-/** What cannot be done is the request's fault: a 400, as the protocol has it. */
+/** A failure is the request's fault: a 400, as the protocol defines it. */
 async function refusing (work: () => Promise<void>): Promise<void> {
   try {
     await work()

@@ -3,7 +3,7 @@ import type { Model } from '../../model/model.ts'
 import type { Registry } from '../../model/registry.ts'
 import { findModel, sendObject, withVersion } from './models.ts'
 
-/** The metrics of all processes that serve, at one time, as prom-client has them. */
+/** The metrics of all serving processes at one point in time, in prom-client's format. */
 export type Snapshot = ReadonlyArray<{ readonly name: string, readonly values: readonly Value[] }>
 
 interface Value {
@@ -18,16 +18,16 @@ export interface StatisticsRoutes {
   readonly snapshot: () => Promise<Snapshot>
 }
 
-/** How often something has happened, and how long all of them took. */
+/** How often something has happened, and how long it took in total. */
 interface Duration {
   readonly count: number
   readonly ns: number
 }
 
-/** Routes that take steps of a model; the others only speak of it. */
+/** Routes that take steps of a model; the others only describe it. */
 const WORKS = /\/(?:step|sequence|stream|infer)$/
 
-/** The statistics extension of the protocol: what the metrics have counted of models, under Triton's names. */
+/** The statistics extension of the protocol: what the metrics have counted for models, under Triton's names. */
 const routes: FastifyPluginAsync<StatisticsRoutes> = async (app, { registry, snapshot }) => {
   const schema = { hide: true }
 
@@ -67,7 +67,7 @@ function durationOf (counted: Snapshot, metric: string, model: string, which?: W
   return { count: sum('count'), ns: Math.round(1e9 * sum('sum')) }
 }
 
-/** @param series which of a histogram's numbers; a counter has one alone. */
+/** @param series which of a histogram's numbers; a counter has only one. */
 function sumOf (counted: Snapshot, metric: string, model: string, which: Which = () => true, series?: string): number {
   const values = counted.find(({ name }) => name === metric)?.values ?? []
   return values.reduce((sum, { metricName, labels, value }) => labels.model === model && (series === undefined || metricName === series) && which(labels) ? sum + value : sum, 0)

@@ -1,7 +1,7 @@
 import type { Model } from '../../model/model.ts'
 import { tensorFields } from '../../tensor/schema.ts'
 
-/** What the Open Inference Protocol says of a model's input or output; a size that is free is -1. */
+/** The Open Inference Protocol's metadata of a model's input or output; a free size is -1. */
 export interface TensorMetadata {
   readonly name: string
   readonly datatype: string
@@ -11,7 +11,7 @@ export interface TensorMetadata {
 /** A size that the request decides. */
 const FREE = -1
 
-/** The inputs of a model: those of a sequence, which has all that a step has. */
+/** The inputs of a model: those of a sequence, which include those of a step. */
 export function inputsOf ({ shape, policy: { policy: { context, vectors } }, wiring }: Model): TensorMetadata[] {
   const { sequence: { width, embedding }, hIn, Ho, c, directions } = shape
   const own = wiring?.read
@@ -28,7 +28,7 @@ export function inputsOf ({ shape, policy: { policy: { context, vectors } }, wir
   ]
 }
 
-/** What a request is answered: a step of the bare network, a sequence, or a part of one that the service keeps. */
+/** What a request asks for: a step of the bare network, a sequence, or a part of a sequence that the service keeps. */
 export type Kind = 'step' | 'sequence' | 'kept'
 
 /** The outputs of each kind of request. */
@@ -46,7 +46,7 @@ export function outputsOf (model: Model): Readonly<Record<Kind, readonly TensorM
   }
 }
 
-/** What the names of parts begin with, as in a safetensors document. */
+/** The prefix of the names of parts, as in a safetensors document. */
 export const PARTS = 'parts/'
 
 function floats (name: string, ...shape: number[]): TensorMetadata {

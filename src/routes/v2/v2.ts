@@ -12,13 +12,13 @@ export interface InferenceRoutes extends InferRoutes {
   readonly version: string
   /** Left out if clients may not load models. */
   readonly repository: Repository | undefined
-  /** Left out if the metrics are not for clients. */
+  /** Left out if clients may not read the metrics. */
   readonly snapshot: StatisticsRoutes['snapshot'] | undefined
 }
 
 /**
- * The Open Inference Protocol, version 2, as Triton and KServe speak it. Its errors have a form of their own. It is not in the OpenAPI document:
- * its clients are there already, and those that are made from the document have all of this by better names.
+ * The Open Inference Protocol, version 2, as Triton and KServe implement it. Its errors have their own format. It is not in the
+ * OpenAPI document: the protocol has clients already, and clients generated from the document have all of this under better names.
  */
 const routes: FastifyPluginAsync<InferenceRoutes> = async (app, { registry, sessions, json, large, version, repository, snapshot }) => {
   answerErrors(app, sendError, 'docs/openinference.md lists the paths of the Open Inference Protocol')

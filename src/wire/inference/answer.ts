@@ -1,7 +1,7 @@
 import { encodeFloats } from '../../tensor/dtypes.ts'
 import { Tensor } from '../../tensor/tensor.ts'
 
-/** What an answer says beside its outputs. */
+/** The fields of an answer other than its outputs. */
 export interface AnswerHead {
   readonly model_name: string
   readonly model_version: string
@@ -12,17 +12,17 @@ export interface AnswerHead {
 export interface Output {
   readonly name: string
   readonly tensor: Tensor
-  /** Whether its numbers are bytes behind the JSON, or in it. */
+  /** Whether its numbers are bytes after the JSON, or in it. */
   readonly binary: boolean
 }
 
-/** An answer as JSON alone, for who writes objects of tensors; its numbers are flat, row-major. */
+/** An answer as JSON only, as an object of tensors that is still to be written; its numbers are flat, row-major. */
 export function inferenceObject (head: AnswerHead, outputs: readonly Output[]): object {
   return { ...head, outputs: outputs.map(({ name, tensor: { shape, data } }) => ({ name, datatype: 'FP32', shape, data: new Tensor([data.length], data) })) }
 }
 
 /**
- * An answer some of whose outputs are bytes behind the JSON.
+ * An answer with some outputs as bytes after the JSON.
  *
  * @param write writes an object of tensors as JSON.
  * @returns its parts: the JSON, then the tensors' own memory.

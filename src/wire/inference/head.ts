@@ -10,7 +10,7 @@ import type { Hold } from '../tensor-paths.ts'
 const Size = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
 const Name = Type.String({ minLength: 1 })
 
-/** Of an input or an output. Others than these change nothing. */
+/** The parameters of an input or an output. Others have no effect. */
 const TensorParameters = Type.Object({
   binary_data_size: Type.Optional(Size),
   binary_data: Type.Optional(Type.Boolean()),
@@ -32,7 +32,7 @@ const Parameters = Type.Object({
 
 const Document = Type.Object({
   id: Type.Optional(Type.String()),
-  // KServe's client says them again; the path has them.
+  // KServe's client repeats these from the path.
   model_name: Type.Optional(Type.String()),
   model_version: Type.Optional(Type.String()),
   parameters: Type.Optional(Parameters),
@@ -48,18 +48,18 @@ const Document = Type.Object({
 
 const judge = compile(Document)
 
-/** An inference request, except for the numbers of its tensors. */
+/** An inference request without the numbers of its tensors. */
 export interface Head extends Static<typeof Document> {
-  /** The arrays that `data` of its inputs stands for, by number. */
+  /** The arrays of its inputs, indexed by the numbers in their `data`. */
   readonly data: readonly Buffer[]
-  /** A `sequence_id` that came as a number: one of 64 bits, which a JavaScript number would round. */
+  /** A `sequence_id` that was sent as a number. It can have 64 bits, which a JavaScript number would round. */
   readonly sequence: bigint | undefined
 }
 
 /** The most bytes of JavaScript values that one byte of JSON may become. */
 const VALUE_BYTES = 32
 
-/** @throws InputError if the bytes are not JSON, or no inference request. */
+/** @throws InputError if the bytes are not JSON, or not an inference request. */
 export function readHead (bytes: Buffer, hold: Hold): Head {
   const short = bytes.length > MAX_SHORT ? undefined : readShort(bytes.toString())
   if (short !== undefined) return short
@@ -70,13 +70,13 @@ export function readHead (bytes: Buffer, hold: Hold): Head {
   return { ...judge(document, ''), data, sequence }
 }
 
-/** The longest head that `JSON.parse` reads without being looked at byte by byte. */
+/** The longest head that `JSON.parse` reads without a scan of its bytes first. */
 const MAX_SHORT = 4096
 const SEQUENCE_ID = '"sequence_id"'
-/** One that a JavaScript number has exactly, or a string. */
+/** An id that a JavaScript number holds exactly, or a string. */
 const SAFE_ID = /"sequence_id"\s*:\s*(?:"|\d{1,15}\s*[,}])/
 
-/** The same for a head of which `JSON.parse` loses nothing, as most are whose tensors are bytes; undefined if it may be another. */
+/** The same for a head from which `JSON.parse` loses nothing, like most heads with binary tensors; undefined if it might lose something. */
 function readShort (text: string): Head | undefined {
   if (text.includes('"data"') || text.includes('\\')) return undefined
   const at = text.indexOf(SEQUENCE_ID)
@@ -89,13 +89,13 @@ function readShort (text: string): Head | undefined {
 }
 
 interface Cut {
-  /** The document with a number in the place of each array of data, and 0 in that of a number that is the sequence's id. */
+  /** The document with a number in place of each array of data, and 0 in place of a sequence id that is a number. */
   readonly rest: string
   readonly data: readonly Buffer[]
   readonly sequence: bigint | undefined
 }
 
-/** Takes out what is too long for `JSON.parse`, or too precise. */
+/** Cuts out the parts that are too long or too precise for `JSON.parse`. */
 function cut (bytes: Buffer): Cut {
   const cursor = new JsonCursor(bytes)
   const data: Buffer[] = []
@@ -156,7 +156,7 @@ function cut (bytes: Buffer): Cut {
     put(data.push(bytes.subarray(copied, cursor.at)) - 1)
   }
 
-  /** Skips nested arrays as far as their last bracket; whoever reads them judges what is between. */
+  /** Skips nested arrays up to their last bracket; their content is checked when it is read. */
   function skipNest (path: string): void {
     let depth = 0
     do {
@@ -168,7 +168,7 @@ function cut (bytes: Buffer): Cut {
     } while (depth > 0)
   }
 
-  /** Writes a number in the place of what has been read. */
+  /** Writes a number in place of the text that has been read. */
   function put (number: number): void {
     rest += String(number)
     copied = cursor.at

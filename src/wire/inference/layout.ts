@@ -8,16 +8,16 @@ import type { Fields, Hold } from '../tensor-paths.ts'
 import { DTYPES, FLOAT_DATATYPES, INTEGER_DATATYPES } from './datatypes.ts'
 import { readHead, type Head } from './head.ts'
 
-/** What the head of an inference request says beside its inputs. */
+/** What the head of an inference request contains other than its inputs. */
 export interface Said {
-  /** What the answer says again. */
+  /** The answer repeats it. */
   readonly id: string | undefined
   readonly options: Options
-  /** The sequence that it belongs to, if it names one. */
+  /** The sequence that the request belongs to, if it names one. */
   readonly sequence: SequencePart | undefined
-  /** The outputs that are asked for; all if left out. */
+  /** The requested outputs; all if left out. */
   readonly outputs: readonly AskedOutput[] | undefined
-  /** Whether outputs are answered as bytes if they do not say. */
+  /** Whether outputs are answered as bytes if they do not specify it themselves. */
   readonly binary: boolean
 }
 
@@ -41,15 +41,15 @@ export interface AskedOutput {
   readonly binary: boolean | undefined
 }
 
-/** A head that has been read: where its inputs are behind it, or what they are. It is plain data, which goes from thread to thread. */
+/** A head that has been read: the place of each input after it, or the input itself. It is plain data, which can be sent between threads. */
 export interface Layout {
   readonly said: Said
   readonly inputs: readonly Input[]
-  /** How many bytes of tensors there are. */
+  /** How many bytes of tensors follow the head. */
   readonly bytes: number
 }
 
-/** An input: a place behind the head, or what its `data` was. */
+/** An input: a place after the head, or the numbers from its `data`. */
 interface Input extends Place {
   readonly stored: StoredTensor | undefined
 }
@@ -60,14 +60,14 @@ export type InputFields = Pick<Fields, 'tensors' | 'integers' | 'nested'>
 /**
  * Creates a reader of heads, which runs in any thread.
  *
- * @returns the reader, which throws an InputError if a head violates the protocol or has an input that the model does not take.
+ * @returns the reader, which throws an InputError if a head violates the protocol or has an input that the model does not accept.
  */
 export function createLayoutReader (fields: InputFields, json: Pick<Json, 'reader'>): (head: Buffer, hold: Hold) => Layout {
   const placeInput = createPlacer(fields, json)
   return (head, hold) => layOut(readHead(head, hold), placeInput, hold)
 }
 
-/** Where an input is, given how many bytes are before it. */
+/** Finds where an input is, given how many bytes precede it. */
 type Placer = (input: Head['inputs'][number], data: Head['data'], path: string, begin: number, hold: Hold) => Input
 
 function layOut (head: Head, placeInput: Placer, hold: Hold): Layout {
@@ -87,7 +87,7 @@ function layOut (head: Head, placeInput: Placer, hold: Hold): Layout {
         ...(steps !== undefined && { steps }),
         ...(sequences !== undefined && { return_sequences: sequences }),
         ...(t !== undefined && { t }),
-        // Triton counts microseconds, and 0 is no bound.
+        // Triton uses microseconds, and 0 means no limit.
         ...(timeout > 0 && { timeout: timeout / 1e6 })
       },
       sequence: sequenceOf(head),
@@ -107,7 +107,7 @@ function layOut (head: Head, placeInput: Placer, hold: Hold): Layout {
 
 const NO_SHARED_MEMORY = 'tensors travel in the body; shared memory is not served'
 
-/** An id of 0, and an empty one, name no sequence. */
+/** An id of 0, or an empty one, names no sequence. */
 function sequenceOf ({ parameters = {}, sequence }: Head): SequencePart | undefined {
   const { sequence_id: given, sequence_start: start = false, sequence_end: end = false, t } = parameters
   const id = typeof given === 'number' ? sequence : given
@@ -142,7 +142,7 @@ function createPlacer ({ tensors, integers = [], nested = [] }: InputFields, jso
   }
 }
 
-/** Reads the array of an input's `data`, which may be flat, or nested as its shape is. */
+/** Reads the array of an input's `data`, which can be flat, or nested like its shape. */
 function createNumberReader (json: Pick<Json, 'reader'>): (text: Buffer, floats: boolean, shape: readonly number[], path: string, hold: Hold) => StoredTensor {
   const readTensor = json.reader({ known: ['data'], tensors: ['data'] })
 
@@ -170,7 +170,7 @@ function createNumberReader (json: Pick<Json, 'reader'>): (text: Buffer, floats:
 
 const OPEN = Buffer.from('{"data":')
 const CLOSE = Buffer.from('}')
-/** What a nested array of integers may take as JavaScript values for each byte of its JSON. */
+/** The most bytes of JavaScript values that one byte of a nested array of integers may become. */
 const VALUE_BYTES = 32
 
 function readIntegers (text: Buffer, shape: readonly number[], path: string, hold: Hold): Uint8Array {

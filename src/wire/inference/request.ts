@@ -10,15 +10,15 @@ import { createLayoutReader, type Layout, type Said } from './layout.ts'
 
 /** An inference request of the Open Inference Protocol. */
 export interface Inference extends Said {
-  /** Its inputs by the names of a request's fields, those of the context in `context`. */
+  /** Its inputs under the names of a request's fields; inputs of the context are in `context`. */
   readonly inputs: Readonly<Record<string, unknown>>
   readonly body: Buffer
 }
 
 export interface InferenceReader {
-  /** Reads a body. @param headLength how many of its bytes are JSON, as the request's head says; all if that is left out, and none if the body is one input. */
+  /** Reads a body. @param headLength how many of its bytes are JSON, from the request's header; all if left out, 0 if the body is one input. */
   read (body: Buffer, headLength: number | undefined, hold: Hold): Inference
-  /** Reads one whose JSON has been read. */
+  /** Reads a body whose JSON has already been read. */
   readBehind (body: Buffer, headLength: number, layout: Layout, hold: Hold): Inference
 }
 
@@ -26,13 +26,13 @@ export interface InferenceReader {
  * Creates a reader of inference requests: JSON, and the binary tensor extension.
  *
  * @param fields what the model's requests hold.
- * @param raw what a body is that is one input and nothing else; left out if the model takes none.
- * @returns the reader, which throws an InputError if the body violates the protocol or has an input that the model does not take.
+ * @param raw the input of a body that consists of one input only; undefined if the model accepts none.
+ * @returns the reader, which throws an InputError if the body violates the protocol or has an input that the model does not accept.
  */
 export function createInferenceReader (fields: Fields, raw: RawInput | undefined, json: Json): InferenceReader {
   const read = createStoredReader(fields)
   const readLayout = createLayoutReader(fields, json)
-  /** Heads that were valid before; those with an id hardly come again. */
+  /** Heads that were valid before, except those with an id or with values, which hardly ever repeat. */
   const known = new Known<{ readonly head: Buffer, readonly layout: Layout }>()
 
   function layoutOf (body: Buffer, length: number, hold: Hold): Layout {
@@ -73,7 +73,7 @@ export const HEAD_LENGTH = 'Inference-Header-Content-Length'
 
 const ONE_INPUT = { id: undefined, options: {}, sequence: undefined, outputs: undefined, binary: true }
 
-/** An input that a body may consist of: one row's vectors or ids. */
+/** An input that a body can consist of: one row's vectors or ids. */
 export interface RawInput {
   readonly name: string
   readonly datatype: 'FP32' | 'INT64'
