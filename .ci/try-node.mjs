@@ -1,8 +1,8 @@
-// Compares what the service answers on another Node.js with what it answers on this one, byte for byte. Both compute natively.
+// Compares the service's answers on another Node.js with its answers on this one, byte for byte. Both use the native engine.
 //
-//     node .ci/try-node.mjs COMMAND [ARGUMENT]...     such as .ci/get-node.sh prints, for the platforms in prebuilds/
+//     node .ci/try-node.mjs COMMAND [ARGUMENT]...     as .ci/get-node.sh prints it, for the platforms in prebuilds/
 //
-// Exits with 3 if the service does not start: under qemu-user it is slow, and a plugin has ten seconds, which pass on a busy machine.
+// Exits with 3 if the service does not start: under qemu-user it is slow, and on a busy machine a plugin may not load within its ten seconds.
 
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
@@ -23,7 +23,7 @@ try {
   for (const child of children) child.kill('SIGKILL')
 }
 
-/** Starts the service on a free port; undefined if it ends. */
+/** Starts the service on a free port. @returns its address, or undefined if it ends. */
 async function serve ([command, ...args]) {
   const child = spawn(command, [...args, 'dist/main.js', '--port', '0', '--threads', '2'], { stdio: ['ignore', 'pipe', 'inherit'] })
   children.push(child)
@@ -34,7 +34,7 @@ async function serve ([command, ...args]) {
   return undefined
 }
 
-/** Sends each example of each model's own document to both. */
+/** Sends each example in each model's own document to both. */
 async function compare (here, there) {
   const { models } = await (await fetch(`${here}/models`)).json()
   const engine = (await (await fetch(`${there}/models`)).json()).models[0].engine
