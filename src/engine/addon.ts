@@ -3,8 +3,8 @@ import { messageOf } from '../errors.ts'
 import { prebuiltFolder } from './prebuilt.ts'
 
 /**
- * The number of this interface, which `native/binding/addon.cc` has as well. Whoever changes what the addon exports, takes or
- * answers, the words of a program included, raises both; then an addon that is older than the sources is not taken.
+ * The number of this interface, which `native/binding/addon.cc` contains as well. If you change what the addon exports, accepts
+ * or returns, including the words of a program, raise both; an addon that is older than the sources is then refused.
  */
 export const INTERFACE = 1
 
@@ -15,12 +15,12 @@ export interface Addon {
   readonly kernels: readonly [string, ...string[]]
   createEngine (kernel: string, threads: number, inlineBelow: number): AddonEngine
   /**
-   * Reads the tensors of a JSON document; undefined if the plain reader has to judge it.
+   * Creates a reader for the tensors of a JSON document; it returns undefined if the plain reader has to check the document.
    *
    * @param known the document's own fields.
-   * @param tensors those that are tensors, as `x` and `context/vectors`.
+   * @param tensors the fields that are tensors, such as `x` and `context/vectors`.
    * @param mostNumbers the most numbers of a tensor, its rows padded to the longest.
-   * @param mostRest the most bytes that are no tensor's.
+   * @param mostRest the most bytes that do not belong to a tensor.
    */
   createReader (known: readonly string[], tensors: readonly string[], mostNumbers: number, mostRest: number): (bytes: Uint8Array) => AddonDocument | undefined
   /** The JSON of a row-major tensor. */
@@ -28,9 +28,9 @@ export interface Addon {
 }
 
 export interface AddonEngine {
-  /** Takes over a program, as `encode` writes it. */
+  /** Loads a program, as `encode` writes it. */
   load (words: Int32Array, tensors: readonly Float32Array[]): AddonProgram
-  /** The same off the event loop. Until the promise settles the tensors stay as they are, and nobody transfers their memory. */
+  /** Like `load`, but off the event loop. Until the promise settles, the tensors must not change, and their memory must not be transferred. */
   loadBeside (words: Int32Array, tensors: readonly Float32Array[]): Promise<AddonProgram>
 }
 
@@ -41,7 +41,7 @@ export interface AddonProgram {
   dispose (): undefined
 }
 
-/** The arrays are memory of the addon's own; `attached` has the memory's id and the set of each row. */
+/** The arrays are the addon's own memory; `attached` has the memory's id and the set of each row. */
 export interface AddonBatch {
   readonly states: readonly [Float32Array, Float32Array]
   input (k: number, floats: number): Float32Array
@@ -62,15 +62,15 @@ export interface AddonMemory {
 }
 
 export interface AddonDocument {
-  /** The document with a 0 in the place of each tensor. */
+  /** The document with a 0 in place of each tensor. */
   readonly rest: string
-  /** The numbers of all tensors as they came: rows are not padded. */
+  /** The numbers of all tensors, unchanged: rows are not padded. */
   readonly values: Float32Array
-  /** Of each tensor: its field's index, its rank, three sizes, how many numbers it has, how many row lengths follow, and those. */
+  /** For each tensor: its field's index, its rank, three sizes, how many numbers it has, how many row lengths follow, and the row lengths. */
   readonly layout: Uint32Array
 }
 
-/** Built on this machine, or packed into the package for it; the same path from `src` and `dist`. */
+/** Built on this machine, or packed into the package for it. The paths are the same from `src` and from `dist`. */
 const PLACES = ['build/Release', prebuiltFolder()]
 
 const BUILD = 'With a C++ compiler and Python, `npm rebuild cellserve` in an application, or `npm run install` in a clone, builds it'
@@ -78,11 +78,11 @@ const BUILD = 'With a C++ compiler and Python, `npm rebuild cellserve` in an app
 /**
  * Loads the addon.
  *
- * @param load takes the path of a file, from this one; left out, Node.js loads it.
+ * @param load loads a file from its path, relative to this file; by default, Node.js loads it.
  * @throws Error if it has not been built, does not load or is of another version; the message says what to do.
  */
 export function loadAddon (load?: (path: string) => unknown): Addon {
-  // A switch for tests of the service without it.
+  // A switch for tests of the service without the addon.
   const places = load === undefined && process.env.TEST_NO_ADDON === '1' ? [] : PLACES
   const require: (path: string) => unknown = load ?? createRequire(import.meta.url)
   const reasons: string[] = []
@@ -98,7 +98,7 @@ export function loadAddon (load?: (path: string) => unknown): Addon {
   throw new Error(`The native engine is not available: ${reasons.join('; ') || 'its addon has not been built'}. ${BUILD}`)
 }
 
-/** The addon where it loads. */
+/** The addon, if it loads. */
 export function findAddon (): Addon | undefined {
   try {
     return loadAddon()

@@ -3,16 +3,16 @@ import type { Engine, EngineName } from './engine.ts'
 import { createNativeEngine } from './native.ts'
 
 export interface EngineOptions {
-  /** Compute threads of the native engine; left out, as many as the cores that the process may use. */
+  /** Compute threads of the native engine; by default as many as the cores that the process may use. */
   readonly threads?: number | undefined
-  /** Its instruction set; left out, the best that the CPU has. */
+  /** Its instruction set; by default the best that the CPU has. */
   readonly isa?: string | undefined
-  /** Is called with the reason if `auto` does not take native. */
+  /** Receives the reason if `auto` does not choose native. */
   readonly warn?: (reason: string) => void
 }
 
 /**
- * Starts the engine of that name; `auto` takes native if its addon loads, else TensorFlow.js.
+ * Starts the engine with that name; `auto` chooses native if its addon loads, else TensorFlow.js.
  *
  * @throws Error if it cannot be started; the message says why.
  */
@@ -21,7 +21,7 @@ export async function chooseEngine (name: EngineName | 'auto', { threads, isa, w
   try {
     return createNativeEngine({ threads, isa })
   } catch (error) {
-    // An instruction set is the native engine's, so to ask for one is to ask for that.
+    // Only the native engine has instruction sets, so a request for one is a request for that engine.
     if (name === 'native' || isa !== undefined) throw error
     const engine = await startTfjs(error)
     warn?.(messageOf(error))
@@ -29,7 +29,7 @@ export async function chooseEngine (name: EngineName | 'auto', { threads, isa, w
   }
 }
 
-/** Imported where it is wanted: an installation may leave TensorFlow.js out. `instead` is why the native engine is not there. */
+/** Imported only when needed: an installation may leave TensorFlow.js out. `instead` is why the native engine is not available. */
 async function startTfjs (instead?: unknown): Promise<Engine> {
   try {
     const { createTfjsEngine } = await import('./tfjs.ts')

@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 
-/** The cores that this process may use: those it may run on, or fewer where a container's quota grants less time. */
+/** The cores that this process may use: those it may run on, or fewer if a container's quota grants less time. */
 export function usableCores (readText: (path: string) => string = (path) => readFileSync(path, 'utf8')): number {
   return Math.max(1, Math.min(availableParallelism(), Math.floor(cgroupQuota(readText))))
 }
 
-/** The cores' worth of time that the process's control groups grant it; infinity where they set no bound. */
+/** How many cores' worth of time the process's control groups grant it; infinity if they set no limit. */
 export function cgroupQuota (readText: (path: string) => string): number {
   const read = (path: string): string => {
     try {
@@ -16,11 +16,11 @@ export function cgroupQuota (readText: (path: string) => string): number {
     }
   }
   let quota = Infinity
-  // Lines as `0::/path`, of version 2, and `4:cpu,cpuacct:/path`, of version 1.
+  // Lines such as `0::/path` in version 2, and `4:cpu,cpuacct:/path` in version 1.
   for (const line of read('/proc/self/cgroup').split('\n')) {
     const [, controllers, path] = /^\d+:([^:]*):(.*)$/.exec(line) ?? []
     if (controllers === undefined || path === undefined) continue
-    // Every group above bounds it too. In a container the path may be the host's, with only its end in sight: the root.
+    // Every parent group limits it, too. In a container, the path may be the host's, and only its last group is visible, as the root.
     const groups = path.split('/').filter((name) => name !== '').map((_, i, names) => '/' + names.slice(0, i + 1).join('/'))
     for (const group of ['', ...groups]) {
       if (controllers === '') {

@@ -16,7 +16,7 @@ const OPERATIONS = { cell: 0, linear: 1, softmax: 2, copy: 3, sum: 4, product: 5
 const PLACES = { old: 0, new: 1, scratch: 2, input: 3, output: 4 } as const
 const NOTHING: Operand = { space: 'old', index: 0, offset: 0, width: 0 }
 
-/** @throws Error if the program has what the addon does not compute. */
+/** @throws Error if the program contains something that the addon does not compute. */
 export function encode (program: Program, precision: Precision = 'f32'): EncodedProgram {
   const words: number[] = []
   const tensors: Float32Array[] = []
@@ -29,7 +29,7 @@ export function encode (program: Program, precision: Precision = 'f32'): Encoded
   }
 
   function addLinear (linear: Linear): void {
-    // What looks at a whole row is an instruction of its own, after the layer's.
+    // An activation of a whole row is a separate instruction, after the layer's.
     words.push(KINDS.linear, ACTIVATIONS[isRowActivation(linear.activation) ? 'none' : linear.activation], linear.in, 0, linear.out)
     tensors.push(linear.weight, linear.bias)
   }

@@ -2,18 +2,18 @@ import type { Network } from '../network/network.ts'
 import type { Precision } from '../network/precision.ts'
 import type { Program } from './program.ts'
 
-/** What computes networks. An engine takes a network's weights once and then advances batches of rows; it knows no requests. */
+/** Computes networks. An engine loads a network's weights once and then advances batches of rows; it knows nothing about requests. */
 export interface Engine {
   readonly name: EngineName
-  /** What the engine runs on, for people: for example `wasm`, or `avx2, 2 threads`. */
+  /** What the engine runs on, for display: for example `wasm`, or `avx2, 2 threads`. */
   readonly backend: string
   /** How many multiply-adds it does in about a millisecond, after which others have their turn. */
   readonly budget: number
   /** How it holds matrices of a precision in memory: as they are, or widened to f32. */
   holds (precision: Precision): Precision
-  /** Takes over a network's weights, in whatever form the engine computes fastest. */
+  /** Loads a network's weights, in the form with which the engine computes fastest. */
   load (network: Network): LoadedNetwork
-  /** The same beside what is being computed: off the event loop if the engine can. The weights are left alone until it is done. */
+  /** Like `load`, in parallel with other work: off the event loop if the engine can. The weights must not change until it is done. */
   loadBeside (network: Network): Promise<LoadedNetwork>
 }
 
@@ -21,18 +21,18 @@ export type EngineName = 'native' | 'tfjs'
 
 /** A network on an engine. */
 export interface LoadedNetwork {
-  /** One program per stage. Its weights may be gone: the engine has them in its own form. */
+  /** One program per stage. Its weights may be missing, because the engine holds them in its own form. */
   readonly programs: readonly Program[]
-  /** Makes the buffers in which rows of different requests meet for a call. */
+  /** Makes the buffers in which rows of different requests are batched for a call. */
   batch (stage: number, maxRows: number): Batch
   /**
-   * Takes over a request's support vectors for the read of a stage, to be prepared before they are read.
+   * Takes a request's support vectors for the read of a stage; they must be prepared before they are read.
    *
-   * @param support `[sum of counts, D]`: the vectors of each set, one set after the other. It is not changed meanwhile.
+   * @param support `[sum of counts, D]`: the vectors of each set, one set after the other. It must not change until it is prepared.
    * @param counts how many vectors each set has: one set per row, or one for all.
    */
   remember (stage: number, support: Float32Array, counts: readonly number[]): Memory
-  /** Frees what the engine holds for the network, once no call is under way. */
+  /** Frees what the engine holds for the network. Call it once no call is in progress. */
   dispose (): void
 }
 
@@ -41,45 +41,44 @@ export interface Memory {
   /** How many vectors each set has. */
   readonly counts: readonly number[]
   /**
-   * Prepares more of the vectors, about `work` multiply-adds at a time; a promise if that goes on off the event
-   * loop.
+   * Prepares more of the vectors, with about `work` multiply-adds at a time.
    *
-   * @returns whether all are prepared.
+   * @returns whether all are prepared; a promise if the work continues off the event loop.
    */
   prepare (work: number): boolean | Promise<boolean>
   dispose (): void
 }
 
 /**
- * Buffers of the engine's own, for at most `maxRows` rows. What is written to them before a call is read by it. While a
- * call's promise is pending they are the engine's.
+ * The engine's own buffers, for at most `maxRows` rows. A call reads what was written to them before. While a call's promise
+ * is pending, they belong to the engine.
  *
- * All are row-major: row `i` of a state starts at `i * state.width`, what row `i` reads of an input at step `t` at
- * `(t * rows + i) * width`; outputs have the same layout.
+ * All are row-major: row `i` of a state starts at `i * state.width`, and what row `i` reads from an input at step `t` starts
+ * at `(t * rows + i) * width`; outputs have the same layout.
  */
 export interface Batch {
   readonly maxRows: number
-  /** `states[0]` is read by a call; after `advance` of K steps the new states are in `states[K % 2]`. */
+  /** A call reads `states[0]`; after `advance` of K steps the new states are in `states[K % 2]`. */
   readonly states: readonly [Float32Array, Float32Array]
-  /** The buffer of input `k`, of at least `floats` numbers; what an earlier call returned is void. */
+  /** The buffer of input `k`, of at least `floats` numbers; a buffer that was returned earlier is no longer valid. */
   input (k: number, floats: number): Float32Array
   /** The buffer of output `k`, of at least `floats` numbers. */
   output (k: number, floats: number): Float32Array
   /** The buffer of attention weights, of at least `floats` numbers. */
   attention (floats: number): Float32Array
-  /** Has row `i` read set `set` of a memory. */
+  /** Makes row `i` read set `set` of a memory. */
   attach (i: number, memory: Memory, set: number): void
   /**
    * Takes the first `rows` rows through `steps` steps, each from `states[0]` on. Light work is done on return; heavy work
-   * may go on off the event loop: then a promise is returned.
+   * may continue off the event loop, and then a promise is returned.
    */
   advance (rows: number, steps: number, options: CallOptions): void | Promise<void>
   /**
    * Does some of what a step does after its cells, in place on `states[0]`: the read, the lets, the readout, and what the
    * first node reads next.
    *
-   * @param from the first of the program's instructions that are done, its `read` or one after that.
-   * @param to where they end, the program's `end` at most.
+   * @param from the first instruction to run: the program's `read` or a later one.
+   * @param to where the instructions end: the program's `end` at most.
    */
   start (rows: number, from: number, to: number, options: Pick<CallOptions, 'attention'>): void | Promise<void>
   /** Makes what the first node would read next, in the `h_in` of `states[1]`; its inputs are those of one step. */
@@ -88,12 +87,12 @@ export interface Batch {
 }
 
 export interface CallOptions {
-  /** Bit k: every step reads the same of input k, of which there is one step. */
+  /** Bit k: every step reads the same from input k, which has one step. */
   readonly repeated: number
   /** Bit k: output k is asked for. */
   readonly asked: number
   /**
-   * The width of attention weights, `[steps, rows, width]`, zeros past a row's own supports; at least the largest count of
+   * The width of attention weights, `[steps, rows, width]`, zeros beyond a row's own supports; at least the largest count of
    * these rows. 0 if nobody asks for them.
    */
   readonly attention: number

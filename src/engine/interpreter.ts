@@ -7,9 +7,9 @@ import { compileStage, type Instruction, type Operand, type Program } from './pr
 
 /** The arithmetic of an interpreted engine. Everything is row-major and contiguous, one row after the other. */
 export interface Arithmetic {
-  /** A cell, its weights taken over. It tells its gates if they are asked for, and it has some. */
+  /** Loads a cell. It returns its gates if they are asked for and it has any. */
   cell (cell: Cell, precision: Precision): Loaded<(rows: number, x: Float32Array, h: Float32Array, carry: Float32Array, gates: boolean) => CellResult>
-  /** A linear layer, whose activation of a whole row is not its affair. `[rows, in] -> [rows, out]` */
+  /** Loads a linear layer. An activation of a whole row is not applied here. `[rows, in] -> [rows, out]` */
   linear (linear: Linear, precision: Precision): Loaded<(rows: number, input: Float32Array) => Float32Array>
   softmax (rows: number, input: Float32Array, activation: RowActivation): Float32Array
   /** Reads one set with a query: the read, and the attention weights. */
@@ -24,7 +24,7 @@ export interface Loaded<F> {
 export interface CellResult {
   /** `[rows, Ho]` */
   readonly h: Float32Array
-  /** An LSTM's `c`, a GRU's `h`, `[rows, Ho]`; nothing for an RNN. */
+  /** An LSTM's `c`, a GRU's `h`, `[rows, Ho]`; not used for an RNN. */
   readonly carry: Float32Array
   /** `[rows, G Ho]`, the gates as they were applied. */
   readonly gates?: Float32Array | undefined
@@ -37,7 +37,7 @@ export interface SupportSet {
   readonly values: Float32Array
 }
 
-/** An engine that runs programs one instruction at a time, with somebody else's arithmetic. */
+/** Creates an engine that runs programs one instruction at a time, with the given arithmetic. */
 export function createInterpreter (engine: Pick<Engine, 'name' | 'backend' | 'budget'>, arithmetic: Arithmetic): Engine {
   const load = (network: Network): LoadedNetwork => loadNetwork(network, arithmetic)
   return { ...engine, holds: () => 'f32', load, loadBeside: async (network) => load(network) }
@@ -127,7 +127,7 @@ function createBatch (program: Program, maxRows: number, arithmetic: Arithmetic,
   const sets = new Array<SupportSet | undefined>(maxRows)
   let attention = new Float32Array(0)
 
-  /** One step, or some of its instructions. */
+  /** Runs one step, or some of its instructions. */
   function run (from: number, to: number, rows: number, t: number, old: Float32Array, next: Float32Array, options: CallOptions): void {
     const at = ({ space, index, offset }: Operand): { data: Float32Array, start: number, stride: number } => {
       switch (space) {

@@ -10,25 +10,25 @@ import { withoutWeights } from '../network/without-weights.ts'
 export interface NativeOptions {
   /** Compute threads; by default as many as the cores that the process may use. */
   readonly threads?: number | undefined
-  /** The instruction set, one of `nativeKernels()`; by default the best that the CPU has. All give the same bits. */
+  /** The instruction set, one of `nativeKernels()`; by default the best that the CPU has. All produce the same bits. */
   readonly isa?: string | undefined
-  /** Work of fewer multiply-adds than this is done on the event loop's own thread, before the call returns. */
+  /** Work with fewer multiply-adds than this is done on the event loop's own thread, before the call returns. */
   readonly inlineBelow?: number | undefined
 }
 
 /**
- * Measured: from here on two threads beat the event loop's own in spite of the 30 to 100 us that it takes to wake them and
- * to hear from them. It is 100 to 200 us of work, which the event loop may wait for.
+ * Measured: from here on, two threads beat the event loop's own thread, despite the 30 to 100 us that it takes to wake them
+ * and to get their result. It is 100 to 200 us of work, for which the event loop can wait.
  */
 const INLINE_BELOW = 4_000_000
 
-/** What a thread does in a millisecond at most, after which others have their turn. */
+/** The most that a thread does in a millisecond, after which others have their turn. */
 const BUDGET = 2 ** 25
 
 /**
- * The engine of our own kernel.
+ * Creates the engine with our own kernel.
  *
- * @throws Error where the addon has not been built or does not load, or an option asks for what is not there.
+ * @throws Error if the addon has not been built or does not load, or an option asks for something that does not exist.
  */
 export function createNativeEngine (options: NativeOptions = {}): Engine {
   const addon = loadAddon()
@@ -77,9 +77,9 @@ function loadedNetwork (stages: readonly Stage[], loaded: readonly AddonProgram[
 class NativeMemory implements Memory {
   readonly counts: readonly number[]
   readonly #memory: AddonMemory
-  /** What is still to be prepared; afterwards it is let go. */
+  /** The vectors that are still to be prepared; released afterwards. */
   #support: Float32Array
-  /** The preparation that is under way. */
+  /** The preparation in progress. */
   #pending: Promise<boolean> | undefined
 
   constructor (program: AddonProgram, support: Float32Array, counts: readonly number[]) {
@@ -88,13 +88,13 @@ class NativeMemory implements Memory {
     this.#memory = program.remember(Uint32Array.from(counts))
   }
 
-  /** What the addon knows it by. */
+  /** Its id in the addon. */
   get id (): number {
     return this.#memory.id
   }
 
   prepare (work: number): boolean | Promise<boolean> {
-    // Another task that reads it may be having it prepared.
+    // Another task that reads it may have started the preparation.
     if (this.#pending !== undefined) return this.#pending
     const ready = this.#memory.prepare(this.#support, work)
     if (typeof ready === 'boolean') return this.#letGo(ready)
@@ -117,7 +117,7 @@ const NOTHING = new Float32Array(0)
 
 function createBatch (program: AddonProgram, maxRows: number): Batch {
   const batch = program.batch(maxRows)
-  // Of each row, its memory and its set. The memories are held, so that none is collected while it is attached.
+  // The memory and the set of each row. The memories are kept, so that none is collected while it is attached.
   const attached = new Float64Array(2 * maxRows)
   const memories: Memory[] = []
   const attention = growing((_, floats) => batch.attention(floats))
@@ -140,7 +140,7 @@ function createBatch (program: AddonProgram, maxRows: number): Batch {
   }
 }
 
-/** Keeps the arrays of buffers, and has one made anew, half as long again, if it is too short. */
+/** Keeps the arrays of buffers, and replaces one that is too short with one that is at least half as long again. */
 function growing (make: (k: number, floats: number) => Float32Array): (k: number, floats: number) => Float32Array {
   const arrays: Float32Array[] = []
   return (k, floats) => {

@@ -1,11 +1,11 @@
 import { closeSync, openSync, readSync } from 'node:fs'
 
-/** The folder of the addon that the package may hold for this platform, as `scripts/pack-native.mjs` names it. */
+/** The folder of the addon that the package may contain for this platform, as `scripts/pack-native.mjs` names it. */
 export function prebuiltFolder ({ platform, arch, execPath }: Pick<NodeJS.Process, 'platform' | 'arch' | 'execPath'> = process): string {
   return `prebuilds/${platform}-${arch}${platform === 'linux' ? `-${libcOf(execPath)}` : ''}`
 }
 
-/** The C library of an executable of Linux, by the loader that it names: an addon of another does not load. */
+/** The C library of a Linux executable, from the loader that it names: an addon for another C library does not load. */
 function libcOf (executable: string): 'glibc' | 'musl' {
   const file = openSync(executable, 'r')
   try {
@@ -17,7 +17,7 @@ function libcOf (executable: string): 'glibc' | 'musl' {
 
 const PT_INTERP = 3
 
-/** The loader's path, which stands anywhere in a file that patchelf has changed; none if this is no ELF of 64 bits, little-endian. */
+/** The loader's path, which can be anywhere in a file that patchelf has changed; empty if the file is not a 64-bit little-endian ELF. */
 function loaderOf (file: number): string {
   const read = (from: bigint, length: number): Buffer => {
     const bytes = Buffer.alloc(length)

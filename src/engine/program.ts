@@ -4,9 +4,9 @@ import { isFedBack, letsOfY, nodeWidth, TAPS, tapWidth, type Input, type Let, ty
 import { findSlice, layOutState, type Slice, type StateLayout } from '../network/state.ts'
 
 /**
- * Where an instruction finds a vector of each row, or puts it.
+ * Where an instruction reads or writes a vector of each row.
  *
- * `old` is the row's state as the step finds it, `new` as it leaves it; `scratch` lasts for a step; `input` and `output` are
+ * `old` is the row's state before the step, `new` the state after it; `scratch` lasts for a step; `input` and `output` are
  * streams, at the step's place.
  */
 export interface Operand {
@@ -18,20 +18,20 @@ export interface Operand {
   readonly width: number
 }
 
-/** What an engine does for each row of a batch. No instruction writes where it reads, except that a softmax may be in place. */
+/** What an engine does for each row of a batch. No instruction writes where it reads, except that a softmax can work in place. */
 export type Instruction =
   /**
-   * `carry` and `carryOut` have no width if the cell has no carry of its own; a GRU then takes `h` as its last output. `gates` are
-   * an output that has to be asked for, and have no width if the cell has none.
+   * `carry` and `carryOut` have width 0 if the cell has no carry of its own; a GRU then uses `h` as its last output. `gates` is
+   * an output that must be asked for, and has width 0 if the cell has no gates.
    */
   | { readonly op: 'cell', readonly node: Node, readonly x: Operand, readonly h: Operand, readonly carry: Operand, readonly carryOut: Operand, readonly gates: Operand, readonly out: Operand }
-  /** An activation of the whole row is not the layer's own here: it is an instruction that follows. */
+  /** An activation of the whole row is not part of the layer here: it is a separate instruction that follows. */
   | { readonly op: 'linear', readonly linear: Linear, readonly in: Operand, readonly out: Operand }
   | { readonly op: RowActivation | 'copy', readonly in: Operand, readonly out: Operand }
   | { readonly op: 'sum' | 'product', readonly a: Operand, readonly b: Operand, readonly out: Operand }
   /** Reads the row's memory; its attention weights are kept if the call asks for them. */
   | { readonly op: 'attend', readonly read: Read, readonly query: Operand, readonly out: Operand }
-  /** Copies `in` in those rows alone whose `flag`, one number, is not 0. */
+  /** Copies `in` only in rows whose `flag`, one number, is not 0. */
   | { readonly op: 'choose', readonly flag: Operand, readonly in: Operand, readonly out: Operand }
   | { readonly op: 'clear', readonly out: Operand }
 
@@ -40,13 +40,13 @@ export interface Output {
   /** `output`, a part's name, `y`, a tap, or `h{n}` of an inner node. */
   readonly name: string
   readonly width: number
-  /** `asked` ones are written if a call asks for them; the others always. */
+  /** Whether it is written only if a call asks for it; otherwise it is always written. */
   readonly asked: boolean
-  /** Whether it is made once the step is done, and feeds the next one. Otherwise it belongs to the step: it fed it, or is what it made. */
+  /** Whether it is made once the step is done, and feeds the next one. Otherwise it belongs to the step: it fed the step, or the step made it. */
   readonly next: boolean
 }
 
-/** A stage as a list of instructions; what a step does is all of them in order. */
+/** A stage as a list of instructions; a step runs all of them in order. */
 export interface Program {
   readonly stage: Stage
   readonly state: StateLayout
@@ -55,27 +55,27 @@ export interface Program {
   /** Floats of scratch that a row needs. */
   readonly scratch: number
   readonly instructions: readonly Instruction[]
-  /** The instructions before this one make what the first node reads, of the old state and of inputs, without any cell. */
+  /** The instructions before this one make what the first node reads. They use the old state and the inputs, but no cell. */
   readonly begin: number
-  /** From this one on they make the read and the lets for the next step. */
+  /** From this one on, the instructions make the read and the lets for the next step. */
   readonly read: number
-  /** From this one on, the readout if something is fed from it; from `lets` on, the lets that are. */
+  /** From this one on, the readout if something is fed from it; from `lets` on, the lets that are fed from it. */
   readonly y: number
   readonly lets: number
   /** From this one on, what the first node reads next. */
   readonly feed: number
-  /** From this one on, the readout if nothing is fed from it: that is no part of a start. */
+  /** From this one on, the readout if nothing is fed from it; it is not part of a start. */
   readonly end: number
   /**
-   * Where each node's instructions begin, if the nodes could as well run one after the other, each over all steps: what
-   * one reads of another is an output. Empty if they cannot.
+   * Where each node's instructions begin, if the nodes can also run one after the other, each over all steps: what one reads
+   * from another is then an output. Empty if they cannot.
    */
   readonly groups: readonly number[]
   /** The read of the row's memory, if there is one. */
   readonly attention: Read | undefined
-  /** Whether what the first node reads as its h is made as its own step begins, because a step's inputs are part of it. */
+  /** Whether what the first node reads as its h is made when its own step begins, because it depends on a step's inputs. */
   readonly late: boolean
-  /** Multiply-adds of a row's step, without those of a read; and those of a read, for each support vector. */
+  /** Multiply-adds of a row's step without a read, and of a read for each support vector. */
   readonly work: number
   readonly readWork: number
 }
@@ -165,9 +165,9 @@ export function compileStage (stage: Stage): Program {
     scratch += width
     return { space: 'scratch', index: 0, offset, width }
   }
-  /** Parts that are made as a step begins. */
+  /** Parts that are made when a step begins. */
   const made = new Map<string, Operand>()
-  /** Where a part is, for what is made before the cells (of the old state) or after them (of the new). */
+  /** Where a part is, for feeds that are made before the cells (from the old state) or after them (from the new one). */
   const place = (space: 'old' | 'new') => (name: string): Operand => {
     widthOf(name)
     const early = made.get(name)
@@ -177,7 +177,7 @@ export function compileStage (stage: Stage): Program {
     return slice(space, name)
   }
 
-  /** Has a feed made at `out`. */
+  /** Adds the instructions that make a feed at `out`. */
   function emit (feed: Feed, out: Operand, at: (name: string) => Operand): void {
     switch (feed.kind) {
       case 'part':
@@ -208,7 +208,7 @@ export function compileStage (stage: Stage): Program {
     }
   }
 
-  /** Where a feed's vector is: in its place if it is a part, else made in scratch. */
+  /** Where a feed's vector is: in its place if it is a part; otherwise it is made in scratch. */
   function settle (feed: Feed, at: (name: string) => Operand): Operand {
     if (feed.kind === 'part') return at(feed.name)
     const out = temporary(feedWidth(feed, widthOf))
@@ -282,7 +282,7 @@ export function compileStage (stage: Stage): Program {
     instructions.push({ op: 'attend', read: attention, query, out: slice('new', 'read') })
     instructions.push({ op: 'copy', in: slice('new', 'read'), out: stream('output', 'read') })
   }
-  /** A part that is kept for the next step, and answered. */
+  /** Makes a part that is kept for the next step, and answered. */
   function keep ({ name, feed }: Let): void {
     emit(feed, slice('new', name), after)
     instructions.push({ op: 'copy', in: slice('new', name), out: stream('output', name) })
@@ -321,7 +321,7 @@ export function compileStage (stage: Stage): Program {
   }
 }
 
-/** Tells of a feed whether a step's inputs are part of it, so that it can only be made as its own step begins. */
+/** Returns a function that checks whether a feed depends on a step's inputs, so that it can only be made when its own step begins. */
 export function lateness ({ inputs, wiring }: Pick<Stage, 'inputs' | 'wiring'>): (feed: Feed) => boolean {
   const late = new Set(inputs.map(({ name }) => name))
   const isLate = (feed: Feed): boolean => [...partsOf(feed)].some((name) => late.has(name))

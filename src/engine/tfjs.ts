@@ -12,7 +12,7 @@ import { createInterpreter, type Arithmetic } from './interpreter.ts'
 export type TfjsBackend = 'tensorflow' | 'wasm'
 
 /**
- * Programs in TensorFlow.js ops.
+ * Creates an engine that runs programs as TensorFlow.js ops.
  *
  * @param backend if left out, `tensorflow` if `@tensorflow/tfjs-node` is installed and loads, else `wasm`.
  * @throws Error if the named backend cannot be loaded.
@@ -25,7 +25,7 @@ export async function createTfjsEngine (backend?: TfjsBackend): Promise<Engine> 
 /** A step takes about a millisecond, whatever it computes. */
 const BUDGET = 2 ** 20
 
-/** The start before: TensorFlow.js gives up one that is under way if another begins. */
+/** The previous start: TensorFlow.js abandons a start in progress if another begins. */
 let before: Promise<void> = Promise.resolve()
 
 async function start (backend: TfjsBackend): Promise<Engine> {
@@ -47,9 +47,9 @@ async function load (backend: TfjsBackend): Promise<void> {
 async function loadTfjsNode (): Promise<void> {
   // Removed in Node.js 23, but tfjs-node 4.22 still calls it.
   if (!('isNullOrUndefined' in util)) Reflect.set(util, 'isNullOrUndefined', (value: unknown) => value == null)
-  // TensorFlow's own notes on the CPU's features say nothing to our operators.
+  // TensorFlow's own notes on the CPU's features are of no use to our operators.
   process.env.TF_CPP_MIN_LOG_LEVEL ??= '2'
-  // An optional peer dependency: its name is no literal, so that the compiler does not ask for it.
+  // An optional peer dependency: its name is not a literal, so that the compiler does not require it.
   const name: string = '@tensorflow/tfjs-node'
   await import(name)
 }
@@ -60,9 +60,9 @@ async function loadWasm (): Promise<void> {
   setWasmPaths(`${dirname(entry)}/`)
 }
 
-/** Instructions in TensorFlow.js ops. */
+/** Instructions as TensorFlow.js ops. */
 function createArithmetic (backend: TfjsBackend): Arithmetic {
-  /** What `make` returns as numbers; what it makes on the way is freed. */
+  /** Returns the numbers of the tensors that `make` returns, and frees all tensors that it creates. */
   const compute = (make: () => tf.Tensor[]): Float32Array[] => {
     use(backend)
     return tf.tidy(() => make().map((tensor) => Float32Array.from(tensor.dataSync())))
@@ -146,7 +146,7 @@ function createArithmetic (backend: TfjsBackend): Arithmetic {
   }
 }
 
-/** A matrix on the backend, as float32; that of an int8 one are its integers, and the scales multiply the finished sums. */
+/** A matrix on the backend, as float32. An int8 matrix holds its integers, and the scales multiply the finished sums. */
 interface HeldMatrix {
   readonly tensors: readonly tf.Tensor[]
   /** `[n, columns] -> [n, rows]` */
@@ -162,7 +162,7 @@ function holdMatrix (precision: Precision, matrix: Float32Array, rows: number): 
   return { tensors: [held, scale], times: (input) => tf.mul(sums(input), scale) }
 }
 
-/** A direction of no length has no cosine; as in PyTorch it counts as this long. */
+/** A vector of length 0 has no cosine; as in PyTorch, it counts as this long. */
 const TINY = 1e-8
 
 function ofRows (activation: 'softmax' | 'log_softmax', sums: tf.Tensor2D): tf.Tensor2D {
@@ -170,12 +170,12 @@ function ofRows (activation: 'softmax' | 'log_softmax', sums: tf.Tensor2D): tf.T
   return tf.add(made, tf.sum(lost(sums), 1, true))
 }
 
-/** 0, or NaN for an infinity or NaN: a sigmoid would make a number of a sum that overflowed, and with this added it cannot. */
+/** 0, or NaN for an infinity or NaN. A sigmoid would turn a sum that overflowed into a number; adding this prevents that. */
 function lost (sums: tf.Tensor): tf.Tensor {
   return tf.sub(sums, sums)
 }
 
-/** What an activation makes of sums; NaN if one overflowed. */
+/** Applies an activation to sums; NaN if one overflowed. */
 function activateSums (activation: Activation, sums: tf.Tensor): tf.Tensor {
   return tf.add(activate(activation, sums), lost(sums))
 }
@@ -189,7 +189,7 @@ function activate (activation: Activation, sums: tf.Tensor): tf.Tensor {
   }
 }
 
-/** TensorFlow.js has one backend at a time for the whole process. Changing to one that has started is done on return. */
+/** TensorFlow.js has one backend at a time for the whole process. A change to one that has already started is done on return. */
 function use (backend: TfjsBackend): void {
   if (tf.getBackend() !== backend) void tf.setBackend(backend)
 }

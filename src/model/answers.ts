@@ -7,49 +7,49 @@ import type { Outline } from './request.ts'
 import type { KeptPart } from './kept-steps.ts'
 import type { Served } from './tasks.ts'
 
-/** Shapes are given with `[B]`; an answer has no `[B]` if its request has none. */
+/** Shapes include `[B]`; an answer omits it if its request does. */
 export interface StepAnswer {
-  /** `[B][Ho]`; in a stack every node's, one after the other. */
+  /** `[B][Ho]`; in a stack, one vector per node, concatenated. */
   readonly h_out: Tensor
-  /** `[B][Ho]`, of an LSTM. */
+  /** `[B][Ho]`, for an LSTM. */
   readonly c_out?: Tensor
-  /** `[B]` tokens, if they are asked for. */
+  /** `[B]` tokens, if the request asks for them. */
   readonly state?: string | readonly string[]
-  /** `[B][K]`, if the readout is made of the step alone; at the end of a stream, if it is made once a row. */
+  /** `[B][K]`, if the readout is computed from the step alone; at the end of a stream, if it is computed once per row. */
   readonly y?: Tensor
 }
 
-/** Where a sequence has come to. */
+/** The states that a sequence has reached. */
 export interface SequenceStates extends StepAnswer {
   /** `[B][Hi]`: what the wiring would feed to the next step; left out if only the client knows. */
   readonly h_next?: Tensor
 }
 
 export interface SequenceAnswer extends SequenceStates {
-  /** `[B][T][D * Ho]`, or `[B][1][D * Ho]` of the last steps. */
+  /** `[B][T][D * Ho]`, or `[B][1][D * Ho]` for the last steps alone. */
   readonly output: Tensor
-  /** `[B][T][K]`, or `[B][1][K]` of the last steps, or if it is made once a row. */
+  /** `[B][T][K]`; `[B][1][K]` for the last steps alone, or if it is computed once per row. */
   readonly y?: Tensor
-  /** `[B][T][...]` or `[B][T + 1][...]`, or `[B][1][...]` of the last entries. */
+  /** `[B][T][...]` or `[B][T + 1][...]`, or `[B][1][...]` for the last entries alone. */
   readonly parts?: Readonly<Record<string, Tensor>>
 }
 
 /** One step of a sequence. */
 export interface SequenceStep {
   readonly t: number
-  /** `[B][D * Ho]`, zeros past a row's length. */
+  /** `[B][D * Ho]`, zeros beyond a row's length. */
   readonly output?: Tensor
-  /** `[B][K]`, zeros past a row's length. */
+  /** `[B][K]`, zeros beyond a row's length. */
   readonly y?: Tensor
-  /** `[B][...]`: the entry that is the step's own, or that was made after it for the next one. */
+  /** `[B][...]`: the step's own entry, or the one computed after it for the next step. */
   readonly parts?: Readonly<Record<string, Tensor>>
 }
 
-/** The states that a task has come to. */
+/** The states that a task has reached. */
 export function statesAnswer (served: Served, shape: Shape, { rows, batched }: Outline): SequenceStates {
   const gather = (letter: string, width: number): Tensor => new Tensor(batched ? [rows, width] : [width], numbersOf(letter, width))
   const numbersOf = (letter: string, width: number): Float32Array => {
-    // One row of one node is answered where it lies.
+    // One row of one node is answered as a view, without a copy.
     if (rows === 1 && shape.places.length === 1) return stateOf(served, shape.places[0].stage).of(0, `${letter}${shape.places[0].node}`)
     const data = zeros(rows * width)
     let at = 0
@@ -86,7 +86,7 @@ export function outputAnswer (served: Served, outline: Outline, { output: width,
   return new Tensor(batched ? [rows, 1, width] : [1, width], last)
 }
 
-/** The readout of all steps, or of each row's last, or that of each row, if it is kept. */
+/** The readout of all steps, of each row's last step, or of each row, if one is kept. */
 export function yAnswer ({ y, yOnce }: Served, outline: Outline, sequences: boolean): { y?: Tensor } {
   if (yOnce !== undefined) return { y: keptAnswer(yOnce, outline, false) }
   return y === undefined ? {} : { y: keptAnswer(y, outline, sequences) }
@@ -97,12 +97,12 @@ export function stepY ({ y }: Served, outline: Outline): { y?: Tensor } {
   return oneY(y, outline)
 }
 
-/** The readout that is made once a row, beside the states. */
+/** The readout that is computed once per row, answered with the states. */
 export function rowY ({ yOnce }: Served, outline: Outline): { y?: Tensor } {
   return oneY(yOnce, outline)
 }
 
-/** A readout without steps, if it is kept. */
+/** A readout without a step dimension, if one is kept. */
 function oneY (y: Kept | undefined, { rows, batched }: Outline): { y?: Tensor } {
   return y === undefined ? {} : { y: new Tensor(batched ? [rows, y.width] : [y.width], y.data) }
 }
@@ -124,12 +124,12 @@ export function partsAnswer (parts: ReadonlyMap<string, KeptPart>, { rows, batch
   }
 }
 
-/** A step for a line of a stream. */
+/** A step as one line of a stream. */
 export function stepAnswer (served: Served, t: number, outline: Outline): SequenceStep {
   return numberedStep(served, t, t, outline)
 }
 
-/** A step of a sequence under a number of its own. */
+/** A step of a sequence, with `number` as its `t`. */
 export function numberedStep ({ output, y, parts }: Served, t: number, number: number, outline: Outline): SequenceStep {
   return {
     t: number,
@@ -139,7 +139,7 @@ export function numberedStep ({ output, y, parts }: Served, t: number, number: n
   }
 }
 
-/** An entry of every row, zeros past a row's length. */
+/** An entry of every row, zeros beyond a row's length. */
 function gatherStep (kept: Kept, t: number, entry: number, { rows, lengths, batched }: Outline): Tensor {
   const { width } = kept
   const step = zeros(rows * width)

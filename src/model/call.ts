@@ -3,9 +3,9 @@ import type { Cancellation } from '../scheduler/cancellation.ts'
 
 export type { Reservation }
 
-/** What comes with a request to a model: until when its answer is wanted, and what it has reserved. */
+/** What accompanies a request to a model: its deadline or cancellation, and its reservation. */
 export interface Call extends Cancellation {
-  /** Left out, the model makes a reservation for as long as it computes. */
+  /** If left out, the model makes a reservation for as long as it computes. */
   readonly reservation?: Reservation
 }
 

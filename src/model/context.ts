@@ -5,13 +5,13 @@ import { Tensor } from '../tensor/tensor.ts'
 import type { Policy } from './policies/policy.ts'
 import type { Outline } from './request.ts'
 
-/** What a request's context brings for the model's wiring. */
+/** What a request's context provides for the model's wiring. */
 export interface Context {
   readonly vectors?: Vectors | undefined
   readonly support?: Support | undefined
 }
 
-/** A vector per step. It is not padded before that is counted. */
+/** A vector per step. Ragged rows are padded only after that memory has been counted. */
 export interface Vectors {
   readonly tensor: Tensor
   readonly rowStride: number
@@ -27,12 +27,12 @@ export interface Support {
 }
 
 /**
- * Makes the reader of the contexts of a model's requests.
+ * Creates the reader for the contexts of a model's requests.
  *
  * @returns a function that throws InputError if a context does not fit the model or the request.
  */
 export function createContextReader ({ context: schema, vectors: D, wiring, host }: Policy): (context: unknown, outline: Outline) => Context {
-  // A host reads its own.
+  // A host reads the context itself.
   if (host !== undefined) return () => ({})
   const read = compile(schema)
   return (context, outline) => {
@@ -44,7 +44,7 @@ export function createContextReader ({ context: schema, vectors: D, wiring, host
   }
 }
 
-/** What a checked context has, if the wiring is fed from it. */
+/** The fields of a checked context that can feed the wiring. */
 interface Fields {
   readonly vectors?: unknown
   readonly support?: unknown
@@ -63,7 +63,7 @@ function placeVectors (tensor: Tensor, D: number, { rows, steps, lengths, batche
   const count = shape[rank - 2]
   if (rank === 3) {
     if (shape[0] !== rows) throw unprocessable(path, `expected vectors for each of the ${rows} rows, got ${shape[0]}`)
-    // A ragged row brings just the vectors of its own steps.
+    // A ragged row has vectors for its own steps only.
     const uneven = own?.findIndex((given, row) => given !== lengths[row]) ?? -1
     if (uneven >= 0) throw unprocessable(`${path}/${uneven}`, `expected ${lengths[uneven]} vectors, one per step of this row, got ${own?.[uneven]}`)
   }
@@ -94,7 +94,7 @@ function checkSupportLengths (given: readonly number[], ragged: Uint32Array | un
   if (odd >= 0) throw unprocessable(`${path}/${odd}`, `expected 1 to ${N} (N), got ${given[odd]}`)
 }
 
-/** Moves the first `counts` vectors of each row together, where they are: what is left of the padding is not looked at. */
+/** Packs the first `counts` vectors of each row together, in place. The padding is not read. */
 function pack (data: Float32Array, counts: readonly number[], rowStride: number, D: number): Float32Array {
   let at = 0
   counts.forEach((count, row) => {

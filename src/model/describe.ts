@@ -6,7 +6,7 @@ import { layOutState, type StateLayout } from '../network/state.ts'
 import type { ModelInput } from './input.ts'
 import type { Policy } from './policies/policy.ts'
 
-/** A feed as `config.json` writes it, except that a layer tells its widths in the place of its tensors. */
+/** A feed as `config.json` writes it, except that a layer shows its widths instead of its tensors. */
 type DescribedFeed = string | readonly DescribedFeed[] | { readonly sum: readonly DescribedFeed[] } | { readonly product: readonly DescribedFeed[] } |
   DescribedLayer & { readonly of: DescribedFeed }
 
@@ -16,14 +16,14 @@ interface DescribedLayer {
   readonly activation: Linear['activation']
 }
 
-/** What feeds the next step, whatever name the policy has for it. */
+/** What feeds the next step, in one form for all policies. */
 export interface DescribedWiring {
   readonly initial: Policy['initial']
   readonly residual: boolean
   readonly read?: DescribedRead
   readonly let: Readonly<Record<string, DescribedFeed>>
   readonly x: DescribedFeed
-  /** `module` if the model's own feedback.mjs makes it. */
+  /** `module` if the model's own feedback.mjs computes it. */
   readonly h_in: DescribedFeed
 }
 
@@ -38,7 +38,7 @@ interface DescribedRead {
   readonly support: number
 }
 
-/** @returns nothing if only the client knows what feeds the next step. */
+/** @returns undefined if only the client knows what feeds the next step. */
 export function describeWiring ({ wiring, initial }: Policy): DescribedWiring | undefined {
   if (wiring === undefined) return undefined
   const { x, h, residual, read, lets } = wiring
@@ -78,22 +78,22 @@ function describeLayer ({ in: from, out, activation }: Linear): DescribedLayer {
   return { in: from, out, activation }
 }
 
-/** The state of a row in the stages that a sequence goes through, one after the other; several have their names in front. */
+/** A row's state in the stages that a sequence goes through, in order. If there are several, each slice name begins with its stage's name. */
 export function joinStates (stages: ReadonlyArray<{ readonly stage: { readonly name: string }, readonly state: StateLayout }>): StateLayout {
   return layOutState(stages.flatMap(({ stage, state }) =>
     state.slices.map(({ name, width }) => ({ name: stages.length === 1 ? name : `${stage.name}: ${name}`, width }))))
 }
 
-/** Trained numbers: how many there are, and, if they are a matrix of a cell or a layer, in how many rows. */
+/** How many trained numbers there are and, if they form a matrix of a cell or a layer, how many rows it has. */
 interface Trained {
   readonly numbers: number
   readonly rows?: number
 }
 
-/** All that is trained of a model: its cells, their projections, the wiring, and what stands in front and behind. */
+/** All trained parts of a model: its cells, their projections, the wiring, the input and the readout. */
 export interface Weights {
   readonly parameters: number
-  /** Bytes of them as they are held. */
+  /** Their size in bytes, as they are held. */
   readonly bytes: number
 }
 

@@ -8,13 +8,13 @@ import type { Policy } from './policies/policy.ts'
 import type { Outline, SequenceRequest, StepRequest } from './request.ts'
 import type { Tokens } from './tokens.ts'
 
-/** Whether a request's answer is to have its rows' state. */
+/** Whether a request's answer must include the state of its rows. */
 export function wantsState ({ state }: SequenceRequest): boolean {
   return state !== undefined && state !== false
 }
 
 /**
- * Checks that rows of a model can go on from what is kept of them.
+ * Checks that rows of a model can continue from their kept state.
  *
  * @throws InputError if there is more than one direction, or only the client knows what feeds the next step.
  */
@@ -26,9 +26,9 @@ export function checkGoesOn ({ directions, hIn, hOut }: Shape, { wiring }: Polic
 }
 
 /**
- * Reads the rows that a request brings as tokens; undefined if it brings none.
+ * Reads the rows that a request sends as tokens; undefined if it sends none.
  *
- * @throws InputError if they are not this model's, not one per row, or beside what else says where rows begin.
+ * @throws InputError if they are not this model's or not one per row, or if another field also says where rows begin.
  */
 export function readRows (request: SequenceRequest, { rows }: Outline, tokens: Tokens): readonly KeptRow[] | undefined {
   const { state } = request
@@ -44,33 +44,33 @@ export function readRows (request: SequenceRequest, { rows }: Outline, tokens: T
   return [tokens.read(state, '/state')]
 }
 
-/** What an answer says of the state of its rows, if it is wanted. */
+/** The `state` of an answer, if it is wanted. */
 export function stateAnswer (request: SequenceRequest, { batched }: Outline, keep: () => readonly KeptRow[], tokens: Tokens): { state?: string | readonly string[] } {
   if (!wantsState(request)) return {}
   const written = keep().map((row) => tokens.write(row))
   return { state: batched ? written : written[0] }
 }
 
-/** A row that somebody keeps, with a context that came once. */
+/** A row that is kept between requests, with a context that was sent once. */
 export interface Going {
   readonly row: KeptRow
   readonly context: KeptContext | undefined
-  /** How many bytes it holds, with room for what a step answers. */
+  /** How many bytes it holds, including those for the answer of a step. */
   readonly bytes: number
-  /** How many of them are for the answer. */
+  /** How many of these bytes are for the answer. */
   readonly room: number
 }
 
 export interface KeptContext {
-  /** As it came. */
+  /** The context as it was sent. */
   readonly given: unknown
   readonly context: Context
-  /** Its support as an engine reads it; there from the first time that it is asked for until it is disposed of, or asked for again. */
+  /** Its support as an engine reads it. Created on first access, and again on the next access after `dispose`. */
   readonly memory: Memory | undefined
   dispose (): void
 }
 
-/** A context whose support takes memory of the engine's once a step needs it: what keeps it is counted before. */
+/** A context whose support takes engine memory only once a step needs it; that memory has been counted by then. */
 export function lazyContext (given: unknown, context: Context, remember: (support: Support) => Memory): KeptContext {
   const { support } = context
   let memory: Memory | undefined
@@ -88,23 +88,23 @@ export function lazyContext (given: unknown, context: Context, remember: (suppor
   }
 }
 
-/** Where a kept row begins: without a batch dimension. */
+/** Where a kept row begins. Its tensors have no batch dimension. */
 export interface Opening extends Pick<StepRequest, 'h_in' | 'c_in' | 'h_0' | 'context'> {
-  /** A token to go on from. */
+  /** A token to continue from. */
   readonly state?: string
 }
 
-/** Of a row without a batch dimension. */
+/** The outline of a row without a batch dimension. */
 export const ONE_ROW: Outline = { rows: 1, steps: 1, lengths: [1], batched: false, repeated: true, field: '/x' }
 
-/** @throws InputError if a context has vectors for some steps alone, or for rows. */
+/** @throws InputError if a context has a vector per step or per row, or a support set per row. */
 export function checkKept (context: unknown): void {
   const { vectors, support }: { readonly vectors?: unknown, readonly support?: unknown } = Object(context)
   if (vectors instanceof Tensor && vectors.rank > 1) throw unprocessable('/context/vectors', 'expected one vector, [D], which every step reads: what is kept is not of single steps')
   if (support instanceof Tensor && support.rank > 2) throw unprocessable('/context/support', 'expected one set, [N][D]: a session has one row')
 }
 
-/** How many bytes a context takes as it came. */
+/** How many bytes a context takes as it was sent. */
 export function contextBytes (context: unknown): number {
   if (context instanceof Tensor) return context.packed.byteLength
   if (typeof context !== 'object' || context === null) return 2 * String(context).length

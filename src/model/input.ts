@@ -4,10 +4,10 @@ import type { Linear } from '../network/feed.ts'
 import { compile } from '../tensor/schema.ts'
 import { ACTIVATION, LAYER, readLinear, takeTensor, TensorName, type Scope } from './policies/grammar.ts'
 
-/** What stands in front of the cells, and makes their x. */
+/** What stands in front of the cells and computes their x. */
 export type ModelInput = Embedding | InputLayer
 
-/** Requests bring ids, the rows of a table. */
+/** Requests send ids, which are row numbers of a table. */
 export interface Embedding {
   readonly kind: 'embedding'
   /** The tensor's name. */
@@ -21,7 +21,7 @@ export interface Embedding {
   readonly makes: string
 }
 
-/** Requests bring an x, of which a layer makes that of the cells. */
+/** Requests send an x, from which a layer computes the x of the cells. */
 export interface InputLayer {
   readonly kind: 'layer'
   readonly linear: Linear
@@ -35,7 +35,7 @@ const readLayer = compile(Type.Object({ ...LAYER, ...ACTIVATION }, { additionalP
 /**
  * Reads the `input` of a `config.json`: the name of an embedding, or a linear layer.
  *
- * @throws InputError if it is neither, or a tensor is not there or of another shape.
+ * @throws InputError if it is neither, or a tensor is missing or has another shape.
  */
 export function readInput (value: unknown, tensor: Scope['tensor']): ModelInput {
   if (typeof value !== 'object' || value === null || !('embedding' in value)) {

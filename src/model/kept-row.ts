@@ -2,11 +2,11 @@ import { findSlice } from '../network/state.ts'
 import type { States } from '../network/states.ts'
 import { copyOf } from '../tensor/floats.ts'
 
-/** All that a row keeps between two steps, so that it can go on later. */
+/** Everything that a row keeps between two steps, so that it can continue later. */
 export interface KeptRow {
   /** How many steps it has taken. */
   readonly t: number
-  /** Before the first step: whether `h_in` was given, so that nothing is to be made in its place. */
+  /** Before the first step: whether `h_in` was given, so that nothing is computed in its place. */
   readonly given: boolean
   /** Before the first step: whether the `h` that the first feed sees was given. */
   readonly seen: boolean
@@ -14,7 +14,7 @@ export interface KeptRow {
   readonly state: Float32Array
 }
 
-/** A copy with memory of its own, for those who keep a row for longer than a request. */
+/** A copy with its own memory, for a row that is kept for longer than a request. */
 export function ownRow (row: KeptRow): KeptRow {
   return { ...row, state: row.state.slice() }
 }
@@ -22,7 +22,7 @@ export function ownRow (row: KeptRow): KeptRow {
 /**
  * The rows of a task that is done. Each is a copy.
  *
- * @param remade whether `h_in` is made as the next step begins; what there is of it may be of another x, and is not kept.
+ * @param remade whether `h_in` is computed when the next step begins; its current value may come from another x, so it is not kept.
  */
 export function keepRows ({ layout, data }: States, before: readonly number[], lengths: readonly number[], remade: boolean): KeptRow[] {
   const { width } = layout

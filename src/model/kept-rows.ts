@@ -13,31 +13,31 @@ import { checkWiredStep, type SequenceRequest } from './request.ts'
 import { beginRows } from './rows.ts'
 import type { Runner } from './runner.ts'
 
-/** Rows of a model that somebody keeps between requests, as sessions do. */
+/** Rows of a model that are kept between requests, as in sessions. */
 export interface KeptRows {
   /**
-   * Begins a row, which may be kept.
+   * Begins a row, which can be kept.
    *
-   * @param blank whether what the model needs may come later.
+   * @param blank whether the context that the model needs can be sent later.
    * @throws InputError
    */
   open (request: Opening, blank?: boolean): Going
-  /** A row that was kept elsewhere, and its context as it came. @throws InputError if the context does not fit the model. */
+  /** Resumes a row that was kept elsewhere, with its context as it was sent. @throws InputError if the context does not fit the model. */
   resume (row: KeptRow, given: unknown): Going
   /**
-   * Takes a row further; what is kept stays as it is. Whoever keeps what comes of it keeps copies.
+   * Advances a row. The kept row itself does not change. To keep the resulting row, keep a copy of it.
    *
-   * @param one whether the answer is that of a step, not of many.
+   * @param one whether the answer is for one step, not for many.
    * @throws InputError
    */
   advance (going: Going, steps: Steps, one: boolean, call?: Call): Promise<Advanced>
-  /** The same as it is computed; each step's `t` is then how many the row has taken. */
+  /** Like `advance`, but yields the steps as they are computed; each step's `t` is how many steps the row has taken. */
   follow (going: Going, steps: Steps, call?: Call): AsyncGenerator<readonly SequenceStep[], KeptRow>
-  /** A token of a row. */
+  /** A token for a row. */
   token (row: KeptRow): string
 }
 
-/** What takes a kept row further: steps, as those of a sequence. */
+/** The steps that advance a kept row, as in a sequence. */
 export type Steps = Pick<SequenceRequest, 'x' | 'ids' | 'steps' | 'parts' | 'fields' | 'return_sequences'>
 
 export interface Advanced {
@@ -47,7 +47,7 @@ export interface Advanced {
 }
 
 const BYTES = Float32Array.BYTES_PER_ELEMENT
-/** What a kept row takes beside its numbers. */
+/** How many bytes a kept row takes in addition to its numbers. */
 const SESSION_BYTES = 1024
 
 export function createKeptRows ({ name, network, shape, policy, parts, queues: [{ program }], tokens }: LoadedModel, planner: Planner, runner: Runner): KeptRows {
@@ -65,7 +65,7 @@ export function createKeptRows ({ name, network, shape, policy, parts, queues: [
   function goFrom (row: KeptRow, given: unknown): Going {
     const context = given === undefined ? undefined : keepContext(given)
     const supports = context?.context.support?.counts[0] ?? 0
-    // Of what a step is asked for, all but taps: they are many numbers, and few ask for them.
+    // Everything that a step can be asked for, except taps: they are many numbers, and few requests ask for them.
     const room = BYTES * (shape.output + shape.sequence.y + supports + parts.reduce((sum, { name, width = 0 }) => sum + (TAPS.some((tap) => tap === name) ? 0 : width), 0))
     const bytes = SESSION_BYTES + BYTES * (program.state.width + supports * program.readWork) + contextBytes(given) + room
     return { row, context, bytes, room }
@@ -75,7 +75,7 @@ export function createKeptRows ({ name, network, shape, policy, parts, queues: [
     open (request, blank = false) {
       checkGoesOn(shape, policy, '')
       const rows = readRows(request, ONE_ROW, tokens)
-      // A row without its context could take no step.
+      // A row cannot take a step without its context.
       if (!blank && request.context === undefined) judgeContext({}, '/context')
       const { states: [{ data }], given, seen } = beginRows(request, [program], shape, policy, 1)
       return goFrom(ownRow(rows?.[0] ?? { t: 0, given, seen, state: data }), request.context)
@@ -111,7 +111,7 @@ export function createKeptRows ({ name, network, shape, policy, parts, queues: [
   }
 }
 
-/** Named field by field, these objects are all of one shape, which is faster than to copy what came. */
+/** With each field listed, all these objects have one shape, which is faster than copying the request. */
 function sequenceOf ({ context }: Going, { x, ids, parts, fields, return_sequences: sequences }: Steps, steps: number | undefined): SequenceRequest {
   return { x, ids, steps, parts, fields, return_sequences: sequences, context: context?.given }
 }

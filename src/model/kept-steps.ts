@@ -23,8 +23,8 @@ export function keepOutputs (programs: readonly Program[], { directions, layers,
 }
 
 /**
- * How many entries of y are kept for an answer of `entries`. A backward stage comes to the last step first, so all of its are
- * kept, except of a y that is made once: the first step's, to which the stage comes last, takes the place of the others'.
+ * How many entries of y are kept for an answer of `entries`. A backward stage computes the last step first, so all its entries
+ * are kept. A y that is computed once is an exception: the first step, which the stage computes last, overwrites the others.
  */
 export function keptEntriesOfY ({ directions, sequence: { once } }: Shape, { steps }: Outline, entries: number): number {
   return directions === 2 && entries > 0 && !once ? steps : entries
@@ -40,7 +40,7 @@ export function ySinks (y: Kept | undefined, { outputs }: Program): Sink[] {
   return y === undefined || output < 0 ? [] : [{ output, kept: y, offset: 0, shift: 0 }]
 }
 
-/** How much a stage writes at each step. */
+/** How many numbers a stage writes at each step. */
 export function outputWidth ({ outputs: [{ width }] }: Program): number {
   return width
 }
@@ -50,18 +50,18 @@ export function outputSinks (outputs: readonly Kept[], programs: readonly Progra
   return [{ output: 0, kept: outputs[Math.floor(i / directions)], offset: i % directions === 0 ? 0 : outputWidth(programs[i - 1]), shift: 0 }]
 }
 
-/** Makes room for the parts that a request asks for. */
+/** Allocates memory for the parts that a request asks for. */
 export function keepParts (asked: readonly PlannedPart[], rows: number): Map<string, KeptPart> {
   return new Map(asked.map(({ part, width, entries, last }) => [part.name, { part, last, kept: createKept(rows, entries, width) }]))
 }
 
-/** Where a pass puts what it makes of them. */
+/** Where a pass writes its outputs for these parts. */
 export function partSinks (parts: ReadonlyMap<string, KeptPart>, { state }: Program, pass: number): Sink[] {
   return [...parts.values()].flatMap(({ part: { name, next, outputs }, last, kept }) => outputs.filter((one) => one.pass === pass)
     .map(({ output, offset }): Sink => ({ output, kept, offset, shift: next ? 1 : 0, last, initial: next ? findSlice(state, name) : undefined })))
 }
 
-/** What a stage's rows end with, at every step. */
+/** The output that a stage's rows end with, as an input for every step. */
 export function lastStream ({ data }: States, program: Program): Stream {
   const name = lastOf(program)
   const slice = findSlice(program.state, name)

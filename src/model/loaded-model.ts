@@ -16,18 +16,18 @@ export interface LoadedModel {
   readonly network: LoadedNetwork
   readonly policy: Policy
   readonly shape: Shape
-  /** What a sequence can answer beside what it comes to. */
+  /** What a sequence can answer in addition to its outputs and states. */
   readonly parts: readonly Part[]
-  /** Of the stages that a sequence goes through. */
+  /** The queues of the stages that a sequence goes through. */
   readonly queues: readonly StageQueue[]
-  /** Of the stage that a step of the bare network goes through; none with two directions. */
+  /** The queue of the stage that a step of the bare network goes through; undefined with two directions. */
   readonly bare: StageQueue | undefined
   readonly tokens: Tokens
-  /** Gives back what the engine holds for it, once no call is under way; nobody uses it any more. */
+  /** Releases what the engine holds for it, once no call is in progress. Call it when nobody uses the model any more. */
   dispose (): Promise<void>
 }
 
-/** How long an engine's call may be waited for at a time, in milliseconds. */
+/** How long to wait before checking again whether an engine's call has ended, in milliseconds. */
 const WAIT = 10
 
 export interface LoadingParts {
@@ -66,7 +66,7 @@ export async function loadModel ({ name, version, layers, policy, input, precisi
   }
 }
 
-/** The engine has them. */
+/** The engine holds the weights. */
 function withoutItsWeights (policy: Policy): Policy {
   return { ...policy, wiring: policy.wiring && wiringWithoutWeights(policy.wiring), readout: policy.readout && feedWithoutWeights(policy.readout) }
 }

@@ -21,24 +21,24 @@ import type { Hosting } from './policies/policy.ts'
 import { checkWiredStep, type SequenceRequest, type StepRequest } from './request.ts'
 import { createRunner } from './runner.ts'
 
-/** A network, its policy, its rows. */
+/** A network, its policy and its kept rows. */
 export interface Model extends KeptRows {
   readonly name: string
-  /** Its config.json says that it answers if a request names none. */
+  /** Whether its config.json says that it answers if a request names no model. */
   readonly isDefault: boolean
   /** A hash of its files. */
   readonly version: string
-  /** What all its cells are. */
+  /** What all its cells have in common. */
   readonly cell: Pick<Cell, 'kind' | 'activation' | 'gate'>
   readonly shape: Shape
-  /** What its cells' outputs are projected to, if they are. */
+  /** The width that its cells' outputs are projected to, if they are. */
   readonly projSize: number | undefined
   readonly policy: NamedPolicy
   /** What stands in front of the cells. */
   readonly input: ModelInput | undefined
-  /** The `readout` of `config.json`, for people. */
+  /** The `readout` of `config.json`, for display. */
   readonly readout: unknown
-  /** What the policy stands for; nothing if only the client knows what feeds the next step. */
+  /** What the policy stands for; undefined if only the client knows what feeds the next step. */
   readonly wiring: DescribedWiring | undefined
   /** The parts that a sequence can answer. */
   readonly parts: readonly Part[]
@@ -48,7 +48,7 @@ export interface Model extends KeptRows {
   readonly parameters: number
   /** What its matrices are rounded to. */
   readonly precision: Precision
-  /** Bytes of its weights as they are held. */
+  /** Size of its weights in bytes, as they are held. */
   readonly weightBytes: number
   /** The names of tensors in its file that neither its network nor its policy uses. */
   readonly unusedTensors: readonly string[]
@@ -57,12 +57,12 @@ export interface Model extends KeptRows {
   /** Many steps with the wiring's feedback between them. @throws InputError */
   sequence (request: SequenceRequest, call?: Call): Promise<SequenceAnswer>
   /**
-   * The same while it is computed: the steps, some at a time, then the states. It goes no faster than it is read.
+   * Like `sequence`, but yields results as they are computed: the steps, a few at a time, then the states. It runs no faster than it is read.
    *
-   * @throws InputError, the first time that it is asked or later.
+   * @throws InputError, on the first read or later.
    */
   stream (request: SequenceRequest, call?: Call): AsyncGenerator<ReadonlyArray<SequenceStep | SequenceStates>, void>
-  /** Gives back what the engine holds for it and ends what runs beside, once no request is under way. */
+  /** Ends the policy's own process, if there is one, and releases what the engine holds for the model. Call it once no request is in progress. */
   close (): Promise<void>
 }
 
@@ -73,7 +73,7 @@ export interface ModelDeps extends RequestBounds {
   readonly admission: Admission
   /** The most rows in a batch; 1 computes each row alone. */
   readonly batchRows: number
-  /** The bounds of code of the models' own. */
+  /** Limits for the models' own code. */
   readonly hosting: Hosting
 }
 
@@ -84,9 +84,9 @@ export interface ModelParts {
   readonly layers: Layers
   readonly policy: NamedPolicy
   readonly input?: ModelInput | undefined
-  /** How its matrices are to be held; f32 unless said. */
+  /** How its matrices are held; f32 by default. */
   readonly precision?: Precision | undefined
-  /** The `readout` of `config.json`, which is among what the policy has. */
+  /** The `readout` of `config.json`, which is already part of the policy. */
   readonly readout?: unknown
   readonly unusedTensors?: readonly string[]
 }
@@ -102,7 +102,7 @@ export async function createModel ({ name, isDefault = false, version, layers, p
   const planner = createPlanner(loaded, deps)
   const runner = createRunner(loaded, scheduler, admission)
 
-  /** A step of the wiring: a sequence of one. */
+  /** A step of the wiring: a sequence of one step. */
   async function wiredStep (request: StepRequest, call: Call): Promise<StepAnswer> {
     checkWiredStep(request, shape)
     const one: SequenceRequest = { ...request, steps: 1, fields: [] }

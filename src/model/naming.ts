@@ -1,6 +1,6 @@
 import { InputError } from '../errors.ts'
 
-/** Has every error of a caller say which model it came from. */
+/** Adds the model's name to every InputError that `answer` throws. */
 export async function naming<T> (model: string, answer: () => Promise<T>): Promise<T> {
   try {
     return await answer()

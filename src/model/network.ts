@@ -6,12 +6,12 @@ import type { Embedding, ModelInput } from './input.ts'
 import type { Policy } from './policies/policy.ts'
 import { H_LAST, ofBoth } from './policies/readout.ts'
 
-/** A model's network, and how its requests and answers are shaped by it. */
+/** A model's network, and the shapes of its requests and answers. */
 export interface ServedNetwork {
   readonly network: Network
-  /** How many of the stages a sequence goes through, from the first on. */
+  /** How many stages a sequence goes through, counted from the first. */
   readonly passes: number
-  /** The stage that a step of the bare network goes through; none with two directions. */
+  /** The stage that a step of the bare network goes through; undefined with two directions. */
   readonly bare: number | undefined
   readonly shape: Shape
 }
@@ -21,50 +21,50 @@ export interface Shape {
   readonly layers: number
   /** D */
   readonly directions: 1 | 2
-  /** What the first cell reads as its x. */
+  /** How many numbers the first cell reads as its x. */
   readonly I: number
   /** The step of the bare network, and the sequence through the wiring. */
   readonly step: Operation
   readonly sequence: Operation
-  /** What the first cell reads as its h. */
+  /** How many numbers the first cell reads as its h. */
   readonly Hi: number
-  /** What a node writes. */
+  /** How many numbers a node writes. */
   readonly Ho: number
-  /** Numbers of a row's h_in, h_out and c_in: those of all nodes, in torch's order, except that a fed cell's h_in is its Hi. */
+  /** Widths of a row's h_in, h_out and c_in, which cover all nodes in torch's order, except that the h_in of a fed cell has width Hi. */
   readonly hIn: number
   readonly hOut: number
   readonly c: number
-  /** Numbers of a step's output: those of the last layer. */
+  /** The width of a step's output, which is the last layer's. */
   readonly output: number
   /** Where the nodes are, in torch's order. */
   readonly places: readonly Place[]
 }
 
-/** What an operation takes for each step, and what it makes of it beside h. */
+/** What an operation reads for each step, and what it computes in addition to h. */
 export interface Operation {
-  /** How many numbers of x, or how many an embedding makes of an id; 0 if neither is read. */
+  /** How many numbers x has, or how many an embedding makes from an id; 0 if neither is read. */
   readonly width: number
-  /** What makes x of ids. */
+  /** What turns ids into x. */
   readonly embedding?: Embedding | undefined
-  /** K, the numbers of y; 0 if it makes none. */
+  /** K, the width of y; 0 if there is no y. */
   readonly y: number
-  /** y is made of what a row ends with: once a row, not once a step. */
+  /** Whether y is computed from what a row ends with: once per row, not once per step. */
   readonly once: boolean
 }
 
-/** How many numbers of x a request brings; those that bring ids have none. */
+/** How many numbers of x a request sends; 0 if it sends ids. */
 export function widthOfX ({ width, embedding }: Operation): number {
   return embedding === undefined ? width : 0
 }
 
 export interface Place {
   readonly stage: number
-  /** Its place in the stage; its slices are `h{node}` and `c{node}`. */
+  /** The node's position in the stage; its slices are `h{node}` and `c{node}`. */
   readonly node: number
 }
 
 /**
- * Puts a model's cells, its wiring, and what stands in front of and behind them together.
+ * Assembles a model's cells, its wiring, its input and its readout.
  *
  * @throws Error if the wiring feeds h back, and there are two directions.
  */
@@ -74,7 +74,7 @@ export function createServedNetwork (layers: Layers, policy: Policy, input?: Mod
   return bothDirections(layers, policy.wiring?.readout ?? policy.readout, input)
 }
 
-/** What an operation takes that has the input in front of it, or reads `width` numbers as they come. */
+/** The operation with the input in front of it, or one that reads `width` numbers directly. */
 function operation (width: number, readout: Feed | undefined, input?: ModelInput): Operation {
   const behind = { y: widthOfY(readout), once: isOfEnds(readout) }
   if (input?.kind === 'embedding') return { width, ...behind, embedding: input }
@@ -85,7 +85,7 @@ function frontOf (input: ModelInput | undefined): Linear | undefined {
   return input?.kind === 'layer' ? input.linear : undefined
 }
 
-/** K of a readout: it ends with a layer. */
+/** K of a readout, which ends with a layer. */
 function widthOfY (readout: Feed | undefined): number {
   return readout?.kind === 'linear' ? readout.linear.out : 0
 }
@@ -104,7 +104,7 @@ function oneDirection (layers: Layers, { wiring, vectors, x, ...policy }: Policy
   const { I, Hi } = nodes[0].cell.sizes
   const own = nodes.length > 1 || Hi === nodeWidth(nodes[0])
   const readout = wiring?.readout ?? policy.readout
-  // The bare network has the input in front of it if the wiring leaves x alone, and a y if that is made of its own h and c.
+  // The bare network has the input in front of it if the wiring leaves x alone, and a y if y is computed from its own h and c.
   const before = wiring === undefined || (wiring.x.kind === 'part' && wiring.x.name === 'x') ? input : undefined
   const behind = readout !== undefined && wiring?.residual !== true && [...partsOf(readout)].every((name) => name === 'h' || name === 'c') ? readout : undefined
   const step = operation(I, behind, before)
@@ -145,7 +145,7 @@ function bothDirections (layers: Layers, readout: Feed | undefined, given?: Mode
     pair.forEach((node, d) => {
       if (node === undefined) return
       const direction = d === 0 ? 'forward' : 'backward'
-      // The last stage of all makes y, of what it writes itself and of what was written forwards: at the same step, or at the last.
+      // The very last stage computes y from its own output and its layer's forward output, at the same step or at the last one.
       const ends = last && d === 1 && readout !== undefined
       const forward = sequence.once ? FORWARD_LAST : FORWARD
       stages.push({
@@ -175,9 +175,9 @@ function bothDirections (layers: Layers, readout: Feed | undefined, given?: Mode
   }
 }
 
-/** The input of a backward stage that is what its layer has written forwards. */
+/** The input of a backward stage that holds its layer's forward output. */
 export const FORWARD = 'forward'
-/** That of its last step alone. */
+/** The same, of the last step alone. */
 export const FORWARD_LAST = 'forward last'
 
 function shapeOf (layers: Layers, nodes: readonly Node[]): Pick<Shape, 'layers' | 'directions' | 'I' | 'Hi' | 'Ho' | 'hOut' | 'c'> {
@@ -189,7 +189,7 @@ function shapeOf (layers: Layers, nodes: readonly Node[]): Pick<Shape, 'layers' 
     Hi,
     Ho: nodeWidth(nodes[nodes.length - 1]),
     hOut: sum(nodes, nodeWidth),
-    // A GRU's carry is its last h, which the answer has as h.
+    // A GRU's carry is its last h, which the answer already has as h.
     c: layers.kind === 'lstm' ? sum(nodes, ({ cell }) => carrySize(cell)) : 0
   }
 }

@@ -6,27 +6,27 @@ import type { Context } from './context.ts'
 /** A part that a sequence can answer: a read, its attention weights, a let, or a tap. */
 export interface Part {
   readonly name: string
-  /** How many numbers an entry has; left out, as many as the request's largest support set has vectors. */
+  /** How many numbers an entry has; if undefined, as many as the request's largest support set has vectors. */
   readonly width: number | undefined
-  /** Whether it is made once a step is done, for the next one, so that there are T + 1 entries; otherwise each is of its step, and there are T. */
+  /** Whether entries are computed after a step, for the next one, so that there are T + 1; otherwise each belongs to its step, and there are T. */
   readonly next: boolean
-  /** Which outputs of the passes' programs it is made of, and where in an entry they start; none for attention weights, which are no output. */
+  /** The outputs of the passes' programs that make up the part, and where in an entry they start; empty for attention, which is not an output. */
   readonly outputs: ReadonlyArray<{ readonly pass: number, readonly output: number, readonly offset: number }>
 }
 
-/** A part that a request asks for, as wide as that makes it. */
+/** A part that a request asks for, with its width in that request. */
 export interface AskedPart {
   readonly part: Part
   readonly width: number
 }
 
-/** The same, and how many of its entries are kept: those that there is room for, or the last alone. */
+/** A requested part, and how many of its entries are kept: as many as there is room for, or only the last. */
 export interface PlannedPart extends AskedPart {
   readonly entries: number
   readonly last: boolean
 }
 
-/** The parts of a network whose sequences go through these programs. What several of them have is one part, the numbers of one after those of another. */
+/** The parts of a network whose sequences go through these programs. A part that several programs have is one part, their numbers concatenated. */
 export function findParts (programs: readonly Program[]): Part[] {
   const parts = new Map<string, Part>()
   programs.forEach(({ outputs }, pass) => outputs.forEach(({ name, width, asked, next }, output) => {
@@ -42,8 +42,8 @@ export function findParts (programs: readonly Program[]): Part[] {
 /**
  * Looks up the parts that a request asks for.
  *
- * @param kind of the cells.
- * @throws InputError if there is no such part; it says which there are.
+ * @param kind the kind of the cells.
+ * @throws InputError if a part does not exist; the message lists the existing ones.
  */
 export function askParts (names: readonly string[], parts: readonly Part[], kind: CellKind, { support }: Context): AskedPart[] {
   return names.map((name, i) => {

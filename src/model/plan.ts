@@ -26,33 +26,33 @@ export interface StepPlan extends Work {
 /** A sequence, and how many of its steps are kept. */
 export interface Plan extends Work {
   readonly context: Context
-  /** The rows that go on; left out, they begin with what the request says. */
+  /** The rows that continue; if undefined, rows begin from what the request gives. */
   readonly from: readonly KeptRow[] | undefined
-  /** The context's support as an engine reads it, if somebody keeps that. */
+  /** The context's support as an engine reads it, if it is kept between requests. */
   readonly memory: Memory | undefined
   /** How many steps of output are kept; 0 if none. */
   readonly entries: number
-  /** How many of y; one is the last. */
+  /** How many entries of y are kept; a single one is the last. */
   readonly yEntries: number
   /** The parts that are asked for. */
   readonly parts: readonly PlannedPart[]
-  /** How many steps there is room for before they are read. */
+  /** How many steps there is room for before the client reads them. */
   readonly room: number
 }
 
-/** Judges requests by a model's sizes and the service's bounds, before anything is allocated for them. */
+/** Checks requests against a model's sizes and the service's limits, before anything is allocated for them. */
 export interface Planner {
   /** @throws InputError */
   step (request: StepRequest): StepPlan
   /**
-   * @param streamed whether steps are answered as they are computed, so that only those wait that nobody has read yet.
-   * @param going a row that somebody keeps, which goes on.
+   * @param streamed whether steps are answered as they are computed, so that only unread steps are kept.
+   * @param going the kept row that continues, if there is one.
    * @throws InputError
    */
   sequence (request: SequenceRequest, streamed: boolean, going?: Going): Plan
 }
 
-/** The bounds of one request. */
+/** The limits for one request. */
 export interface RequestBounds {
   /** The largest B x T. */
   readonly maxSteps: number
@@ -82,19 +82,19 @@ export function createPlanner ({ shape, policy, parts, queues, bare, tokens }: L
       `${work} multiply-adds, more than the ${maxWork} allowed in one request`)
   }
 
-  /** Bytes of a request's memory, its states, and what is kept of its steps. What came is counted already, except for padding. */
+  /** Bytes of a request's memory, its states, and its kept steps. The request's own data is already counted, except for padding. */
   function bytesOf (request: SequenceRequest, { outline, context, entries, yEntries, parts: asked }: Omit<Plan, 'bytes'>, streamed: boolean): number {
     const { rows, steps, repeated } = outline
     const { support, vectors } = context
     const total = support?.counts.reduce((a, b) => a + b, 0) ?? 0
-    // A memory has the supports as they came, and their keys and values.
+    // A memory contains the raw supports, their keys and their values.
     const held = paddingOf(request.x) + paddingOf(vectors?.tensor) + total * program.readWork
     // Steps that are streamed are copied as they are read.
     const copies = streamed ? 2 : 1
     const parts = copies * asked.reduce((sum, { entries, width }) => sum + entries * width, 0)
     const outputs = shape.directions === 2 ? steps * queues.reduce((sum, queue) => sum + outputWidth(queue.program), 0) : entries * shape.output
     const ys = keptEntriesOfY(shape, outline, yEntries) * shape.sequence.y
-    // The rows of the embedding that ids stand for.
+    // The row numbers in the embedding that ids stand for.
     const places = request.ids === undefined ? 0 : rows * (repeated ? 1 : steps)
     const kept = wantsState(request) ? 3 * rows * tokens.bytes : 0
     return kept + BYTES * (held + places + rows * stateWidth) + answerBytes(rows * (outputs + ys + parts + shape.hIn + shape.hOut + 2 * shape.c))
@@ -127,7 +127,7 @@ export function createPlanner ({ shape, policy, parts, queues, bare, tokens }: L
       const y = asksFor('y') ? shape.sequence.y : 0
       const askedParts = askParts(request.parts ?? [], parts, kind, context)
       const room = streamed ? streamRoom(outline, askedParts.reduce((sum, { width }) => sum + width, shape.output + y)) : steps
-      // Nobody sees outputs that are not among the fields.
+      // Outputs that are not among the fields are not answered.
       const entries = all && asksFor('output') ? room : 0
       const yEntries = y === 0 ? 0 : all && !shape.sequence.once ? room : 1
       const keptParts = askedParts.map((each) => ({ ...each, entries: all ? room + (each.part.next ? 1 : 0) : 1, last: !all }))

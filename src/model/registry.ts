@@ -1,35 +1,35 @@
 import { InputError } from '../errors.ts'
 import type { Model } from './model.ts'
 
-/** The models that are served, by name: of each one version. Other versions are there for as long as somebody uses them. */
+/** The served models by name, one version of each. Other versions stay in memory for as long as somebody uses them. */
 export interface Registry {
   readonly models: readonly Model[]
   /** The name of the model that answers if a request names none. */
   readonly defaultName: string | undefined
-  /** Why the newest files of a model are not what is served, by its name. */
+  /** By model name, why the newest files of that model are not served. */
   readonly faults: Map<string, string>
   /** How many versions are in memory. */
   readonly versions: number
-  /** The model of that name, or the default model, if there is one. */
+  /** The model with that name, or the default model, if there is one. */
   find (name?: string): Model | undefined
-  /** The same. @throws InputError if there is no such model. */
+  /** Like `find`. @throws InputError if there is no such model. */
   get (name?: string): Model
-  /** The error that says so, and lists the models. */
+  /** The error that `get` throws, which lists the models. */
   missing (name?: string): InputError
   /**
    * Keeps a version in memory until the function that it returns is called.
    *
-   * @throws InputError if another has taken its place, and nobody used it any more.
+   * @throws InputError if another version has replaced it, and nobody used it any more.
    */
   hold (model: Model): () => void
   /**
-   * Serves these models from now on. A version that is not among them any more is closed once nobody uses it.
+   * Serves these models from now on. A version that is no longer among them is closed once nobody uses it.
    *
-   * @returns those versions.
-   * @throws Error if the default model is not among them, or several say that they are it: then nothing changes.
+   * @returns the versions that are no longer served.
+   * @throws Error if the default model is not among them, or several claim to be the default; nothing changes then.
    */
   replace (models: readonly Model[]): Model[]
-  /** Closes every version: no request is under way any more. */
+  /** Closes every version. Call it once no request is in progress. */
   close (): Promise<void>
 }
 
@@ -41,14 +41,14 @@ interface Served {
 }
 
 /**
- * The default model is the one of that name, else the one whose config.json says so, else the only one.
+ * The default model is the one named `defaultName`, else the one whose config.json says so, else the only one.
  *
- * @param report hears what went wrong as a version was closed.
- * @throws Error if the named one is not among the models, or several say so.
+ * @param report receives errors from closing a version.
+ * @throws Error if the named one is not among the models, or several claim to be the default.
  */
 export function createRegistry (models: readonly Model[], defaultName?: string, report: (error: unknown) => void = () => {}): Registry {
   let served = serve(models, defaultName)
-  /** How many use each version that is in memory. */
+  /** How many users each version in memory has. */
   const users = new Map(models.map((model) => [model, 0]))
   const closing = new Set<Promise<void>>()
   const faults = new Map<string, string>()
@@ -121,7 +121,7 @@ function serve (models: readonly Model[], named: string | undefined): Served {
   return { models, byName, defaultName: named ?? willing[0]?.name }
 }
 
-/** A message has room for some of many; `GET /models` lists all. */
+/** A message lists only the first names; `GET /models` lists all. */
 function listed (models: readonly Model[]): string {
   const names = models.slice(0, MAX_LISTED).map(({ name }) => name).join(', ')
   const more = models.length - MAX_LISTED

@@ -3,27 +3,27 @@ import type { Tensor } from '../tensor/tensor.ts'
 import type { Operation, Shape } from './network.ts'
 
 /**
- * One step of the bare network; the client owns the feedback. `[B]` may be left out everywhere, and then the answer has none
- * either; states without it serve all rows.
+ * One step of the bare network; the client owns the feedback. `[B]` can be left out everywhere, and the answer then omits it
+ * too; a state without it applies to all rows.
  */
 export interface StepRequest {
   /** `[B][I]`, or `[B][1][I]`. Left out if the network reads none. */
   readonly x?: Tensor | undefined
-  /** `[B]`, or `[B][1]`, in the place of x if the model begins with an embedding. */
+  /** `[B]`, or `[B][1]`, instead of x if the model begins with an embedding. */
   readonly ids?: Ids | undefined
-  /** `[B][Hi]`; zeros if left out. In a stack every node's, one after the other. */
+  /** `[B][Hi]`; zeros if left out. In a stack, one vector per node, concatenated. */
   readonly h_in?: Tensor | undefined
-  /** `[B][Ho]`; zeros if left out. In a stack, those of all layers. */
+  /** `[B][Ho]`; zeros if left out. In a stack, one vector per node, concatenated. */
   readonly c_in?: Tensor | undefined
   /** `[B][Ho]`: the last output of a GRU whose Hi differs from its Ho. */
   readonly h_0?: Tensor | undefined
-  /** Tokens of the rows that go on, one per row, or one alone; true or none to begin. With it the server owns the feedback. */
+  /** Tokens of the rows that continue, one per row, or a single one; true or an empty array to begin. With it the server owns the feedback. */
   readonly state?: boolean | string | readonly string[]
   /** What the model's wiring needs from the request. */
   readonly context?: unknown
 }
 
-/** Many steps, the feedback by the model's wiring. */
+/** Many steps, with feedback from the model's wiring. */
 export interface SequenceRequest extends StepRequest {
   /** `[B][T][I]`, rows ragged or not; with `steps` `[B][1][I]` or `[B][I]` */
   readonly x?: Tensor | undefined
@@ -36,14 +36,14 @@ export interface SequenceRequest extends StepRequest {
   /** Which parts to answer. */
   readonly parts?: readonly string[] | undefined
   readonly return_sequences?: boolean | undefined
-  /** Which fields the answer is to have; all if left out. Only the last step's `output` is made if it is not among them. */
+  /** Which fields the answer has; all if left out. If `output` is not among them, only its last step is computed. */
   readonly fields?: readonly string[] | undefined
 }
 
-/** Integers, as their schema has seen them. */
+/** Integers, already checked by their schema. */
 export type Ids = number | readonly number[] | ReadonlyArray<readonly number[]>
 
-/** How the rows of a request lie. */
+/** How the rows of a request are laid out. */
 export interface Outline {
   /** B */
   readonly rows: number
@@ -73,7 +73,7 @@ export function outlineStep (request: StepRequest, { step, sequence }: Shape): O
   return { rows, steps: 1, lengths: new Array<number>(rows).fill(1), batched: rank > 1, repeated: true, field }
 }
 
-/** @throws InputError if a step of the wiring brings more than one. */
+/** @throws InputError if a request for one step of the wiring has more than one. */
 export function checkWiredStep (request: StepRequest, { sequence }: Shape): void {
   const given = givenSteps(request, sequence)
   if (given !== undefined) checkOneStep(given.rank, given.shape, fieldOf(sequence))
@@ -107,7 +107,7 @@ export function outlineSequence (request: SequenceRequest, { sequence, I }: Shap
 }
 
 /**
- * The same for a row that somebody keeps: there is one, and its answers have no batch dimension.
+ * The outline for a kept row: there is one, and its answers have no batch dimension.
  *
  * @throws InputError if there are more.
  */
@@ -117,7 +117,7 @@ export function outlineOneRow (outline: Outline): Outline {
   return { ...outline, batched: false }
 }
 
-/** What a request brings for its steps, as a tensor `[B][T][width]` lies; nothing if the network reads none. */
+/** What a request sends for its steps, laid out as a tensor `[B][T][width]`; nothing is sent if the network reads none. */
 type Given = Pick<Tensor, 'shape' | 'rank' | 'lengths'>
 
 const NO_EMBEDDING = 'there is no embedding in front'
@@ -136,7 +136,7 @@ function givenSteps ({ x, ids }: StepRequest, operation: Operation, whyNoIds = N
   return x
 }
 
-/** Ids stand for vectors, so they lie as those would. */
+/** Ids stand for vectors, so they have the shape of those vectors. */
 function givenIds (ids: Ids, width: number): Given {
   const lengths = typeof ids === 'number' ? [] : ids.flatMap((row) => typeof row === 'number' ? [] : [row.length])
   const T = lengths.reduce((longest, length) => Math.max(longest, length), 0)
@@ -158,7 +158,7 @@ function required (path: string): InputError {
 
 const READS_NO_X = 'this network reads no x: leave it out, and say how many steps to take in steps'
 
-/** The rows of a request without x: those of whatever has a batch dimension. */
+/** The rows of a request without x, from the fields that have a batch dimension. */
 function rowsOf ({ h_in: hIn, c_in: cIn, h_0: h0, context, state }: SequenceRequest): { rows: number, batched: boolean } {
   const { support, vectors }: { support?: unknown, vectors?: unknown } = Object(context)
   const sizes = [
@@ -189,14 +189,14 @@ function rowLengths (given: Given | undefined, lengths: readonly number[] | unde
   return lengths
 }
 
-/** What a request gave for a state: row `b` starts at `b * stride`, and 0 is one vector for all rows. */
+/** A state from a request. Row `b` starts at `b * stride`; a stride of 0 means one vector for all rows. */
 export interface GivenState {
   readonly data: Float32Array
   readonly stride: number
 }
 
 /**
- * A state that a request gave for its rows, `[B][width]` or one vector `[width]` for all.
+ * Reads a state that a request gave for its rows, `[B][width]` or one vector `[width]` for all.
  *
  * @param made how the width is made up, for the message.
  * @throws InputError if it does not fit.

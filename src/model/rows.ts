@@ -16,7 +16,7 @@ export interface Rows {
   readonly states: readonly States[]
   /** How many steps each row has taken. */
   readonly before: readonly number[]
-  /** Before the first of all: whether h_in was given, and whether the h that the first feed sees was. */
+  /** Before the very first step: whether h_in was given, and whether the h that the first feed sees was. */
   readonly given: boolean
   readonly seen: boolean
 }
@@ -52,9 +52,9 @@ export function beginBareRows (request: StepRequest, program: Program, shape: Sh
 }
 
 /**
- * Rows that go on from where they were.
+ * Rows that continue from their kept state.
  *
- * @throws InputError if some of them have taken a step and others have not, or they are to begin in different ways.
+ * @throws InputError if some of them have taken a step and others have not, or they begin in different ways.
  */
 export function goOn (kept: readonly KeptRow[], { state }: Program): Rows {
   const [{ t, given, seen }] = kept
@@ -65,14 +65,14 @@ export function goOn (kept: readonly KeptRow[], { state }: Program): Rows {
   return { states: [states], before: kept.map((row) => row.t), given, seen }
 }
 
-/** The first feed sees the first x as its h. */
+/** Sets the first x as the h that the first feed sees. */
 export function setFirstX (states: States, { Ho }: Shape, program: Program, rows: number, x: Stream): void {
   const h = zeros(rows * Ho)
   for (let row = 0; row < rows; row++) h.set(vectorAt(x, Ho, row, 0), row * Ho)
   states.put(lastOf(program), h, Ho)
 }
 
-/** Puts the request's h_in and c_in in the states of the nodes. */
+/** Copies the request's h_in and c_in into the states of the nodes. */
 function setStates (states: readonly States[], programs: readonly Program[], shape: Shape, request: StepRequest, rows: number): void {
   if (request.c_in !== undefined && shape.c === 0) throw unprocessable('/c_in', 'this network has no c')
   const h = request.h_in && givenState(request.h_in, 'h_in', rows, shape.hIn, madeUp(shape, 'Hi'))
@@ -97,7 +97,7 @@ export function lastOf ({ stage: { nodes } }: Program): string {
   return `h${nodes.length - 1}`
 }
 
-/** Whether the carry is the last h of a GRU, which its Hi leaves no room for. */
+/** Whether the carry is the last h of a GRU whose Hi differs from its Ho. */
 function carriesH ({ state }: Program, { c }: Shape): boolean {
   return c === 0 && findSlice(state, 'c0') !== undefined
 }

@@ -9,20 +9,20 @@ import type { SequenceRequest, StepRequest } from './request.ts'
 import { readSteps } from './stream.ts'
 import { serveSequence, serveStep, type Served } from './tasks.ts'
 
-/** Runs what is planned, if there is room for it. */
+/** Runs plans, if admission accepts them. */
 export interface Runner {
   /** A step of the bare network. @throws InputError */
   step (request: StepRequest, plan: StepPlan, call: Call): Promise<Served>
   /** @throws InputError */
   sequence (request: SequenceRequest, plan: Plan, call: Call): Promise<Served>
-  /** A sequence as it is computed: some steps at a time; none if only the last is asked for. @throws InputError */
+  /** Yields a sequence as it is computed, a few steps at a time; yields none if only the last is asked for. @throws InputError */
   steps (request: SequenceRequest, plan: Plan, call: Call): AsyncGenerator<readonly SequenceStep[], Served>
 }
 
 export function createRunner (model: LoadedModel, scheduler: Scheduler, admission: Admission): Runner {
   const { shape } = model
 
-  /** Runs what `serve` lays out: nothing is held before it is counted. */
+  /** Runs the task that `serve` creates. Its memory is counted before it is allocated. */
   async function run ({ outline: { rows }, bytes }: Work, call: Call, serve: () => Served): Promise<Served> {
     const reservation = call.reservation ?? admission.reserve()
     reservation.enter(rows)
@@ -39,7 +39,7 @@ export function createRunner (model: LoadedModel, scheduler: Scheduler, admissio
     }
   }
 
-  /** A direction that runs backwards has no step before it has the last one. */
+  /** Undefined with two directions: the backward one computes the first step last. */
   function windowOf (request: SequenceRequest, { outline: { steps, lengths }, room }: Plan): WindowReader | undefined {
     if (request.return_sequences === false || shape.directions === 2) return undefined
     return createOutputWindow(steps, lengths, room)

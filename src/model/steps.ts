@@ -4,10 +4,10 @@ import type { Operation } from './network.ts'
 import type { Ids, Outline, StepRequest } from './request.ts'
 
 /**
- * What the rows of a request read as their x: the numbers that came, or the rows of the embedding that its ids stand for.
- * These are not copied: who reads them follows the ids into the table.
+ * What the rows of a request read as their x: the numbers it sent, or the rows of the embedding that its ids stand for.
+ * Embedding rows are not copied: a reader follows the ids into the table.
  *
- * @throws InputError if an id is not in the vocabulary; it names the place.
+ * @throws InputError if an id is not in the vocabulary; its path points to the id.
  */
 export function stepsOf ({ x, ids }: StepRequest, { rows, steps, repeated }: Outline, { width, embedding }: Operation): Stream {
   const each = repeated ? 1 : steps
@@ -18,14 +18,14 @@ export function stepsOf ({ x, ids }: StepRequest, { rows, steps, repeated }: Out
   return { data: x.data, rowStride: each * width, stepStride: repeated ? 0 : width }
 }
 
-/** The vector of that width that row `b` reads at step `t`, as a view. */
+/** The vector of `width` numbers that row `b` reads at step `t`, as a view. */
 export function vectorAt ({ data, rowStride, stepStride, index }: Stream, width: number, b: number, t: number): Float32Array {
   const place = b * rowStride + t * stepStride
   const at = index === undefined ? place : index[place] * width
   return data.subarray(at, at + width)
 }
 
-/** `[rows, steps]`, zeros past the end of ragged rows. */
+/** `[rows, steps]`, zeros beyond the end of ragged rows. */
 function placesOf (ids: Ids, rows: number, steps: number, vocabulary: number): Int32Array {
   const places = new Int32Array(rows * steps)
   const put = (id: number, at: number, ...path: readonly number[]): void => {

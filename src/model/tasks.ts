@@ -24,14 +24,14 @@ export interface Served {
   readonly states: readonly States[]
   /** `[B, entries, D * Ho]`, if outputs are kept. */
   readonly output: Kept | undefined
-  /** `[B, entries, K]`, if y is. */
+  /** `[B, entries, K]`, if y is kept. */
   readonly y: Kept | undefined
-  /** `[B, 1, K]` in its place, if y is made once a row. */
+  /** `[B, 1, K]` instead, if y is computed once per row. */
   readonly yOnce?: Kept | undefined
   readonly parts: ReadonlyMap<string, KeptPart>
-  /** The slices of the states that are `h_next`, if the server knows it. Ask once the task is done. */
+  /** The slices of the states that are `h_next`, if the server knows it. Call it once the task is done. */
   next (): 'h' | 'h_in' | undefined
-  /** The rows as they are once the task is done, to go on from later; one stage has them all. */
+  /** The rows once the task is done, to continue from later; the first stage holds all their state. */
   keep (): KeptRow[]
   dispose (): void
 }
@@ -53,7 +53,7 @@ export function serveSequence ({ network, shape, queues, policy }: LoadedModel, 
   const programs = queues.map(({ program }) => program)
   const { states, before, given, seen } = from === undefined ? beginRows(request, programs, shape, policy, rows) : goOn(from, programs[0])
   const x = stepsOf(request, outline, shape.sequence)
-  // Rows that have taken a step already have all that feeds the next one.
+  // Rows that have already taken a step hold everything that feeds the next one.
   const begun = before[0] > 0
   if (!begun && policy.initial === 'x' && !seen) setFirstX(states[0], shape, programs[0], rows, x)
 
@@ -71,7 +71,7 @@ export function serveSequence ({ network, shape, queues, policy }: LoadedModel, 
       if (name === 'x') return x
       if (name === 'vectors') return vectorsOf(context)
       if (name === FORWARD_LAST) return lastStream(states[i - 1], programs[i - 1])
-      // What this layer has written forwards, or what the layer before has written.
+      // This layer's forward output, or the previous layer's output.
       return keptStream(outputs[name === FORWARD ? layer : layer - 1])
     })
     const state = states[i].data
@@ -105,23 +105,23 @@ export function serveSequence ({ network, shape, queues, policy }: LoadedModel, 
   }
 }
 
-/** Rows that go on have their read already, but not the weights of it, which their first entry of `attention` has. */
+/** Rows that continue already have their read, but not its attention weights, which are their first entry of `attention`. */
 function lookOf ({ read, feed }: Program, parts: ReadonlyMap<string, KeptPart>): Pass['start'] {
   return read < feed && [...parts.values()].some(({ part: { next } }) => next) ? [{ from: read, to: feed }] : undefined
 }
 
-/** Which instructions make what feeds the first step. */
+/** The instructions that compute what feeds the first step. */
 function startOf ({ read, y, lets, feed, end, stage }: Program, { initial }: Policy, given: boolean): Pass['start'] {
   const to = given ? feed : end
-  // What is made for h_in alone is not needed if the request gives that.
+  // What is computed only for h_in is not needed if the request gives it.
   const parts = !given || isReadBeforeCells(stage)
-  // Some wirings start without a read and lets; y is made in any case.
+  // Some wirings start without a read and lets; y is computed either way.
   const ranges = initial === 'no-read' ? [{ from: parts ? y : lets, to: lets }, { from: feed, to }] : [{ from: parts ? read : feed, to }]
   const some = ranges.filter((range) => range.from < range.to)
   return some.length > 0 ? some : undefined
 }
 
-/** Whether y, a read, or a let that is made as a step ends, is part of more than h_in. */
+/** Whether y, a read, or a let computed at the end of a step feeds more than h_in. */
 function isReadBeforeCells (stage: Stage): boolean {
   const { x, lets } = stage.wiring
   const isLate = lateness(stage)
@@ -138,7 +138,7 @@ function nextOf (program: Program, { directions }: Shape, { wiring }: Policy, { 
   return vectors?.stepStride === 0 && !inputsOf(h, program.stage).has('x') ? 'h_in' : undefined
 }
 
-/** The inputs that a feed is made from, by way of lets too. */
+/** The inputs that a feed is computed from, directly or through lets. */
 function inputsOf (feed: Feed, stage: Stage): Set<string> {
   const names = new Set<string>()
   for (const name of partsOf(feed)) {

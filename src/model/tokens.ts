@@ -12,13 +12,13 @@ export interface Tokens {
   write (row: KeptRow): string
   /**
    * @param path the field that the token came in.
-   * @throws InputError if it is no token, is damaged, or belongs to another model, version or layout.
+   * @throws InputError if it is not a token, is damaged, or belongs to another model, version or layout.
    */
   read (token: string, path: string): KeptRow
 }
 
 /**
- * What a token begins with; numbers are little-endian:
+ * The layout of a token; numbers are little-endian:
  *
  *     0   the format's own version
  *     1   8 bytes of a SHA-256 of all that follows
@@ -30,9 +30,9 @@ export interface Tokens {
  */
 const HEAD = 29
 const FORMAT = 1
-/** So that what a request adds has room. */
+/** Leaves headroom for the steps that a request adds. */
 const MAX_T = 2 ** 47
-/** Longer names are cut: a name is for messages. */
+/** Longer names are cut: a name is only used in messages. */
 const MAX_NAME = 64
 
 export function createTokens (model: string, version: string, layout: StateLayout): Tokens {
@@ -59,7 +59,7 @@ export function createTokens (model: string, version: string, layout: StateLayou
     },
     read (text, path) {
       const token = Buffer.from(text, 'base64url')
-      // A decoder skips what is not of its alphabet.
+      // The decoder skips characters that are not in its alphabet.
       if (token.toString('base64url') !== text) throw unprocessable(path, 'is not a state token: it is not base64url')
       if (token.length < HEAD) throw unprocessable(path, `is not a state token: it has ${token.length} bytes, fewer than the ${HEAD} of a head`)
       if (token[0] !== FORMAT) throw unprocessable(path, `is not a state token of format ${FORMAT}: its first byte is ${token[0]}`)

@@ -1,12 +1,12 @@
 import { InputError } from '../errors.ts'
 
-/** What all requests together have reserved, and how much that may be. */
+/** Counts what all requests together have reserved, and limits it. */
 export interface Admission {
-  /** Rows in work. */
+  /** Rows in progress. */
   readonly rows: number
   /** Bytes held: bodies as they arrive, tensors, answers until they have been sent. */
   readonly bytes: number
-  /** Whether a request is refused now, whatever it brings. */
+  /** Whether every request is refused now, whatever it needs. */
   readonly full: boolean
   /**
    * Opens the account of one request.
@@ -18,39 +18,39 @@ export interface Admission {
 }
 
 /**
- * What one request has reserved. The only request that holds anything may exceed the bounds; otherwise none that is larger than
- * they are could ever be answered.
+ * What one request has reserved. The only request that holds anything may exceed the limits; otherwise a request larger than the
+ * limits could never be answered.
  */
 export interface Reservation {
-  /** The body that was announced is here. */
+  /** Call it when the announced body has arrived. */
   arrived (): void
   /**
    * Counts more bytes. Call it before they are allocated.
    *
-   * @throws InputError if there is no room for them, or the request is over.
+   * @throws InputError if there is no room for them, or the request has ended.
    */
   hold (bytes: number): void
   /**
    * Counts rows that enter the scheduler.
    *
-   * @throws InputError if there is no room for them, or the request is over.
+   * @throws InputError if there is no room for them, or the request has ended.
    */
   enter (rows: number): void
-  /** Takes back an `enter`. */
+  /** Undoes an `enter`. */
   leave (rows: number): void
-  /** Gives nothing back before this has settled: it uses what is held. */
+  /** Releases nothing before this work has settled, because it uses what is held. */
   keepFor (work: Promise<unknown>): void
-  /** Gives everything back, once the last row has left and all work is done: its buffers are in use until then. May be called again. */
+  /** Releases everything, once the last row has left and all work is done: its buffers are in use until then. It can be called again. */
   release (): void
 }
 
-/** Larger bodies may be long on their way. */
+/** Larger bodies can take long to arrive. */
 const SMALL_BODY = 2 ** 16
 
 /**
- * @param maxRows the most rows in work.
- * @param maxBytes the most bytes held. Large bodies that are still arriving take no more than half of them, so that those who send
- *   slowly, or announce what they never send, do not keep out small requests.
+ * @param maxRows the most rows in progress.
+ * @param maxBytes the most bytes held. Large bodies that are still arriving take no more than half of them, so that clients that
+ *   send slowly, or never send what they announce, do not keep out small requests.
  */
 export function createAdmission (maxRows: number, maxBytes: number): Admission {
   const total = { rows: 0, bytes: 0, arriving: 0 }

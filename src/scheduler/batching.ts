@@ -8,8 +8,8 @@ import type { Task } from './task.ts'
 const MAX_FLOATS = 2 ** 16
 
 /**
- * How many steps these rows can take in one call: until the first is at its end or its limit, or the work is enough. A step reads
- * all weights, however few rows it has, which takes about as long as the multiply-adds of one more row.
+ * How many steps these rows can take in one call: until the first row reaches its end or its limit, or there is enough work. A step
+ * reads all weights, however few rows it has, which takes about as long as the multiply-adds of one more row.
  */
 export function reachOf ({ program, budget }: StageQueue, { passes, rows, work, supports, asked, length }: Selection, share: number): number {
   let steps = Math.min(budget * share / (work + work / length), MAX_FLOATS / (length * widest(program, asked)))
@@ -44,7 +44,7 @@ export function limitOf ({ index, task: { task } }: LivePass): number {
   return task.window === undefined || index < task.passes.length - 1 ? Infinity : task.window.limit
 }
 
-/** Has the engine take the selected rows through `steps` steps; `finishSteps` then gives each row its results. */
+/** Runs `steps` steps of the selected rows in the engine; `finishSteps` then copies the results to each row. */
 export function callSteps (stage: StageQueue, selection: Selection, steps: number): void | Promise<void> {
   const { batch, program: { inputs, outputs } } = stage
   const { length, asked } = selection
@@ -59,7 +59,7 @@ export function callSteps (stage: StageQueue, selection: Selection, steps: numbe
   return batch.advance(length, steps, { repeated, asked, attention: attachMemories(stage, selection, steps) })
 }
 
-/** Has the engine make what feeds the first step of the selected rows, which all start alike. */
+/** Makes in the engine what feeds the first step of the selected rows, which all start alike. */
 export function callStart (stage: StageQueue, selection: Selection): void | Promise<void> {
   const { start = [] } = selection.passes[0].pass
   gatherStates(stage, selection)
@@ -70,7 +70,7 @@ export function callStart (stage: StageQueue, selection: Selection): void | Prom
   }, undefined)
 }
 
-/** Has the engine make what would feed the step after the last of the selected rows. */
+/** Makes in the engine what would feed the step after the last one of the selected rows. */
 export function callPeek (stage: StageQueue, selection: Selection): void | Promise<void> {
   gatherStates(stage, selection)
   for (let k = 0; k < stage.program.inputs.length; k++) gatherInput(stage, selection, k, 1)
@@ -78,7 +78,7 @@ export function callPeek (stage: StageQueue, selection: Selection): void | Promi
 }
 
 function gatherStates ({ batch, program: { state: { width } } }: StageQueue, { passes, rows, length }: Selection): void {
-  // Rows of a task that follow one another are copied at once.
+  // Consecutive rows of a task are copied together.
   for (let i = 0, next; i < length; i = next) {
     next = i + 1
     while (next < length && passes[next] === passes[i] && rows[next] === rows[i] + next - i) next++
@@ -104,7 +104,7 @@ function gatherInput ({ batch, program }: StageQueue, { passes, rows, length }: 
       continue
     }
     for (let s = 0; s < count; s++) {
-      // What a peek asks for past the end is the same at every step.
+      // What a peek reads beyond the end is the same at every step.
       const step = Math.min(t[row] + s, last)
       const at = row * rowStride + (backward ? last - step : step) * stepStride
       copyNumbers(data, index === undefined ? at : index[at] * width, buffer, (s * length + i) * width, width)
@@ -128,7 +128,7 @@ function attachMemories ({ batch, program }: StageQueue, { passes, rows, length,
 }
 
 /**
- * Gives the `i`th of the selected rows its new state and its outputs.
+ * Copies the new state and the outputs to the `i`th selected row.
  *
  * @throws InputError if its numbers overflow, once it has the outputs of the steps before.
  */
@@ -137,7 +137,7 @@ export function finishSteps ({ batch, program: { outputs, state, stage } }: Stag
   const row = rows[i]
   const width = state.width
   copyNumbers(batch.states[steps % 2], i * width, pass.state, row * width, width)
-  // What is answered, and not kept in a state that the next step reads, is looked at here.
+  // Outputs that are answered, but not kept in a state that the next step reads, are checked here.
   const y = pass.sinks.find((sink) => outputs[sink.output].name === 'y')?.output
   const isFinite = (k: number, s: number): boolean => allFinite(batch.output(k, 0), (s * length + i) * outputs[k].width, outputs[k].width)
   const isGood = (s: number): boolean => isFinite(0, s) && (y === undefined || isFinite(y, s))
@@ -164,11 +164,11 @@ export function finishSteps ({ batch, program: { outputs, state, stage } }: Stag
   }
   t[row] += good
   if (good < steps) throw overflow(task, row, t[row])
-  // Between the steps it need not be looked at: what the next step makes of it is.
+  // The state need not be checked between steps: what the next step computes from it is checked.
   if (t[row] > last && !allFinite(pass.state, row * width, width)) throw overflow(task, row, last)
 }
 
-/** Gives the `i`th of the selected rows what feeds its first step. */
+/** Copies what feeds the first step to the `i`th selected row. */
 export function finishStart ({ batch, program: { state: { width }, outputs, read } }: StageQueue, { passes, rows, supports }: Selection, i: number): void {
   const { pass } = passes[i]
   const row = rows[i]
@@ -181,12 +181,12 @@ export function finishStart ({ batch, program: { state: { width }, outputs, read
   if (reads && pass.attention !== undefined) keepAttention(pass.attention, row, 0, batch.attention(0), i * supports, supports)
 }
 
-/** Gives the `i`th of the selected rows the `h_in` that would feed its next step. */
+/** Copies the `h_in` that would feed the next step to the `i`th selected row. */
 export function finishPeek ({ batch, program: { state: { width } } }: StageQueue, hIn: { readonly offset: number, readonly width: number }, { passes, rows }: Selection, i: number): void {
   copyNumbers(batch.states[1], i * width + hIn.offset, passes[i].pass.state, rows[i] * width + hIn.offset, hIn.width)
 }
 
-/** Keeps an entry of attention weights, of which the row's own supports have the first. */
+/** Keeps an entry of attention weights; the first of them belong to the row's own supports. */
 function keepAttention ({ data, entries, width }: NonNullable<LivePass['pass']['attention']>, row: number, entry: number, from: Float32Array, at: number, made: number): void {
   copyNumbers(from, at, data, (row * entries + entry % entries) * width, Math.min(width, made))
 }

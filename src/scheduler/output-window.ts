@@ -1,24 +1,24 @@
-/** Keeps the rows of a streamed task no further ahead of its reader than there is room for their output (back-pressure). */
+/** Keeps the rows of a streamed task from running further ahead of its reader than there is room for their output (back-pressure). */
 export interface OutputWindow {
   /** Rows may take the steps before this one. */
   readonly limit: number
   /** A row has taken its steps before `t`. */
   reached (row: number, t: number): void
-  /** Sets what is to be called when the limit has moved, or when rows are to be looked at again. */
+  /** Sets the function to call when the limit has moved, or when rows must be checked again. */
   onMove (resume: () => void): void
 }
 
-/** The reader's side of it. */
+/** The reader's side of an output window. */
 export interface WindowReader extends OutputWindow {
   /**
    * Waits until all rows have taken step `t`, and returns how many steps they have all taken.
    *
-   * @throws whatever the task failed with, once what was done before has been read.
+   * @throws whatever the task failed with, once the steps before the failure have been read.
    */
   beyond (t: number): Promise<number>
   /** The steps before `t` have been read. */
   read (t: number): void
-  /** Lifts the limit: deadlines and disconnects are noticed by rows that run. */
+  /** Has waiting rows checked again, so that deadlines and disconnects are noticed. */
   release (): void
   /** The task has failed. */
   fail (reason: unknown): void
@@ -39,7 +39,7 @@ export function createOutputWindow (steps: number, lengths: readonly number[], r
   return {
     get limit () { return limit },
     reached (row, t) {
-      // A row past its own end keeps nobody waiting.
+      // A row beyond its own end keeps nobody waiting.
       taken[row] = t >= lengths[row] ? Infinity : t
       wake()
     },

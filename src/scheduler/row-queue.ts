@@ -1,4 +1,4 @@
-/** Row numbers, first in, first out; it grows as needed and allocates nothing otherwise. Most are never used: an empty one is small. */
+/** Row numbers, first in, first out. It grows as needed and allocates nothing otherwise. Most queues are never used: an empty one is small. */
 export class RowQueue {
   #ring: number[] = []
   #first = 0
@@ -14,12 +14,12 @@ export class RowQueue {
     this.#count++
   }
 
-  /** The row that has waited longest, without taking it; of an empty queue anything. */
+  /** The row that has waited longest, without taking it; any value if the queue is empty. */
   peek (): number {
     return this.#ring[this.#first]
   }
 
-  /** Takes the row that has waited longest; of an empty queue anything. */
+  /** Takes the row that has waited longest; returns any value if the queue is empty. */
   shift (): number {
     const row = this.#ring[this.#first]
     this.#first = (this.#first + 1) % this.#ring.length

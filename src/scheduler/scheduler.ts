@@ -10,19 +10,19 @@ export interface Scheduler {
    * Takes every row of a task through its passes.
    *
    * @throws InputError if the arithmetic overflows, a feed fails, or the caller has gone or waited too long; other tasks are
-   *   not touched by that.
+   *   not affected.
    */
   run (task: Task): Promise<void>
 }
 
 /** How much of the usual work a call may do while others wait. */
 const SHARE_IN_A_CROWD = 1 / 16
-/** For how long the event loop may be kept from its other work, in milliseconds. */
+/** How long the event loop may be kept from its other work, in milliseconds. */
 const TURN = 0.5
 
 /**
- * Cellular batching, after Gao et al., EuroSys 2018: each call of the engine has a batch of its own, of whatever rows wait
- * for the same stage, so rows join and leave between steps. While nobody else waits, many steps are one call.
+ * Cellular batching, after Gao et al., EuroSys 2018: each call of the engine has its own batch of rows that wait for the same
+ * stage, so rows join and leave between steps. While nobody else waits, one call takes many steps.
  */
 export function createScheduler (events: SchedulerEvents): Scheduler {
   /** Lines that have rows, in no order. */
@@ -30,7 +30,7 @@ export function createScheduler (events: SchedulerEvents): Scheduler {
   let calls = 0
   let scheduled = false
 
-  /** Requests that come in the same turn of the event loop share the first batch; one that comes alone waits for nobody. */
+  /** Requests that arrive in the same turn of the event loop share the first batch; one that arrives alone waits for nobody. */
   function schedule (): void {
     if (scheduled) return
     scheduled = true
@@ -48,7 +48,7 @@ export function createScheduler (events: SchedulerEvents): Scheduler {
     schedule()
   }
 
-  /** The line whose first rows have waited longest, of the stages that are not under way. */
+  /** The line whose first rows have waited longest, among the stages that are not busy. */
   function nextLine (): Line | undefined {
     let chosen: Line | undefined
     let since = Infinity
@@ -71,7 +71,7 @@ export function createScheduler (events: SchedulerEvents): Scheduler {
       else if (line.phase === 'host') askHost(line, now)
       else call(line, now)
     } catch (error) {
-      // Nothing that goes wrong for some tasks may keep the others from their turns.
+      // A failure of some tasks must not keep the others from their turns.
       for (const live of line.passes) {
         live.since[line.phase] = -1
         settle(live.task, error)
@@ -158,7 +158,7 @@ export function createScheduler (events: SchedulerEvents): Scheduler {
     return live
   }
 
-  /** A line without rows has no turn. */
+  /** A line without rows gets no turn. */
   function rest (line: Line): void {
     if (line.passes.length > 0) return
     const at = active.indexOf(line)
@@ -185,7 +185,7 @@ export function createScheduler (events: SchedulerEvents): Scheduler {
     }
   }
 
-  /** Has the first task's own feed made for all of its rows that wait for it. */
+  /** Asks the first task's host for what feeds all of its rows that wait for it. */
   function askHost (line: Line, start: number): void {
     const live = takeFirst(line)
     const { task, pass, t } = live
@@ -209,7 +209,7 @@ export function createScheduler (events: SchedulerEvents): Scheduler {
     }
   }
 
-  /** A row waits for a phase of its pass, or for the reader of its output. */
+  /** Makes a row wait for a phase of its pass, or for the reader of its output. */
   function enter (live: LivePass, row: number, phase: Phase): void {
     if (phase === 'step' && live.t[row] >= limitOf(live)) {
       live.parked.push(row)
@@ -227,7 +227,7 @@ export function createScheduler (events: SchedulerEvents): Scheduler {
     schedule()
   }
 
-  /** A row is through with a pass: it goes to the next one, or is done. */
+  /** Takes a row that has finished a pass to the next one, or counts it as done. */
   function leave (live: LivePass, row: number): void {
     const { task, index } = live
     const next = task.passes.at(index + 1)
@@ -235,7 +235,7 @@ export function createScheduler (events: SchedulerEvents): Scheduler {
     else if (--task.rowsLeft === 0) settle(task)
   }
 
-  /** Rows that nobody waits for leave here, before anything is computed for them. */
+  /** Rows that nobody waits for are dropped here, before anything is computed for them. */
   function isWanted ({ task, pass }: LivePass, now: number): boolean {
     const { task: { call } } = task
     if (task.settled) return false

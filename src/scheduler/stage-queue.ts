@@ -6,11 +6,11 @@ import type { Pass, Task } from './task.ts'
 
 /**
  * What rows of a stage wait for: `prepare` is a task's memory, `start` what comes before a row's first step, `host` a feed
- * from outside of the engine, `step` a step, `peek` what comes after the last one.
+ * from outside the engine, `step` a step, `peek` what comes after the last one.
  */
 export type Phase = 'prepare' | 'start' | 'host' | 'step' | 'peek'
 
-/** A stage of a network, the rows that wait for it, and the buffers in which they meet. */
+/** A stage of a network, the rows that wait for it, and the buffers in which they are batched. */
 export interface StageQueue {
   /** The model's name, for events. */
   readonly name: string
@@ -19,15 +19,15 @@ export interface StageQueue {
   /** How many multiply-adds the engine does in about a millisecond. */
   readonly budget: number
   readonly lines: Readonly<Record<Phase, Line>>
-  /** The rows of the call that is under way, or was last. */
+  /** The rows of the current call, or of the last one. */
   readonly selection: Selection
-  /** The engine has the batch's buffers. */
+  /** Whether the engine is using the batch's buffers. */
   busy: boolean
 }
 
 /**
- * The passes whose rows wait for one phase. (A Set that is written for every request keeps what was deleted from it alive: its
- * tables form a chain.)
+ * The passes whose rows wait for one phase. (They are not a Set, because one that is written for every request keeps deleted
+ * entries alive: its tables form a chain.)
  */
 export interface Line {
   readonly stage: StageQueue
@@ -36,7 +36,7 @@ export interface Line {
   readonly passes: LivePass[]
 }
 
-/** A pass whose task is under way. */
+/** A pass whose task is in progress. */
 export class LivePass {
   readonly task: LiveTask
   readonly pass: Pass
@@ -60,7 +60,7 @@ export class LivePass {
     this.t = new Array<number>(task.task.rows).fill(0)
   }
 
-  /** The rows that are ready for a phase. Most passes know one alone. */
+  /** The rows that are ready for a phase. Most passes use only one phase. */
   ready (phase: Phase): RowQueue {
     this.#ready[phase] ??= new RowQueue()
     return this.#ready[phase]
@@ -73,7 +73,7 @@ export interface LiveTask {
   readonly passes: LivePass[]
   begun: boolean
   rowsLeft: number
-  /** Done or failed: rows that are left of it go no further. */
+  /** Done or failed: its remaining rows go no further. */
   settled: boolean
   readonly resolve: () => void
   readonly reject: (reason: unknown) => void
@@ -94,7 +94,7 @@ export function createStageQueue (network: LoadedNetwork, index: number, options
   return stage
 }
 
-/** The rows of one call: of any pass, at most as many as a batch has room for. */
+/** The rows of one call: from any pass, at most as many as a batch has room for. */
 export class Selection {
   readonly passes: LivePass[] = []
   readonly rows: number[] = []
@@ -102,7 +102,7 @@ export class Selection {
   work = 0
   /** The largest support set among them. */
   supports = 0
-  /** Bit k: output k is kept of some of them. */
+  /** Bit k: output k is kept for some of them. */
   asked = 0
 
   get length (): number {
@@ -127,11 +127,11 @@ export class Selection {
 }
 
 /**
- * Takes rows off a line, fairly by task: each of the tasks gets its share of the batch, and what some leave goes to those
- * after them. Those that have more rows wait at the end of the line.
+ * Takes rows off a line, fairly by task: each task gets its share of the batch, and the tasks after it share what it leaves.
+ * Tasks that have more rows wait at the end of the line.
  *
- * @param readBudget the most multiply-adds that reads may take; one row always may.
- * @param wanted tells whether a pass goes on; the rows of one that does not are dropped.
+ * @param readBudget the most multiply-adds that reads may take; one row is always allowed.
+ * @param wanted returns whether a pass continues; the rows of one that does not are dropped.
  */
 export function selectRows (line: Line, selection: Selection, readBudget: number, wanted: (pass: LivePass) => boolean, now: number): void {
   const { stage: { batch: { maxRows }, program }, passes, phase } = line
@@ -159,7 +159,7 @@ export function selectRows (line: Line, selection: Selection, readBudget: number
     }
     if (ready.length > 0) {
       pass.since[phase] = now
-      // It comes up again in this loop once all others had their turn.
+      // It comes up again in this loop once all others have had their turn.
       passes.push(pass)
       if (share > 0) break
       tasks++
@@ -184,7 +184,7 @@ export function setOf (counts: readonly number[], row: number): number {
   return counts.length === 1 ? 0 : row
 }
 
-/** Where `h_in` lies in the state of a stage. */
+/** Where `h_in` is in the state of a stage. */
 export function hInSlice ({ state }: Program): { offset: number, width: number } {
   const slice = findSlice(state, 'h_in')
   if (slice === undefined) throw new Error('the stage has no h_in')

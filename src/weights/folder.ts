@@ -16,7 +16,7 @@ import { readSafetensors } from './sources/safetensors.ts'
 
 export { ModelsError } from './models-error.ts'
 
-/** What a model feeds back by code of its own. */
+/** The file with a model's own feedback code. */
 export const FEEDBACK = 'feedback.mjs'
 
 /** A model on disk. */
@@ -27,37 +27,37 @@ export interface ModelFile {
   readonly path: string
   /** The model's own folder, if it has one. */
   readonly folder: string | undefined
-  /** A hash of its files: two models of the same files have the same one, wherever the files lie. */
+  /** A hash of its files: two models with the same files have the same hash, wherever the files are. */
   readonly version: string
-  /** @throws ModelsError if its tensors are no network, or not the one that its `cell` says. */
+  /** @throws ModelsError if its tensors do not form a network, or not the one that its `cell` describes. */
   readonly layers: Layers
-  /** What `config.json` says; `{}` without one. */
+  /** The contents of `config.json`; `{}` without one. */
   readonly config: unknown
   /** Another tensor of the file, as float32; throws if the file has no such tensor. */
   readonly tensor: (name: string) => Floats
   /** All floating-point tensors of the file, by name, as float32. */
   readonly tensors: () => Iterable<readonly [name: string, tensor: Floats]>
   /**
-   * The tensors that neither the network uses nor anyone has asked for, by name.
+   * The names of the tensors that the network does not use and nobody has asked for.
    *
-   * @throws ModelsError if one lies in the network's own module.
+   * @throws ModelsError if one belongs to the network's own module.
    */
   readonly unused: () => readonly string[]
 }
 
-/** What a configuration says of the cell; the rest of it is not judged here. */
+/** Reads the `cell` of a configuration; the rest is not checked here. */
 const readCellOptions = compile(Type.Object({ cell: Type.Optional(CellOptionsSchema) }))
 
-/** What is read of a model's files: data alone, so that another thread may read it. */
+/** What is read from a model's files: data only, so that another thread can read it. */
 export interface ModelContents extends ModelPlace {
   readonly version: string
   readonly config: unknown
   readonly stored: ReadonlyMap<string, StoredTensor>
-  /** What is wrong with the network, if anything is. */
+  /** The network, or what is wrong with it. */
   readonly network: ReadLayers | string
 }
 
-/** What is wrong with a model; another error is thrown on. */
+/** Returns what is wrong with a model; any other error is thrown again. */
 export function asFault (error: unknown): ModelsError {
   if (error instanceof ModelsError) return error
   throw error
@@ -68,7 +68,7 @@ export async function readModel (place: ModelPlace): Promise<ModelFile> {
   return openContents(await readContents(place))
 }
 
-/** @throws ModelsError if the files cannot be read; a network that is wrong is part of the contents. */
+/** @throws ModelsError if the files cannot be read; a faulty network is part of the contents. */
 export async function readContents (place: ModelPlace): Promise<ModelContents> {
   const { path, folder } = place
   try {
@@ -114,12 +114,12 @@ export function openContents ({ network, stored, ...contents }: ModelContents): 
   }
 }
 
-/** What is wrong with a field is wrong with the configuration, whose fields they are. */
+/** Adds the path of the faulty file. An error in a field is an error in the configuration, which contains the fields. */
 function nameFault ({ path, folder }: ModelPlace, error: unknown): ModelsError {
   return error instanceof ModelsError ? error : new ModelsError(`${error instanceof InputError && folder !== undefined ? join(folder, CONFIG) : path}: ${messageOf(error)}`)
 }
 
-/** The files of a model's own folder that say something of it, beside its tensors; those that are there, by name. */
+/** The files in a model's own folder that describe it in addition to its tensors: the existing ones, by name. */
 async function readBeside (folder: string): Promise<Record<string, Buffer>> {
   const files: Record<string, Buffer> = {}
   for (const name of [CONFIG, FEEDBACK]) {

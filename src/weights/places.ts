@@ -5,7 +5,7 @@ import { ModelsError } from './models-error.ts'
 import { exists, isErrno, kindOf, type Kind } from './sources/file.ts'
 import { describeForeign } from './sources/foreign.ts'
 
-/** Where a model lies. */
+/** Where a model is stored. */
 export interface ModelPlace {
   /** The name under which the model is served. */
   readonly name: string
@@ -20,7 +20,7 @@ const EXTENSION = '.safetensors'
 export const MODEL = `model${EXTENSION}`
 const EXPECTED = `NAME${EXTENSION} or NAME/${MODEL}`
 
-/** What is found at a path: a model's place, or what is wrong there, and lines about files that someone may believe to be served and that are not. */
+/** What is found at a path: a model's place, or what is wrong there, and lines about files that someone may wrongly expect to be served. */
 interface Found {
   readonly place?: ModelPlace
   readonly fault?: ModelsError
@@ -28,11 +28,11 @@ interface Found {
 }
 
 /**
- * Finds the models of a folder: `NAME.safetensors`, or `NAME/model.safetensors` with an optional `NAME/config.json`. A folder
- * that itself holds `model.safetensors` and `config.json` is that of a single model, which is named after it.
+ * Finds the models in a folder: `NAME.safetensors`, or `NAME/model.safetensors` with an optional `NAME/config.json`. A folder
+ * that itself contains `model.safetensors` and `config.json` belongs to a single model, which is named after it.
  *
- * @param warn takes one line for each file that someone may believe to be served and that is not.
- * @returns each place, or what is wrong if a file of another format stands in one, or a second model of a name.
+ * @param warn receives one line for each file that someone may wrongly expect to be served.
+ * @returns each place, or what is wrong with it: a file of another format, or a second model with the same name.
  * @throws ModelsError if the folder cannot be read, or there is no model at all.
  */
 export async function findPlaces (directory: string, warn: (message: string) => void): Promise<Array<ModelPlace | ModelsError>> {
@@ -68,7 +68,7 @@ async function findModels (directory: string): Promise<{ places: Array<ModelPlac
   return { places, strangers }
 }
 
-/** What is at a path; what is wrong there is for others to throw, or to collect. */
+/** Returns what is at a path. A fault is returned, too, so that callers can throw or collect it. */
 async function lookAt (path: string): Promise<Found> {
   return await inspect(path).catch((error: unknown) => {
     if (error instanceof ModelsError) return { fault: error, strangers: [] }
@@ -94,7 +94,7 @@ async function lookInto (folder: string): Promise<Found> {
   return { ...(isModel && { place: { name: basename(folder), path, folder } }), strangers }
 }
 
-/** A line about a file that is no model, if someone may believe that it is served. */
+/** A line about a file that is not a model, if someone may expect it to be served. */
 function describeStranger (path: string, kind: Kind | undefined): string[] {
   const foreign = describeForeign(path)
   if (foreign !== undefined) return [`${path} is ${foreign}`]

@@ -6,17 +6,17 @@ import { asFault, readContents, type ModelContents } from './folder.ts'
 import type { ModelPlace } from './places.ts'
 
 /*
- * The thread that reads models while the service serves: the place of one after the other comes, and its contents go. To hash a
- * file and to judge its numbers would keep the event loop.
+ * The thread that reads models while the service runs: it receives one model's place after the other and returns its contents.
+ * Hashing a file and checking its numbers would block the event loop.
  */
 
-/** What goes: contents, or what is wrong with them. */
+/** What the thread returns: contents, or what is wrong with them. */
 export type Read = { readonly contents: ModelContents } | { readonly fault: string }
 
 yieldToOthers()
 answerQuestions<ModelPlace, Read>(async (place) => await readContents(place).then((contents) => ({ contents }), (error: unknown) => ({ fault: asFault(error).message })))
 
-/** Those who are served have the cores first: Linux has a priority for each thread. Elsewhere all stays as it is. */
+/** Lets requests have the cores first. Linux has a priority for each thread; on other systems nothing changes. */
 function yieldToOthers (): void {
   try {
     setPriority(Number(basename(readlinkSync('/proc/thread-self'))), constants.priority.PRIORITY_LOW)

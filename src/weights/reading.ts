@@ -11,7 +11,7 @@ export interface Reading {
   close (): Promise<void>
 }
 
-/** Starts the thread that reads, with the first model. */
+/** Prepares the reading thread, which starts with the first model. */
 export function startReading (): Reading {
   const thread = createThread<ModelPlace, Read>('reading-thread', import.meta.url)
   return {

@@ -4,11 +4,11 @@ import { FEEDBACK } from './folder.ts'
 import { ModelsError } from './models-error.ts'
 import { CONFIG, findPlaces, type ModelPlace } from './places.ts'
 
-/** What a look at a models folder shows, without a look into its files. */
+/** What a models folder contains, found without reading its files. */
 export interface Sight {
   /** By name. */
   readonly models: ReadonlyMap<string, { readonly place: ModelPlace, readonly signature: string }>
-  /** What is wrong with what has no name: then a model that is not seen may be there all the same. */
+  /** What is wrong with files that have no model name; if there are any, a model that is not seen may still exist. */
   readonly faults: readonly string[]
 }
 
@@ -24,8 +24,8 @@ export async function lookAtModels (directory: string, warn: (message: string) =
 }
 
 /**
- * Tells whether a model's files may have changed. Each is judged by the file that its path leads to, whatever links there are on the
- * way: Kubernetes replaces all files of a volume at once by a link to another folder.
+ * Returns a text that changes if a model's files may have changed. It follows links to the file that each path leads to, because
+ * Kubernetes replaces all files of a volume at once with a link to another folder.
  */
 export async function signatureOf ({ path, folder }: ModelPlace): Promise<string> {
   const paths = [path, ...(folder === undefined ? [] : [CONFIG, FEEDBACK].map((name) => join(folder, name)))]

@@ -4,7 +4,7 @@ import { createWiring, WIRING } from './wiring.ts'
 
 const readOptions = optionsOf('concat', WIRING)
 
-/** `h_in = [h, v]`, and the request brings `v`. */
+/** `h_in = [h, v]`, with `v` from the request. */
 export const concat: PolicyKind = {
   name: 'concat',
   summary: 'h_in = [h, v] with vectors v from the request; needs Hi = Ho + D.',

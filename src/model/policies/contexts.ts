@@ -1,7 +1,7 @@
 import Type, { type TObject } from '../../tensor/typebox.ts'
 import { TensorSchema } from '../../tensor/schema.ts'
 
-/** What a request's `context` holds, by what the model's wiring is made from. */
+/** What a request's `context` contains, depending on what the model's wiring is made from. */
 
 const VECTORS = {
   vectors: TensorSchema({ ranks: [1, 2, 3], documented: 3, ragged: true }, {
@@ -26,8 +26,8 @@ const SupportContext = Type.Object(SUPPORT, { ...options, title: 'SupportContext
 const VectorsSupportContext = Type.Object({ ...VECTORS, ...SUPPORT }, { ...options, title: 'VectorsSupportContext', description: 'For a wiring with `vectors` and an attention read.' })
 
 /**
- * The contexts of all models in one schema, as a document for all of them has it. It does not say that a module's model has other
- * fields: with `additionalProperties` generated Java sends those alone.
+ * The contexts of all models in one schema, for a document that covers all of them. It does not say that a model with a module
+ * has other fields: with `additionalProperties`, generated Java clients send those fields alone.
  */
 export const AnyContext = Type.Partial(Type.Object({ ...VECTORS, ...SUPPORT }), {
   title: 'Context',

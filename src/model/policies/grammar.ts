@@ -6,26 +6,26 @@ import { describe } from '../../tensor/tensor.ts'
 import type { PolicySetting } from './policy.ts'
 import type { Demand } from './widths.ts'
 
-/** What a feed may be made from, where it stands in the config. */
+/** What a feed can be made from at its place in the config. */
 export interface Scope {
   readonly tensor: PolicySetting['tensor']
-  /** Why a feed cannot use that name; nothing if it can. */
+  /** Why a feed cannot use that name; undefined if it can. */
   readonly refuse: (name: string) => string | undefined
-  /** Gets the widths that the config has to get right. */
+  /** Collects the widths that the config must get right. */
   readonly demands: Demand[]
 }
 
 /** The name of a tensor in the model's file. */
 export const TensorName = Type.String({ minLength: 1 })
 
-/** A linear layer, without what it is made of. */
+/** A linear layer, without its `of`. */
 export const LAYER = {
   weight: TensorName,
   bias: Type.Optional(TensorName),
   transposed: Type.Optional(Type.Boolean())
 }
 
-/** What may be done with its sums. */
+/** What is applied to its sums. */
 export const ACTIVATION = { activation: Type.Optional(Type.Enum(['none', 'tanh', 'relu', 'sigmoid', 'softmax', 'log_softmax'])) }
 
 const readSum = compile(Type.Object({ sum: Type.Array(Type.Unknown(), { minItems: 2 }) }, { additionalProperties: false }))
@@ -35,11 +35,11 @@ const readApplied = compile(Type.Object({ ...LAYER, ...ACTIVATION, of: Type.Unkn
 type LayerOptions = Omit<ReturnType<typeof readApplied>, 'of'>
 
 /**
- * Reads a feed as `config.json` writes it: the name of a part, a list of feeds one after the other, `{"sum": [...]}`,
+ * Reads a feed as `config.json` writes it: the name of a part, a list of feeds to concatenate, `{"sum": [...]}`,
  * `{"product": [...]}`, or a linear layer `of` a feed.
  *
- * @param path where it stands.
- * @throws InputError if it is of another form, or names what does not exist.
+ * @param path where it stands in the config.
+ * @throws InputError if it has another form, or names something that does not exist.
  */
 export function readFeed (value: unknown, path: string, scope: Scope): Feed {
   if (typeof value === 'string') {
@@ -71,7 +71,7 @@ function readAlike (kind: 'sum' | 'product', values: readonly unknown[], at: str
   return { kind, of }
 }
 
-/** A linear layer of a feed. */
+/** Applies a linear layer to a feed. */
 export function applyLayer (options: LayerOptions, of: Feed, path: string, { tensor, demands }: Scope): Feed {
   const { linear, takes } = readLinear(options, path, tensor)
   demands.push({ path, feeds: [of], width: linear.in, by: takes })
@@ -79,11 +79,11 @@ export function applyLayer (options: LayerOptions, of: Feed, path: string, { ten
 }
 
 /**
- * Takes a linear layer from the model's file: a tensor `[out, in]`, or `[in, out]` if it is transposed, that may have
- * further dimensions of 1 as a convolution of kernel 1 has, and a bias `[out]` if there is one.
+ * Reads a linear layer from the model's file: a tensor `[out, in]`, or `[in, out]` if it is transposed, and a bias `[out]` if
+ * there is one. The tensor can have further dimensions of 1, as in a convolution with kernel size 1.
  *
  * @returns the layer, and what it takes, in words.
- * @throws InputError if a tensor is not there, or of another shape.
+ * @throws InputError if a tensor is missing or has another shape.
  */
 export function readLinear ({ weight, bias, transposed = false, activation = 'none' }: LayerOptions, path: string, tensor: Scope['tensor']): { linear: Linear, takes: string } {
   const { shape, data } = takeTensor(weight, `${path}/weight`, tensor)
@@ -103,10 +103,10 @@ export function readLinear ({ weight, bias, transposed = false, activation = 'no
 }
 
 /**
- * Takes a vector from the model's file: a tensor `[width]`, or with further dimensions of 1.
+ * Reads a vector from the model's file: a tensor `[width]`, which can have further dimensions of 1.
  *
- * @param width how many numbers it has to have, if that is known.
- * @throws InputError if it is not there, or of another shape.
+ * @param width how many numbers it must have, if that is known.
+ * @throws InputError if it is missing or has another shape.
  */
 export function readVector (name: string, path: string, tensor: Scope['tensor'], width?: number): Float32Array {
   const { shape, data } = takeTensor(name, path, tensor)

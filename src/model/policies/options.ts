@@ -1,7 +1,7 @@
 import Type, { type Static, type TProperties } from '../../tensor/typebox.ts'
 import { compile } from '../../tensor/schema.ts'
 
-/** Checks the options of a policy in `config.json`; what stands beside them there is refused. */
+/** Checks the options of a policy in `config.json`; unknown options are refused. */
 export function optionsOf<P extends TProperties> (name: string, properties: P): (options: unknown) => Static<ReturnType<typeof schemaOf<P>>> {
   const check = compile(schemaOf(name, properties))
   return (options) => check(options, '/feedback')

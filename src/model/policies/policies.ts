@@ -10,7 +10,7 @@ import { projection } from './projection.ts'
 import { repeat } from './repeat.ts'
 import { wiring } from './wiring.ts'
 
-/** Every feedback policy there is, in the order of the documentation. */
+/** All feedback policies, in the order of the documentation. */
 export const POLICIES: readonly PolicyKind[] = [none, identity, repeat, concat, projection, attention, wiring, moduleFile]
 
 /** The `feedback` of a `config.json`: a policy's name, and its options. */
@@ -19,10 +19,10 @@ export interface PolicyOptions {
   readonly [option: string]: unknown
 }
 
-/** A policy as `config.json` says it, and what is made of that. */
+/** A policy as `config.json` writes it, and the policy that is made from it. */
 export interface NamedPolicy {
   readonly name: string
-  /** The `feedback` of `config.json`, for people. */
+  /** The `feedback` of `config.json`, for display. */
   readonly options: PolicyOptions
   readonly policy: Policy
 }
@@ -53,7 +53,7 @@ export async function createPolicy (options: PolicyOptions | undefined, model: P
   return { name: kind.name, options: chosen, policy }
 }
 
-/** A wiring has seen to that already, as far as widths go. */
+/** A wiring has already checked the widths. */
 function checkInput ({ x, initial }: Policy, { input }: PolicySetting): void {
   if (input === undefined) return
   if (x !== input.width) throw unprocessable('/input', `the cell reads an x of ${x} numbers (I), but ${input.makes}`)

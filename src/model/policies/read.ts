@@ -11,7 +11,7 @@ const readOptions = compile(Type.Object({
   scale: Type.Optional(Type.Number()),
   query: Type.Optional(Type.Object({ ...LAYER, ...ACTIVATION, of: Type.Optional(Type.Unknown()) }, { additionalProperties: false })),
   key: Type.Optional(Layer),
-  // A layer or `key`, checked by hand: the messages of a choice of two would be about both.
+  // A layer or `key`, checked by hand: the messages of a union would be about both.
   value: Type.Optional(Type.Unknown()),
   v: Type.Optional(TensorName),
   activation: Type.Optional(Type.Enum(['tanh', 'relu']))
@@ -20,17 +20,17 @@ const readOptions = compile(Type.Object({
 const readLayer = compile(Layer)
 
 /**
- * Reads an attention read as `config.json` writes it, all but the width of a support vector.
+ * Reads an attention read as `config.json` writes it, except for the width of a support vector.
  *
- * @param own the widths of `h` and, if there is one, of `c`: what a query may be made of.
- * @throws InputError if it is not one.
+ * @param own the widths of `h` and, if there is one, of `c`: the parts that a query can be made from.
+ * @throws InputError if it is not a read.
  */
 export function readRead (options: unknown, path: string, own: ReadonlyMap<string, number>, scope: Scope): Omit<Read, 'support'> {
   const { score = 'dot', scale = 1, query, key, value, v, activation } = readOptions(options, path)
   const { tensor, demands } = scope
   const supports = [part('support')]
 
-  /** A layer of the support vectors. */
+  /** Reads a layer that is applied to the support vectors. */
   const readSupports = (name: 'key' | 'value', layer: ReturnType<typeof readLayer>): Linear => {
     const { linear, takes } = readLinear(layer, `${path}/${name}`, tensor)
     demands.push({ path: `${path}/${name}`, feeds: supports, width: linear.in, by: takes })

@@ -8,19 +8,19 @@ import { findWidths, ownWidths, type Demand } from './widths.ts'
 
 const readLayer = compile(Type.Object({ ...LAYER, ...ACTIVATION, of: Type.Optional(Type.Unknown()) }, { additionalProperties: false }))
 
-/** What makes `y`, before it is known what else there is that it may be made of. */
+/** What makes `y`, before it is known which parts it can be made from. */
 export interface Readout {
-  /** K, the numbers of `y`. */
+  /** K, the width of `y`. */
   readonly width: number
-  /** @throws InputError if its `of` is no feed, or of what is not there. */
+  /** @throws InputError if its `of` is not a feed, or names a part that does not exist. */
   readonly feed: (scope: Scope) => Feed
 }
 
 /**
- * Reads the `readout` of a `config.json`: a linear layer, or a list of layers one after the other, `of` a feed: of `h` unless
+ * Reads the `readout` of a `config.json`: a linear layer, or a list of layers applied in order, `of` a feed, which is `h` unless
  * the first layer says otherwise.
  *
- * @throws InputError if it is not a readout, or a tensor is missing or of another shape.
+ * @throws InputError if it is not a readout, or a tensor is missing or has another shape.
  */
 export function readReadout (value: unknown, tensor: Scope['tensor']): Readout {
   const list: readonly unknown[] = Array.isArray(value) ? value : [value]
@@ -41,15 +41,15 @@ export function readReadout (value: unknown, tensor: Scope['tensor']): Readout {
   }
 }
 
-/** What each direction ends with, in a network of two: the forward one after a row's last step, the backward one after its first. */
+/** What each direction ends with, in a network with two: the forward one after a row's last step, the backward one after its first. */
 export const H_LAST = 'h_last'
 
 /** Why there is no `h_last` in one direction. */
 export const NO_H_LAST = `${H_LAST} is for networks of two directions; in one direction "return_sequences": false in a request gives y of the last step`
 
 /**
- * The feed of a readout without a wiring: it is made of the network's own `h` and, in one direction, `c`; in two
- * directions of `h_last` in place of `h`, if it is to be made once.
+ * The feed of a readout without a wiring. It is made from the network's own `h` and, with one direction, `c`. With two
+ * directions, it is made from `h_last` instead of `h` if it is computed once per row.
  */
 export function plainReadout (readout: Readout, layers: Layers, tensor: Scope['tensor']): Feed {
   const own = ownWidths(layers)
@@ -68,7 +68,7 @@ export function plainReadout (readout: Readout, layers: Layers, tensor: Scope['t
   return feed
 }
 
-/** `y` of a network whose `h`, or `h_last`, is what both directions write. */
+/** The feed of `y`, with `h` or `h_last` replaced by what both directions write. */
 export function ofBoth (feed: Feed, h: Feed): Feed {
   switch (feed.kind) {
     case 'part': return feed.name === 'h' || feed.name === H_LAST ? h : part(feed.name)

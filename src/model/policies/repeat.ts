@@ -5,7 +5,7 @@ import { createWiring, WIRING } from './wiring.ts'
 
 const readOptions = optionsOf('repeat', WIRING)
 
-/** `h_in = [h, h, ...]`, as often as fills it. */
+/** `h_in = [h, h, ...]`, with as many copies as fill it. */
 export const repeat: PolicyKind = {
   name: 'repeat',
   summary: 'h_in = [h, h, ...], as often as fills it; needs Hi = n Ho.',

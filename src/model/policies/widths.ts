@@ -3,20 +3,20 @@ import { carrySize } from '../../network/cell.ts'
 import type { Feed } from '../../network/feed.ts'
 import { directionsOf, sizesOf, type Layers } from '../../network/layers.ts'
 
-/** Feeds that must be as wide as one another, and as `width` if that is said. */
+/** Feeds that must have the same width, which is `width` if it is given. */
 export interface Demand {
   /** Where in the config it stands. */
   readonly path: string
   readonly feeds: readonly Feed[]
   readonly width?: number
-  /** What asks for it, in words. */
+  /** What demands it, in words. */
   readonly by: string
 }
 
-/** What is known of the parts: a width, or what a part is made of. Those that are not here are to be found. */
+/** What is known about the parts: a width, or what a part is made of. The widths of all others have to be found. */
 export type Parts = ReadonlyMap<string, number | Feed>
 
-/** The widths of what the last layer writes: of `h` and, of an LSTM of one direction, of `c`. */
+/** The widths of what the last layer writes: `h` and, for an LSTM with one direction, `c`. */
 export function ownWidths (layers: Layers): Map<string, number> {
   const [{ cell }] = layers.nodes[layers.nodes.length - 1]
   const hasC = layers.kind === 'lstm' && directionsOf(layers) === 1
@@ -24,16 +24,16 @@ export function ownWidths (layers: Layers): Map<string, number> {
 }
 
 /**
- * Finds the widths of all parts from what the cell and the tensors ask of the feeds: `x` is what is left of I, and so on.
+ * Finds the widths of all parts from what the cell and the tensors demand of the feeds: `x` is what is left of I, and so on.
  *
- * @param needed parts whose widths have to be found, even if nothing is asked of them.
- * @returns the width of a part.
+ * @param needed parts whose widths have to be found, even if nothing is demanded of them.
+ * @returns a function that returns the width of a part.
  * @throws InputError if widths do not add up, or one is unknown.
  */
 export function findWidths (demands: readonly Demand[], parts: Parts, needed: Iterable<string>): (name: string) => number {
   const found = new Map<string, number>()
 
-  /** How many numbers of a feed are known, and the parts, as often as they occur, that make the others. */
+  /** How many numbers of a feed are known, and which parts make the others, each as often as it occurs. */
   function measure (feed: Feed): { numbers: number, unknown: readonly string[] } {
     switch (feed.kind) {
       case 'part': {
@@ -47,7 +47,7 @@ export function findWidths (demands: readonly Demand[], parts: Parts, needed: It
       }
       case 'linear': return { numbers: feed.linear.out, unknown: [] }
       default: {
-        // All are of one width: whichever is known tells it.
+        // All have the same width, so any known one is enough.
         const all = feed.of.map(measure)
         return all.find(({ unknown }) => unknown.length === 0) ?? all[0]
       }
@@ -59,7 +59,7 @@ export function findWidths (demands: readonly Demand[], parts: Parts, needed: It
     return unknown.length === 0 ? numbers : undefined
   }
 
-  /** What a feed is made of, with the numbers of each part. */
+  /** What a feed is made of, with the width of each part. */
   function tell (feed: Feed): string {
     switch (feed.kind) {
       case 'part': return [feed.name, widthOf(feed)].join(' ').trimEnd()
@@ -69,7 +69,7 @@ export function findWidths (demands: readonly Demand[], parts: Parts, needed: It
     }
   }
 
-  /** What is asked of a demand's feeds, as far as it is known. */
+  /** The width that a demand's feeds must have, if it is known. */
   function asked ({ feeds, width }: Demand): number | undefined {
     return width ?? feeds.map(widthOf).find((one) => one !== undefined)
   }

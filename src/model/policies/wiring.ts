@@ -12,7 +12,7 @@ import { readRead } from './read.ts'
 import { H_LAST, NO_H_LAST, plainReadout } from './readout.ts'
 import { findWidths, ownWidths, type Demand } from './widths.ts'
 
-/** What every wiring may say, under whatever name. */
+/** The options of every wiring, under any policy name. */
 export const WIRING = {
   initial: Type.Optional(Type.Enum(['read', 'x', 'no-read'])),
   residual: Type.Optional(Type.Boolean()),
@@ -31,7 +31,7 @@ const readOptions = optionsOf('wiring', {
 
 export type WiringOptions = Omit<ReturnType<typeof readOptions>, 'policy'>
 
-/** Whatever feeds the cell, as `config.json` writes it. */
+/** Any wiring, as `config.json` writes it. */
 export const wiring: PolicyKind = {
   name: 'wiring',
   summary: 'x and h_in are what config.json makes them of: of x, h, c, the request\'s vectors, an attention read, linear layers.',
@@ -114,14 +114,14 @@ export function createWiring (options: WiringOptions, setting: PolicySetting, hP
   return { wiring: made, initial, x: optional('x') ?? 0, vectors, context: contextOf({ vectors: vectors !== undefined, support: support !== undefined }) }
 }
 
-/** What the request brings. */
+/** The parts that come from the request. */
 const REQUESTED: ReadonlySet<string> = new Set(['x', 'vectors'])
 
 const NAME = /^[A-Za-z]\w*$/
 /** Parts, fields of an answer, and slices of a state. */
 const RESERVED = /^(?:x|h|h_last|c|read|vectors|support|y|attention|gates|output|h_in|given|host|[hc]\d+)$/
 
-/** @throws InputError if a y that feeds the first step is made of what comes with a step. */
+/** @throws InputError if a y that feeds the first step is made from input that comes with a step. */
 function checkFedBack (wiring: Wiring): void {
   const { readout } = wiring
   const isLate = lateness({ inputs: [...REQUESTED].map((name) => ({ name, width: 0 })), wiring })
@@ -130,7 +130,7 @@ function checkFedBack (wiring: Wiring): void {
   throw unprocessable('/readout', `is made of ${name}, which comes with a step; but y is fed back, so it is made before the first step, too`)
 }
 
-/** Two directions read their own h and nothing else. */
+/** Each of two directions reads its own h and nothing else. */
 function unwired (options: WiringOptions, { layers, tensor, readout }: PolicySetting): Policy {
   const [name] = Object.keys(options).filter((key) => key !== 'policy')
   if (name !== undefined) throw unprocessable(`/feedback/${name}`, 'is for networks of one direction, and this one has two')
@@ -147,7 +147,7 @@ function whyNot (name: string, parts: ReadonlyMap<string, unknown>, lets: object
   return `there is no part ${name}; there are ${[...new Set([...REQUESTED, ...parts.keys()])].join(', ')}`
 }
 
-/** As wide as its values. */
+/** A read is as wide as its values. */
 function readPart ({ key, value }: Omit<Read, 'support'>): number | Feed {
   const layer = value === 'key' ? key : value
   return layer?.out ?? part('support')

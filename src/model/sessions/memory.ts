@@ -12,25 +12,25 @@ import { sweep } from './sweep.ts'
 import { createTombstones, type Reason } from './tombstones.ts'
 
 export interface MemoryOptions extends Bounds {
-  /** The longest idle timeout, and that of sessions which say none, in seconds. */
+  /** The longest idle timeout, and the default, in seconds. */
   readonly timeout: number
   /** The clock, in milliseconds since 1970. */
   readonly now?: () => number
 }
 
-/** A session, flat: there may be a hundred thousand. */
+/** A session as a flat object, because there can be a hundred thousand. */
 interface Entry extends Omit<Session, 'going' | 'stamp' | 'made'>, Pick<Going, 'context' | 'room'>, KeptRow {
   t: number
   given: boolean
   seen: boolean
   expires: number
   last: Taken | undefined
-  /** How many bytes it holds without what its last step answered, and with that. */
+  /** How many bytes it holds without its last step's answer, and with it. */
   readonly own: number
   bytes: number
-  /** Its place in the order of their making. */
+  /** Its place in order of creation. */
   readonly place: number
-  /** How often it has moved on. */
+  /** How often it has advanced. */
   moves: number
   /** How many requests use it. */
   users: number
@@ -42,7 +42,7 @@ export function createMemoryStore ({ timeout, now = Date.now, ...bounds }: Memor
   const entries = new Map<string, Entry>()
   const tombstones = createTombstones(now)
   const slots = createSlots()
-  /** Versions of models that are served no more. */
+  /** Versions of models that are no longer served. */
   const left = new WeakSet<Model>()
   let bytes = 0
   let places = 0
@@ -51,7 +51,7 @@ export function createMemoryStore ({ timeout, now = Date.now, ...bounds }: Memor
     entry.expires = now() + 1000 * entry.idleTimeout
   }
 
-  /** As it is now: what others do to the entry later does not change it. */
+  /** The session as it is now; later changes to the entry do not change it. */
   function sessionOf (entry: Entry): Session {
     const { id, model, owner, idleTimeout, expires, last, t, given, seen, state, context, own, room } = entry
     return { id, model, owner, idleTimeout, expires, last, going: { row: { t, given, seen, state: copyOf(state) }, context, bytes: own, room }, stamp: stampOf(entry) }
@@ -68,7 +68,7 @@ export function createMemoryStore ({ timeout, now = Date.now, ...bounds }: Memor
     if (entry.users === 0) letGo(entry)
   }
 
-  /** Its memory goes once nobody reads it. */
+  /** Releases its memory. Call it once nobody reads it. */
   function letGo ({ context, state, bytes: held }: Entry): void {
     bytes -= held
     context?.dispose()
@@ -144,11 +144,11 @@ export function createMemoryStore ({ timeout, now = Date.now, ...bounds }: Memor
       }
     },
     async advance (session, row, taken) {
-      // Its steps began before its version was replaced: they are taken, and are its last.
+      // Its steps began before its version was replaced, so they are accepted, and are its last.
       if (left.has(session.model)) return true
       const entry = find(session.id, session.owner)
       if (session.stamp !== stampOf(entry)) return false
-      // A step's answer has its room; a longer one is kept if there is more.
+      // The bytes of a step's answer are already counted; a longer one is kept if it fits.
       const more = taken === undefined ? 0 : Math.max(0, taken.bytes - entry.room)
       const held = entry.own + more
       const fits = more === 0 || bytes - entry.bytes + held <= bounds.maxBytes
@@ -185,7 +185,7 @@ export function createMemoryStore ({ timeout, now = Date.now, ...bounds }: Memor
   }
 }
 
-/** An answer whose tensors have memory of their own. */
+/** A copy of an answer, whose tensors have their own memory. */
 function copied (answer: object): object {
   return Object.fromEntries(Object.entries(answer).map(([name, value]: [string, unknown]) => {
     if (value instanceof Tensor) return [name, new Tensor(value.shape, value.data.slice())]
@@ -193,7 +193,7 @@ function copied (answer: object): object {
   }))
 }
 
-/** Which of the sessions that have had its id this is, and which of its states. */
+/** Identifies this session among all that have had its id, and its current state. */
 function stampOf ({ place, moves }: Entry): string {
   return `${place} ${moves}`
 }

@@ -1,18 +1,18 @@
 import { InputError } from '../../errors.ts'
 
-/** How much sessions may be. */
+/** The limits for all sessions together. */
 export interface Bounds {
   readonly maxSessions: number
-  /** The most bytes of all of them. */
+  /** The most bytes that all of them hold. */
   readonly maxBytes: number
 }
 
 /**
- * Whether there is room for another session.
+ * Checks that there is room for another session.
  *
- * @param live how many there are, and the bytes that they hold; without one that the new one replaces.
+ * @param live how many there are, and `held` how many bytes they hold; neither counts one that the new one replaces.
  * @param more the bytes of the new one.
- * @throws InputError if there is none.
+ * @throws InputError if there is no room.
  */
 export function checkRoom ({ maxSessions, maxBytes }: Bounds, live: number, held: number, more: number): void {
   if (live < maxSessions && held + more <= maxBytes) return

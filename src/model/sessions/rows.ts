@@ -6,30 +6,30 @@ import type { Model } from '../model.ts'
 import type { SessionStore } from './session.ts'
 import { checkVersion, elsewhere, takeSteps } from './steps.ts'
 
-/** What one message asks of a row: where it begins, if it is to begin, and steps, if it is to take any. */
+/** What one message asks of a row: where it begins, if it begins, and steps, if it takes any. */
 export interface RowRequest extends Omit<Steps, 'fields'>, Omit<Opening, 'state'> {
-  /** Begin anew, whatever the row has taken. */
+  /** Begin again, even if the row has taken steps. */
   readonly begin?: boolean
-  /** A token to go on from, or `true` to be answered a token of the row. */
+  /** A token to continue from, or `true` to ask for a token of the row. */
   readonly state?: string | boolean
-  /** How many steps it takes to have been taken before. */
+  /** How many steps the client expects to have been taken before. */
   readonly t?: number
 }
 
-/** A row that is taken further message by message, and by nobody else through this. */
+/** A row that advances message by message, and that nobody else advances through this object. */
 export interface Row {
   /**
-   * Takes all the steps of a message, or the row stays where it was.
+   * Takes all the steps of a message; if that fails, the row stays where it was.
    *
-   * @param digest of the message's bytes.
+   * @param digest returns a hash of the message's bytes.
    * @throws InputError
    */
   take (request: RowRequest, digest: () => string, call: Call): Promise<object>
-  /** Gives back what it holds, once nothing is in work. */
+  /** Releases what it holds. Call it once no message is in progress. */
   close (): void
 }
 
-/** A row that lives as long as it is not closed. */
+/** Opens a row that lives until it is closed. */
 export function openRow (model: Model, reserve: () => Reservation): Row {
   let held = hold({})
   let begun = false
@@ -69,7 +69,7 @@ export function openRow (model: Model, reserve: () => Reservation): Row {
           held = fresh
           begun = false
         }
-        // A connection may last, and keeps the memory that it has.
+        // A connection can last long, so it reuses the memory that it has.
         const { row: { state: kept }, context, bytes, room } = going
         kept.set(row.state)
         held.going = { row: { t: row.t, given: row.given, seen: row.seen, state: kept }, context, bytes, room }
@@ -84,7 +84,7 @@ export function openRow (model: Model, reserve: () => Reservation): Row {
   }
 }
 
-/** The row of a session of this model: others may take it further, too. */
+/** The row of a session of this model, which others can advance, too. */
 export function sessionRow (store: SessionStore, model: Model, id: string, owner: string | undefined): Row {
   return {
     async take (request, digest, call) {
@@ -113,7 +113,7 @@ function partsOf ({ t, begin, state, x, ids, steps, parts, return_sequences: seq
   }
 }
 
-/** Those of the fields that say where a row begins. */
+/** The fields that say where a row begins. */
 function openingOf ({ h_in: hIn, c_in: cIn, h_0: h0, context, state }: RowRequest): Opening {
   return {
     ...(hIn !== undefined && { h_in: hIn }),
@@ -128,7 +128,7 @@ function asksForSteps ({ x, ids, steps }: Steps): boolean {
   return x !== undefined || ids !== undefined || steps !== undefined
 }
 
-/** Whether a message brings a single step, `[I]` or an id, so that its answer is that of one. */
+/** Whether a message sends a single step, `[I]` or an id, so that its answer is for one step. */
 function isOne ({ x, ids, steps }: Steps): boolean {
   return steps === undefined && (typeof ids === 'number' || x?.rank === 1)
 }

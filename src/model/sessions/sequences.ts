@@ -7,17 +7,17 @@ import type { SequenceRequest } from '../request.ts'
 import type { SessionStore } from './session.ts'
 import { checkVersion, elsewhere, takeSteps } from './steps.ts'
 
-/** A sequence whose id its client has chosen: one for each model and API key. */
+/** A sequence with an id that its client has chosen, separate for each model and API key. */
 export interface NamedSequence {
   readonly model: Model
   readonly owner: string | undefined
-  /** A number and the text of its digits are two. */
+  /** A number and the text of its digits are different ids. */
   readonly id: string | bigint
 }
 
 /** What a request asks of a sequence. */
 export interface SequencePart {
-  /** Begin it, whether there is one of that id or not. */
+  /** Begin it, even if there is already one with that id. */
   readonly start: boolean
   /** End it, once the steps are taken. */
   readonly end: boolean
@@ -25,17 +25,17 @@ export interface SequencePart {
   readonly opening: Opening
   /** Left out if the request only ends it. */
   readonly steps: SequenceRequest | undefined
-  /** Whether the answer is that of a single step. */
+  /** Whether the answer is for a single step. */
   readonly one: boolean
-  /** How many steps it takes to have been taken before; a request that says so is safe to send again. */
+  /** How many steps the client expects to have been taken before; a request that says so is safe to send again. */
   readonly t?: number | undefined
-  /** Of the request's bytes. */
+  /** Returns a hash of the request's bytes. */
   digest (): string
 }
 
 /**
- * Takes the steps that a request asks of a sequence, which is a session of the store. What fails leaves it as it was: not even a beginning
- * ends the one before it.
+ * Takes the steps that a request asks of a sequence, which is a session of the store. A request that fails leaves it unchanged: even a
+ * failed beginning does not end the sequence before it.
  *
  * @throws InputError if it has not begun, or has ended.
  */
@@ -87,7 +87,7 @@ async function endIfThere (store: SessionStore, id: string, owner: string | unde
   }
 }
 
-/** Speaks of the sequence that the client knows. */
+/** Rewords an error so that it names the sequence that the client knows. */
 function ofSequence (error: unknown, { id, model }: NamedSequence): unknown {
   if (!(error instanceof InputError) || (error.kind !== 'unknown' && error.kind !== 'ended')) return error
   const name = `sequence ${typeof id === 'bigint' ? id : JSON.stringify(id.slice(0, 80))}`
@@ -99,7 +99,7 @@ function ofSequence (error: unknown, { id, model }: NamedSequence): unknown {
   return about
 }
 
-/** The id of its session: the same on every replica, and nobody else's. */
+/** The id of its session: the same on every replica, and different for every other sequence. */
 function sessionId ({ model, owner, id }: NamedSequence): string {
   return createHash('sha256').update(JSON.stringify([model.name, owner ?? null, typeof id, String(id)])).digest('base64url').slice(0, 22)
 }

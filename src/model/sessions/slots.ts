@@ -1,9 +1,9 @@
-/** How many bytes are taken from the system at a time: as much as lies apart from what comes and goes with each request. */
+/** How many bytes are taken from the system at a time: enough to be placed apart from the short-lived memory of requests. */
 const CHUNK = 2 ** 18
 
-/** Room for vectors that come and go. Each by itself would take twice its bytes from the system, and leave holes between others. */
+/** Memory for vectors that come and go. Allocated separately, each would take twice its bytes from the system and leave holes between others. */
 export interface Slots {
-  /** Copies a vector to a slot, which is the caller's until it is put back. */
+  /** Copies a vector to a slot, which belongs to the caller until it is put back. */
   keep (vector: Float32Array): Float32Array
   put (slot: Float32Array): void
 }
@@ -24,7 +24,7 @@ export function createSlots (): Slots {
       const width = byWidth.get(slot.length)
       if (width === undefined) return
       width.free.push(slot)
-      // The memory of slots that nobody has goes.
+      // Once no slot of a width is in use, their memory is released.
       if (--width.kept === 0) byWidth.delete(slot.length)
     }
   }

@@ -7,18 +7,18 @@ import { REPLACED, type Session, type SessionStore } from './session.ts'
 
 /** Which steps a request asks for. */
 export interface Asked {
-  /** How many steps it takes to have been taken before; left out, as many as have been. */
+  /** How many steps the request expects to have been taken before; if left out, any number. */
   readonly t?: number | undefined
-  /** Of its bytes, which take some time to hash. */
+  /** Returns a hash of its bytes, which takes some time. */
   digest (): string
 }
 
 /**
- * Takes a session's steps: all of them, or it stays where it was. Those that were taken already, by the same bytes, answer what they
- * answered.
+ * Takes a session's steps: all of them, or it stays where it was. Steps that the same bytes have already taken get the same answer
+ * again.
  *
- * @param compute makes the steps from where the session is.
- * @throws InputError if the session is elsewhere than the request takes it to be, or somebody else's step came first.
+ * @param compute computes the steps from where the session is.
+ * @throws InputError if the session is not where the request expects it to be, or another request's step came first.
  */
 export async function takeSteps (store: SessionStore, session: Session, asked: Asked, compute: (session: Session) => Promise<Advanced>): Promise<object> {
   const { t } = session.going.row
@@ -26,11 +26,11 @@ export async function takeSteps (store: SessionStore, session: Session, asked: A
   const release = await store.hold(session)
   try {
     const { answer, row } = await compute(session)
-    // Without a t there is no asking again.
+    // Without a t, nobody can ask for the steps again.
     const taken = asked.t === undefined ? undefined : { before: t, digest: asked.digest(), answer, bytes: bytesOf(answer) }
     if (await store.advance(session, row, taken)) return answer
     const now = await store.get(session.id, session.owner, asked.t)
-    // A sequence that another has begun anew may be at the same t.
+    // A sequence that another request has begun again may be at the same t.
     if (session.remembered === true && now.going.row.t === t) return await takeSteps(store, now, asked, compute)
     if (taken === undefined) throw elsewhere(now.going.row.t)
     return again(now, asked)
@@ -39,7 +39,7 @@ export async function takeSteps (store: SessionStore, session: Session, asked: A
   }
 }
 
-/** The same for steps that are answered as they are taken, whose answers are not kept. A stream that ends early leaves the session where it was. */
+/** Like `takeSteps`, but answers steps as they are taken and does not keep the answers. A stream that ends early leaves the session where it was. */
 export async function * streamSteps (
   store: SessionStore, session: Session, asked: Asked, compute: (session: Session) => AsyncGenerator<readonly object[], KeptRow>
 ): AsyncGenerator<readonly object[], void> {
@@ -55,7 +55,7 @@ export async function * streamSteps (
   }
 }
 
-/** @throws InputError if the session is of another version of the model than the one that answers, which took its place meanwhile. */
+/** @throws InputError if the session belongs to another version of the model than the one that answers, which has replaced it. */
 export function checkVersion (session: Session, model: Model): void {
   if (session.model !== model) throw new InputError('ended', { path: '', message: `the session has ended: ${REPLACED}` })
 }
@@ -66,7 +66,7 @@ function again (session: Session, asked: Asked): object {
   throw elsewhere(session.going.row.t, asked.t)
 }
 
-/** That a row has taken `t` steps, and the request is for another time; left out or negative, that somebody else has moved it on. */
+/** The error if a row has taken `t` steps and the request is for `asked`; if that is left out or negative, another request has advanced the row. */
 export function elsewhere (t: number, asked = -1): InputError {
   const what = asked < 0 ? 'another request has moved it on meanwhile' : `the request is for t = ${asked}`
   return new InputError('conflict', { path: '', message: `the session has taken ${t} steps: t = ${t}, and ${what}` })

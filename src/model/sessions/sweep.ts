@@ -1,13 +1,13 @@
-/** How often expired sessions are looked for, in milliseconds, and how many are looked at in a row. */
+/** How often to look for expired sessions, in milliseconds, and how many sessions to check each time. */
 const SWEEP = 1000
 const SWEPT = 10_000
 
 /**
- * Looks at all sessions, some at a time, again and again.
+ * Checks all sessions again and again, some at a time.
  *
- * @param look may take the one that it is given out of the map.
+ * @param look can remove the session that it receives from the map.
  * @param after is called after each time.
- * @returns the timer, which keeps no process from ending.
+ * @returns the timer, which does not keep the process from ending.
  */
 export function sweep<T> (entries: ReadonlyMap<string, T>, look: (id: string, entry: T) => void, after: () => void): NodeJS.Timeout {
   let left = entries.entries()

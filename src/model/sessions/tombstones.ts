@@ -3,12 +3,12 @@ import { TOMBSTONE, type REPLACED } from './session.ts'
 /** Why a session has ended. */
 export type Reason = 'deleted' | 'expired' | typeof REPLACED
 
-/** What is kept of ended sessions. */
+/** Why sessions have ended. */
 export interface Tombstones {
   bury (id: string, owner: string | undefined, reason: Reason): void
-  /** Nothing if there was none of that id and owner, or it has ended long ago. */
+  /** Undefined if no session had that id and owner, or it ended long ago. */
   reasonOf (id: string, owner: string | undefined): Reason | undefined
-  /** Forgets those whose time has gone. */
+  /** Forgets those whose time is up. */
   sweep (): void
 }
 
@@ -23,7 +23,7 @@ const MOST = 100_000
 
 /** @param now the clock, in milliseconds since 1970. */
 export function createTombstones (now: () => number): Tombstones {
-  /** In the order of their time. */
+  /** Ordered by `until`. */
   const all = new Map<string, Ended>()
 
   return {

@@ -1,6 +1,6 @@
 import { cellFamily } from './family.ts'
 
-/** A cell of two `Linear`, an LSTM unless `config.json` says otherwise: with these names no shape tells, for Hi may differ from Ho. */
+/** A cell of two `Linear`, an LSTM unless `config.json` says otherwise: with these names, no shape shows the kind, because Hi may differ from Ho. */
 export const customLstm = cellFamily('CustomLSTM', [
   ['input_linear.weight', 'weightIh'],
   ['hidden_linear.weight', 'weightHh'],

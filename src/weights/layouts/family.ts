@@ -1,10 +1,10 @@
 import type { CellKind } from '../../network/cell.ts'
 
-/** What a tensor is to its node. */
+/** The role of a tensor in its node. */
 export const ROLES = ['weightIh', 'weightHh', 'biasIh', 'biasHh', 'weightHr'] as const
 export type Role = typeof ROLES[number]
 
-/** Where a tensor stands in a network. */
+/** Where a tensor is in a network. */
 export interface Place {
   readonly layer: number
   readonly backward: boolean
@@ -13,14 +13,14 @@ export interface Place {
 
 /** How known modules name the tensors of a network; names are those inside the module, without its prefix. */
 export interface Family {
-  /** The modules, and what they call `W_ih` and `W_hh`: for messages. */
+  /** The modules, and their names for `W_ih` and `W_hh`, for messages. */
   readonly modules: string
   readonly weights: string
-  /** What all their cells are; left out if the shape of `W_hh` tells. */
+  /** The kind of all their cells; left out if the shape of `W_hh` determines it. */
   readonly kind?: CellKind
-  /** The place of the tensor of that name, if it has one. */
+  /** The place of the tensor with that name, if it has one. */
   place (name: string): Place | undefined
-  /** The name of the tensor in that place: the inverse. */
+  /** The name of the tensor in that place: the inverse of `place`. */
   nameOf (place: Place): string
 }
 

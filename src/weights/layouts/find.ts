@@ -7,7 +7,7 @@ import { wrongOption } from './options.ts'
 import { torchCell } from './torch-cell.ts'
 import { torchRnn } from './torch-rnn.ts'
 
-/** Every way to name the tensors of a network that is understood. */
+/** All supported ways to name the tensors of a network. */
 const FAMILIES: readonly Family[] = [customLstm, torchRnn, torchCell, listOfCells(customLstm), listOfCells(torchCell)]
 
 /** The most parts, between dots, that a name has inside its module. */
@@ -15,11 +15,11 @@ const MOST_PARTS = 3
 
 /** A network's tensors, by their names in the file. */
 export interface FoundNetwork {
-  /** What its cells are, if the names tell it. */
+  /** The kind of its cells, if the names determine it. */
   readonly kind: CellKind | undefined
   /**
-   * The module's path in the file: what its tensors' names begin with, without the last dot; empty if they begin with none,
-   * nothing if its tensors belong to no module.
+   * The module's path in the file: what its tensors' names begin with, without the last dot; empty if they have no prefix,
+   * undefined if its tensors belong to no module.
    */
   readonly prefix: string | undefined
   /** `[L][D]`: each node's tensors. All nodes have the same roles. */
@@ -43,7 +43,7 @@ interface Candidate {
 /**
  * Finds the one network among a file's tensors, by their names.
  *
- * @param only the prefix of the one that is meant, if the file has several.
+ * @param only the prefix of the network to use, if the file has several.
  * @throws LayoutError if there is no network, more than one, or one that lacks a tensor.
  * @throws InputError if there is no network under the prefix.
  */
@@ -58,12 +58,12 @@ export function findNetwork (names: readonly string[], only?: string): FoundNetw
   return { kind: family.kind, prefix, nodes: nodesOf(tensors, (place) => joinName(prefix, family.nameOf(place))) }
 }
 
-/** What a module's tensors are named in the file. */
+/** The name that a module's tensor has in the file. */
 export function joinName (prefix: string, name: string): string {
   return prefix === '' ? name : `${prefix}.${name}`
 }
 
-/** What might be networks: weights of known names under one prefix. */
+/** Possible networks: weights with known names under one prefix. */
 function candidatesOf (names: readonly string[], only: string | undefined): Candidate[] {
   const candidates = new Map<string, Candidate>()
   for (const name of names) {
@@ -75,11 +75,11 @@ function candidatesOf (names: readonly string[], only: string | undefined): Cand
     candidate.tensors.push({ ...place, name })
     candidates.set(key, candidate)
   }
-  // A bias alone may be anything's.
+  // A bias alone can belong to anything.
   return [...candidates.values()].filter(({ tensors }) => tensors.some(({ role }) => role === 'weightIh' || role === 'weightHh'))
 }
 
-/** Where a tensor of that name would stand, and in which module. */
+/** Where a tensor with that name would be, and in which module. */
 function placeOf (name: string, only: string | undefined): { prefix: string, family: Family, place: Place } | undefined {
   for (const { prefix, own } of splitsOf(name, only)) {
     for (const family of FAMILIES) {
@@ -90,7 +90,7 @@ function placeOf (name: string, only: string | undefined): { prefix: string, fam
   return undefined
 }
 
-/** The ways to read a name as a module's prefix and a name inside it; the longest name inside comes first. */
+/** The ways to split a name into a module's prefix and a name inside it, with the longest name inside first. */
 function splitsOf (name: string, only: string | undefined): Array<{ prefix: string, own: string }> {
   if (only !== undefined) {
     const start = joinName(only, '')
@@ -99,7 +99,7 @@ function splitsOf (name: string, only: string | undefined): Array<{ prefix: stri
   const splits: Array<{ prefix: string, own: string }> = []
   for (let dot = name.length; dot > 0 && splits.length < MOST_PARTS;) {
     dot = name.lastIndexOf('.', dot - 1)
-    // No module has a path of no letters.
+    // A name that begins with a dot has no module path before it.
     if (dot !== 0) splits.unshift({ prefix: name.slice(0, Math.max(0, dot)), own: name.slice(dot + 1) })
   }
   return splits
@@ -119,15 +119,14 @@ function describe (candidates: readonly Candidate[]): string {
 }
 
 /**
- * The tensors node by node. What one node has all must have, for a part of a network that is lost is not to be served
- * in silence.
+ * The tensors of each node. All nodes must have the same roles, so that a network with a lost part is not served silently.
  */
 function nodesOf (tensors: readonly Placed[], nameOf: (place: Place) => string): NodeNames[][] {
   const keyOf = ({ layer, backward, role }: Place): string => `${layer} ${backward} ${role}`
   const byPlace = new Map(tensors.map((tensor) => [keyOf(tensor), tensor.name]))
   const layers = 1 + tensors.reduce((most, { layer }) => Math.max(most, layer), 0)
   const directions = tensors.some(({ backward }) => backward) ? [false, true] : [false]
-  // One layer alone may read no x.
+  // Only a single layer may read no x.
   const always: readonly Role[] = layers === 1 ? ['weightHh'] : ['weightHh', 'weightIh']
   const roles = ROLES.filter((role) => always.includes(role) || tensors.some((tensor) => tensor.role === role))
 

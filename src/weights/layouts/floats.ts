@@ -2,7 +2,7 @@ import { decodeFloats, FLOAT_DTYPES } from '../../tensor/dtypes.ts'
 import type { StoredTensor } from '../../tensor/safetensors.ts'
 import { allFinite } from '../../tensor/tensor.ts'
 
-/** Tensors that do not make a network; the message is one line, and names the tensor, what was expected and what was found. */
+/** Tensors that do not form a network. The message is one line that names the tensor, what was expected and what was found. */
 export class LayoutError extends Error {
   override readonly name = 'LayoutError'
 }
@@ -14,7 +14,7 @@ export interface Floats {
 }
 
 /**
- * Reads a floating-point tensor as float32: a view of the file's bytes if they hold it so already.
+ * Reads a floating-point tensor as float32: a view of the file's bytes if they already have that form.
  *
  * @throws LayoutError if the tensor is missing, its dtype is not F32, F16, BF16 or F64, or a value is not finite.
  */
@@ -30,12 +30,12 @@ export function readFloats (tensors: ReadonlyMap<string, StoredTensor>, name: st
   return { shape: stored.shape, data }
 }
 
-/** A tensor of another shape than expected; an axis that may have any size has a name in `expected`. */
+/** The error for a tensor with an unexpected shape; an axis that may have any size has a name in `expected`. */
 export function wrongShape (name: string, expected: ReadonlyArray<number | string>, why: string, found: readonly number[], hint = ''): LayoutError {
   return new LayoutError(`tensor ${name}: expected shape [${expected.join(', ')}]${why}, found [${found.join(', ')}]${hint}`)
 }
 
-/** Names for a message, however many and long they are. */
+/** Lists names in a message, shortened if they are many or long. */
 export function listOf (names: readonly string[]): string {
   if (names.length === 0) return 'none'
   const some = names.slice(0, MAX_NAMES).map((name) => name.length > MAX_NAME ? `${name.slice(0, MAX_NAME)}...` : name).join(', ')
@@ -44,7 +44,7 @@ export function listOf (names: readonly string[]): string {
 const MAX_NAMES = 12
 const MAX_NAME = 80
 
-/** Every floating-point tensor as float32, whatever its values are, one at a time; others are left out. */
+/** Yields every floating-point tensor as float32, one at a time, whatever its values are; others are left out. */
 export function * readAllFloats (tensors: ReadonlyMap<string, StoredTensor>): Generator<readonly [name: string, tensor: Floats]> {
   for (const [name, { dtype, shape, bytes }] of tensors) {
     const data = decodeFloats(dtype, bytes)

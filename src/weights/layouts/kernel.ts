@@ -1,6 +1,6 @@
-/** How a file stores the weights of a cell, if not as `Cell` has them. */
+/** How a file stores the weights of a cell, if not as `Cell` defines them. */
 export interface Storage {
-  /** For each gate in the order of `Cell`, its place among those stored. */
+  /** For each gate in the order of `Cell`, its place among the stored gates. */
   readonly gates: readonly number[]
   /** Whether kernels are stored `[columns, rows]`. */
   readonly transposed: boolean
@@ -12,8 +12,8 @@ export function storageOf (used: string, stored: string, transposed: boolean): S
 }
 
 /**
- * Brings a kernel into the form of `Cell`: `[rows, columns]`, row-major, its gates in order. One that has it already is
- * returned as it is.
+ * Converts a kernel to the form of `Cell`: `[rows, columns]`, row-major, its gates in order. One that already has this form is
+ * returned unchanged.
  */
 export function arrangeKernel (stored: Float32Array, rows: number, { gates, transposed }: Storage): Float32Array {
   if (!transposed && gates.every((from, gate) => from === gate)) return stored

@@ -20,10 +20,10 @@ export interface ReadLayers {
 }
 
 /**
- * Reads the one network among a file's tensors: its kind, layers, directions and sizes are read off their names and shapes,
+ * Reads the one network among a file's tensors: its kind, layers, directions and sizes follow from their names and shapes,
  * unless the options name the tensors.
  *
- * @throws LayoutError if there is not just one, or a tensor of it is missing, of another shape or not finite.
+ * @throws LayoutError if there is not exactly one, or one of its tensors is missing, has another shape or is not finite.
  * @throws InputError if the options do not fit it.
  */
 export function readLayers (file: ReadonlyMap<string, StoredTensor>, options: CellOptions = {}): ReadLayers {
@@ -54,10 +54,10 @@ function findAmong (tensors: ReadonlyMap<string, StoredTensor>, { prefix }: Cell
   return { ...found, tensors, used: new Set(found.nodes.flatMap((layer) => layer.flatMap((node) => Object.values(node)))) }
 }
 
-/** What the cells are, by their names or the shape of the first one's `W_hh`. */
+/** The kind of the cells, from their names or the shape of the first one's `W_hh`. */
 function kindOf (tensors: ReadonlyMap<string, StoredTensor>, { kind: known, nodes: [[first]] }: FoundNetwork, transposed: boolean): CellKind {
   if (known !== undefined) return known
-  // Only an LSTM has a projection, and one reads what the projection makes.
+  // Only an LSTM has a projection, and then it reads the projection's output.
   if (first.weightHr !== undefined) return 'lstm'
   const [rows, columns] = kernelShape(tensors, first.weightHh, transposed)
   const kind = kindOfShape(rows, columns)

@@ -15,12 +15,12 @@ export interface NamedNetwork extends FoundNetwork {
 }
 
 /**
- * The network of the tensors that `config.json` names: a cell, or a stack of them.
+ * Builds the network from the tensors that `config.json` names: a cell, or a stack of them.
  *
- * A joint matrix comes apart into `W_ih` and `W_hh`, and two biases in one tensor into `b_ih` and `b_hh`. Leading axes of size 1
+ * A joint matrix is split into `W_ih` and `W_hh`, and two biases in one tensor into `b_ih` and `b_hh`. Leading axes of size 1
  * are left out.
  *
- * @throws InputError if a name is not in the file, or what is named makes no cell.
+ * @throws InputError if a name is not in the file, or the named tensors do not form a cell.
  * @throws LayoutError if a joint matrix has no room for its h.
  */
 export function nameNetwork (file: ReadonlyMap<string, StoredTensor>, named: NonNullable<CellOptions['tensors']>, options: CellOptions): NamedNetwork {
@@ -39,7 +39,7 @@ export function nameNetwork (file: ReadonlyMap<string, StoredTensor>, named: Non
       used.add(name)
       return { name, tensor: squeeze(tensor, role.startsWith('weight') ? 2 : 1) }
     }
-    /** Names a tensor, or a part of one: as no other tensor of the file is named. */
+    /** Gives a tensor, or a part of one, a name that no other tensor of the file has. */
     const put = ({ name, tensor }: Taken, part?: string): string => {
       let own = name
       if (part !== undefined) do own += part; while (file.has(own))
@@ -96,14 +96,14 @@ function kernelsOf (cell: CellTensors, take: Take, put: Put, { kind, transposed 
   const Hi = cell.Hi ?? ownWidth(joint, rows, kind, transposed)
   const I = columns - Hi
   if (I < 0) throw wrongShape(name, orderOf([rows, `I + ${Hi}`], transposed), ' for x and h', tensor.shape)
-  // Along which axis of what is stored they lie one after the other.
+  // The axis of the stored matrix along which x and h are concatenated.
   const axis = transposed ? 0 : 1
   const [x, h] = cell.of?.[0] === 'h' ? [[Hi, columns], [0, Hi]] : [[0, I], [I, columns]]
   const part = ([from, to]: number[]): Taken => ({ name, tensor: slice(tensor, axis, from, to) })
   return { ...(I > 0 && { weightIh: put(part(x), '[x]') }), weightHh: put(part(h), '[h]') }
 }
 
-/** The width of the h that a cell reads, if that is what it writes. */
+/** The width of the h that a cell reads, if it is also the width that it writes. */
 function ownWidth ({ name, tensor }: Taken, rows: number, kind: CellKind | undefined, transposed: boolean): number {
   if (kind === undefined) throw wrongOption('kind', 'is needed, as a joint weight does not tell it')
   if (rows % GATES[kind] === 0) return rows / GATES[kind]
@@ -115,7 +115,7 @@ function orderOf ([rows, columns]: ReadonlyArray<number | string>, transposed: b
   return transposed ? [columns, rows] : [rows, columns]
 }
 
-/** One bias, or two: one after the other or, as in Keras, as the rows of a matrix. */
+/** One bias, or two: concatenated or, as in Keras, as the rows of a matrix. */
 function biasesOf (take: Take, put: Put, rows: number): Pick<NodeNames, 'biasIh' | 'biasHh'> {
   const both = take('bias')
   if (both === undefined) {
@@ -139,9 +139,9 @@ function squeeze ({ shape, ...rest }: StoredTensor, rank: number): StoredTensor 
   return { ...rest, shape: shape.slice(leading) }
 }
 
-/** What of a matrix lies between two places of an axis. */
+/** The part of a matrix between two positions on an axis. */
 function slice ({ dtype, shape: [rows, columns], bytes }: StoredTensor, axis: 0 | 1, from: number, to: number): StoredTensor {
-  // Dtypes of parts of a byte are refused when they are read.
+  // Dtypes smaller than a byte are refused when they are read.
   const size = rows * columns === 0 ? 0 : Math.floor(bytes.byteLength / (rows * columns))
   if (axis === 0) return { dtype, shape: [to - from, columns], bytes: bytes.subarray(from * columns * size, to * columns * size) }
   const width = (to - from) * size

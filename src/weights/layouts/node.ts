@@ -8,7 +8,7 @@ import { arrangeBias, arrangeKernel, type Storage } from './kernel.ts'
 import { kindOfShape } from './kind.ts'
 import { GATE_ORDER, KIND_NAMES, wrongOption } from './options.ts'
 
-/** What a node has to be. */
+/** The form that a node must have. */
 export interface NodeForm {
   readonly kind: CellKind
   readonly activation: Cell['activation']
@@ -16,9 +16,9 @@ export interface NodeForm {
   readonly storage: Storage
   /** What is added to `b_f`. */
   readonly forgetBias: number
-  /** How wide its x is, and what makes it so; left out if it may have any width, or none. */
+  /** How wide its x must be, and what makes it so; left out if x may have any width, or be missing. */
   readonly x?: { readonly width: number, readonly from: string }
-  /** Whether it reads its own last output, so that Hi is what it writes. */
+  /** Whether it reads its own last output, so that Hi is the width that it writes. */
   readonly readsOwn: boolean
 }
 
@@ -49,7 +49,7 @@ export function readNode (tensors: Tensors, names: NodeNames, form: NodeForm): N
   return names.weightHr === undefined ? { cell } : { cell, projection: readProjection(tensors, names.weightHr) }
 }
 
-/** @throws LayoutError if a tensor's shape is not that of its form. */
+/** @throws LayoutError if a tensor's shape does not fit the form. */
 function checkSizes (tensors: Tensors, names: NodeNames, { kind, storage: { transposed }, x, readsOwn }: NodeForm): { rows: number, I: number, Hi: number } {
   const wrong = (name: string, [rows, columns]: ReadonlyArray<number | string>, why: string, hint = ''): LayoutError =>
     wrongShape(name, transposed ? [columns, rows] : [rows, columns], why, shapeOf(tensors, name), hint)
@@ -77,7 +77,7 @@ function checkSizes (tensors: Tensors, names: NodeNames, { kind, storage: { tran
   return { rows, I: weightIh === undefined ? 0 : columns, Hi }
 }
 
-/** A kernel's `[rows, columns]`, whichever way it is stored. */
+/** A kernel's `[rows, columns]`, however it is stored. */
 export function kernelShape (tensors: Tensors, name: string, transposed: boolean): [rows: number, columns: number] {
   const [first, second] = matrixShape(tensors, name)
   return transposed ? [second, first] : [first, second]
@@ -99,7 +99,7 @@ function readBias (tensors: Tensors, name: string, rows: number): Float32Array {
   return data
 }
 
-/** A copy: what the file has may be read by others, too. */
+/** Returns a copy, because others may read the file's tensor, too. */
 function addForgetBias (bias: Float32Array, forgetBias: number): Float32Array {
   const size = bias.length / GATES.lstm
   const at = GATE_ORDER.lstm.indexOf('f')

@@ -3,59 +3,59 @@ import { InputError } from '../../errors.ts'
 import type { CellKind, GateFunction } from '../../network/cell.ts'
 
 const CellTensorsSchema = Type.Object({
-  /** Apart: `W_ih`, left out if no x is read, and `W_hh`. */
+  /** Separate: `W_ih`, left out if no x is read, and `W_hh`. */
   weight_ih: Type.Optional(Type.String()),
   weight_hh: Type.Optional(Type.String()),
   bias_ih: Type.Optional(Type.String()),
   bias_hh: Type.Optional(Type.String()),
-  /** One bias, or both in one tensor, that of x first. */
+  /** One bias, or both in one tensor, with the one for x first. */
   bias: Type.Optional(Type.String()),
   /** Joint: one matrix over x and h. */
   weight: Type.Optional(Type.String()),
-  /** What its columns are; x, then h unless said. */
+  /** The order of its columns; x, then h by default. */
   of: Type.Optional(Type.Array(Type.Enum(['x', 'h']), { minItems: 2, maxItems: 2 })),
-  /** How many of them are those of h; Ho unless said. */
+  /** How many columns belong to h; Ho by default. */
   Hi: Type.Optional(Type.Integer({ minimum: 1 }))
 }, { additionalProperties: false })
 
 /** The names of a cell's tensors. */
 export type CellTensors = Static<typeof CellTensorsSchema>
 
-/** `cell` of a `config.json`: what the tensors of a file do not tell. */
+/** `cell` of a `config.json`: what the tensors of a file do not show. */
 export const CellOptionsSchema = Type.Object({
-  /** What the cell is, if the shape of `W_hh` does not say it. */
+  /** The kind of the cell, if the shape of `W_hh` does not determine it. */
   kind: Type.Optional(Type.Enum(['lstm', 'gru', 'rnn'])),
-  /** Of what an RNN writes, of an LSTM's g and its output, of a GRU's n; tanh unless said. */
+  /** The activation of an RNN's output, of an LSTM's g and its output, and of a GRU's n; tanh by default. */
   activation: Type.Optional(Type.Enum(['tanh', 'relu'])),
-  /** Of the gates of an LSTM or a GRU; sigmoid unless said. */
+  /** The activation of the gates of an LSTM or a GRU; sigmoid by default. */
   recurrent_activation: Type.Optional(Type.Enum(['sigmoid', 'hard_sigmoid'])),
-  /** Of the hard sigmoid, one of `SLOPES`; the first unless said. */
+  /** The slope of the hard sigmoid, one of `SLOPES`; the first by default. */
   slope: Type.Optional(Type.Number()),
-  /** The order in which the gates are stored: those of an LSTM, `ifgo` unless said, or of a GRU, `rzn`. */
+  /** The order in which the gates are stored; by default `ifgo` for an LSTM and `rzn` for a GRU. */
   gates: Type.Optional(Type.String()),
   /** Whether the kernels are stored `[I, G Ho]` and `[Hi, G Ho]`. */
   transposed: Type.Optional(Type.Boolean()),
-  /** What is added to an LSTM's `b_f`, for code that adds it as it runs. */
+  /** What is added to an LSTM's `b_f`, for code that adds it at run time. */
   forget_bias: Type.Optional(Type.Number()),
-  /** Which network of a file that has several: the path of its module. */
+  /** The network to use in a file that has several: the path of its module. */
   prefix: Type.Optional(Type.String()),
-  /** The names of its tensors, if they have names of their own; of a stack a list, layer by layer. */
+  /** The names of its tensors, if they have names of their own; for a stack, a list with one entry per layer. */
   tensors: Type.Optional(Type.Unsafe<CellTensors | CellTensors[]>({
     ...CellTensorsSchema, type: ['object', 'array'], items: CellTensorsSchema, minItems: 1
   }))
 }, { additionalProperties: false })
 export type CellOptions = Static<typeof CellOptionsSchema>
 
-/** The gates of each kind in the order of `Cell`, a letter each. */
+/** The gates of each kind in the order of `Cell`, one letter each. */
 export const GATE_ORDER: Readonly<Record<CellKind, string>> = { lstm: 'ifgo', gru: 'rzn', rnn: 'h' }
 
 /** What a kind is called in messages. */
 export const KIND_NAMES: Readonly<Record<CellKind, string>> = { lstm: 'an LSTM', gru: 'a GRU', rnn: 'an RNN' }
 
-/** The slopes that hard sigmoids have: of Keras 2, TensorFlow.js and ONNX, and of Keras 3. */
+/** The slopes of hard sigmoids: in Keras 2, TensorFlow.js and ONNX, and in Keras 3. */
 const SLOPES = [0.2, 1 / 6]
 
-/** What is wrong with an option, for this file. */
+/** The error for an option that is wrong for this file. */
 export function wrongOption (option: keyof CellOptions, message: string): InputError {
   return new InputError('malformed', { path: `/cell/${option}`, message })
 }
@@ -75,12 +75,12 @@ export function checkOptions ({ recurrent_activation: recurrent, slope, gates, f
   }
 }
 
-/** The function of the gates, by options that are checked. */
+/** The function of the gates, from options that have been checked. */
 export function gateFunction ({ recurrent_activation: recurrent, slope }: CellOptions): GateFunction {
   return recurrent === 'hard_sigmoid' ? { slope: (slope === undefined ? undefined : slopeOf(slope)) ?? SLOPES[0] } : 'sigmoid'
 }
 
-/** A slope with all its digits, from one that is the same as a float32. */
+/** The known slope, with all its digits, that equals the given one as a float32. */
 function slopeOf (slope: number): number | undefined {
   return SLOPES.find((known) => Math.fround(known) === Math.fround(slope))
 }

@@ -2,10 +2,10 @@ import { LayoutError } from './floats.ts'
 import type { ReadLayers } from './layouts.ts'
 
 /**
- * The tensors of a file that nothing uses, by name.
+ * The names of a file's tensors that nothing uses.
  *
- * @param used the names of those that are used, by the network or by what stands around it.
- * @throws LayoutError if one lies in the network's own module: it would be served as another than it is.
+ * @param used the names of the tensors that the network, or anything around it, uses.
+ * @throws LayoutError if one belongs to the network's own module: that would be served as something that it is not.
  */
 export function unusedTensors (names: Iterable<string>, used: ReadonlySet<string>, { prefix }: Pick<ReadLayers, 'prefix'>): string[] {
   const unused = [...names].filter((name) => !used.has(name))

@@ -4,7 +4,7 @@ import { lstat, readFile, stat } from 'node:fs/promises'
 /**
  * Reads a whole file.
  *
- * @throws Error if it cannot be read, is not a regular file, or stands for one that Git LFS has not fetched.
+ * @throws Error if it cannot be read, is not a regular file, or is a pointer to one that Git LFS has not fetched.
  */
 export async function readWhole (path: string): Promise<Buffer> {
   // A FIFO would keep the reader waiting for a writer.
@@ -21,7 +21,7 @@ const LFS_POINTER = Buffer.from('version https://git-lfs.github.com/spec/')
 
 export type Kind = 'a file' | 'a folder' | 'a FIFO' | 'a socket' | 'a device'
 
-/** What stands at a path, in words. */
+/** What is at a path, in words. */
 export function kindOf (found: Stats): Kind {
   if (found.isFile()) return 'a file'
   if (found.isDirectory()) return 'a folder'
@@ -29,7 +29,7 @@ export function kindOf (found: Stats): Kind {
   return found.isSocket() ? 'a socket' : 'a device'
 }
 
-/** A link counts whatever it points to: a file that should be there and cannot be read is an error, not an absent file. */
+/** A link counts, whatever it points to: a file that should exist and cannot be read is an error, not an absent file. */
 export async function exists (path: string): Promise<boolean> {
   try {
     await lstat(path)

@@ -7,8 +7,8 @@ import { startGuard } from './guard.ts'
 import { CHANNEL, ENDED_IN_CALL, type LoadOrder, type Order, type Report } from './protocol.ts'
 
 /*
- * The process in which a model's feedback.mjs runs. It does what the service tells it, one order after the other, and
- * ends with the service, whose process id is its argument.
+ * The process in which a model's feedback.mjs runs. It carries out the service's orders, one after the other, and ends
+ * when the service ends. Its argument is the service's process id.
  */
 
 let run: FeedbackFunction | undefined
@@ -20,7 +20,7 @@ channel.on('data', createFrameReader((order, body) => { if (isOrder(order)) obey
 channel.on('error', () => process.exit())
 channel.on('close', () => process.exit())
 process.on('exit', () => { if (run?.isCalled === true) process.exitCode = ENDED_IN_CALL })
-// A signal to the whole group, such as Ctrl+C, is for the service: it finishes what it has begun.
+// A signal to the whole group, such as Ctrl+C, is meant for the service, which finishes what it has begun.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => {})
 
 /** The service sends nothing else. */
@@ -64,7 +64,7 @@ async function load ({ path, source, sizes, memory }: LoadOrder): Promise<Report
   }
 }
 
-/** Has a source run in the place of the file of that URL; what it imports it finds beside the file. */
+/** Runs a source instead of the file at that URL. Its imports are resolved as if from that file. */
 function runInPlaceOf (href: string, source: string): void {
   register(`data:text/javascript,${encodeURIComponent(`const [href, source] = ${JSON.stringify([href, source])}
 export const load = (url, context, next) => url === href ? { format: 'module', source, shortCircuit: true } : next(url, context)`)}`)

@@ -1,16 +1,16 @@
-/** Which requests' contexts the process of a module has. */
+/** Tracks which requests' contexts a module's process holds. */
 export interface Contexts {
-  /** What an order of that request has to bring along: its context, if it is not there, and what to forget. */
+  /** What an order for that request must include: its context, if the process does not hold it, and the requests to forget. */
   bring (request: number, context: Uint8Array): { readonly context?: Uint8Array, readonly forget: readonly number[] }
-  /** The request is over. */
+  /** Call it when the request has ended. */
   drop (request: number): void
-  /** The process is a new one. */
+  /** Call it when the process is a new one. */
   clear (): void
 }
 
-/** It keeps those that were used last, up to a number of bytes as they are sent; the others are sent again when they are needed. */
+/** Keeps the contexts that were used last, up to `maxBytes` as they are sent; the others are sent again when they are needed. */
 export function createContexts (maxBytes: number): Contexts {
-  /** Bytes by request, the one used longest ago first. */
+  /** Bytes by request, least recently used first. */
   const held = new Map<number, number>()
   let bytes = 0
   let forget: number[] = []

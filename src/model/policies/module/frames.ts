@@ -3,12 +3,12 @@ const PREFIX = 8
 const NOTHING = new Uint8Array(0)
 
 /**
- * A message between two processes: a head, which JSON can say, and a body of bytes. To serialize objects with typed arrays in
- * them would take longer than the message's way.
+ * A message between two processes: a head as JSON, and a body of bytes. Serializing objects that contain typed arrays would
+ * take longer than sending the message.
  */
 export function writeFrame (head: object, body: Float32Array | Uint8Array = NOTHING): Uint8Array {
   const json = JSON.stringify(head)
-  // Bodies of floats are read where they are, so they begin at a multiple of four.
+  // Bodies of floats are read in place, so they begin at a multiple of four.
   const text = Buffer.from(json + ' '.repeat(-Buffer.byteLength(json) & 3))
   const frame = Buffer.allocUnsafe(PREFIX + text.length + body.byteLength)
   frame.writeUInt32LE(text.length, 0)
@@ -19,10 +19,10 @@ export function writeFrame (head: object, body: Float32Array | Uint8Array = NOTH
 }
 
 /**
- * Makes a reader of a stream of frames.
+ * Creates a reader for a stream of frames.
  *
- * @param take hears of each frame. The body is a part of the frame's own buffer, at a multiple of four bytes.
- * @returns what takes the next chunk of the stream.
+ * @param take receives each frame. The body is a part of the frame's own buffer, at a multiple of four bytes.
+ * @returns a function that accepts the next chunk of the stream.
  */
 export function createFrameReader (take: (head: unknown, body: Uint8Array) => void): (chunk: Uint8Array) => void {
   const prefix = Buffer.alloc(PREFIX)

@@ -8,40 +8,40 @@ export interface Tensor {
   readonly data: Float32Array
 }
 
-/** What an operator's `feedback` function is given, each call its own. */
+/** What an operator's `feedback` function receives, a new one for each call. */
 export interface FeedbackStep {
   /** `[Ho]`: the last h, zeros before the first step. */
   readonly h: Float32Array
   /** `[Ho]`: the cell state. */
   readonly c: Float32Array
-  /** `[I]`: what the step reads as its x. It throws if the request does not bring it: the answer then has no `h_next`. */
+  /** `[I]`: what the step reads as its x. Reading it throws if the request does not send it; the answer then has no `h_next`. */
   readonly x: Float32Array
-  /** The request's `context`, as its schema lets it pass. */
+  /** The request's `context`, checked by its schema. */
   readonly context: unknown
   /** Index of the batch row. */
   readonly row: number
-  /** Index of the step that is to read the result. */
+  /** Index of the step that reads the result. */
   readonly t: number
   readonly sizes: CellSizes
   readonly tensors: Readonly<Record<string, Tensor>>
-  /** What the module keeps for the row; it may be written. */
+  /** What the module keeps for the row; the function may write to it. */
   readonly state: Float32Array
 }
 
 /** What an operator's `feedback.mjs` exports. */
 export interface FeedbackModule {
-  /** JSON schema of a request's `context`; left out if any JSON will do. */
+  /** JSON schema of a request's `context`; left out if any JSON is allowed. */
   readonly context?: object
-  /** How many numbers it keeps for each row; none if it is left out. */
+  /** How many numbers it keeps for each row; 0 if left out. */
   readonly state?: unknown
-  /** Makes `h_in`, `[Hi]`. */
+  /** Returns `h_in`, `[Hi]`. */
   readonly feedback: (step: FeedbackStep) => unknown
 }
 
 export const MAX_STATE = 2 ** 16
-/** Rows are run for so long at a time, in milliseconds; then other requests have their turn. */
+/** How long rows run at a time, in milliseconds, before other requests have their turn. */
 const SLICE = 5
-/** The longest text that is kept of an error, and of a value. */
+/** The longest text that is kept from an error, and from a value. */
 const MAX_TEXT = 8192
 const MAX_VALUE = 80
 
@@ -54,13 +54,13 @@ export function isStateSize (value: unknown): value is number {
   return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= MAX_STATE
 }
 
-/** An operator's function, and what it makes of orders. */
+/** Carries out orders with an operator's function. */
 export interface FeedbackFunction {
-  /** Whether a call is under way. */
+  /** Whether a call is in progress. */
   readonly isCalled: boolean
   /** Keeps the context of a request. */
   remember (request: number, context: Uint8Array): void
-  /** Runs some of an order's rows, and reports what came of it. The floats are the function's own to write to. */
+  /** Runs some of an order's rows, and reports the outcome. The function may write to the floats. */
   run (order: RunOrder, floats: Float32Array, report: (head: RunReport, body?: Float32Array) => void): void
 }
 
@@ -68,11 +68,11 @@ export interface FeedbackFunction {
 export function createFunction (feedback: FeedbackModule['feedback'], S: number, { I, Hi, Ho }: CellSizes, given: ReadonlyMap<string, Tensor>): FeedbackFunction {
   const sizes = Object.freeze({ I, Hi, Ho })
   const tensors = freeze(given)
-  /** Of open requests: the bytes of a context, then the context. */
+  /** By open request: the bytes of its context, and from its first use the context itself. */
   const contexts = new Map<number, { readonly bytes: Uint8Array } | { readonly value: unknown }>()
   let isCalled = false
 
-  /** It is read in the call, so that one which does not fit the memory fails its own request. */
+  /** A context is deserialized within the call, so that one that does not fit in memory fails its own request. */
   function contextOf (request: number): unknown {
     const context = contexts.get(request)
     if (context === undefined) throw new Error('the context has not been sent')
@@ -136,9 +136,9 @@ export function createFunction (feedback: FeedbackModule['feedback'], S: number,
   }
 }
 
-/** What is wrong with a result, or with what the function left of the row's state. */
+/** What is wrong with a result, or with the row's state after the call. */
 function misfit (result: unknown, state: Float32Array, Hi: number): string | undefined {
-  // An async function fails its request; that it rejects as well is no news.
+  // An async function already fails its request, so its rejection is ignored.
   if (result instanceof Promise) result.catch(() => {})
   const problem = wrongWith(result, Hi)
   if (problem !== undefined) return `returned ${problem}, expected ${Hi} finite numbers (Hi)`

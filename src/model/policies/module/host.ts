@@ -15,7 +15,7 @@ export interface ModuleHost {
   readonly context: object | undefined
   /** How many numbers the module keeps for a row. */
   readonly state: number
-  /** Takes up a request whose context has been checked. */
+  /** Starts a request whose context has been checked. */
   open (context: unknown, rows: HostRows, call: Call): HostedRequest
   /** Ends the process. */
   close (): Promise<void>
@@ -31,29 +31,29 @@ interface OpenRequest {
   closed: boolean
 }
 
-/** Rows of one request that are to read at the same step what is made now. */
+/** Rows of one request that wait for what they read at the same step. */
 interface Turn {
   readonly request: OpenRequest
   readonly t: number
   /** How many steps the rows had taken before the request's first. */
   readonly before: number
-  /** Whether the request brings the x of that step. */
+  /** Whether the request sends the x of that step. */
   readonly x: boolean
-  /** Those that are left. */
+  /** The rows that are left. */
   rows: readonly number[]
-  /** How often a process ended before it came to them. */
+  /** How often a process ended before it ran them. */
   lost: number
   readonly resolve: () => void
   readonly reject: (error: unknown) => void
 }
 
-/** The most rows of an order. */
+/** The most rows in an order. */
 const MAX_ROWS = 64
-/** How many orders are on their way, so that neither process waits for the other. */
+/** How many orders are sent ahead, so that neither process waits for the other. */
 const AHEAD = 4
-/** How often rows may lose their process before they are given up. */
+/** How often rows may lose their process before they fail. */
 const MAX_LOST = 2
-/** How often is looked for requests that nobody waits for any more, in milliseconds. */
+/** How often to check for requests that nobody waits for any more, in milliseconds. */
 const SWEEP = 100
 const NOTHING = new Float32Array(0)
 
@@ -63,19 +63,19 @@ const NOTHING = new Float32Array(0)
  * @throws Error if the module cannot be loaded; its message is a line for the operator.
  */
 export async function startModule (file: ModuleFile, { timeout, memory, report }: Hosting): Promise<ModuleHost> {
-  // A process that takes the place of another runs the same, whatever lies there by then.
+  // A process that replaces another runs the same source, even if the file has changed by then.
   const source = await readFile(file.path, 'utf8').catch(() => undefined)
   let child: ModuleProcess | undefined
   let isUp = false
   let isClosed = false
-  /** In the order of their turns: each request has one, and then waits for the others'. */
+  /** In the order of their turns: after its own turn, a request waits for the turns of the others. */
   let waiting: Turn[] = []
-  /** Those whose orders are on their way; the first is under way. */
+  /** Turns whose orders have been sent; the first one is running. */
   let sent: Turn[] = []
-  // While this process was busy, the report may have come and is only to be read.
+  // If this process was busy, the report may already have arrived, so it is read first.
   const timer = setTimeout(() => setImmediate(stopFor, sent[0]), 1000 * timeout).unref()
   let sweeper: NodeJS.Timeout | undefined
-  /** For whose sake the process is stopped. */
+  /** The turn whose timeout stopped the process. */
   let overdue: Turn | undefined
   let ids = 0
   const contexts = createContexts(memory * 2 ** 20 / 8)
@@ -113,7 +113,7 @@ export async function startModule (file: ModuleFile, { timeout, memory, report }
     for (const turn of [...sent, ...waiting.splice(0)]) turn.reject(error)
   }
 
-  /** Sends what there is to send. */
+  /** Sends the orders of waiting turns, and first restarts the process if there is none. */
   function proceed (): void {
     if (isClosed) return giveUp(new InputError('unavailable', { path: '', message: 'the model is being closed' }))
     if (child === undefined && waiting.length > 0) void restart()
@@ -135,7 +135,7 @@ export async function startModule (file: ModuleFile, { timeout, memory, report }
     if (context !== undefined) to.send({ kind: 'context', request: id }, context)
     const { floats, ...order } = gather(turn)
     to.send({ kind: 'run', request: id, forget, ...order }, floats)
-    // The first of those sent has its time from now on.
+    // The time limit of the first sent turn starts now.
     if (sent.push(turn) === 1) timer.refresh()
   }
 
@@ -181,12 +181,12 @@ export async function startModule (file: ModuleFile, { timeout, memory, report }
     waiting.unshift(...others)
     if (turn !== undefined && isToBlame) turn.reject(failed(why, turn.before + turn.t))
     else if (turn !== undefined) waiting.unshift({ ...turn, lost: turn.lost + 1 })
-    // Otherwise the request's own error says it.
+    // Otherwise the request's own error reports it.
     if (!isClosed && (!isToBlame || turn?.request.closed === true)) report(new Error(`${file.path}: ${why}`))
     proceed()
   }
 
-  /** Nobody waits longer than they want to, whether their call is under way or not. */
+  /** Rejects turns that nobody waits for any more, whether their call is in progress or not. */
   function sweep (): void {
     const now = performance.now()
     for (const turn of sent) isWanted(turn, now)
@@ -213,7 +213,7 @@ export async function startModule (file: ModuleFile, { timeout, memory, report }
       return {
         get next () { return request.next },
         async feed (all, steps) {
-          /** Rows that read at the same step, of the request and of all, and of whose x the request brings all or none. */
+          /** Rows at the same step, both of the request and overall, for which the request sends either every x or none. */
           const turns = new Map<string, { t: number, before: number, x: boolean, rows: number[] }>()
           all.forEach((row, i) => {
             const t = steps[i]
@@ -248,7 +248,7 @@ function isWanted ({ request: { call, closed }, reject }: Turn, now: number): bo
   return reason === undefined
 }
 
-/** What some of the rows bring to the call. */
+/** Builds an order for the first rows, with their numbers. */
 function gather ({ request: { rows: { state, x: xOf } }, t, before, x: hasX, rows }: Turn): Pick<RunOrder, 't' | 'rows' | 'c' | 'x'> & { readonly floats: Float32Array } {
   const some = rows.slice(0, MAX_ROWS)
   const partsOf = (row: number): Float32Array[] => [state(row, 'h0'), state(row, 'c0'), state(row, 'host'), (hasX ? xOf(row, t) : undefined) ?? NOTHING]
@@ -264,14 +264,14 @@ function gather ({ request: { rows: { state, x: xOf } }, t, before, x: hasX, row
   return { t: before + t, rows: some, c, x, floats }
 }
 
-/** Gives the first rows what was made for them. */
+/** Copies the results to the first rows. */
 function spread ({ request: { rows: { lengths, state } }, t, rows }: Turn, ran: number, floats: Float32Array): void {
   let at = 0
   for (const row of rows.slice(0, ran)) {
     const hIn = state(row, 'h_in')
     const host = state(row, 'host')
     hIn.set(floats.subarray(at, at + hIn.length))
-    // What is made after the last step is not used here: whoever goes on has it made again, with the x of the next step.
+    // The state made after the last step is not used here: a row that continues has it made again, with the x of the next step.
     if (t < lengths[row]) host.set(floats.subarray(at + hIn.length, at + hIn.length + host.length))
     at += hIn.length + host.length
   }
@@ -282,14 +282,14 @@ function failed (what: string, t?: number, cause?: unknown): InputError {
   return new InputError('failed', { path: '', message }, { cause: typeof cause === 'string' ? asError(cause) : cause })
 }
 
-/** A context whose tensors are objects without methods, which another process can be given. */
+/** A context whose tensors are objects without methods, so that it can be sent to another process. */
 function plain (context: unknown): unknown {
   if (typeof context !== 'object' || context === null) return context
   return Object.fromEntries(Object.entries(context).map(([name, value]: [string, unknown]) =>
     [name, value instanceof Tensor ? { shape: value.shape, data: value.data } : value]))
 }
 
-/** An error of another process, from its stack. */
+/** An error from another process, rebuilt from its stack. */
 function asError (stack: string): Error {
   return Object.assign(new Error(stack.split('\n', 1)[0]), { stack })
 }

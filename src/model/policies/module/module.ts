@@ -10,7 +10,7 @@ import { startModule } from './host.ts'
 
 const readOptions = optionsOf('module', {})
 
-/** What the model's own JavaScript says: `feedback.mjs` in its folder, operator's code, in a process of its own. */
+/** `h_in` comes from the model's own JavaScript: `feedback.mjs` in its folder, operator's code that runs in its own process. */
 export const moduleFile: PolicyKind = {
   name: 'module',
   summary: 'h_in is what feedback.mjs in the model\'s folder says.',

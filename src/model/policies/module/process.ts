@@ -8,24 +8,24 @@ import { ENDED_IN_CALL, type Order, type ReadyReport, type Report, type RunRepor
 
 /** A process that runs a model's feedback.mjs, from its start to its end. */
 export interface ModuleProcess {
-  /** Settles once the module is loaded; rejects if it cannot be, with a line for the operator. */
+  /** Resolves once the module is loaded; rejects with a line for the operator if it cannot be. */
   readonly ready: Promise<ReadyReport>
   send (order: Order, body?: Float32Array | Uint8Array): void
-  /** Whether it keeps the service's own process from ending. */
+  /** Sets whether it keeps the service's own process from ending. */
   hold (busy: boolean): void
   /**
    * Ends it at once.
    *
-   * @param why for those who hear of it, as `did not return within 1 s`.
+   * @param why the reason that is reported, such as `did not return within 1 s`.
    */
   stop (why: string): Promise<void>
 }
 
-/** What there is to run. */
+/** The module to run. */
 export interface ModuleFile {
-  /** Of feedback.mjs. */
+  /** The path of feedback.mjs. */
   readonly path: string
-  /** What is run in its place. */
+  /** The source that is run instead of the file. */
   readonly source?: string | undefined
   readonly sizes: CellSizes
   readonly tensors: PolicySetting['tensors']
@@ -33,24 +33,24 @@ export interface ModuleFile {
 
 export interface ModuleListener {
   ran (report: RunReport, floats: Float32Array): void
-  /** The process has ended, after it was ready; all that it reported has been heard. */
+  /** The process has ended, after it was ready; all its reports have been delivered. */
   ended (end: ModuleEnd): void
 }
 
 export interface ModuleEnd {
-  /** As `did not return within 1 s`. */
+  /** Such as `did not return within 1 s`. */
   readonly why: string
-  /** Whether the call that was under way is to blame; otherwise it may be made again. */
+  /** Whether the call in progress is to blame; otherwise it can be repeated. */
   readonly inCall: boolean
 }
 
-/** A module that has not loaded by then, in milliseconds, never will. */
+/** A module that has not loaded after this many milliseconds never will. */
 const START_LIMIT = 30_000
-/** A process and its channel end together, or the other one is ended after so long, in milliseconds. */
+/** Once a process or its channel has ended, the other one is ended after this many milliseconds. */
 const LAST_WORDS = 1000
 
 /**
- * Starts one.
+ * Starts a module's process.
  *
  * @param memory how many MiB the module may take.
  */
@@ -70,7 +70,7 @@ export function startProcess ({ path, source, sizes, tensors }: ModuleFile, memo
 
   const end = new Promise<ModuleEnd>((resolve) => {
     let exit: ModuleEnd | undefined
-    // Whatever it reported has been heard once its channel is closed, too.
+    // All its reports have been delivered once its channel is closed, too.
     const settle = (): void => { if (exit !== undefined && channel.closed) resolve(exit) }
     child.on('exit', (code, signal) => {
       exit = endBy(code, signal)
@@ -81,7 +81,7 @@ export function startProcess ({ path, source, sizes, tensors }: ModuleFile, memo
       setTimeout(() => { void stop('closed its channel') }, LAST_WORDS).unref()
       settle()
     })
-    // It closes, too.
+    // After an error, the channel closes, too.
     channel.on('error', () => {})
     child.on('error', (error) => { if (child.pid === undefined) resolve({ why: `has no process: ${error.message}`, inCall: false }) })
   })
@@ -103,7 +103,7 @@ export function startProcess ({ path, source, sizes, tensors }: ModuleFile, memo
   void tell()
 
   async function tell (): Promise<void> {
-    // One after the other, so that the event loop has its other work in between.
+    // One after the other, so that the event loop can do other work in between.
     for (const [name, { shape, data }] of tensors()) {
       await new Promise((resolve) => channel.write(writeFrame({ kind: 'tensor', name, shape } satisfies Order, data), resolve))
     }
@@ -111,20 +111,20 @@ export function startProcess ({ path, source, sizes, tensors }: ModuleFile, memo
   }
 
   function send (order: Order, body?: Float32Array | Uint8Array): void {
-    // What is sent to one that has ended is lost; that it has is heard of by itself.
+    // What is sent to a process that has ended is lost; `ended` reports its end.
     if (channel.writable) channel.write(writeFrame(order, body))
   }
 
   function endBy (code: number | null, signal: NodeJS.Signals | null): ModuleEnd {
     if (stopped !== undefined) return { why: stopped, inCall: true }
-    // The guard's signal, or the kernel's; and V8's at the heap's limit.
+    // SIGKILL is the guard's or the kernel's; SIGABRT is V8's, at the heap's limit.
     if (signal === 'SIGKILL' || signal === 'SIGABRT') return { why: 'ran out of memory', inCall: true }
     if (code === ENDED_IN_CALL) return { why: 'ended its process', inCall: true }
     return { why: `ended its process with ${signal ?? `exit code ${code}`}`, inCall: signal !== null }
   }
 
   function hold (busy: boolean): void {
-    // Somebody waits for the end of one that is stopped.
+    // The caller of `stop` waits for the process to end.
     if (busy || stopped !== undefined) {
       child.ref()
       channel.ref()

@@ -1,17 +1,17 @@
 import { InputError } from '../../../errors.ts'
 import type { Going } from '../../going-on.ts'
 
-/** The contexts of sessions that a process has at hand, with what its engine has made of them. */
+/** The session contexts that a process has cached, with what its engine has made from them. */
 export interface Contexts {
   /**
-   * What a session goes on with, except for its row; loaded if it is not at hand, once for all who ask.
+   * What a session continues with, except for its row; loaded if it is not cached, once for all callers.
    *
-   * @param made which of the sessions that have had this id it is.
-   * @param bytes that it takes, counted before it is loaded.
-   * @throws InputError if those who are in use leave no room for it.
+   * @param made identifies the session among all that have had this id.
+   * @param bytes how many bytes it takes, counted before it is loaded.
+   * @throws InputError if contexts in use leave no room for it.
    */
   find (id: string, made: string, bytes: number, load: () => Promise<Going>): Promise<Going>
-  /** Keeps it, or takes it back if it has gone meanwhile, until the function that it returns is called. */
+  /** Keeps a context until the function that it returns is called; adds it again if it has been dropped. */
   pin (id: string, made: string, going: Going): Promise<() => void>
   drop (id: string): void
   /** Drops all. */
@@ -25,11 +25,11 @@ interface Entry {
   users: number
 }
 
-/** @param maxBytes the most bytes of all; those that nobody has used for longest go first. */
+/** @param maxBytes the most bytes of all contexts; the least recently used are dropped first. */
 export function createContexts (maxBytes: number): Contexts {
-  /** From the one that was used longest ago to the latest. */
+  /** From the least to the most recently used. */
   const entries = new Map<string, Entry>()
-  /** Of those that have been dropped and are in use, too. */
+  /** The bytes of all contexts, including dropped ones that are still in use. */
   let total = 0
 
   function add (made: string, bytes: number, loading: Promise<Going>): Entry {
@@ -43,7 +43,7 @@ export function createContexts (maxBytes: number): Contexts {
     if (entry.users === 0) letGo(entry)
   }
 
-  /** Its memory goes once nobody reads it. */
+  /** Releases its memory. Call it once nobody reads it. */
   function letGo ({ bytes, loading }: Entry): void {
     total -= bytes
     loading.then(({ context }) => context?.dispose(), () => {})

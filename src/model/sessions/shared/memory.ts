@@ -10,7 +10,7 @@ export interface ShelfBounds extends Bounds {
 
 interface Entry extends Omit<ShelfDraft, 'named'> {
   readonly made: string
-  /** Its place in the order of their making. */
+  /** Its place in order of creation. */
   readonly place: number
   row: Buffer
   stamp: string
@@ -21,12 +21,12 @@ interface Entry extends Omit<ShelfDraft, 'named'> {
   bytes: number
 }
 
-/** What an entry takes beside its bytes, and an answer beside its numbers. */
+/** How many bytes an entry takes in addition to its own, and an answer in addition to its numbers. */
 const ENTRY = 1024
 const ANSWER = 512
 const NOTHING = Buffer.alloc(0)
 
-/** A shelf in the memory of a process, for others to use. */
+/** A shelf in the memory of one process, for other processes to use. */
 export function createMemoryShelf ({ now = Date.now, ...bounds }: ShelfBounds): Shelf {
   const entries = new Map<string, Entry>()
   const tombstones = createTombstones(now)
@@ -85,7 +85,7 @@ export function createMemoryShelf ({ now = Date.now, ...bounds }: ShelfBounds): 
       if ('gone' in entry) return entry
       if (entry.stamp !== to) {
         if (entry.stamp !== from) return 'moved'
-        // A step's answer has its room; a longer one is kept if there is more.
+        // The bytes of a step's answer are already counted; a longer one is kept if it fits.
         const plain = ENTRY + row.length + (entry.context?.length ?? 0) + ANSWER + entry.room
         const bytes = plain + Math.max(0, answer.length - ANSWER - entry.room)
         const fits = bytes === plain || total - entry.bytes + bytes <= bounds.maxBytes

@@ -8,11 +8,11 @@ export class PackedError extends Error {
 }
 
 /**
- * A JSON value whose parts may be tensors, as bytes; numbers are little-endian:
+ * Packs a JSON value that can contain tensors into bytes; numbers are little-endian:
  *
  *     0  a CRC-32 of all that follows
  *     4  the length of the head in bytes
- *     8  the head, JSON: the value with null in place of its tensors, and where those belong; spaces up to a multiple of four
+ *     8  the head, JSON: the value with null in place of its tensors, and their paths; padded with spaces to a multiple of four
  *     .  the tensors' numbers, float32
  */
 export function pack (value: unknown): Buffer {
@@ -38,7 +38,7 @@ export function unpack (bytes: Buffer): unknown {
   if (bytes.readUInt32LE(0) !== crc32(bytes.subarray(4))) throw new PackedError('the checksum does not agree with the bytes')
   const end = HEAD + bytes.readUInt32LE(4)
   const { rest, tensors }: { rest: unknown, tensors: readonly Place[] } = JSON.parse(bytes.toString('utf8', HEAD, end))
-  // A copy: the bytes are a part of what came over the connection, and may begin at any place.
+  // A copy, because the bytes are part of a received buffer and can begin at any offset.
   const numbers = decodeFloats('F32', Uint8Array.from(bytes.subarray(end))) ?? new Float32Array()
   if (!allFinite(numbers, 0, numbers.length)) throw new PackedError('a number is not finite')
   let at = 0

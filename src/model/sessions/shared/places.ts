@@ -1,7 +1,7 @@
 import { ownRow, type KeptRow } from '../../kept-row.ts'
 import type { Model } from '../../model.ts'
 
-/** Where this process has left a session when it last took it further. */
+/** Where this process left a session when it last advanced it. */
 export interface Place {
   readonly owner: string | undefined
   readonly model: Model
@@ -15,10 +15,10 @@ export interface Place {
   readonly row: KeptRow
 }
 
-/** Sessions as this process has left them. */
+/** Sessions as this process last left them. */
 export interface Places {
   find (id: string): Place | undefined
-  /** Copies the place that this process leaves it at. */
+  /** Keeps a copy of the place where this process leaves a session. */
   leave (id: string, place: Place): void
   drop (id: string): void
   /** Drops all. */

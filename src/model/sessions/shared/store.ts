@@ -11,19 +11,19 @@ import { createPlaces } from './places.ts'
 import type { Gone, Shelf, ShelfEntry } from './shelf.ts'
 
 export interface SharedOptions {
-  /** The most bytes of the contexts that this process has at hand. */
+  /** The most bytes of the contexts that this process has cached. */
   readonly maxBytes: number
-  /** The longest idle timeout, and that of sessions which say none, in seconds. */
+  /** The longest idle timeout, and the default, in seconds. */
   readonly timeout: number
-  /** The longest that a request takes, in seconds: a session stays for as long as one uses it. */
+  /** The longest that a request takes, in seconds: a session is kept while a request uses it. */
   readonly requestTimeout: number
-  /** The model of that name that this process serves, if it does. */
+  /** Returns the model with that name, if this process serves it. */
   readonly modelOf: (name: string) => Model | undefined
 }
 
-/** Longer answers are not kept for those who ask again, unless a step's is as long. */
+/** Longer answers are not kept for repeated requests, unless a single step's answer is as long. */
 const MAX_ANSWER = 2 ** 16
-/** How many sessions a process remembers to have seen, to tell those that the store has lost from those that never were. */
+/** How many sessions a process remembers having seen, to tell those that the store has lost from those that never existed. */
 const MAX_SEEN = 10_000
 
 /** Sessions on a shelf, for all processes that share it. */
@@ -40,7 +40,7 @@ export function createSharedStore (shelf: Shelf, { maxBytes, timeout, requestTim
     if (seen.size > MAX_SEEN) seen.delete(oldest)
   }
 
-  /** What the shelf has to say of a session that has gone. */
+  /** The error for a session that the shelf no longer has. */
   function lose (id: string, owner: string | undefined, { gone }: Gone): InputError {
     contexts.drop(id)
     places.drop(id)
@@ -51,7 +51,7 @@ export function createSharedStore (shelf: Shelf, { maxBytes, timeout, requestTim
     return ended(gone === 'unknown' ? 'lost' : gone)
   }
 
-  /** @throws InputError if the session has ended, or this process cannot go on from what the shelf has of it. */
+  /** @throws InputError if the session has ended, or this process cannot continue from what the shelf has stored. */
   async function read (id: string, owner: string | undefined, mode: 'use' | 'look', t: number | undefined): Promise<Session> {
     const entry = await shelf.read(id, ownerOf(owner), mode, t)
     if ('gone' in entry) throw lose(id, owner, entry)
@@ -78,7 +78,7 @@ export function createSharedStore (shelf: Shelf, { maxBytes, timeout, requestTim
     return session
   }
 
-  /** @param held how many bytes the context takes that it is to have. */
+  /** @param held how many bytes its context takes; 0 if it is resumed without one. */
   async function goingOf (id: string, model: Model, row: KeptRow, made: string, held: number): Promise<Going> {
     if (held === 0) return model.resume(row, undefined)
     return { ...await contexts.find(id, made, held, async () => await loadContext(id, model, row)), row }
@@ -97,14 +97,14 @@ export function createSharedStore (shelf: Shelf, { maxBytes, timeout, requestTim
 
   return {
     async create ({ id: chosen, model, owner, going: { row, ...opened }, idleTimeout = timeout }) {
-      // What is at hand of a context outlives the request.
+      // A cached context outlives the request.
       const going = { ...opened, row: ownRow(row) }
       const id = chosen ?? randomBytes(16).toString('base64url')
       const idle = Math.ceil(1000 * Math.min(idleTimeout, timeout))
       const stamp = newStamp()
       const held = going.context === undefined ? 0 : going.bytes
       try {
-        // Its first step mostly comes here.
+        // Its first step usually comes to this process.
         if (held > 0) await contexts.find(id, madeBy(model, stamp), held, async () => going)
         await shelf.create(id, {
           owner: ownerOf(owner),
@@ -129,7 +129,7 @@ export function createSharedStore (shelf: Shelf, { maxBytes, timeout, requestTim
     get: async (id, owner, t) => await read(id, owner, 'use', t),
     async recall (id, owner, t) {
       const place = places.find(id)
-      // If the place has taken `t` steps, nobody has taken another since. Its end must be far, because a read alone puts it off.
+      // If the place has taken `t` steps, nobody has taken another since. Its end must be far off, because only a read postpones it.
       const isThere = place !== undefined && place.row.t === t && place.owner === owner && modelOf(place.model.name) === place.model && place.expires - Date.now() > busy
       if (!isThere) return await read(id, owner, 'use', t)
       const { model, idleTimeout, held, made, stamp, row } = place
@@ -146,7 +146,7 @@ export function createSharedStore (shelf: Shelf, { maxBytes, timeout, requestTim
       const release = going.context === undefined ? () => {} : await contexts.pin(id, made, going)
       return () => {
         release()
-        // If the store is away, the session only stays for longer.
+        // If the store is unavailable, the session is only kept for longer.
         if (short) touch(idle).catch(() => {})
       }
     },
@@ -162,7 +162,7 @@ export function createSharedStore (shelf: Shelf, { maxBytes, timeout, requestTim
       if (reply !== undefined) throw lose(id, owner, reply)
       const expires = Date.now() + 1000 * idleTimeout
       see(id, owner, expires)
-      // A client that does not count its steps has no use for the place, and a version that is served no more is not kept.
+      // A client that does not count its steps has no use for the place, and a version that is no longer served is not kept.
       if (taken === undefined || modelOf(model.name) !== model) places.drop(id)
       else places.leave(id, { owner, model, idleTimeout, expires, held: going.context === undefined ? 0 : going.bytes, made, stamp, row })
       return true
@@ -186,7 +186,7 @@ export function createSharedStore (shelf: Shelf, { maxBytes, timeout, requestTim
       }))
       return { sessions: found.flat(), next }
     },
-    // The sessions are the shelf's, and other processes may serve them still.
+    // The sessions belong to the shelf, and other processes may still serve them.
     leave: clear,
     async close () {
       clear()
@@ -195,7 +195,7 @@ export function createSharedStore (shelf: Shelf, { maxBytes, timeout, requestTim
   }
 }
 
-/** The store learns no key of a client's. */
+/** The store never receives a client's key. */
 function ownerOf (key: string | undefined): string {
   return key === undefined ? '-' : createHash('sha256').update(key).digest('base64url').slice(0, 22)
 }
@@ -207,7 +207,7 @@ function newStamp (): string {
 let loads = 0
 const loadOf = new WeakMap<Model, number>()
 
-/** Which of the sessions that have had its id it is, and for which of the model's loads its context is made: even of one version there may be several. */
+/** Identifies the session among all that have had its id, and the model's load that made its context: one version can be loaded more than once. */
 function madeBy (model: Model, stamp: string): string {
   const load = loadOf.get(model) ?? ++loads
   loadOf.set(model, load)
@@ -216,7 +216,7 @@ function madeBy (model: Model, stamp: string): string {
 
 const versions = new WeakMap<Model, string>()
 
-/** Of a model's files, and of how this release lays out its state. */
+/** Identifies a model's files, and how this release lays out its state. */
 function versionOf (model: Model): string {
   const known = versions.get(model)
   if (known !== undefined) return known
@@ -230,7 +230,7 @@ function writeRow ({ t, given, seen, state }: KeptRow): Buffer {
   return pack({ t, given, seen, state: new Tensor([state.length], state) })
 }
 
-/** @throws InputError if the bytes are not a row of the model's. */
+/** @throws InputError if the bytes are not a row of the model. */
 function readRow (bytes: Buffer, model: Model): KeptRow {
   return trusted('state', () => {
     const { t, given, seen, state }: { readonly t?: unknown, readonly given?: unknown, readonly seen?: unknown, readonly state?: unknown } = Object(unpack(bytes))
@@ -249,7 +249,7 @@ function keptAnswer (taken: Taken | undefined, { room }: Going): { digest: strin
 
 const NOTHING = Buffer.alloc(0)
 
-/** What the store has may be damaged, or somebody else's. */
+/** What the store holds may be damaged, or written by someone else. */
 function trusted<T> (what: string, read: () => T): T {
   try {
     return read()

@@ -11,36 +11,36 @@ export interface StoreAddress {
   readonly password?: string | undefined
 }
 
-/** What a connection reports of its work; it is for others to count and to log. */
+/** What a connection reports about its work, for others to count and to log. */
 export interface StoreEvents {
-  /** The store was asked something, and answered or not. */
+  /** The store was sent a command, and answered it or failed. */
   asked (command: string, seconds: number, failed: boolean): void
-  /** It no longer answers, and why; or it does again. */
+  /** `lost`: the store no longer answers, and why. `found`: it answers again. */
   lost (reason: string): void
   found (): void
 }
 
-/** A connection that comes back by itself. While it is away every call fails at once; nothing waits for it. */
+/** A connection that reconnects by itself. While it is down, every call fails at once; nothing waits for it. */
 export interface Connection {
-  /** @returns what a script answers: texts, for it knows no others. @throws InputError if the store does not answer. */
+  /** Runs a script. @returns its answer, which consists of texts only. @throws InputError if the store does not answer. */
   run (script: Script, keys: readonly string[], args: ReadonlyArray<string | Buffer | number>): Promise<readonly Buffer[]>
-  /** A command whose answer is bytes, or nothing. @throws InputError as above. */
+  /** The bytes of a key, if it exists. @throws InputError as above. */
   get (key: string): Promise<Buffer | undefined>
   /** The milliseconds until a key expires; -2 if there is no such key. @throws InputError as above. */
   left (key: string): Promise<number>
-  /** The members of a sorted set from a score on, each followed by its score. @throws InputError as above. */
+  /** The members of a sorted set, starting from a score, each followed by its score. @throws InputError as above. */
   range (key: string, from: number, limit: number): Promise<readonly Buffer[]>
   close (): void
 }
 
-/** For how long the store may take to accept a connection, and to say nothing although it was asked, in milliseconds. */
+/** How long the store may take to accept a connection, and how long it may leave a command without an answer, in milliseconds. */
 const TIMEOUT = 2000
-/** The most calls that wait for their answers. */
+/** The most calls that can wait for their answers. */
 const MAX_WAITING = 4096
 
-/** Connects; it returns after a while even if the store is not there. */
+/** Connects to the store. It returns after a while even if the store is unavailable. */
 export async function connectStore ({ host, port, db, tls, username, password }: StoreAddress, events: StoreEvents): Promise<Connection> {
-  // Few services keep their sessions elsewhere.
+  // Imported here, because few services keep their sessions elsewhere.
   const { Redis } = await import('iovalkey')
   const client = new Redis({
     host,
@@ -53,7 +53,7 @@ export async function connectStore ({ host, port, db, tls, username, password }:
     socketTimeout: TIMEOUT,
     disconnectTimeout: TIMEOUT / 4,
     retryStrategy: (times) => Math.min(50 * times, 1000),
-    // A call fails with its connection: its request may be sent again, and none waits in memory.
+    // A call fails with its connection: the client can repeat its request, and no call waits in memory.
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0
@@ -120,7 +120,7 @@ function buffersOf (answer: unknown): readonly Buffer[] {
   throw unavailable('its answer is none that was expected')
 }
 
-/** Errors of the store begin with a word in capitals; others are of the connection. The rest is for the operator alone. */
+/** Errors from the store begin with a word in capitals; others come from the connection. The rest is for the operator alone. */
 function reasonOf (error: unknown): string {
   const message = error instanceof Error ? error.message : ''
   if (message.startsWith('OOM')) return 'it has no room for more'

@@ -2,18 +2,18 @@ import { InputError } from '../../../errors.ts'
 import type { Connection } from './connection.ts'
 import { ENTER, SETTLE } from './scripts.ts'
 
-/** Which sessions there are. It learns late which of them have ended: it asks for each once its time has gone. */
+/** An index of all sessions. It learns late which of them have ended: it checks each one once its time is up. */
 export interface Index {
   /** @throws InputError if there is no room for another session. */
   enter (id: string, list: string, idle: number): Promise<void>
-  /** Has an entry leave that has no time left, and looks at others again once theirs has gone. */
+  /** Removes an entry that has no time left; others are checked again once their time is up. */
   settle (id: string, list: string, left: number): Promise<void>
-  /** Sessions of a list from a place on, some of which may have ended, and where the next page begins. */
+  /** Sessions of a list, starting from a place, some of which may have ended, and where the next page begins. */
   page (list: string, from: number, limit: number): Promise<{ ids: readonly string[], next: number | undefined }>
 }
 
 export function createIndex (connection: Connection, maxSessions: number): Index {
-  // Of one hash tag: a script takes them together.
+  // The keys share a hash tag, because a script uses them together.
   const due = 'cellserve:{sessions}:due'
   const keysOf = (list: string): readonly string[] => [due, 'cellserve:{sessions}:made', `cellserve:{sessions}:of:${list}`]
 
@@ -21,7 +21,7 @@ export function createIndex (connection: Connection, maxSessions: number): Index
     await connection.run(SETTLE, keysOf(list), [`${id} ${list}`, id, left])
   }
 
-  /** @param entries whose time has gone, maybe because somebody has used them. */
+  /** @param entries entries whose time is up, unless somebody has used their sessions since. */
   async function review (entries: readonly Buffer[]): Promise<void> {
     await Promise.all(entries.map(async (entry) => {
       const text = String(entry)

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import { TOMBSTONE } from '../session.ts'
 
-/** What the store does in one go, whoever else asks it meanwhile. */
+/** A script that the store runs atomically. */
 export interface Script {
-  /** For the metrics. */
+  /** Its name in the metrics. */
   readonly name: string
   readonly lua: string
   readonly sha: string
@@ -16,8 +16,8 @@ function script (name: string, keys: number, lua: string): Script {
 
 /**
  * A session has three keys: its row, a hash; its mark, which outlives the row by TOMBSTONE and holds the owner and, if somebody ended the
- * session, why; its context. The row and the context go when nobody has used the session for its time. What a script answers begins
- * with `live`, or with why there is no such session.
+ * session, why; its context. The row and the context expire when nobody has used the session for its idle time. A script's answer
+ * begins with `live`, or with why there is no such session.
  */
 const SESSION = `
 local TOMBSTONE = ${TOMBSTONE}
@@ -42,7 +42,7 @@ local function check (row, owner)
 end
 `
 
-/** owner, idle, model, version, bytes held, row, stamp, context or nothing. It takes the place of what was there. */
+/** owner, idle, model, version, bytes held, row, stamp, context or nothing. It replaces what was there. */
 export const CREATE = script('create', 3, `${SESSION}
 redis.call('DEL', KEYS[1], KEYS[3])
 redis.call('HSET', KEYS[1], 'owner', ARGV[1], 'idle', ARGV[2], 'model', ARGV[3], 'version', ARGV[4], 'held', ARGV[5], 'row', ARGV[6], 'stamp', ARGV[7], 'made', ARGV[7])
@@ -55,8 +55,8 @@ return { 'live' }
 /**
  * owner; `use`, or `look` to leave the time as it is; the t whose answer is wanted, or nothing.
  *
- * Answers model, version, idle, milliseconds left, bytes held, row, stamp, its first stamp, and what was answered for that t: digest, answer. The time begins anew once
- * a hundredth of it has gone: to write for every look costs more than it is worth.
+ * Answers model, version, idle, milliseconds left, bytes held, row, stamp, its first stamp, and what was answered for that t: digest,
+ * answer. The time starts again once a hundredth of it has passed: a write for every read costs more than it is worth.
  */
 export const READ = script('read', 3, `${SESSION}
 local row = redis.call('HMGET', KEYS[1], 'owner', 'model', 'version', 'idle', 'held', 'row', 'stamp', 'before', 'made')
@@ -73,7 +73,7 @@ if ARGV[3] and ARGV[3] == row[8] then answered = redis.call('HMGET', KEYS[1], 'd
 return { 'live', row[2], row[3], row[4], tostring(left), row[5], row[6], row[7], row[9] or '', answered[1] or '', answered[2] or '' }
 `)
 
-/** owner, the milliseconds for which it stays whoever uses it. */
+/** owner, the milliseconds for which it stays even if nobody uses it. */
 export const TOUCH = script('touch', 3, `${SESSION}
 local fault = check(redis.call('HMGET', KEYS[1], 'owner'), ARGV[1])
 if fault then return fault end
@@ -84,7 +84,7 @@ return { 'live' }
 /**
  * owner, the stamp that the row was read with, its next stamp, row, the t before it, digest, answer.
  *
- * Each state of a session has a stamp of its own. A call that was done, but whose answer was lost, is done if it comes again.
+ * Each state of a session has a stamp of its own. A call that is repeated because its answer was lost succeeds again.
  */
 export const ADVANCE = script('advance', 3, `${SESSION}
 local row = redis.call('HMGET', KEYS[1], 'owner', 'stamp', 'idle')
@@ -109,8 +109,8 @@ return { 'live', row[2] }
 `)
 
 /**
- * The index: when each session is due to be looked at, the number of the next one, and the sessions of an owner and a model in the order of
- * their making.
+ * The index: when each session is due for a check, the number of the next one, and the sessions of an owner and a model in order of
+ * creation.
  *
  * most, entry, id, idle. Answers whether there is room, how many sessions there are, and entries that are due.
  */
@@ -127,7 +127,7 @@ end
 return { room and 'room' or 'full', tostring(count), unpack(due) }
 `)
 
-/** entry, id, the milliseconds that it has left; less than 0 if it has ended. */
+/** entry, id, the milliseconds that it has left, negative if it has ended. */
 export const SETTLE = script('settle', 3, `
 if tonumber(ARGV[3]) < 0 then
   redis.call('ZREM', KEYS[1], ARGV[1])

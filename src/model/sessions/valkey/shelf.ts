@@ -14,7 +14,7 @@ export function createValkeyShelf (connection: Connection, maxSessions: number):
       try {
         await connection.run(CREATE, keysOf(id), [owner, idle, model, version, held, row, stamp, ...(context === undefined ? [] : [context])])
       } catch (error) {
-        // There may be one before it, which lives on.
+        // If the id is named, an earlier session may have it, and lives on.
         if (!named) index.settle(id, list, -1).catch(() => {})
         throw error
       }
@@ -53,7 +53,7 @@ function contextKey (id: string): string {
   return `cellserve:{${id}}:context`
 }
 
-/** Those of a session share a hash tag, so that a cluster keeps them in one place. */
+/** The keys of a session share a hash tag, so that a cluster keeps them in one place. */
 function keysOf (id: string): readonly string[] {
   return [`cellserve:{${id}}:row`, `cellserve:{${id}}:mark`, contextKey(id)]
 }

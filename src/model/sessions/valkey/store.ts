@@ -10,7 +10,7 @@ export interface ValkeyOptions extends SharedOptions {
   readonly events: StoreEvents
 }
 
-/** Sessions in a Valkey or a Redis, for all who share it. */
+/** Sessions in Valkey or Redis, for all processes that share it. */
 export async function createValkeyStore ({ address, maxSessions, events, ...options }: ValkeyOptions): Promise<SessionStore> {
   return createSharedStore(createValkeyShelf(await connectStore(address, events), maxSessions), options)
 }
