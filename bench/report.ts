@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 
-/** What a benchmark finds, a line of Markdown at a time. */
+/** A benchmark's report, one line of Markdown at a time. */
 export interface Report {
   /** Prints a line, and keeps it. */
   say (line?: string): void

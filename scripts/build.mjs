@@ -1,8 +1,8 @@
-// Compiles src/ to dist/, unless dist/ was compiled from the same sources; and so the client in clients/typescript/. Bundles what each
-// start loads to dist/bundle/, and builds the page in page/ to dist/page/.
+// Compiles src/ to dist/, unless dist/ was compiled from the same sources; does the same for the client in clients/typescript/. Bundles
+// what each start loads to dist/bundle/, and builds the page in page/ to dist/page/.
 //
-//     node scripts/build.mjs                  fails if there is no compiler
-//     node scripts/build.mjs --if-possible    says so and continues: an install without development dependencies has none
+//     node scripts/build.mjs                  fails if the compiler is missing
+//     node scripts/build.mjs --if-possible    reports that and continues: an install without development dependencies lacks it
 
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -13,12 +13,12 @@ import { fileURLToPath } from 'node:url'
 import { brotliCompressSync, gzipSync } from 'node:zlib'
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
-/** What is compiled: the sources of a folder to its dist/, by a configuration of the compiler. */
+/** What to compile: each folder's sources to its dist/, with a configuration of the compiler. */
 const PACKAGES = [
   { folder: root, config: 'tsconfig.build.json', others: ['tsconfig.json'] },
   { folder: join(root, 'clients/typescript'), config: 'tsconfig.json', others: ['../../tsconfig.json'] }
 ]
-/** What the page is built of: its own files, those of the client that it calls the service with, and packages. */
+/** What the page is built from: its own files, those of the client that it uses to call the service, and packages. */
 const PAGE = {
   folders: ['page', 'clients/typescript/src'],
   others: ['vite', 'preact', '@preact/signals'].map((name) => `node_modules/${name}/package.json`)
@@ -27,7 +27,7 @@ const PAGE = {
 const STAMP = '.sources'
 const BUILT_PAGE = 'dist/page'
 const BUNDLE = 'dist/bundle'
-/** Node.js tells wrongly which lines of a bundle ran, so none is there when coverage is measured. */
+/** Node.js reports the covered lines of a bundle wrongly, so the bundle is left out when coverage is measured. */
 const BUNDLED = process.env.NO_BUNDLE !== '1'
 
 export class NoCompiler extends Error {
@@ -46,14 +46,14 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
 /**
  * Compiles the sources that have changed.
  *
- * @throws NoCompiler if there is none, Error if they do not compile; dist/ is then as it was.
+ * @throws NoCompiler if the compiler is missing, Error if the sources do not compile; dist/ then stays unchanged.
  */
 export function build () {
   if (!BUNDLED && existsSync(join(root, BUNDLE))) {
-    // What leads to it is compiled again.
+    // Removing the stamp recompiles the files that lead to the bundle.
     for (const path of [BUNDLE, join('dist', STAMP)]) rmSync(join(root, path), { recursive: true, force: true })
   }
-  // A package or an image has no sources, or not those of the client.
+  // A package or an image has no sources, or lacks the client's.
   for (const each of PACKAGES) if (existsSync(join(each.folder, 'src'))) compile(each)
   if (existsSync(join(root, 'src'))) bundle()
   if (PAGE.folders.every((folder) => existsSync(join(root, folder)))) buildPage()
@@ -66,21 +66,24 @@ function compile ({ folder, config, others }) {
   const tsc = find('typescript/bin/tsc')
   if (tsc === undefined) throw new NoCompiler()
 
-  // Other processes may run from dist/ or compile at the same time, so each file is moved into place complete.
+  // Other processes may run from dist/ or compile at the same time, so only complete files are moved into place.
   const staging = `${dist}.${process.pid}`
   try {
     const { status } = spawnSync(process.execPath, [tsc, '-p', config, '--outDir', staging], { cwd: folder, stdio: 'inherit' })
     if (status !== 0) throw new Error(`${join(relative(root, folder), 'src')}/ has errors`)
     writeFileSync(join(staging, STAMP), sources)
     replace(dist, staging)
-    // It has no files any more that lead to the bundle.
+    // dist/ no longer has files that lead to the bundle.
     rmSync(join(dist, 'bundle', STAMP), { force: true })
   } finally {
     rmSync(staging, { recursive: true, force: true })
   }
 }
 
-/** Bundles the service if its sources or packages have changed. It is only faster: without esbuild each file in dist/ is loaded by itself. */
+/**
+ * Bundles the service if its sources or packages have changed. The bundle only makes starts faster: without esbuild, each file in dist/
+ * is loaded by itself.
+ */
 function bundle () {
   if (!BUNDLED || find('esbuild') === undefined) return
   const dist = join(root, BUNDLE)
@@ -105,7 +108,7 @@ function bundle () {
   }
 }
 
-/** Puts a file in a module's place that loads the bundled one. */
+/** Replaces a module's file with one that loads the bundled module. */
 function leadToBundle ({ module, file, exports }) {
   const path = join(root, 'dist', `${module}.js`)
   const url = `${'../'.repeat(module.split('/').length - 1) || './'}${basename(BUNDLE)}/${file}`
@@ -114,7 +117,7 @@ function leadToBundle ({ module, file, exports }) {
   renameSync(`${path}.${process.pid}`, path)
 }
 
-/** Builds the page if it has changed. The service does without one, so what it takes may be missing. */
+/** Builds the page if it has changed. The service works without the page, so its build tools may be missing. */
 function buildPage () {
   const dist = join(root, BUILT_PAGE)
   const sources = digest(root, [...PAGE.others, ...PAGE.folders.flatMap((folder) => within(root, folder))])
@@ -138,21 +141,21 @@ function buildPage () {
   }
 }
 
-/** Once, so that the service need not do so for each of its answers. */
+/** Compresses a file once, so that the service need not compress each answer. */
 function compress (file) {
   const content = readFileSync(file)
   writeFileSync(`${file}.gz`, gzipSync(content, { level: 9 }))
   writeFileSync(`${file}.br`, brotliCompressSync(content))
 }
 
-/** Moves what was made into its place: what refers to others after them, the stamp last. */
+/** Moves the built files into place: files after those that they refer to, the stamp last. */
 function replace (dist, staging) {
   const files = filesOf(staging)
   for (const file of [...files.filter((each) => each !== STAMP).reverse(), STAMP]) {
     mkdirSync(dirname(join(dist, file)), { recursive: true })
     renameSync(join(staging, file), join(dist, file))
   }
-  // The page and the bundle in dist/ have builds of their own.
+  // The page and the bundle in dist/ have separate builds.
   const kept = (file) => files.includes(file) || (dist === join(root, 'dist') && [BUILT_PAGE, BUNDLE].some((other) => join('dist', file).startsWith(join(other, '/'))))
   for (const file of filesOf(dist)) if (!kept(file)) rmSync(join(dist, file), { force: true })
 }

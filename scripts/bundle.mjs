@@ -1,9 +1,10 @@
-// Bundles the service, with the packages that each start loads: a start then reads a few files instead of seven hundred, and takes half
-// of the time.
+// Bundles the service with the packages that each start loads: a start then reads a few files instead of seven hundred, and takes half
+// the time.
 //
-//     node scripts/bundle.mjs FOLDER      it is moved to dist/bundle/ then
+//     node scripts/bundle.mjs FOLDER      build.mjs then moves it to dist/bundle/
 //
-// The folder gets a contents.json as well: the modules with their files and exports, and where the packages are. And their licences.
+// Also writes to the folder contents.json (the modules with their files and exports, and the paths of the packages) and the packages'
+// licences.
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join, relative, resolve } from 'node:path'
@@ -13,10 +14,13 @@ import { build } from 'esbuild'
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 const folder = process.argv[2]
 
-/** What users and containers start, what the service starts for each worker, each reload and the first large body of either kind, and a package of 370 files that most modules load. */
+/**
+ * The modules that users and containers start, those that the service starts for each worker, for each reload and for the first large
+ * body of either kind, and a package of 370 files that most modules load.
+ */
 const modules = ['main', 'workers/worker', 'weights/reading-thread', 'wire/json-thread', 'wire/inference/head-thread', 'cli/healthcheck', 'tensor/typebox'].filter((module) => existsSync(join(root, 'src', `${module}.ts`)))
 
-/** Leaves out packages that are loaded when they are needed. */
+/** Leaves out packages that are loaded on demand. */
 const onDemand = {
   name: 'packages on demand',
   setup ({ onResolve }) {
@@ -24,7 +28,7 @@ const onDemand = {
   }
 }
 
-/** Lets a source find files beside it, as its compiled form in dist/ does. */
+/** Lets a bundled source find the files next to it, as its compiled form in dist/ does. */
 const ownUrls = {
   name: 'own URLs',
   setup ({ onLoad }) {
@@ -35,7 +39,7 @@ const ownUrls = {
   }
 }
 
-/** Leaves out maps of packages: they lead to sources that are not installed. */
+/** Leaves out packages' source maps, which point to sources that are not installed. */
 const noMaps = {
   name: 'no maps of packages',
   setup ({ onLoad }) {
@@ -48,7 +52,7 @@ const { metafile, outputFiles } = await build({
   absWorkingDir: root,
   entryPoints: modules.map((module) => `src/${module}.ts`),
   entryNames: '[name]',
-  // Source maps are relative to where they will be.
+  // Source maps are relative to the bundle's final place.
   outdir: 'dist/bundle',
   write: false,
   bundle: true,
@@ -56,14 +60,14 @@ const { metafile, outputFiles } = await build({
   format: 'esm',
   platform: 'node',
   target: 'node20',
-  // Names stay as they are, for stack traces.
+  // Names stay unchanged, for stack traces.
   minifyWhitespace: true,
   minifySyntax: true,
   legalComments: 'none',
   sourcemap: 'linked',
   sourcesContent: false,
   metafile: true,
-  // What an install may lack.
+  // Packages that an install may lack.
   external: [...Object.keys(peerDependencies), '@tensorflow/*'],
   // Packages expect `require`, which a module does not have.
   banner: { js: "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);" },
@@ -80,7 +84,7 @@ const bundled = Object.entries(metafile.outputs)
 writeFileSync(join(folder, 'contents.json'), JSON.stringify({ modules: bundled, packages }))
 writeFileSync(join(folder, 'licences.txt'), packages.map(licenceOf).join('\n'))
 
-/** Name, version and licence of the package in a folder. */
+/** The name, version and licence of the package in a folder. */
 function licenceOf (path) {
   const { name, version, license } = readJson(`${path}/package.json`)
   const file = readdirSync(join(root, path)).find((each) => /^licen[cs]e/i.test(each))

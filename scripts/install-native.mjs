@@ -1,11 +1,11 @@
-// Builds the native engine's addon when the package is installed. Never fails the install: without the addon the service
-// runs on TensorFlow.js, and says so.
+// Builds the native engine's addon when the package is installed. Never fails the install: without the addon, the service runs on
+// TensorFlow.js and reports that.
 //
-//     node scripts/install-native.mjs             takes a prebuilt addon if one of this version loads, otherwise builds one
+//     node scripts/install-native.mjs             uses a prebuilt addon if one with this interface version loads, otherwise builds one
 //     node scripts/install-native.mjs --build     builds one in any case
 //     node scripts/install-native.mjs --verbose   shows the output of node-gyp
 //
-// `pack-native.mjs` makes the prebuilt ones.
+// `pack-native.mjs` builds the prebuilt ones.
 
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
@@ -35,7 +35,10 @@ async function main () {
   console.log('cellserve: the native engine is built')
 }
 
-/** The folder of a prebuilt addon that the service would take, if there is one. Only a package has it, and that is compiled; a clone may be newer than what was packed in it. */
+/**
+ * The folder of a prebuilt addon that the service would use, if one exists. Only packages count, which have a compiled dist/ but no
+ * sources: a clone may be newer than an addon that was packed in it.
+ */
 async function findPrebuilt () {
   const compiled = (name) => join(root, 'dist', 'engine', name)
   if (existsSync(join(root, 'src')) || !existsSync(compiled('prebuilt.js'))) return undefined
@@ -44,7 +47,7 @@ async function findPrebuilt () {
   return loads(join(root, folder, 'cellserve.node'), `.interface === ${INTERFACE}`) ? folder : undefined
 }
 
-/** Why there is no addon, in a few words, or undefined if there is one. */
+/** Builds the addon. Returns undefined, or in a few words why it failed. */
 function build () {
   if (process.platform === 'win32') return 'it needs GCC or Clang, on Linux or macOS'
   const nodeGyp = findNodeGyp()
@@ -65,7 +68,7 @@ function build () {
   return verbose ? 'see above' : 'see build/install.log'
 }
 
-/** Whether an addon loads, and is as it should be. */
+/** Whether an addon loads, and meets a condition. */
 function loads (file, is = '') {
   // In its own process: an addon that crashes must not fail the install.
   return existsSync(file) && spawnSync(process.execPath, ['-e', `process.exitCode = require(${JSON.stringify(file)})${is} ? 0 : 1`]).status === 0
@@ -76,6 +79,6 @@ function keep (output) {
     mkdirSync(dirname(log), { recursive: true })
     writeFileSync(log, output)
   } catch {
-    // an unwritable log is no reason to fail
+    // the install must not fail because of an unwritable log
   }
 }

@@ -14,7 +14,10 @@ const PERMISSIVE = new Set(['0BSD', 'Apache-2.0', 'BlueOak-1.0.0', 'BSD-2-Clause
 /** Development dependencies whose code the build puts into the page. */
 const BUNDLED = ['preact', '@preact/signals', '@preact/signals-core'].map((name) => `node_modules/${name}`)
 
-/** The production dependencies that the checkout's package-lock.json pins, and what is in the page, with the licences from their own package.json files, by name. */
+/**
+ * The production dependencies that the checkout's package-lock.json pins and the packages in the page, by name, with the licences from
+ * their own package.json files.
+ */
 export async function readLicences (): Promise<Licensed[]> {
   const { packages }: { packages: Record<string, { dev?: boolean, link?: boolean }> } = await readJson('package-lock.json')
   const paths = Object.entries(packages).filter(([path, { dev, link }]) => path.startsWith('node_modules/') && (dev !== true || BUNDLED.includes(path)) && link !== true).map(([path]) => path)

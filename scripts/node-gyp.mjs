@@ -1,4 +1,4 @@
-// What builds the native engine's addon: npm's node-gyp, and Node's headers.
+// Finds what builds the native engine's addon: npm's node-gyp, and Node's headers.
 
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -12,7 +12,7 @@ export function headers () {
   return existsSync(join(prefix, 'include', 'node', 'node_api.h')) ? ['--nodedir', prefix] : []
 }
 
-/** The node-gyp that is part of npm. */
+/** Finds the node-gyp that is part of npm. */
 export function findNodeGyp () {
   const prefix = resolve(dirname(process.execPath), '..')
   const npms = [

@@ -1,6 +1,7 @@
 /**
- * An OpenAPI 3.1 document as 3.0, for generators that read no newer one. It changes what this service's document has and 3.0
- * writes otherwise: a numeric `exclusiveMinimum` and a license's `identifier`. A test has the linter find whatever else comes.
+ * Converts an OpenAPI 3.1 document to 3.0, for generators that do not read 3.1. It changes only what this service's document contains
+ * and 3.0 writes differently: a numeric `exclusiveMinimum` and a license's `identifier`. A test runs the linter to find any further
+ * difference.
  */
 export function toOpenapi30 (document: object): object {
   return { ...Object(convert(document)), openapi: '3.0.3' }

@@ -1,9 +1,9 @@
-// Builds the native engine's addon for other platforms than this, and packs it: `npm pack` then takes prebuilds/ along.
+// Builds the native engine's addon for other platforms, and packs it: `npm pack` then includes prebuilds/.
 //
 //     node scripts/pack-native.mjs [TARGET]...     linux-x64-glibc linux-arm64-glibc linux-x64-musl linux-arm64-musl
 //
-// Without a target it packs those whose compiler is here, and says what the others take. One addon serves all Node.js lines: it asks
-// for Node-API alone, and its C++ library is linked into it. The objects stay in build/TARGET/.
+// Without a target, packs all targets whose compiler is installed, and reports what the others need. One addon serves all Node.js
+// versions: it needs only Node-API, and its C++ library is linked into it. The objects stay in build/TARGET/.
 
 import { spawnSync } from 'node:child_process'
 import { copyFileSync, cpSync, mkdirSync, rmSync } from 'node:fs'
@@ -33,14 +33,14 @@ function gcc (machine) {
   return { c: [`${machine}-linux-gnu-gcc`], cxx: [`${machine}-linux-gnu-g++`], ld: '-static-libstdc++ -static-libgcc -s' }
 }
 
-/** Zig's clang links musl and its own C++ library. */
+/** Zig's clang, which links musl and its own C++ library. */
 function zig (machine) {
   const { stdout } = spawnSync('python3', ['-c', 'import os, ziglang; print(os.path.dirname(ziglang.__file__) + "/zig", end="")'], { encoding: 'utf8' })
   const command = (name) => [stdout || 'zig', name, '-target', `${machine}-linux-musl`]
   return { c: command('cc'), cxx: command('c++'), ld: '-s' }
 }
 
-/** Whether the addon is packed; undefined if there is no compiler for it. */
+/** Packs an addon. Returns whether that succeeded; undefined if its compiler is not installed. */
 function pack (name, { arch, compiler: { c, cxx, ld }, takes }) {
   const [command, ...options] = cxx
   if (spawnSync(command, [...options, '--version']).status !== 0) {

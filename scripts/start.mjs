@@ -1,4 +1,4 @@
-// What `npm start` runs: the service, compiled first if its sources have changed.
+// Run by `npm start`: compiles the service if its sources have changed, then starts it.
 
 import { build, NoCompiler } from './build.mjs'
 
@@ -10,7 +10,7 @@ function prepare () {
     build()
     return '../dist/main.js'
   } catch (error) {
-    // Node.js 22.18 and newer run the sources as they are.
+    // Node.js 22.18 and newer run the sources directly.
     if (error instanceof NoCompiler && process.features.typescript) return '../src/main.ts'
     process.stderr.write(`cellserve: ${error.message}\n`)
     process.exitCode = 1

@@ -1,8 +1,8 @@
-// Draws the pictures of the page for the README and docs/, with Debian's Chromium:
+// Takes the screenshots of the page for the README and docs/, with Debian's Chromium:
 //
 //     npm run pictures
 //
-// The page runs demo models, whose numbers are always the same; the engine's name and the counts are those of this machine.
+// The page runs demo models, whose numbers are always the same; the engine's name and the counts depend on the machine.
 
 import { mkdir, stat } from 'node:fs/promises'
 import { chromium, type Page } from 'playwright-core'
@@ -12,14 +12,14 @@ import { createService } from '../src/service.ts'
 
 const FOLDER = 'docs/pictures'
 const SCHEMES = ['light', 'dark'] as const
-/** The README is looked at over slow lines, too. */
+/** The README must also load over slow connections. */
 const MAX_BYTES = 150_000
 
 interface Picture {
   readonly name: string
   readonly width: number
   readonly height: number
-  /** What a user does before it is taken. */
+  /** Performs the user's actions before the screenshot. */
   take (page: Page): Promise<void>
 }
 
@@ -57,7 +57,7 @@ try {
       const page = await browser.newPage({ viewport: { width, height }, colorScheme, reducedMotion: 'reduce' })
       await page.goto(app.listeningOrigin)
       await take(page)
-      // The plots are drawn in the next frames.
+      // Wait until the plots are drawn in the next frames.
       await page.waitForTimeout(500)
       const path = `${FOLDER}/${name}-${colorScheme}.png`
       await page.screenshot({ path })

@@ -2,8 +2,8 @@
 //
 //     node test/run.mjs [OPTION of node --test | PATH]...
 //
-// A path is a test file or a folder of them; without one, all of test/ runs. Many files share a process, because to start one and to load the
-// service takes longer than most files do. For the same reason they run compiled: on dist/, as users do.
+// A path is a test file or a folder of them; without one, all of test/ runs. Many files share a process, because starting one and
+// loading the service takes longer than most files. For the same reason they run compiled, on dist/, as for users.
 
 import { spawnSync } from 'node:child_process'
 import { readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
@@ -17,7 +17,7 @@ const given = process.argv.slice(2)
 const options = given.filter((argument) => argument.startsWith('-'))
 const paths = given.filter((argument) => !argument.startsWith('-'))
 
-/** More than there are cores, because many tests wait for a time to pass; of the full suite more do. */
+/** More than there are cores, because many tests wait for time to pass; in the full suite, more of them do. */
 const PROCESSES = availableParallelism() + (process.env.TEST_FULL === '1' ? 2 : 1)
 
 const files = (paths.length > 0 ? paths : ['test']).flatMap((path) => {
@@ -26,7 +26,7 @@ const files = (paths.length > 0 ? paths : ['test']).flatMap((path) => {
   return found
 })
 
-/** The files, a part for each process, as even as the files' sizes tell how long they take. */
+/** Divides the files among the processes, as evenly as their sizes predict how long they take. */
 function parts () {
   const sized = files.map((file) => ({ file, size: statSync(file).size })).sort((a, b) => b.size - a.size)
   const parts = Array.from({ length: Math.min(PROCESSES, files.length) }, () => ({ files: [], size: 0 }))
@@ -39,7 +39,7 @@ function parts () {
 }
 
 build()
-// Beside dist/ and as deep as test/, so that paths from a file to others stay the same.
+// Next to dist/ and as deep as test/, so that relative paths stay the same.
 const folder = `.tests.${process.pid}`
 try {
   await compile()
@@ -54,7 +54,7 @@ try {
   rmSync(folder, { recursive: true, force: true })
 }
 
-/** Compiles the tests, without a look at their types. */
+/** Compiles the tests, without checking types. */
 async function compile () {
   await esbuild({
     entryPoints: readdirSync('test', { recursive: true }).filter((name) => name.endsWith('.ts')).map((name) => join('test', name)),
@@ -78,7 +78,7 @@ async function compile () {
   })
 }
 
-/** Where the compiled form of a source is. */
+/** The URL of a source's compiled form. */
 function urlOf (file) {
   const compiled = relative('.', file).replace(/^(clients\/\w+\/)?src\//, '$1dist/').replace(/^test\//, `${folder}/`).replace(/\.ts$/, '.js')
   return pathToFileURL(compiled).href

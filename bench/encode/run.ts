@@ -1,11 +1,11 @@
 /**
- * How fast `cellserve encode` is, and how much memory it takes, beside PyTorch with packed batches, on Linux:
+ * How fast `cellserve encode` is, and how much memory it takes, compared with PyTorch with packed batches, on Linux:
  *
  *     TEST_PYTHON=python3 npm run bench:encode            writes bench/results/encode.md
- *     TEST_PYTHON=python3 npm run bench:encode -- 20000   the same of fewer sequences
+ *     TEST_PYTHON=python3 npm run bench:encode -- 20000   the same with fewer sequences
  *
- * `TEST_PYTHON` names a Python with torch and safetensors; without it cellserve is measured alone. Every time is that of a process from
- * its start to its end, but PyTorch's does not count the import of torch.
+ * `TEST_PYTHON` names a Python with torch and safetensors; without it, cellserve is measured alone. Every time is that of a process
+ * from start to end, except that PyTorch's excludes the import of torch.
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
@@ -26,12 +26,12 @@ const THREADS = Math.min(2, availableParallelism())
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
 const PEER = fileURLToPath(new URL('peer.py', import.meta.url))
 const python = process.env.TEST_PYTHON
-/** Milliseconds between two looks at the memory. */
+/** Milliseconds between two samples of the memory. */
 const LOOK = 20
 
 interface Run {
   readonly seconds: number
-  /** Most bytes in memory. */
+  /** The peak memory, in bytes. */
   readonly bytes: number
 }
 
@@ -86,7 +86,7 @@ function random (shape: readonly number[], scale: number): Tensor {
   return new Tensor(shape, Float32Array.from({ length: shape.reduce((a, b) => a * b) }, () => (2 * Math.random() - 1) * scale))
 }
 
-/** Rows one after the other, `x` and `lengths`, in pieces that fit in memory. */
+/** Writes the rows one after the other, `x` and `lengths`, in pieces that fit in memory. */
 async function writeInput (path: string, lengths: readonly number[], steps: number): Promise<void> {
   const size = steps * I * 4
   const header = JSON.stringify({ x: { dtype: 'F32', shape: [steps, I], data_offsets: [0, size] }, lengths: { dtype: 'I64', shape: [lengths.length], data_offsets: [size, size + 8 * lengths.length] } })
@@ -126,13 +126,13 @@ async function encode (folder: string, input: string, output: string): Promise<R
   return { seconds: (performance.now() - start) / 1000, bytes }
 }
 
-/** The most that a process has had in memory; one that has ended has nothing. */
+/** A process's peak memory; 0 if it has ended. */
 async function memoryOf (pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '')
   return 1024 * Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1] ?? 0)
 }
 
-/** @throws Error if the two do not answer the same. */
+/** @throws Error if the two files have different answers. */
 async function compare (a: string, b: string): Promise<void> {
   const [own, other] = await Promise.all([a, b].map(async (path) => {
     const tensor = parseSafetensors(await readFile(path)).get('h_out')

@@ -3,7 +3,7 @@
  *
  *     TEST_PYTHON=python3 npm run bench:import        writes bench/results/import.md
  *
- * `TEST_PYTHON` names a Python with keras and onnx; without it the model of TensorFlow.js is measured alone.
+ * `TEST_PYTHON` names a Python with keras and onnx; without it, only TensorFlow.js's model is measured.
  */
 import '@tensorflow/tfjs-backend-cpu'
 import { io, setBackend } from '@tensorflow/tfjs-core'
@@ -19,7 +19,7 @@ const ROUNDS = 5
 const UNITS = 1024
 /** The size of the shards that TensorFlow.js writes. */
 const SHARD = 4 << 20
-/** Milliseconds between two looks at the memory. */
+/** Milliseconds between two samples of the memory. */
 const LOOK = 10
 
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
@@ -56,7 +56,7 @@ try {
   await rm(folder, { recursive: true })
 }
 
-/** A model as TensorFlow.js saves it. */
+/** Writes a model as TensorFlow.js saves it. */
 async function makeTfjs (into: string): Promise<void> {
   await mkdir(into)
   await setBackend('cpu')
@@ -70,7 +70,7 @@ async function makeTfjs (into: string): Promise<void> {
   }))
 }
 
-/** The bytes of a file, with its shards. */
+/** The size of a file and its shards, in bytes. */
 async function sizeOf (file: string): Promise<number> {
   if (!file.endsWith('.json')) return (await stat(file)).size
   const names = await readdir(join(file, '..'))
@@ -90,7 +90,7 @@ async function importOnce (file: string, models: string): Promise<{ seconds: num
   return { seconds, bytes }
 }
 
-/** What a process and its children have in memory, shared pages counted once; one that has ended has nothing. */
+/** The memory of a process and its children, with shared pages counted once; 0 if it has ended. */
 async function memoryOf (pid: number): Promise<number> {
   try {
     const [rollup, children] = await Promise.all([readFile(`/proc/${pid}/smaps_rollup`, 'utf8'), readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')])

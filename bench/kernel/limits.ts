@@ -11,7 +11,10 @@ export interface Limits {
   readonly readGBs: number
 }
 
-/** Measures the most that one core can do. Without a C++ compiler, prints a line that says so and returns undefined. */
+/**
+ * Creates a function that measures what the machine's cores can do at most. Without a C++ compiler, prints a line that says so and
+ * returns undefined.
+ */
 export function createLimits (): ((bytes: number, threads?: number) => Limits) | undefined {
   const source = fileURLToPath(new URL('limits.cc', import.meta.url))
   const program = join(mkdtempSync(join(tmpdir(), 'cellserve-')), 'limits')

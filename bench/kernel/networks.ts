@@ -10,7 +10,7 @@ import { SILENT } from '../../src/scheduler/events.ts'
 import { createScheduler } from '../../src/scheduler/scheduler.ts'
 import { Tensor } from '../../src/tensor/tensor.ts'
 
-/** A network as people train it, and how it is called: one request of `rows` rows and `steps` steps. */
+/** A typical network, and how it is called: one request of `rows` rows and `steps` steps. */
 export interface NetworkShape {
   readonly network: keyof typeof NETWORKS
   readonly rows: number
@@ -18,9 +18,9 @@ export interface NetworkShape {
 }
 
 interface Measured {
-  /** What the report calls it. */
+  /** Its name in the report. */
   readonly title: string
-  /** Makes the network on an engine; what it returns takes the rows through the steps. */
+  /** Creates the network on an engine, and returns a function that runs the steps of the rows. */
   create (engine: Engine, rows: number, steps: number): Promise<() => unknown>
 }
 
@@ -63,7 +63,7 @@ const NETWORKS = {
   }
 } satisfies Readonly<Record<string, Measured>>
 
-/** Its read is made from the decoder's h, and what is made from both feeds the next step beside its x. */
+/** The read comes from the decoder's h; a layer over both feeds the next step, in addition to its x. */
 const FAIRSEQ: PolicyOptions = {
   policy: 'wiring',
   initial: 'no-read',
@@ -92,7 +92,7 @@ function random (...shape: number[]): Tensor {
   return new Tensor(shape, Float32Array.from({ length: size }, () => (Math.random() * 2 - 1) * scale))
 }
 
-/** Layers of `Ho` units, each of whose cells reads an x of its own width. */
+/** Layers of `Ho` units, whose cells each read an x of a given width. */
 function layersOf (kind: CellKind, directions: 1 | 2, Ho: number, widths: readonly number[]): Layers {
   const node = (I: number): Node => {
     const weights = (width: number): Float32Array => random(GATES[kind] * Ho, width).data

@@ -14,15 +14,15 @@ export interface PythonSides {
 }
 
 /**
- * PyTorch, ONNX Runtime and OpenVINO in a process of their own, with so many threads: the interpreter that `TEST_PYTHON` names, otherwise
- * a virtual environment that this creates. Without Python, prints a line that says so and returns no sides.
+ * Starts PyTorch, ONNX Runtime and OpenVINO in a separate process with this many threads, in the interpreter that `TEST_PYTHON` names,
+ * otherwise in a virtual environment that this creates. Without Python, prints a line that says so and returns no sides.
  */
 export async function pythonSides (threads: number): Promise<PythonSides> {
   const interpreter = process.env.TEST_PYTHON ?? makeEnvironment()
   const none = { sides: [], versions: {}, stop () {} }
   if (interpreter === undefined) return none
 
-  // Whatever library multiplies PyTorch's matrices, one of these is its own.
+  // Whichever library multiplies PyTorch's matrices reads one of these variables.
   const env = Object.fromEntries(['OMP', 'OPENBLAS', 'MKL'].map((library) => [`${library}_NUM_THREADS`, String(threads)]))
   const child = spawn(interpreter, [path('peers.py'), String(threads)], { stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, ...env } })
   child.on('error', () => {}) // the process then prints no lines

@@ -8,7 +8,7 @@ export interface Rounds<S> {
   readonly us: ReadonlyArray<Readonly<Record<string, number>>>
 }
 
-/** And what the machine could do at that moment. */
+/** The rounds of one shape, with the machine's limits at that moment. */
 export interface Measured extends Rounds<Shape> {
   readonly bounds: ReadonlyArray<{ readonly one: Limits, readonly all: Limits }>
 }
@@ -27,7 +27,7 @@ export function reportNetworks (reads: ReadonlyArray<Rounds<ReadShape>>, network
   ].join('\n\n') + '\n'
 }
 
-/** Ways to hold weights as Markdown: times and ratios. */
+/** Weight precisions as Markdown: times and ratios. */
 export function reportPrecisions (measured: ReadonlyArray<Rounds<Shape>>, machine: Machine): string {
   const names = namesOf(measured)
   const others = names.filter((name) => name !== 'f32')
@@ -77,7 +77,7 @@ function tableOfReads (reads: ReadonlyArray<Rounds<ReadShape>>): string {
   }))
 }
 
-/** With the faster of the peers in each round, on as many threads. */
+/** Compares with the faster of the peers in each round, on as many threads. */
 function tableOfNetworks (networks: ReadonlyArray<Rounds<NetworkShape>>): string {
   const names = namesOf(networks)
   const kinds = ['', ...new Set(names.map((name) => /, \d+ threads$/.exec(name)?.[0] ?? ''))].filter((kind, i, all) => all.indexOf(kind) === i)

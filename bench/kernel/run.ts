@@ -2,9 +2,9 @@
  * The kernel compared with its peers, in one run or in two:
  *
  *     npm run bench:kernel                 every table, three rounds; writes kernel.md, networks.md, precisions.md and their JSON to bench/results
- *     npm run bench:kernel -- cells        those of bench/results/kernel.md alone
- *     npm run bench:kernel -- networks     those of bench/results/networks.md alone: attention reads, and networks
- *     npm run bench:kernel -- precisions   those of bench/results/precisions.md alone: bf16 and int8 weights against float32
+ *     npm run bench:kernel -- cells        only those of bench/results/kernel.md
+ *     npm run bench:kernel -- networks     only those of bench/results/networks.md: attention reads, and networks
+ *     npm run bench:kernel -- precisions   only those of bench/results/precisions.md: bf16 and int8 weights against float32
  *     npm run bench:kernel -- --quick      shorter rounds; writes nothing
  *
  * The sides take turns within a round, so that a disturbance of the machine affects all of them. Figures are medians over the
@@ -26,7 +26,7 @@ const rounds = 3
 const ms = quick ? 30 : 75
 
 const shapes = [1, 64].flatMap((steps): Shape[] => [
-  // Minutes of the Python peers are in 64 steps of the largest.
+  // 64 steps of the largest shape would take the Python peers minutes.
   ...(steps === 1 ? SQUARE : SQUARE.slice(0, -1)).map(([rows, size]) => ({ rows, I: size, Hi: size, Ho: size, steps })),
   { rows: 8, I: 64, Hi: 128, Ho: 64, steps }
 ])
@@ -40,7 +40,7 @@ const python = withPeers ? await pythonSides(1) : undefined
 const sides = python === undefined ? [] : [...await engineSides(), ...python.sides]
 const limits = createLimits()
 
-/** One time of each side that can do the shape. */
+/** One time for each side that supports the shape. */
 async function round (shape: Parameters<Side['measure']>[0], by: readonly Side[] = sides): Promise<Record<string, number>> {
   const row: Record<string, number> = {}
   for (const side of by) {

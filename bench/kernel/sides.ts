@@ -29,7 +29,7 @@ export interface ReadShape {
 /** One side of the comparison. */
 export interface Side {
   readonly name: string
-  /** Microseconds per step or read, measured for about `ms` milliseconds; undefined if the side cannot do this shape. */
+  /** Microseconds per step or read, measured for about `ms` milliseconds; undefined if the side does not support this shape. */
   measure (shape: Shape | ReadShape | NetworkShape, ms: number): Promise<number | undefined>
 }
 
@@ -50,7 +50,7 @@ export async function engineSides (): Promise<Side[]> {
   return sides
 }
 
-/** The native engine on one thread, a side for each way to hold weights. */
+/** The native engine on one thread, one side for each weight precision. */
 export function precisionSides (): Side[] {
   const engine = createNativeEngine({ threads: 1, inlineBelow: Infinity })
   return PRECISIONS.map((precision) => engineSide(precision, engine, true, precision))
@@ -80,7 +80,7 @@ const RANDOM = createRandom(1)
 
 const random = (length: number): Float32Array => randomFloats(length, RANDOM)
 
-/** Steps of a cell that reads its own last output, twice over if its Hi asks for that; one step is the bare cell's. */
+/** Steps of a cell that reads its own last output, repeated as often as its Hi requires; a single step is the bare cell's. */
 function createSteps (engine: Engine, { rows, I, Hi, Ho, steps }: Shape, precision: Precision): () => unknown {
   const repeated = steps > 1 && Hi !== Ho ? { ...PLAIN, h: concat(...new Array<Feed>(Hi / Ho).fill(part('h'))) } : undefined
   const batch = engine.load({ ...bareCell(drawCell({ I, Hi, Ho }, RANDOM), repeated), precision }).batch(0, rows)
@@ -91,7 +91,7 @@ function createSteps (engine: Engine, { rows, I, Hi, Ho, steps }: Shape, precisi
   return () => batch.advance(rows, steps, options)
 }
 
-/** The read of a cell's h, and what the cell reads next. */
+/** An attention read of a cell's h, and the feed of the cell's next step. */
 async function createRead (engine: Engine, { rows, supports, width, own }: ReadShape): Promise<() => unknown> {
   const read = { score: 'dot', scale: 1, query: part('h'), support: width } as const
   const loaded = engine.load(bareCell(drawCell({ I: 1, Hi: 2 * width, Ho: width }, RANDOM), { ...PLAIN, read, h: concat(part('h'), part('read')) }))
@@ -105,7 +105,7 @@ async function createRead (engine: Engine, { rows, supports, width, own }: ReadS
   return () => batch.start(rows, from, instructions.length, { attention: 0 })
 }
 
-/** Microseconds per call: the best of three stretches, as the Python peers measure theirs. */
+/** Microseconds per call: the best of three stretches, like the Python peers' measurements. */
 async function stretches (call: () => unknown, ms: number): Promise<number> {
   const timed = async (times: number): Promise<number> => {
     const start = performance.now()

@@ -24,8 +24,8 @@ interface Times {
 }
 
 /**
- * Measures a lone step of a small cell, from a client in a process of its own, while one large request after the other runs. The
- * rounds take the large requests in turn, and each has a lone step with nothing beside it.
+ * Measures a lone step of a small cell, from a client in a separate process, while one large request after the other runs. Each round
+ * measures every large request in turn, and the lone step without any.
  */
 export async function beside (say: (line?: string) => void, rounds: number, ms: number): Promise<void> {
   const models = await writeBenchModels([UNITS])
@@ -59,7 +59,7 @@ export async function beside (say: (line?: string) => void, rounds: number, ms: 
   say()
 }
 
-/** A model that reads its h and what an attention reads with it. */
+/** Writes a model that reads its h and an attention read. */
 async function writeReader (models: string): Promise<void> {
   const folder = join(models, 'reader')
   await mkdir(folder)
@@ -82,7 +82,7 @@ async function lone (port: number, request: Buffer, ms: number): Promise<Times> 
   return { p50: Number(times.p50), p99: Number(times.p99) }
 }
 
-/** Has one large request after the other answered while `act` runs. */
+/** Sends one large request after the other while `act` runs. */
 async function during<T> (port: number, large: Buffer, act: () => Promise<T>): Promise<T> {
   const controller = { ended: false }
   const others = (async () => {

@@ -66,7 +66,7 @@ class Connection {
  *
  * @param requests sent in turn.
  * @param check called with every answer and the index of its request.
- * @param most how many requests to send, if their time does not end before.
+ * @param most how many requests to send, if the time does not run out first.
  */
 export async function load (port: number, connections: number, requests: readonly Buffer[], ms: number, check?: (answer: Answer, i: number) => void, most = Infinity): Promise<Load> {
   const times: number[] = []
@@ -91,7 +91,7 @@ export async function load (port: number, connections: number, requests: readonl
   return { throughput: times.length / seconds, p50: at(0.5), p99: at(0.99), statuses }
 }
 
-/** One request on a connection of its own. */
+/** Sends one request on its own connection. */
 export async function once (port: number, request: Buffer): Promise<Answer> {
   const connection = new Connection(port)
   const answer = await connection.send(request)

@@ -1,6 +1,6 @@
 /**
- * A client of its own process that sends the request of stdin, one after the other on one connection, to the port of the first
- * argument for as many milliseconds as the second says. Prints {"p50": ..., "p99": ...} in milliseconds.
+ * A client in a separate process. It sends the request from stdin again and again on one connection. The first argument is the port,
+ * the second how many milliseconds to run. Prints {"p50": ..., "p99": ...} in milliseconds.
  */
 import assert from 'node:assert/strict'
 import { buffer } from 'node:stream/consumers'

@@ -7,20 +7,20 @@ import { startCellserve, startLitServe, startMLServer, startPeer, type Server } 
 import { wrk, type Post, type Rate } from './wrk.ts'
 
 const CONNECTIONS = [1, 32]
-/** Requests that are sent in turn. */
+/** How many different requests are sent in turn. */
 const BODIES = 32
 const BATCH = 64
 const SECONDS = 1
 
-/** A server and what it is sent. */
+/** A server, and the requests that it receives. */
 interface Side {
   readonly server: Server
   readonly posts: readonly Post[]
-  /** Whether it computes while nobody asks, and so has to sleep while others are measured. */
+  /** Whether it uses the CPU without requests, so that it must be stopped while others are measured. */
   readonly polls?: boolean
 }
 
-/** Another server, and cellserve with the same requests. */
+/** Another server, with cellserve and the same requests. */
 interface Peer extends Side {
   readonly own: Side
 }
@@ -28,8 +28,8 @@ interface Peer extends Side {
 type Rates = ReadonlyMap<Side, Rate>
 
 /**
- * Measures cellserve against other servers that compute the same step by PyTorch, on the cores that wrk has too, after each has
- * answered what cellserve answers. Writes bench/results/peers.md if none is left out.
+ * Measures cellserve against other servers that compute the same step with PyTorch, all on the same cores as wrk, after checking that
+ * each gives the same answers as cellserve. Writes bench/results/peers.md if none is left out.
  */
 export async function peers (models: string, sizes: readonly number[], quick: boolean): Promise<void> {
   const rounds = quick ? 1 : 5
@@ -56,7 +56,7 @@ export async function peers (models: string, sizes: readonly number[], quick: bo
   if (!quick && isWhole) await save('peers')
 }
 
-/** Measures the other servers with one model, and says a line of each. */
+/** Measures the other servers with one model, and reports a line for each. */
 async function compareAll (cellserve: Server, models: string, units: number, rounds: number, say: (line: string) => void): Promise<void> {
   const others = await startPeers(cellserve, models, units)
   try {
@@ -123,7 +123,7 @@ function figures (all: readonly Rates[], side: Side): string {
   return `${of(({ perSecond }) => perSecond).toFixed(0)} (${of(({ p50 }) => p50).toFixed(2)}, ${of(({ p99 }) => p99).toFixed(2)})`
 }
 
-/** Sends every request to both at once, so that a server may batch them, and compares all numbers of the answers. */
+/** Sends every request to both at once, so that a server can batch them, and compares all numbers of the answers. */
 async function compare ({ server, posts, own }: Peer): Promise<void> {
   await Promise.all(posts.map(async (post) => {
     const [expected, actual] = await Promise.all([own.server, server].map(async ({ port }) => await answer(port, post)))
@@ -140,7 +140,7 @@ async function answer (port: number, { path, headers, body }: Post): Promise<num
   return numbersOf(document)
 }
 
-/** The numbers of a document in their order. */
+/** The numbers in a document, in order. */
 function numbersOf (value: unknown): number[] {
   if (typeof value === 'number') return [value]
   return typeof value === 'object' && value !== null ? Object.values(value).flatMap(numbersOf) : []

@@ -1,9 +1,9 @@
 /**
- * cellserve under load from loopback, compared with itself without batching and with other servers of PyTorch, all in one run:
+ * cellserve under load from loopback, compared with itself without batching and with other servers that use PyTorch, all in one run:
  *
  *     npm run bench:load                 three rounds; writes bench/results/load.md and peers.md
- *     npm run bench:load -- peers        FastAPI, LitServe and MLServer alone, by wrk; writes bench/results/peers.md
- *     npm run bench:load -- beside       short requests beside large ones alone; writes nothing
+ *     npm run bench:load -- peers        only FastAPI, LitServe and MLServer, with wrk; writes bench/results/peers.md
+ *     npm run bench:load -- beside       only short requests during large ones; writes nothing
  *     npm run bench:load -- --quick      one short round; writes nothing
  *
  * TEST_PYTHON names a Python with bench/load/peers/requirements.txt, TEST_PYTHON_MLSERVER one with requirements-mlserver.txt, whose
@@ -61,7 +61,7 @@ async function itself (): Promise<void> {
   if (!quick && part === undefined) await save('load')
 }
 
-/** Measures 64 concurrent steps at the model's own interface against one by one. */
+/** Measures 64 concurrent steps at the model's own interface against single steps. */
 async function modelInterface (): Promise<void> {
   const deps = {
     engine: createNativeEngine(),

@@ -3,14 +3,14 @@ import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 
-/** A server under load, in its own process. */
+/** A server under load, in a separate process. */
 export interface Server {
   readonly name: string
   readonly port: number
   readonly pid: number
   /** Resident memory, in MiB. */
   memory (): Promise<number>
-  /** The time that it has computed, in seconds. */
+  /** The CPU time that it has used, in seconds. */
   cpu (): Promise<number>
   /** Signals its processes, if there are several. */
   signal (name: 'SIGSTOP' | 'SIGCONT'): void
@@ -27,7 +27,7 @@ export interface Place {
 }
 
 interface Options extends Place {
-  /** Whether the server has several processes, which it does not end: they are then a group, which is killed. */
+  /** Whether the server has several processes that it does not end itself: they then form a group, which is killed. */
   readonly group?: boolean
 }
 
@@ -41,7 +41,7 @@ export async function startPeer (python: string, models: string, units: readonly
   return await startPython('FastAPI + PyTorch', python, 'serve_fastapi.py', [models, ...units.map(String)], place)
 }
 
-/** LitServe, which computes up to `batch` requests together: by itself one. */
+/** LitServe, which computes up to `batch` requests together; one by default. */
 export async function startLitServe (python: string, models: string, units: number, batch?: number): Promise<Server> {
   const name = `LitServe + PyTorch${batch === undefined ? '' : `, batches of up to ${batch}`}`
   return await startPython(name, python, 'serve_litserve.py', [models, String(units), ...(batch === undefined ? [] : [String(batch)])], { group: true })
@@ -61,14 +61,14 @@ export async function startEcho (kind: 'fastify' | 'http', place: Place = {}): P
   return await start(`bare ${kind}`, process.execPath, ['--import', 'tsx', ECHO, kind], /listening on (\d+)/, place)
 }
 
-/** The same without what the benchmarks ask of them, and without a compiler in front: for what a start costs. */
+/** The same without the benchmarks' routes and without a compiler in front, to measure the cost of a start. */
 export async function startBare (kind: 'fastify' | 'http'): Promise<Server> {
   return await start(`bare ${kind}`, process.execPath, [BARE, kind], /listening on (\d+)/, {})
 }
 
-/** Ends each server that still runs. */
+/** Functions that end the servers that still run. */
 const running = new Set<() => void>()
-// A benchmark that fails leaves none behind.
+// A benchmark that fails leaves no servers behind.
 process.on('exit', () => { for (const end of running) end() })
 
 async function start (name: string, program: string, options: string[], ready: RegExp, { core, group = false }: Options): Promise<Server> {
@@ -77,7 +77,7 @@ async function start (name: string, program: string, options: string[], ready: R
   const pid = child.pid ?? 0
   const signal = (name: NodeJS.Signals): void => { process.kill(group ? -pid : pid, name) }
   const end = (): void => { signal('SIGKILL') }
-  // A program that is not there has no process: there is nothing to end.
+  // A program that does not exist has no process to end.
   child.once('spawn', () => { running.add(end) })
   child.once('exit', () => { running.delete(end) })
   const port = await portOf(child, ready)
@@ -94,7 +94,7 @@ async function start (name: string, program: string, options: string[], ready: R
       return Number(text) / 1024
     },
     async cpu () {
-      // After the name, which may have spaces, utime and stime are the 12th and the 13th, in hundredths of a second.
+      // After the name, which can contain spaces, utime and stime are the 12th and 13th fields, in hundredths of a second.
       const [, rest] = /\) (.*)/.exec(await readFile(`/proc/${child.pid}/stat`, 'utf8')) ?? []
       const [user, system] = (rest ?? '').split(' ').slice(11, 13).map(Number)
       return (user + system) / 100

@@ -7,7 +7,7 @@ import type { Place, Server } from './servers.ts'
 
 const run = promisify(execFile)
 
-/** In a path: how often it has been sent before. */
+/** In a path, stands for how often it has been sent before. */
 const SENT = '{n}'
 
 /** A POST. */
@@ -18,7 +18,7 @@ export interface Post {
   readonly body: Uint8Array
 }
 
-/** What a client has seen of a server. */
+/** A client's measurements of a server. */
 export interface Rate {
   /** Answers per second. */
   readonly perSecond: number
@@ -26,7 +26,7 @@ export interface Rate {
   readonly p50: number
   /** The time within which all but one in a hundred were answered, in milliseconds. */
   readonly p99: number
-  /** How long the server computed for an answer, in microseconds: that is less of the machine's load than a rate. */
+  /** The server's CPU time per answer, in microseconds; it depends less on the machine's load than a rate does. */
   readonly cpu: number
 }
 
@@ -35,7 +35,7 @@ export interface Rate {
  *
  * @param place where wrk runs.
  *
- * @throws Error if wrk is not there, or an answer has another status than 2xx.
+ * @throws Error if wrk is not installed, or an answer has a status other than 2xx.
  */
 export async function wrk (server: Server, posts: readonly Post[], connections: number, seconds: number, { core }: Place = { core: 1 }): Promise<Rate> {
   const folder = await mkdtemp(join(tmpdir(), 'cellserve-bench-'))
@@ -45,7 +45,7 @@ export async function wrk (server: Server, posts: readonly Post[], connections: 
       'local texts, next, round = {}, -1, 0\n' +
       'function init() for i, post in ipairs(posts) do texts[i] = wrk.format("POST", post[1], post[2], post[3]) end end\n' +
       'function request()\n' +
-      // wrk asks for one request before the first that it sends.
+      // wrk calls this once before the first request that it sends.
       '  next = next + 1\n' +
       '  if next == 0 then return texts[1] end\n' +
       '  if next > #texts then next, round = 1, round + 1 end\n' +
@@ -73,7 +73,7 @@ function milliseconds (report: string, percent: number): number {
   return Number(time) * (unit === 'us' ? 0.001 : unit === 'ms' ? 1 : 1000)
 }
 
-/** A Lua string of these bytes. */
+/** These bytes as a Lua string. */
 function quoted (bytes: string | Uint8Array): string {
   return `"${[...Buffer.from(bytes)].map((byte) => byte >= 0x20 && byte < 0x7f && byte !== 0x22 && byte !== 0x5c ? String.fromCharCode(byte) : `\\${String(byte).padStart(3, '0')}`).join('')}"`
 }

@@ -1,5 +1,5 @@
 /**
- * What it costs that a model's feedback.mjs runs in a process of its own: the time of a call with so many rows, there and back.
+ * The cost of running a model's feedback.mjs in a separate process: the round-trip time of a call, by the number of rows.
  *
  *     npm run bench:module               writes bench/results/module.md
  */
@@ -14,7 +14,7 @@ import { compileStage } from '../../src/engine/program.ts'
 import { unboundCall } from '../../src/model/call.ts'
 
 const CALLS = 4000
-/** The first calls compile. */
+/** The first calls compile the code. */
 const WARM = 1000
 
 const folder = await mkdtemp(join(tmpdir(), 'cellserve-'))
@@ -45,7 +45,7 @@ for (const units of [64, 256, 1024]) {
     const request = host.open({}, { lengths: all.map(() => Infinity), before: all.map(() => 0), state: (row, name) => states.of(row, name), x: () => x }, unboundCall())
     const times: number[] = []
     for (let t = 0; t < WARM + CALLS; t++) {
-      // As in the service, where a turn of the event loop lies between two calls.
+      // As in the service, there is a turn of the event loop between two calls.
       await new Promise(setImmediate)
       const start = performance.now()
       await request.feed(all, all.map(() => t))

@@ -3,8 +3,8 @@
  *
  *     npm run bench:precision      prints the table of docs/models.md
  *
- * Cells are drawn as PyTorch draws its own, all weights and biases uniform up to 1 / sqrt(units); x is standard normal. Each takes
- * a few rows through 64 steps, from zeros. The table has medians over several cells.
+ * Cells are initialized as in PyTorch, with all weights and biases uniform up to 1 / sqrt(units); x is standard normal. Each cell runs
+ * 64 steps of a few rows, from zeros. The table has medians over several cells.
  */
 import { createNativeEngine } from '../../src/engine/native.ts'
 import { createCell, GATES, type CellKind } from '../../src/network/cell.ts'
@@ -25,7 +25,7 @@ function normal (length: number): Float32Array {
   return Float32Array.from({ length }, () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random()))
 }
 
-/** What a cell in each precision writes, beside what it writes in float32. */
+/** Compares a cell's output in each precision with its float32 output. */
 async function measure (kind: CellKind, units: number): Promise<ReadonlyMap<Precision, Moved>> {
   const rows = GATES[kind] * units
   const uniform = (length: number): Float32Array => randomFloats(length, random, 1 / Math.sqrt(units))

@@ -1,10 +1,10 @@
 /**
- * The `/step` of one model while another, of 33 MB, gets a successor every second, against the same while nothing is loaded:
+ * `/step` of one model while another, of 33 MB, is replaced every second, compared with the same while nothing is loaded:
  *
  *     npm run bench:reload                 seven rounds by turns; writes bench/results/reload.md
  *     npm run bench:reload -- --quick      one short round; writes nothing
  *
- * It takes wrk. Every answer must be a 2xx, of the large model too.
+ * It needs wrk. Every answer must be a 2xx, also from the large model.
  */
 import { once } from 'node:events'
 import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
@@ -47,7 +47,7 @@ function changed (bytes: Buffer): Buffer {
 const beside = await mkdtemp(join(tmpdir(), 'cellserve-bench-'))
 const next = join(beside, 'next')
 let reloads = 0
-/** Puts the other version in the file's place, and waits until it answers. */
+/** Replaces the file with the other version, and waits until that version answers. */
 async function reload (): Promise<void> {
   const before = await versionOf()
   reloads++
@@ -57,7 +57,7 @@ async function reload (): Promise<void> {
   while (await versionOf() === before) await setTimeout(10)
 }
 
-/** That a file is written takes the machine's time as well, so it is done if nothing is loaded too. */
+/** Writing a file also takes the machine's time, so it is done as well while nothing is loaded. */
 async function write (): Promise<void> {
   await writeFile(next, versions[reloads % 2])
 }
@@ -70,7 +70,7 @@ async function versionOf (): Promise<string | null> {
   return response.headers.get('x-model-version')
 }
 
-/** What wrk sees while this is done once a second. */
+/** Measures with wrk while `act` runs once a second. */
 async function whileDoing (act: () => Promise<void>, connections: number, seconds: number): Promise<Rate> {
   const ended = new AbortController()
   const measured = wrk(server, posts, connections, seconds, {}).finally(() => ended.abort())

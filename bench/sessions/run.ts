@@ -5,7 +5,7 @@
  *     npm run bench:sessions                 five rounds; writes bench/results/sessions.md
  *     npm run bench:sessions -- --quick      one short round; writes nothing
  *
- * It takes wrk, and valkey-server or redis-server.
+ * It needs wrk, and valkey-server or redis-server.
  */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
@@ -27,7 +27,7 @@ const quick = process.argv.includes('--quick')
 const ROUNDS = quick ? 1 : 5
 const SECONDS = quick ? 1 : 2
 const LIVE = quick ? 10_000 : 100_000
-/** If x is short, most of what a client with the state sends is the state: some 13 KB each way. */
+/** If x is short, most of what a client with the state sends is the state: about 13 KB each way. */
 const MODELS = [{ name: '64', I: 64, units: 64 }, { name: '512', I: 512, units: 512 }, { name: '512-64', I: 64, units: 512 }]
 const [CLIENT, SERVER] = [{ core: 1 }, { core: 0 }]
 
@@ -59,12 +59,12 @@ function jsonPost (path: string, body: object): Post {
   return { path, headers: { 'content-type': JSON_TYPE }, body: Buffer.from(JSON.stringify(body)) }
 }
 
-/** Random float32 numbers with as many digits as the service writes: a client sends back what it was answered. */
+/** Random float32 numbers with as many digits as the service writes: a client sends back the numbers that it received. */
 function answered (length: number): number[] {
   return random(length).map((number) => Number(number.toPrecision(9)))
 }
 
-/** The paths of new sessions. */
+/** Opens sessions, and returns their paths. */
 async function open ({ port }: Server, model: string, count: number): Promise<string[]> {
   const paths: string[] = []
   await load(port, 16, Array.from({ length: count }, () => post(`/models/${model}/sessions`, {})), Infinity, ({ status, body }) => {
@@ -78,7 +78,7 @@ async function steps (): Promise<void> {
   say('| inputs | units | connections | a step by | requests per second | server\'s time, us | p50, ms |')
   say('| ---: | ---: | ---: | --- | ---: | ---: | ---: |')
   for (const { name: model, I, units } of MODELS) {
-    // Many more than connections, so that two steps of one never meet. Their client counts the steps.
+    // Many more sessions than connections, so that two steps of one session never coincide. The client counts the steps.
     const ofNewSessions = async (server: Server): Promise<Post[]> => (await open(server, model, 1024)).map((path) => jsonPost(`${path}/step?t={n}`, { x: random(I) }))
     const steps = Array.from({ length: 64 }, () => jsonPost(`/models/${model}/step`, { x: [random(I)], h_in: [answered(units)], c_in: [answered(units)] }))
     const sides = [
@@ -108,13 +108,13 @@ async function steps (): Promise<void> {
   say()
 }
 
-/** What many sessions take, each of which has taken a step. */
+/** Measures the memory of many sessions, each of which has taken a step. */
 async function live (): Promise<void> {
   const memory = await startCellserve('memory', models, [], SERVER)
   const take = async (paths: readonly string[]): Promise<void> => {
     await load(memory.port, 16, paths.map((path) => post(`${path}/step`, { x: random(64) })), Infinity, ({ status }) => { assert.equal(status, 200) }, paths.length)
   }
-  // As many requests as later, of sessions that end.
+  // First send as many requests as later, to sessions that then end.
   const some = await open(memory, '64', LIVE / 10)
   for (let i = 0; i < 10; i++) await take(some)
   const agent = new Agent({ keepAlive: true, maxSockets: 16 })

@@ -1,5 +1,5 @@
 /**
- * How long it takes from a start until requests are answered, with the demo models, and how much memory is resident then; beside a bare
+ * How long a start takes until requests are answered, with the demo models, and how much memory is resident then; compared with a bare
  * Fastify and Node.js's `http`:
  *
  *     npm run bench:start                 eleven starts of each by turns; writes bench/results/start.md
@@ -15,7 +15,7 @@ import { median } from '../models.ts'
 
 const quick = process.argv.includes('--quick')
 const ROUNDS = quick ? 1 : 11
-/** The most that a start may take, in times of what bare Fastify does: a machine changes those less than milliseconds. */
+/** The most that a start may take, as a multiple of bare Fastify's: such ratios depend less on the machine than milliseconds do. */
 const BUDGET = { ready: 2.2, memory: 1.35 }
 
 const models = fileURLToPath(new URL('../../models', import.meta.url))
@@ -25,9 +25,9 @@ interface Start {
   readonly name: string
   /** Milliseconds until it listens. */
   readonly ready: number
-  /** Milliseconds that it has computed by then. */
+  /** Milliseconds of CPU time by then. */
   readonly cpu: number
-  /** MiB that are resident by then. */
+  /** Resident memory by then, in MiB. */
   readonly memory: number
 }
 

@@ -1,11 +1,11 @@
 /**
  * Steps over WebSockets against `POST /step` with safetensors, in one run. The server and its client have one core each; wrk drives
- * `/step`, and bench/stream/client.cc the sockets, for a client in JavaScript would be slower than the server:
+ * `/step`, and bench/stream/client.cc the sockets, because a client in JavaScript would be slower than the server:
  *
  *     npm run bench:stream                 five rounds; writes bench/results/stream.md
  *     npm run bench:stream -- --quick      one short round; writes nothing
  *
- * It takes g++ and wrk.
+ * It needs g++ and wrk.
  */
 import { rm } from 'node:fs/promises'
 import { cpus } from 'node:os'
@@ -27,7 +27,7 @@ const client = await buildClient()
 const models = await writeBenchModels([N])
 const server = await startCellserve('cellserve', models, [], { core: 0 })
 
-// What a client that owns the feedback sends: x, and the states of the step before.
+// A client that computes the feedback itself sends x, and the states of the step before.
 const body = writeSafetensors({ x: f32([1, N], random(N)), h_in: f32([1, N], random(N)), c_in: f32([1, N], random(N)) })
 const step = { path: `/models/${N}/step`, headers: { 'content-type': SAFETENSORS }, body }
 const steps = async (connections: number, seconds: number): Promise<Rate> => await wrk(server, [step], connections, seconds)

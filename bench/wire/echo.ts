@@ -1,6 +1,6 @@
 /**
- * What Fastify and Node.js can do on their own: `/json` parses a step's request and stringifies an answer of a step's size by a schema,
- * `/bytes` sends the body back. They validate and compute nothing.
+ * What Fastify and Node.js can do on their own: `/json` parses a step's request and stringifies an answer of a step's size with a
+ * schema; `/bytes` sends the body back. They validate and compute nothing.
  *
  *     tsx bench/wire/echo.ts fastify
  *     tsx bench/wire/echo.ts http

@@ -1,12 +1,13 @@
 /**
  * The wire: one step over JSON, safetensors, the Open Inference Protocol, a session and a WebSocket, compared with what Fastify and Node.js
  * can do on their own with the same bodies, and with FastAPI, orjson and PyTorch, all in one run. The server and its client have one
- * core each; the client is wrk, and bench/stream/client.cc for the sockets:
+ * core each; the client is wrk or, for the sockets, bench/stream/client.cc:
  *
  *     npm run bench:wire                 five rounds; writes bench/results/wire.md
  *     npm run bench:wire -- --quick      one short round; writes nothing
  *
- * It takes g++ and wrk. TEST_PYTHON names a Python with bench/load/peers/requirements.txt; without it the benchmark leaves that peer out.
+ * It needs g++ and wrk. TEST_PYTHON names a Python with bench/load/peers/requirements.txt; without it the benchmark leaves that peer
+ * out.
  */
 import { once } from 'node:events'
 import { rm } from 'node:fs/promises'
@@ -27,9 +28,9 @@ const ROUNDS = quick ? 1 : 5
 const SECONDS = quick ? 1 : 2
 const CONNECTIONS = 32
 const UNITS = [64, 256, 512]
-/** Requests that are sent in turn. */
+/** How many different requests are sent in turn. */
 const BODIES = 32
-/** Many more than connections, so that hardly ever two steps of one meet. */
+/** Many more than connections, so that two steps of one session hardly ever coincide. */
 const SESSIONS = 1024
 const SERVER = { core: 0 }
 
@@ -42,7 +43,7 @@ const python = process.env.TEST_PYTHON
 const peer = python === undefined ? undefined : await startPeer(python, models, UNITS, SERVER)
 if (peer === undefined) console.log('FastAPI + PyTorch is left out: TEST_PYTHON is not set')
 
-/** How a round of one side is run. */
+/** Runs one round of a side. */
 type Side = () => Promise<FrameRate>
 
 const { say, save } = createReport()
@@ -95,7 +96,7 @@ try {
 }
 if (!quick) await save('wire')
 
-/** The rates of each side in every round; none of a side that there is not. */
+/** Measures the rates of each side in every round; empty for a side that does not exist. */
 async function measure (sides: Readonly<Record<string, Side>>): Promise<(side: string) => readonly FrameRate[]> {
   const rates = new Map<string, FrameRate[]>()
   for (let round = 0; round <= ROUNDS; round++) {
@@ -113,7 +114,7 @@ function against (own: readonly FrameRate[], other: readonly FrameRate[]): strin
   return `${median(own.map(({ perSecond }, i) => perSecond / other[i].perSecond)).toFixed(2)}x (${median(own.map(({ cpu }, i) => other[i].cpu / cpu)).toFixed(2)}x)`
 }
 
-/** A sequence of one step, its tensors in the binary extension. */
+/** A sequence request of one step, with its tensors in the binary extension. */
 function inferencePost (units: number, tensors: Readonly<Record<string, readonly number[]>>): Post {
   const inputs = Object.entries(tensors).map(([name, numbers]) => ({
     name, datatype: 'FP32', shape: name === 'x' ? [1, 1, units] : [1, units], parameters: { binary_data_size: 4 * numbers.length }

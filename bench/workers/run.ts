@@ -1,10 +1,10 @@
 /**
- * Several workers against one process, by wrk, all of them on the same cores:
+ * Several workers compared with one process, with wrk, all of them on the same cores:
  *
  *     npm run bench:workers                 five rounds by turns; writes bench/results/workers.md
  *     npm run bench:workers -- --quick      one short round; writes nothing
  *
- * It takes wrk. SETUPS, as `1,2,4`, says how many workers to compare; the first is what the others are compared with. UNITS says which models.
+ * It needs wrk. SETUPS, such as `1,2,4`, lists the numbers of workers; the others are compared with the first. UNITS lists the models.
  */
 import { readFile, rm } from 'node:fs/promises'
 import { cpus } from 'node:os'
@@ -17,7 +17,7 @@ import { createReport } from '../report.ts'
 const quick = process.argv.includes('--quick')
 const ROUNDS = quick ? 1 : 5
 const SECONDS = quick ? 1 : 2
-/** Until the code is compiled: a worker sees a share of the requests alone. */
+/** Seconds until the code is compiled: a worker receives only a share of the requests. */
 const WARM_UP = quick ? 1 : 5
 const UNITS = (process.env.UNITS ?? '64,512').split(',').map(Number)
 const CONNECTIONS = 32
@@ -33,7 +33,7 @@ const posts = new Map(UNITS.map((n): [number, Post[]] => [n, [{
 /** wrk and the service share the cores. */
 const steps = async (server: Server, n: number, seconds: number): Promise<Rate> => await wrk(server, posts.get(n) ?? [], CONNECTIONS, seconds, {})
 
-/** MiB of all processes of a service: resident, and with what they share counted once. */
+/** The memory of all processes of a service, in MiB: resident, and with shared pages counted once. */
 async function memory ({ pid }: Server): Promise<{ resident: number, proportional: number }> {
   const children = (await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')).trim().split(' ').filter((child) => child !== '')
   const sums = { resident: 0, proportional: 0 }

@@ -11,7 +11,7 @@
 namespace cellserve {
 namespace {
 
-// The same as INTERFACE of src/engine/addon.ts, which says when to raise it.
+// Must equal INTERFACE in src/engine/addon.ts, which says when to raise it.
 constexpr uint32_t kInterface = 1;
 
 napi_value createEngine(napi_env env, napi_callback_info info) {

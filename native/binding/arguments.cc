@@ -101,7 +101,7 @@ size_t elements(const char* name, std::initializer_list<size_t> shape) {
 }
 
 Arguments::Arguments(napi_env env, napi_callback_info info) : env_(env) {
-  size_t count = kMost;  // those that are missing come as undefined
+  size_t count = kMost;  // missing ones are undefined
   check(env, napi_get_cb_info(env, info, &count, values_, nullptr, &data));
 }
 
@@ -177,7 +177,7 @@ std::vector<Floats> Arguments::tensors(size_t index, const char* name) const {
   if (napi_get_array_length(env_, values_[index], &length) != napi_ok) {
     throw Refusal{Refusal::kType, std::string(name) + " must be an array of Float32Arrays"};
   }
-  // An element may be a getter, which may do anything to the arrays before it, so their memory is looked at afterwards.
+  // An element can be a getter that changes the arrays before it, so their memory is read only after all elements.
   std::vector<napi_value> elements(length);
   for (uint32_t i = 0; i < length; i++) check(env_, napi_get_element(env_, values_[index], i, &elements[i]));
   std::vector<Floats> tensors;

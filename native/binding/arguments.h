@@ -1,4 +1,4 @@
-// The arguments of a call from JavaScript, checked: whatever they are, nothing outside of their buffers is touched.
+// The arguments of a call from JavaScript. They are checked, so that no argument can cause access outside its buffer.
 #pragma once
 
 #include <node_api.h>
@@ -13,7 +13,7 @@ namespace cellserve {
 
 static_assert(sizeof(size_t) == 8, "sizes are checked in 64 bits");
 
-// Becomes a JavaScript error of the class that it names.
+// An error that becomes a JavaScript error of the class in `kind`.
 struct Refusal {
   enum Kind { kError, kType, kRange } kind;
   std::string message;
@@ -22,15 +22,15 @@ struct Refusal {
 // A JavaScript exception is pending already.
 struct Pending {};
 
-// @throws Pending or Refusal if a call of Node-API failed.
+// @throws Pending or Refusal if a Node-API call failed.
 void check(napi_env, napi_status);
 
 napi_value errorOf(napi_env, const Refusal&);
 
-// Runs the body of a callback; what it throws becomes a JavaScript exception.
+// Runs the body of a callback, and turns its exceptions into JavaScript exceptions.
 napi_value guarded(napi_env, napi_value (*body)(napi_env, napi_callback_info), napi_callback_info);
 
-// A Float32Array's memory, good until JavaScript runs again.
+// A Float32Array's memory, valid until JavaScript runs again.
 struct Floats {
   const char* name;
   napi_value array;
@@ -38,7 +38,7 @@ struct Floats {
   size_t length;
 };
 
-// @throws Refusal if it is no Float32Array, or has fewer elements than needed; a detached one has none.
+// @throws Refusal if it is not a Float32Array, or has fewer elements than needed; a detached array has no elements.
 Floats floatsOf(napi_env, napi_value, const char* name, size_t needed);
 
 // The memory of a Uint8Array.
@@ -55,7 +55,7 @@ struct Numbers {
 };
 
 // The number of elements of a tensor.
-// @throws Refusal if that is more than any array has.
+// @throws Refusal if there are more than an array can have.
 size_t elements(const char* name, std::initializer_list<size_t> shape);
 
 class Arguments {
@@ -64,9 +64,9 @@ class Arguments {
 
   Arguments(napi_env, napi_callback_info);
 
-  // An integer from `least` up, and below 2^31.
+  // An integer of at least `least` and below 2^31.
   size_t integer(size_t index, const char* name, size_t least) const;
-  // A number from 0 up, infinity included.
+  // A number of at least 0; infinity is allowed.
   double number(size_t index, const char* name) const;
   // An unsigned integer of 32 bits, as a set of bits.
   uint32_t bits(size_t index, const char* name) const;
@@ -79,7 +79,7 @@ class Arguments {
   Bytes bytes(size_t index, const char* name) const;
   std::vector<std::string> strings(size_t index, const char* name) const;
   bool given(size_t index) const;  // not undefined
-  void* data;  // of the function that was called
+  void* data;  // of the called function
 
  private:
   napi_env env_;

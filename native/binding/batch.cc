@@ -9,12 +9,12 @@
 namespace cellserve {
 namespace {
 
-// Memory that JavaScript's arrays share with the engine: it is there as long as either holds it.
+// Memory shared by JavaScript's arrays and the engine. It lives as long as either of them holds it.
 struct Buffer {
   std::shared_ptr<float> data;
   size_t floats = 0;
 
-  // All zeros, so that JavaScript sees nobody's.
+  // Zeroed, so that JavaScript never sees old contents.
   void allocate(size_t count) {
     FloatMemory memory = allocateFloats(count);
     std::fill_n(memory.get(), count, 0.0f);
@@ -44,7 +44,7 @@ struct BatchData {
 
 struct Batch {
   std::shared_ptr<Loaded> loaded;
-  std::shared_ptr<BatchData> data;  // none once disposed
+  std::shared_ptr<BatchData> data;  // null after disposal
 
   BatchData& live() const {
     loaded->live();
@@ -54,7 +54,7 @@ struct Batch {
   }
 };
 
-// A call that goes on off the event loop.
+// A call that runs off the event loop.
 class BatchJob final : public EngineJob {
  public:
   BatchJob(Engine& engine, std::shared_ptr<BatchData> data, std::vector<std::shared_ptr<const Memory>> memories, size_t members)
@@ -75,7 +75,7 @@ class BatchJob final : public EngineJob {
   const std::vector<std::shared_ptr<const Memory>> memories_;
 };
 
-// Finds the sets that the rows read, and holds on to their memories.
+// Finds the sets that the rows read, and keeps their memories alive.
 std::vector<std::shared_ptr<const Memory>> attach(const Loaded& loaded, Numbers<double> attached, Call& call) {
   std::vector<std::shared_ptr<const Memory>> memories;
   double last = 0;
@@ -103,7 +103,7 @@ void checkStream(const char* kind, size_t index, const Buffer& buffer, size_t ne
                                      " elements, not " + std::to_string(buffer.floats)};
 }
 
-// What the instructions of a call read and write must be there.
+// Checks that the buffers that a call's instructions read and write exist.
 void checkStreams(const BatchData& data, const Call& call) {
   const Program& program = *data.program;
   const size_t inputs = program.inputs.size();
@@ -134,7 +134,7 @@ size_t teamFor(const Engine& engine, const Program& program, const Call& call, d
   return engine.isWorthMeeting(work / meets) ? members : 1;
 }
 
-// Runs the call, whose arguments are set except for those that follow from its rows.
+// Runs the call. All its arguments are set, except those that depend on its rows.
 napi_value start(const Batch& batch, const Arguments& arguments, size_t attached) {
   BatchData& data = *batch.data;
   const Program& program = *data.program;
@@ -143,7 +143,7 @@ napi_value start(const Batch& batch, const Arguments& arguments, size_t attached
   call.sets.clear();
   call.attention = nullptr;
   bool attends = false;
-  double work = 0;  // of a row's step
+  double work = 0;  // of one row's step
   for (size_t i = call.first; i < call.end; i++) {
     attends |= program.instructions[i].op == Op::kAttend;
     work += Program::workOf(program.instructions[i]);
@@ -226,7 +226,7 @@ napi_value startStep(napi_env env, napi_callback_info info) {
   call.attentionWidth = arguments.integer(3, "attention", 0);
   call.steps = 1;
   call.repeated = call.asked = 0;
-  // In place: what is made after the cells is made of the new state alone.
+  // In place: everything computed after the cells uses only the new state.
   call.states[0] = call.states[1] = data.states[0].data.get();
   return start(*batch, arguments, 4);
 }
@@ -259,7 +259,7 @@ napi_value arrayOf(napi_env env, const Buffer& buffer) {
   return array;
 }
 
-// Puts a new buffer in the place of the old one, which JavaScript may still hold.
+// Replaces a buffer with a new one. JavaScript may still hold the old one.
 napi_value grow(napi_env env, Buffer& buffer, size_t floats) {
   Buffer grown;
   grown.allocate(floats);
@@ -286,7 +286,7 @@ napi_value attention(napi_env env, napi_callback_info info) {
 }
 
 napi_value dispose(napi_env env, napi_callback_info info) {
-  dataOf<Batch>(Arguments(env, info))->data.reset();  // a job under way has its own hold on it
+  dataOf<Batch>(Arguments(env, info))->data.reset();  // a running job keeps it alive
   return nullptr;
 }
 

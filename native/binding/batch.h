@@ -1,4 +1,4 @@
-// A batch as JavaScript holds it: buffers, which are memory of the engine's own, and calls that work on them.
+// A batch as JavaScript sees it: buffers in the engine's own memory, and calls that work on them.
 //
 //     batch(maxRows) -> { states, input, output, attention, advance, start, peek, dispose }
 //     states: [Float32Array, Float32Array]
@@ -8,7 +8,8 @@
 //     peek(rows) -> undefined | Promise
 //     dispose()
 //
-// `attached` has two numbers for each row: the memory's and the set's. It may be left out if the program reads no memory.
+// `attached` contains two numbers per row: the memory's id and the set's index. It can be left out if the program reads no
+// memory.
 #pragma once
 
 #include <node_api.h>

@@ -5,8 +5,8 @@
 namespace cellserve {
 namespace {
 
-constexpr size_t kMostInputs = 32;   // one bit for each; the same for outputs that are asked for
-constexpr size_t kMostOutputs = 64;  // with the inputs, one bit for each
+constexpr size_t kMostInputs = 32;   // one bit each, as for the outputs that are asked for
+constexpr size_t kMostOutputs = 64;  // one bit each, together with the inputs
 constexpr size_t kMostWidth = size_t{1} << 24;
 
 void require(bool condition, const char* what) {
@@ -193,7 +193,7 @@ class Decoder {
     }
   }
 
-  // Which cells' x is there before their group's first step: an input, or an output of an earlier group.
+  // Marks the cells whose x is available before their group's first step: an input, or an output of an earlier group.
   void lookAhead(size_t begin, size_t end) {
     auto& instructions = program_->instructions;
     for (size_t i = begin; i < end; i++) {

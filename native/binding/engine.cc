@@ -17,9 +17,9 @@ std::shared_ptr<Engine> Engine::create(napi_env env, const Kernel& kernel, size_
   check(env, napi_create_string_utf8(env, "cellserve", NAPI_AUTO_LENGTH, &name));
   check(env, napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr, nullptr, settle,
                                              &engine->settled_));
-  // Only a job that is under way keeps the process from ending.
+  // Only a running job keeps the process alive.
   check(env, napi_unref_threadsafe_function(env, engine->settled_));
-  // Hooks run in the reverse order, so this one before the function's own: the threads are gone when the function is.
+  // Hooks run in reverse order, so this one runs before the function's own: the threads end before the function does.
   check(env, napi_add_env_cleanup_hook(env, close, engine.get()));
   return engine;
 }
@@ -32,8 +32,8 @@ Engine::~Engine() {
 }
 
 bool Engine::isWorthMeeting(double multiplyAdds) const {
-  // Meeting takes about a microsecond, and far longer if one of the threads has lost its core to somebody else, so what goes
-  // on between has to be worth it: some ten microseconds.
+  // A meeting takes about a microsecond, and far longer if another process has taken a thread's core, so the work between two
+  // meetings must be worth it: about ten microseconds.
   constexpr double kWorthMeeting = 1 << 19;
   return multiplyAdds >= std::min(inlineBelow_, kWorthMeeting);
 }
@@ -60,7 +60,7 @@ napi_value Engine::start(std::unique_ptr<EngineJob> job) {
 }
 
 void Engine::settle(napi_env env, napi_value, void*, void* data) {
-  if (env == nullptr) return;  // the environment is ending, and `close` has been there
+  if (env == nullptr) return;  // the environment is ending, and `close` has run
   auto& engine = *static_cast<EngineJob*>(data)->engine_;
   const std::shared_ptr<Engine> alive = engine.shared_from_this();
   const auto found = engine.jobs_.extract(static_cast<EngineJob*>(data));
@@ -76,7 +76,7 @@ void Engine::settle(napi_env env, napi_value, void*, void* data) {
   }
 }
 
-// The environment is ending: gives up what is under way.
+// Called when the environment ends: abandons the jobs in progress.
 void Engine::close(void* data) {
   const std::shared_ptr<Engine> engine = static_cast<Engine*>(data)->shared_from_this();
   engine->pool_.stop();

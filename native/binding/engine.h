@@ -1,4 +1,4 @@
-// An engine of one JavaScript environment: its kernel, its threads, and the jobs that they have.
+// The engine of one JavaScript environment: its kernel, its threads and their jobs.
 #pragma once
 
 #include <memory>
@@ -13,14 +13,14 @@ namespace cellserve {
 
 class Engine;
 
-// Work that goes on off the event loop. It holds on to all that it works on, for JavaScript may let go of it meanwhile.
+// Work off the event loop. It keeps alive everything it works on, because JavaScript may release it in the meantime.
 class EngineJob : public Job {
  public:
   EngineJob(Engine&, size_t members);
   void done() final;
 
  protected:
-  // On the event loop, once the work is done: what the promise is resolved with.
+  // Called on the event loop when the work is done. Returns the value that resolves the promise.
   virtual napi_value settle(napi_env) = 0;
 
  private:
@@ -35,13 +35,13 @@ class Engine : public std::enable_shared_from_this<Engine> {
   static std::shared_ptr<Engine> create(napi_env, const Kernel&, size_t threads, double inlineBelow);
   ~Engine();
 
-  // Whether this number of multiply-adds is done at once, on the caller's thread.
+  // Whether work of this many multiply-adds runs at once, on the caller's thread.
   bool isLight(double multiplyAdds) const { return multiplyAdds < inlineBelow_; }
-  // Whether this number of multiply-adds is worth a meeting of the threads.
+  // Whether this many multiply-adds are worth a meeting of the threads.
   bool isWorthMeeting(double multiplyAdds) const;
   // Returns the promise.
   napi_value start(std::unique_ptr<EngineJob>);
-  // Tells the garbage collector about memory that is held, or not any more.
+  // Tells the garbage collector about memory that the engine now holds, or no longer holds.
   void tell(int sign, size_t bytes) const;
 
   const napi_env env;

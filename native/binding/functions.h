@@ -1,4 +1,4 @@
-// Functions for JavaScript as closures: what they work on is theirs, and no JavaScript object can stand in for it.
+// Functions for JavaScript as closures: each keeps its own data, for which JavaScript cannot substitute another object.
 #pragma once
 
 #include <memory>

@@ -10,7 +10,7 @@ namespace {
 
 struct Remembered {
   std::shared_ptr<Loaded> loaded;
-  std::shared_ptr<Memory> memory;  // none once disposed
+  std::shared_ptr<Memory> memory;  // null after disposal
   uint64_t id = 0;
   bool busy = false;
 
@@ -48,7 +48,7 @@ class PrepareJob final : public EngineJob {
   const std::shared_ptr<Remembered> remembered_;
   const std::shared_ptr<Memory> memory_;
   const size_t count_;
-  const std::vector<float> supports_;  // JavaScript may do anything to its own meanwhile
+  const std::vector<float> supports_;  // a copy: JavaScript can change its own in the meantime
 };
 
 napi_value prepare(napi_env env, napi_callback_info info) {
@@ -64,7 +64,7 @@ napi_value prepare(napi_env env, napi_callback_info info) {
   if (count == 0) return booleanOf(env, true);
   const float* from = support.data + memory.prepared() * D;
 
-  // Copies are made at once: to make them for the other thread would be the same work.
+  // Without layers, the supports are copied at once: to copy them for another thread would be the same work.
   const bool isCopied = memory.program().key == nullptr && memory.program().value == nullptr;
   if (!isCopied && !remembered->loaded->engine->isLight(memory.workOf(count))) {
     return remembered->loaded->engine->start(std::make_unique<PrepareJob>(remembered, from, count));

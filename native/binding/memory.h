@@ -1,4 +1,4 @@
-// Support sets as JavaScript holds them:
+// Support sets as JavaScript sees them:
 //
 //     remember(counts) -> { id, prepare, dispose }
 //     prepare(support, work) -> boolean | Promise<boolean>      support: all vectors, [sum of counts, D]

@@ -14,7 +14,7 @@ namespace cellserve {
 void Loaded::dispose() {
   if (program == nullptr) return;
   engine->tell(-1, program->bytes());
-  program.reset();  // a job under way has its own hold on it
+  program.reset();  // a running job keeps it alive
 }
 
 const std::shared_ptr<const Program>& Loaded::live() const {
@@ -43,7 +43,7 @@ napi_value objectOf(napi_env env, const std::shared_ptr<Engine>& engine, std::sh
   return object;
 }
 
-// A program that is decoded on a thread of libuv's: the engine's own threads have rows to compute.
+// Decodes a program on one of libuv's threads, because the engine's own threads have rows to compute.
 struct Loading {
   Loading(napi_env env, const std::shared_ptr<Engine>& engine, Numbers<int32_t> given, std::vector<Floats> floats)
       : engine(engine), words(given.data, given.data + given.length), tensors(std::move(floats)) {
@@ -63,7 +63,7 @@ struct Loading {
   const std::shared_ptr<Engine> engine;
   const std::vector<int32_t> words;
   const std::vector<Floats> tensors;
-  std::vector<napi_ref> references;  // so that the tensors' memory stays
+  std::vector<napi_ref> references;  // they keep the tensors' memory alive
   napi_async_work work = nullptr;
   napi_deferred deferred = nullptr;
   std::shared_ptr<const Program> program;
@@ -101,7 +101,7 @@ void settle(napi_env env, napi_status, void* data) {
 napi_value load(napi_env env, napi_callback_info info) {
   const Arguments arguments(env, info);
   const auto& engine = dataOf<Engine>(arguments);
-  // Tensors first: to look at them may run JavaScript, after which the words could be others.
+  // Tensors first: reading them can run JavaScript, which could change the words.
   const auto tensors = arguments.tensors(1, "tensors");
   return objectOf(env, engine, decode(engine->kernel, engine->packed, arguments.words(0, "words"), tensors));
 }

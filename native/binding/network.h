@@ -1,8 +1,8 @@
-// A program that is loaded, as JavaScript holds it:
+// A loaded program as JavaScript sees it:
 //
 //     load(words, tensors) -> { batch, remember, dispose }        see decode.h
-//     loadBeside(words, tensors) -> a promise of the same         off the event loop; until it settles, the tensors' memory stays
-//                                                                 as it is: nobody transfers it
+//     loadBeside(words, tensors) -> a promise of the same         off the event loop; until it settles, the tensors' memory must
+//                                                                 stay in place, so do not transfer it
 //     batch(maxRows)                                              see batch.h
 //     remember(counts)                                            see memory.h
 //     dispose()
@@ -19,14 +19,14 @@ namespace cellserve {
 
 struct Loaded {
   std::shared_ptr<Engine> engine;
-  std::shared_ptr<const Program> program;  // none once disposed
-  // The memories that JavaScript holds, by the numbers that it knows them by: no number is given twice.
+  std::shared_ptr<const Program> program;  // null after disposal
+  // The memories that JavaScript holds, by id; ids are never reused.
   std::unordered_map<uint64_t, std::weak_ptr<const Memory>> memories;
   uint64_t lastMemory = 0;
 
   ~Loaded() { dispose(); }
   void dispose();
-  // @throws Refusal once it has been disposed of.
+  // @throws Refusal after disposal.
   const std::shared_ptr<const Program>& live() const;
 };
 

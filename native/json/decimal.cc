@@ -31,7 +31,7 @@ double power(int exponent) { return kPowers[kLargestPower + exponent]; }
 
 bool isDigit(char c) { return static_cast<unsigned char>(c - '0') < 10; }
 
-// How many of the eight characters in a word, the first in its lowest byte, are digits before the first that is not.
+// How many of the eight characters in a word are leading digits. The first character is in the lowest byte.
 int countDigits(uint64_t word) {
   const uint64_t values = word ^ 0x3030303030303030;
   // A byte above 9 carries into its own top bit, or into the bytes after it.
@@ -39,7 +39,7 @@ int countDigits(uint64_t word) {
   return others == 0 ? 8 : __builtin_ctzll(others) / 8;
 }
 
-// The number that eight digits in a word spell: joins pairs of digits, then pairs of pairs, then fours, each by one multiplication.
+// The value of eight digits in a word: joins pairs of digits, then pairs of pairs, then fours, each with one multiplication.
 uint64_t valueOf(uint64_t word) {
   word = (word & 0x0f0f0f0f0f0f0f0f) * 2561 >> 8;
   word = (word & 0x00ff00ff00ff00ff) * 6553601 >> 16;
@@ -61,7 +61,7 @@ const char* readFewDigits(const char* at, const char* end, uint64_t& mantissa) {
   return at;
 }
 
-// The same, faster if there are many digits.
+// The same, but faster for many digits.
 const char* readDigits(const char* at, const char* end, uint64_t& mantissa) {
   while (end - at >= 8) {
     uint64_t word;
@@ -140,7 +140,7 @@ const char* readDecimal(const char* at, const char* end, float& value) {
   // There are three roundings: of the mantissa, of the power and of their product. So the nearest double is at most two units away.
   const double approximate = static_cast<double>(mantissa) * power(static_cast<int>(exponent));
   if (!(approximate > FLT_MIN * 1.000001 && approximate < FLT_MAX)) return slowly();
-  // Those beyond the float's 24 bits; where they are about a half, a unit could decide.
+  // The bits beyond the float's 24: if they are close to a half, one unit could decide the rounding.
   uint64_t bits;
   std::memcpy(&bits, &approximate, 8);
   const int64_t fromHalf = static_cast<int64_t>(bits & 0x1fffffff) - 0x10000000;
@@ -157,28 +157,29 @@ struct Decimal {
   int exponent;
 };
 
-// Of the numbers that round to `value`, which is normal and positive, returns the one with the fewest digits.
+// Returns the decimal with the fewest digits that rounds to `value`, which is normal and positive.
 Decimal shortest(float value) {
   uint32_t bits;
   std::memcpy(&bits, &value, 4);
   const int binary = static_cast<int>(bits >> 23) - 127;
-  // All numbers between the halves to its neighbours round to `value`; below a power of two the half is at half the distance.
+  // All numbers between the midpoints to its neighbours round to `value`; below a power of two, the midpoint is half as far
+  // away.
   const double v = value;
   uint64_t unit = static_cast<uint64_t>(binary - 24 + 1023) << 52;
   double half;
   std::memcpy(&half, &unit, 8);
   const double low = v - ((bits & 0x7fffff) == 0 ? half / 2 : half), high = v + half;
 
-  // 10^tens <= v < 2 x 10^(tens + 1), so the first are eight or nine digits, which is enough for every float32.
+  // 10^tens <= v < 2 x 10^(tens + 1), so the first attempt has eight or nine digits, which is enough for every float32.
   const int tens = (binary * 1233) >> 12;
-  // The halves themselves round to even, which not every reader does. Next to them a reader's double rounds by 2^-53 of itself,
-  // as do the power, the product and the product below: what is that close to a half is left out.
+  // The midpoints themselves round to even, which not every reader does. A reader's double has a rounding error of 2^-53 of
+  // itself, and so have the power, the product and the product below. So decimals that close to a midpoint are left out.
   constexpr double kInside = 1 - 0x1p-51, kOutside = 1 + 0x1p-51;
   Decimal found{0, 0};
   const auto fits = [&](int exponent) {
     const double scale = power(-exponent);
     const double least = low * scale * kOutside, most = high * scale * kInside;
-    // Below 2^52 this rounds to the nearest integer, and a half to the even one.
+    // Below 2^52 this rounds to the nearest integer, and ties to even.
     double digits = v * scale + 0x1p52 - 0x1p52;
     // An integer can be checked exactly.
     const bool exact = exponent > 0 && static_cast<float>(digits * power(exponent)) == value;

@@ -1,8 +1,8 @@
 // float32 to decimal and back.
 //
-// Reading goes through double, as `JSON.parse` does: the decimal to the nearest double, that to the nearest float32.
-// Writing gives the fewest digits that read back as the same float32, and of those the closest as far as a double can tell, laid
-// out as JavaScript lays out a number. `src/wire/decimal.ts` writes the same text by the same arithmetic.
+// Reading goes through double, as `JSON.parse` does: the decimal rounds to the nearest double, and that to the nearest float32.
+// Writing produces the fewest digits that read back as the same float32 and, among those, the closest as far as a double can
+// tell, in JavaScript's number format. `src/wire/decimal.ts` produces the same text with the same arithmetic.
 #pragma once
 
 #include <cstddef>
@@ -16,7 +16,7 @@ constexpr size_t kMaxDecimal = 32;
 // as a float32.
 const char* readDecimal(const char* at, const char* end, float& value);
 
-// Writes a finite float32. Returns the end of the text, at most `kMaxDecimal` characters on.
+// Writes a finite float32. Returns the end of the text, at most `kMaxDecimal` characters after `at`.
 char* writeDecimal(char* at, float value);
 
 }  // namespace cellserve

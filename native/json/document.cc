@@ -8,7 +8,7 @@
 namespace cellserve {
 namespace {
 
-// A deeper value may exceed the nesting that a document is allowed.
+// A deeper value could exceed the nesting that a document is allowed.
 constexpr size_t kMaxDepth = 32;
 
 class Reader {
@@ -24,7 +24,7 @@ class Reader {
   }
 
  private:
-  // Reads the object whose opening brace was read: the document, or the group of that name.
+  // Reads an object after its opening brace: the document, or the named group.
   bool readObject(const std::string& group) {
     skipSpace();
     if (take('}')) return true;
@@ -41,7 +41,7 @@ class Reader {
     return take('}');
   }
 
-  // A key with an escape could be another spelling of a field.
+  // Rejects a key with an escape, which could be another spelling of a field.
   bool readKey(std::string& key) {
     if (!take('"')) return false;
     const char* const begin = at_;
@@ -75,7 +75,7 @@ class Reader {
     return !before;
   }
 
-  // Passes over a value, to where it must end if it is JSON; what it holds stays in the rest.
+  // Skips a value, up to where it must end if it is JSON. Its text stays in the rest.
   bool skipValue() {
     const char* const begin = at_;
     size_t depth = 0;
@@ -170,7 +170,7 @@ class Reader {
   const char* const end_;
   const char* copied_;  // the rest is copied up to here
   const Schema& schema_;
-  size_t left_ = schema_.mostRest;  // how much longer the rest may get, without the zeros
+  size_t left_ = schema_.mostRest;  // how much longer the rest can get, without the zeros
   Document& out_;
   std::vector<bool> known_;    // the fields that have occurred
   std::vector<bool> tensors_;  // the tensors that have occurred

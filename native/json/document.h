@@ -1,4 +1,4 @@
-// Reads the bytes of a JSON request into float32 tensors, without a JavaScript number for each of their numbers.
+// Reads the bytes of a JSON request into float32 tensors, without creating a JavaScript number for each element.
 #pragma once
 
 #include <cstddef>
@@ -19,7 +19,7 @@ struct Field {
 struct Schema {
   std::vector<std::string> known;  // the document's own fields
   std::vector<Field> tensors;
-  size_t mostNumbers;  // of a tensor, its rows padded to the longest
+  size_t mostNumbers;  // of one tensor, with its rows padded to the longest
   size_t mostRest;     // bytes outside the tensors
 };
 
@@ -27,21 +27,21 @@ struct Schema {
 struct Nested {
   size_t field;
   size_t rank = 0;
-  size_t shape[3] = {0, 0, 0};    // of [B][T][W] the longest T
-  std::vector<uint32_t> lengths;  // how many entries each row of [B][T][W] has, where they differ
-  size_t count;                   // of its numbers, which follow those of the tensor before; rows are not padded
+  size_t shape[3] = {0, 0, 0};    // for [B][T][W], the longest T
+  std::vector<uint32_t> lengths;  // how many entries each row of [B][T][W] has, if they differ
+  size_t count;                   // of its numbers, which follow those of the previous tensor; rows are not padded
 };
 
 struct Document {
-  std::string rest;  // the document with a 0 in the place of each tensor
+  std::string rest;  // the document with a 0 in place of each tensor
   std::vector<Nested> tensors;
   std::unique_ptr<float[]> numbers;  // of all tensors
   size_t count = 0;                  // of those
   size_t capacity = 0;
 };
 
-// Returns true if `rest` is JSON if and only if the text is, and the tensors are those of the text. Leaves everything else,
-// errors and what the schema does not allow, to a reader that can say what is wrong, and returns false.
+// Returns true if the tensors are those in the text, and `rest` is JSON if and only if the text is. Returns false for
+// everything else (errors, and what the schema does not allow), and leaves it to a reader that can report what is wrong.
 bool readDocument(const char* text, size_t length, const Schema&, Document&);
 
 }  // namespace cellserve

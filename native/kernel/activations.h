@@ -41,7 +41,7 @@ INLINE Floats negative(Floats x) { return floatsOf(bitsOf(x) | INT32_MIN); }
 // Within 2 ulp, from the overflow to infinity down to denormals and 0.
 INLINE Floats exp(Floats x) {
   const Reduced e = reduce(atLeast(atMost(x, 89), -105));
-  // 2^n itself may be no float, but each half of it is.
+  // 2^n itself may not be a float, but each half of it is.
   const Ints half = e.n >> 1;
   return (e.expm1 + 1) * powerOfTwo(half) * powerOfTwo(e.n - half);
 }
@@ -75,7 +75,7 @@ INLINE Floats log(Floats x) {
   q = fma(q, f, fill(0x1.999ffap-3f));
   q = fma(q, f, fill(-0x1.000228p-2f));
   q = fma(q, f, fill(0x1.555554p-2f));
-  // ln 2 in two parts, the first short enough for n times it to be exact. What is small is added first.
+  // ln 2 in two parts, the first short enough for n times it to be exact. Small terms are added first.
   const Floats square = f * f;
   const Floats rest = fma(f * square, q, power * fill(-0x1.bd0106p-13f));
   return fma(power, fill(0x1.63p-1f), f + fma(square, fill(-0.5f), rest));
@@ -83,11 +83,11 @@ INLINE Floats log(Floats x) {
 
 INLINE Floats relu(Floats x) { return x < Floats{} ? Floats{} : x; }
 
-// The line through (0, 0.5) of that slope, kept between 0 and 1.
+// The line through (0, 0.5) with that slope, clamped to [0, 1].
 INLINE Floats hardSigmoid(Floats x, Floats slope) { return atMost(atLeast(fma(slope, x, fill(0.5f)), 0), 1); }
 
-// 0, or NaN if x is infinite or NaN. What has overflown has lost what it stood for, though a sigmoid would make some number
-// of it; with this added its result is NaN, and the caller can tell.
+// 0, or NaN if x is infinite or NaN. An overflowed sum is meaningless, but a sigmoid would still turn it into a number. With
+// this added, the result is NaN, and the caller can detect it.
 INLINE Floats lost(Floats x) { return x - x; }
 
 }  // namespace

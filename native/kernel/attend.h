@@ -15,7 +15,7 @@ using cellserve::Vectors;
 
 constexpr size_t least(size_t a, size_t b) { return a < b ? a : b; }
 
-// What a number of the query and one of the key add to the score.
+// The term that a number of the query and one of the key add to the score.
 struct Product {
   static INLINE Floats add(Floats sum, Floats q, Floats k, const float*, size_t) { return fma(q, k, sum); }
 };
@@ -27,7 +27,7 @@ struct Additive {
   }
 };
 
-// A block of queries and keys: as many sums as fill the registers except for a few, and make whole vectors of scores.
+// A block of queries and keys: as many sums as fill all but a few registers and form whole vectors of scores.
 constexpr int kQueries = 4;
 constexpr int keysFor(int queries) {
   if (kLanes == 4) return 4;
@@ -35,14 +35,14 @@ constexpr int keysFor(int queries) {
   return kLanes / (queries == 3 ? 4 : queries);
 }
 
-// The sums of R queries with K keys, one row's after another's, up to where the sixteen partial sums are one vector.
+// The sums of R queries with K keys, row by row, folded until the sixteen partial sums are one vector.
 template <class Term, int R, int K>
 INLINE void sumUp(const Reading& reading, const float* const (&queries)[R], const float* keys, size_t count, Floats* sums) {
-  constexpr int kTogether = R == 1 ? 4 : K;  // of a lone query few keys, so that memory is read in few streams
+  constexpr int kTogether = R == 1 ? 4 : K;  // few keys for a single query, so that memory is read in few streams
   const size_t width = padded(reading.width);
   for (int first = 0; first < K; first += kTogether) {
     const float* key[kTogether];
-    // Past the last key comes the last again.
+    // Beyond the last key, repeat the last one.
     for (int s = 0; s < kTogether; s++) key[s] = keys + least(first + s, count - 1) * width;
     Floats parts[R][kTogether][kParts];
     for (int part = 0; part < kParts; part++) {
@@ -51,7 +51,7 @@ INLINE void sumUp(const Reading& reading, const float* const (&queries)[R], cons
         Floats keyNow[kTogether];
         for (int s = 0; s < kTogether; s++) {
           keyNow[s] = load(key[s] + k);
-          if (part == 0) __builtin_prefetch(key[s] + kTogether * width + k);  // of the keys that come next
+          if (part == 0) __builtin_prefetch(key[s] + kTogether * width + k);  // of the next keys
         }
         for (int r = 0; r < R; r++) {
           const Floats query = load(queries[r] + k);
@@ -97,7 +97,7 @@ void scoreBlock(size_t rows, const Reading& reading, const Set& set, Vectors que
   scoreBlock<Term, R>(reading, set, queries, scores, begin, end);
 }
 
-// Rows go in blocks, and the keys in slices of some 128 KiB, which stay in the L2 cache for all blocks.
+// Processes rows in blocks, and keys in slices of about 128 KiB, which stay in the L2 cache for all blocks.
 template <class Term>
 void scoreAll(const Reading& reading, const Set& set, size_t rows, Vectors queries, Vectors scores, size_t begin, size_t end) {
   constexpr size_t kWhole = 48;  // a multiple of all blocks' keys
@@ -151,7 +151,7 @@ void score(const Reading& reading, const Set& set, size_t rows, Vectors queries,
   }
 }
 
-// The largest of x, and NaN if a value of x is NaN or infinite, else 0.
+// The largest value of x; and NaN if a value of x is NaN or infinite, else 0.
 struct Largest {
   float value, odd;
 };
@@ -174,7 +174,7 @@ Largest largestOf(const float* x, size_t n) {
   return found;
 }
 
-// The sum of e^(x - shift), whose terms `keep` is given with where they are.
+// The sum of e^(x - shift). `keep` receives the terms and their positions.
 template <typename Keep>
 float sumOfPowers(const float* x, size_t n, float shift, Keep keep) {
   Floats parts[kParts] = {};
@@ -217,10 +217,10 @@ void logSoftmax(const float* x, float* y, size_t n) {
   for (; i < n; i++) y[i] = x[i] - shift - less;
 }
 
-// How many values ahead their columns are fetched: from one to the next it is too far for the processor to see a stream.
+// How many values ahead their columns are prefetched: successive values are too far apart for the processor to detect a stream.
 constexpr size_t kValuesAhead = 8;
 
-// R rows and P vectors of the values' columns.
+// Reads P vectors of the values' columns for R rows.
 template <int R, int P>
 void readBlock(const float* values, size_t stride, size_t count, const float* const (&weights)[R], float* const* out, size_t column,
                size_t end) {
@@ -250,8 +250,8 @@ void readRows(size_t rows, const Reading& reading, const Set& set, Vectors weigh
   readBlock<R, P>(set.values, padded(reading.valueWidth), set.count, of, out, column, end);
 }
 
-// The columns from `column` on by P vectors at a time, then by fewer. All rows take some columns before the next come up:
-// these columns of the values stay in the L2 cache.
+// Reads the columns from `column` on, P vectors at a time, then fewer. All rows read the same columns before the next ones, so
+// that these columns of the values stay in the L2 cache.
 template <int P, int R>
 void readColumns(const Reading& reading, const Set& set, size_t rows, Vectors weights, float* const* out, size_t column, size_t end) {
   const size_t blocks = (rows + R - 1) / R;
@@ -267,7 +267,7 @@ void readColumns(const Reading& reading, const Set& set, size_t rows, Vectors we
 }
 
 void readValues(const Reading& reading, const Set& set, size_t rows, Vectors weights, float* const* out, size_t begin, size_t end) {
-  // A lone row reads whole values, one after the other, as far as there are registers.
+  // A single row reads whole values, one after the other, as far as the registers allow.
   constexpr int kWide = kLanes == 16 ? 16 : 8;
   if (rows == 1) return readColumns<kWide, 1>(reading, set, rows, weights, out, begin, end);
   readColumns<4, CELLSERVE_ROWS>(reading, set, rows, weights, out, begin, end);

@@ -1,13 +1,13 @@
-// What the kernel computes of attention: scores of a query with the keys of a set, their softmax, and the weighted sum of
-// the set's values.
+// Attention in the kernel: the scores of a query with the keys of a set, their softmax, and the weighted sum of the set's
+// values.
 //
 //     dot       q . k                            cosine   (q . k) * (1 / max(|q|, 1e-8)) * (1 / max(|k|, 1e-8))
 //     additive  v . activation(q + k)            and each times the scale
 //
-// Every sum is made in one order. A sum over a query's index, and that of a softmax, is sixteen sums, each of the terms
-// whose index is the same modulo 16, which are then folded: 16 to 8, to 4, to 2, to 1. The weighted sum goes over the
-// supports one after the other. So neither the other rows, nor the vector width, nor the thread changes any bit. A score
-// past float32's range makes NaN of the read.
+// Every sum has a fixed order. A sum over a query's index, like that of a softmax, consists of sixteen partial sums, one for
+// each index modulo 16, which are then folded: 16 to 8, to 4, to 2, to 1. The weighted sum adds the supports one after the
+// other. So no bit depends on the other rows, the vector width or the thread. A score beyond float32's range makes the read
+// NaN.
 #pragma once
 
 #include <cstddef>

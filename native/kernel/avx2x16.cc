@@ -1,4 +1,4 @@
-// As wide and as blocked as AVX-512, on a CPU that has it not: a stand-in that lets tests show that neither matters to
+// A stand-in for AVX-512 on a CPU without it, with the same vector width and blocks: with it, tests show that neither affects
 // the bits.
 #define CELLSERVE_NAME "avx2x16"
 #define CELLSERVE_KERNEL kAvx2x16

@@ -1,14 +1,15 @@
-// What an x64 CPU and its operating system run. Not by __builtin_cpu_supports, which Zig's runtime library answers with no.
+// What an x64 CPU and its operating system support. __builtin_cpu_supports cannot be used: with Zig's runtime library it
+// returns false.
 #pragma once
 
 #include <cpuid.h>
 
 namespace {
 
-// The registers that the system must save, of which xgetbv has a bit each.
+// The registers that the system must save, as bits of xgetbv.
 constexpr unsigned kYmm = 0x06;
 #ifdef __APPLE__
-constexpr unsigned kZmm = kYmm;  // macOS saves what AVX-512 adds from its first use on
+constexpr unsigned kZmm = kYmm;  // macOS saves AVX-512's registers from their first use on
 #else
 constexpr unsigned kZmm = 0xe6;
 #endif

@@ -8,14 +8,14 @@ namespace {
 constexpr int kPartials = 16;
 constexpr int kParts = kPartials / kLanes;  // vectors that hold sixteen
 
-// As far as adding whole vectors goes.
+// Folds as far as adding whole vectors can.
 INLINE Floats foldParts(const Floats (&parts)[kParts]) {
   if constexpr (kParts == 1) return parts[0];
   if constexpr (kParts == 2) return parts[0] + parts[1];
   if constexpr (kParts == 4) return (parts[0] + parts[2]) + (parts[1] + parts[3]);
 }
 
-// Folds a and b, which hold some sums of `Width` lanes each, one after the other: first those of a, then those of b.
+// Folds a and b, each of which contains several sums of `Width` lanes. The result has first the sums of a, then those of b.
 template <int Width>
 INLINE Floats foldPair(Floats a, Floats b) {
 #if CELLSERVE_LANES == 16
@@ -33,7 +33,7 @@ INLINE Floats foldPair(Floats a, Floats b) {
 #endif
 }
 
-// The sums of as many vectors as a vector has lanes, one a lane.
+// The sums of as many vectors as a vector has lanes, one per lane.
 template <int Width = kLanes>
 INLINE Floats fold(const Floats* sums) {
   if constexpr (Width == 1) {

@@ -1,4 +1,4 @@
-// The functions of an LSTM and a GRU, that of the gates and that of what the gates let through, and the end of a block of them.
+// The functions of an LSTM and a GRU (of the gates, and of what the gates let through), and the epilogue of a block.
 #pragma once
 
 #include "activations.h"
@@ -23,8 +23,8 @@ struct Relu {
   INLINE Floats operator()(Floats x) const { return relu(x); }
 };
 
-// One row and panel of a cell that has not both sigmoid and tanh. `K::finish` is compiled for each other pair, but once for all
-// sizes of a block: these are kept out of the way of the commonest cells.
+// Finishes one row and panel of a cell whose functions are not sigmoid and tanh. `K::finish` is compiled for each such pair,
+// but only once for all block sizes, to keep these out of the way of the most common cells.
 template <class K>
 __attribute__((noinline)) void finishOther(const Floats (&sums)[1][1][K::kUsed], const cellserve::Weights& weights,
                                            const cellserve::Pass& pass, size_t row, size_t unit, size_t left) {
@@ -35,7 +35,7 @@ __attribute__((noinline)) void finishOther(const Floats (&sums)[1][1][K::kUsed],
   K::finish(sums, hard, Tanh{}, pass, row, unit, left);
 }
 
-// The gates of one row and panel, for those who ask: the functions that are applied, of the same sums.
+// Writes the gates of one row and panel, if requested: the same functions of the same sums.
 template <class K>
 __attribute__((noinline)) void tellGates(const Floats (&sums)[K::kUsed], const cellserve::Weights& weights, float* to, size_t left) {
   const HardSigmoid hard{fill(weights.slope)};
@@ -46,7 +46,7 @@ __attribute__((noinline)) void tellGates(const Floats (&sums)[K::kUsed], const c
   for (int k = 0; k < K::kGates; k++) storeSome(to + k * weights.sizes.Ho, gates[k], left);
 }
 
-// The epilogue of a block, by its cell's functions.
+// The epilogue of a block, with its cell's functions.
 template <class K, int P, int R>
 INLINE void finishGated(const Floats (&sums)[P][R][K::kUsed], const cellserve::Weights& weights, const cellserve::Pass& pass,
                         size_t row, size_t unit) {
@@ -54,7 +54,7 @@ INLINE void finishGated(const Floats (&sums)[P][R][K::kUsed], const cellserve::W
   if (__builtin_expect(pass.gates.data != nullptr, false)) {
     for (int p = 0; p < P; p++) {
       for (int r = 0; r < R; r++) {
-        // A copy: what another function sees would not stay in registers.
+        // A copy: sums that another function sees would not stay in registers.
         Floats one[K::kUsed];
         for (int sum = 0; sum < K::kUsed; sum++) one[sum] = sums[p][r][sum];
         tellGates<K>(one, weights, pass.gates.row(row + r) + unit + p * kLanes, left - p * kLanes);

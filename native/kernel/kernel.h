@@ -1,7 +1,7 @@
 // The kernel: rows through panels. Include it once in a file that is compiled for one instruction set, with
 //
 //     CELLSERVE_LANES   floats in a vector
-//     CELLSERVE_ROWS    rows in a block: 4 * CELLSERVE_ROWS sums fill the registers except for a few
+//     CELLSERVE_ROWS    rows in a block: 4 * CELLSERVE_ROWS sums fill all but a few registers
 //     CELLSERVE_KERNEL  the name of the `Kernel` that it defines
 #pragma once
 
@@ -23,12 +23,12 @@ using cellserve::Weights;
 constexpr int kRows = CELLSERVE_ROWS;
 constexpr size_t kSumRow = kSums * kLanes;  // floats of the sums of a row in a panel
 
-// How many terms ahead float32 weights are fetched, and narrower ones as many bytes. Past a panel's end come those of the next,
-// or nothing: a fetch never faults.
+// How many terms ahead float32 weights are prefetched; narrower weights, the same number of bytes. Beyond a panel's end are the
+// next panel's weights, or nothing: a prefetch never faults.
 constexpr size_t kAhead = 10;
 
-// Adds `depth` terms to the sums, which are in registers, for each panel and row; `in` has the row's terms, `weights` those
-// of the panel from the same term on. `to` says which sum a column adds to.
+// Adds `depth` terms to the sums, which are in registers, for each panel and row. `in` points to the row's terms, and `weights`
+// to the panels', from the same term on. `to` maps each column to the sum that it adds to.
 template <class K, class Element, int P, int R>
 INLINE void multiply(Floats (&sums)[P][R][K::kUsed], const int (&to)[K::kColumns], const Element* const (&weights)[P],
                      const float* in, size_t stride, size_t depth) {
@@ -53,7 +53,7 @@ INLINE void multiply(Floats (&sums)[P][R][K::kUsed], const int (&to)[K::kColumns
 template <class Element>
 constexpr bool isNarrow = sizeof(Element) < sizeof(float);
 
-// Widens numbers, whole vectors of them. Returns where they end.
+// Widens whole vectors of numbers. Returns the end of the result.
 template <class Element>
 float* widen(const Element* from, size_t count, float* to) {
   for (size_t i = 0; i < count; i += kLanes) store(to + i, load(from + i));
@@ -75,7 +75,7 @@ struct Stretch {
   size_t x, xEnd, h, hEnd;
 };
 
-// A block of rows and panels: what a pass wants of it.
+// A block of rows and panels, and what a pass does with it.
 template <class Element>
 struct Block {
   const Weights& weights;
@@ -146,10 +146,10 @@ void finish(const Weights& weights, const Pass& pass, size_t panel, Tile tile, c
   }
 }
 
-// Takes a tile through a stretch of a panel's terms. A block of rows does it at once, its sums in registers to the end. Each of
-// several blocks reads the panel again, so it goes by in slices that stay in the cache: every block takes a slice before the
-// next comes up, and puts its sums down in between. A slice is 128 KiB; of narrow weights, which are widened once for all
-// blocks, 32 KiB.
+// Adds a stretch of a panel's terms to a tile's sums. A single block of rows does so at once, with its sums in registers to the
+// end. Several blocks each read the panel, so they read it in slices that stay in the cache: every block processes a slice
+// before the next slice begins, and stores its sums in between. A slice is 128 KiB, or 32 KiB for narrow weights, which are
+// widened once for all blocks.
 template <class K, class Element>
 void advance(const Weights& weights, const Pass& pass, size_t panel, Tile tile, Stretch all, const float* from, float* to) {
   constexpr size_t kTerm = K::kColumns * kLanes;
@@ -182,7 +182,7 @@ void advance(const Weights& weights, const Pass& pass, size_t panel, Tile tile, 
     }
     const float* now = k > 0 ? sums : from;
     float* then = end < depth ? sums : to;
-    // Blocks as even as can be: four rows are two and two, not three and one.
+    // Blocks are as even as possible: four rows are two and two, not three and one.
     for (size_t block = 0; block < blocks; block++) {
       const size_t row = rows * block / blocks, next = rows * (block + 1) / blocks;
       compute<K, 1>(next - row, Block<float>{weights, pass, panel, tile.begin + row, terms, x, h, now == nullptr ? nullptr : now + row * kSumRow,
@@ -192,8 +192,7 @@ void advance(const Weights& weights, const Pass& pass, size_t panel, Tile tile, 
   }
 }
 
-// Adds what the terms of a matrix have summed up to, times their scale; what it is added to has a stride, which is 0 if all
-// rows start with the same.
+// Adds the summed terms of a matrix, times their scale, to `start`, whose stride is 0 if all rows start with the same values.
 template <class K>
 void addScaled(const float* scale, const float* products, const float* start, size_t stride, size_t rows, float* sums) {
   for (size_t row = 0; row < rows; row++) {
@@ -204,7 +203,7 @@ void addScaled(const float* scale, const float* products, const float* start, si
   }
 }
 
-// A tile whose matrices have scales: the terms of each are summed alone, from 0 on.
+// Computes a tile whose matrices have scales: the terms of each matrix are summed separately, from 0 on.
 template <class K>
 void computeScaled(const Weights& weights, const Pass& pass, size_t panel, Tile tile, const float* from, float* to) {
   const size_t rows = tile.end - tile.begin;
@@ -232,8 +231,8 @@ void computePanels(const Weights& weights, const Pass& pass, size_t panel, size_
   // Where an earlier pass has left its sums, and where this one leaves them.
   const auto from = [&](size_t row) { return pass.part == Pass::kHidden ? pass.sums + panel * panelStride + row * kSumRow : nullptr; };
   const auto to = [&](size_t row) { return pass.part == Pass::kInput ? pass.sums + panel * panelStride + row * kSumRow : nullptr; };
-  // The sums of a lone row wait for one another: those of two panels together keep the multipliers busy. Narrow weights keep
-  // the processor busy enough, as they are widened.
+  // A single row's sums wait for one another, so two panels are computed together to keep the multipliers busy. Narrow weights
+  // need no such pairs, because widening them keeps the processor busy enough.
   if constexpr (!isNarrow<Element>) {
     for (; pass.rows == 1 && panel + 2 <= end; panel += 2) {
       compute<K, 2, 1>(Block<Element>{weights, pass, panel, 0, terms, termsOfX<Element>(weights, panel), termsOfH<Element>(weights, panel), from(0), to(0), panelStride});

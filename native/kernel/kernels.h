@@ -13,18 +13,18 @@ struct Kernel {
 
   void (*pass)(const Weights&, const Pass&, size_t firstPanel, size_t endPanel);
 
-  // Scores of rows that read the same set with its supports [begin, end). Queries are padded as keys are.
+  // Scores of rows that read the same set with its supports [begin, end). Queries are padded like keys.
   void (*score)(const Reading&, const Set&, size_t rows, Vectors queries, Vectors scores, size_t begin, size_t end);
-  // y may be x. NaN everywhere if a value of x is NaN or infinite.
+  // y can be x. NaN everywhere if a value of x is NaN or infinite.
   void (*softmax)(const float* x, float* y, size_t n);
   // x - max - log(sum of e^(x - max)), otherwise the same.
   void (*logSoftmax)(const float* x, float* y, size_t n);
-  // The sums of values, weighted, for the columns [begin, end), of which `begin` is a multiple of kPartialSums.
+  // The weighted sums of values, for the columns [begin, end); `begin` is a multiple of kPartialSums.
   void (*read)(const Reading&, const Set&, size_t rows, Vectors weights, float* const* out, size_t begin, size_t end);
   // 1 / max(|v|, 1e-8) of each vector, of a padded width.
   void (*inverses)(size_t rows, Vectors vectors, size_t width, float* out);
 
-  void (*exp)(const float* x, float* y, size_t n);  // the four for tests
+  void (*exp)(const float* x, float* y, size_t n);  // these four are for tests
   void (*log)(const float* x, float* y, size_t n);
   void (*sigmoid)(const float* x, float* y, size_t n);
   void (*tanh)(const float* x, float* y, size_t n);
@@ -33,7 +33,7 @@ struct Kernel {
 // The kernels of this build, best first; ends with null.
 extern const Kernel* const kKernels[];
 
-// The best kernel that this CPU supports, or the one of that name; null if there is none.
+// The best kernel that this CPU supports, or the one with that name; null if this CPU supports no such kernel.
 const Kernel* chooseKernel(const char* name = nullptr);
 
 }  // namespace cellserve

@@ -1,5 +1,5 @@
-// What the kernel computes of cells and linear layers, and the shapes of what it is given. Everything is float32, except that
-// matrices may be held in fewer bits.
+// Cells and linear layers in the kernel: what it computes, and the shapes of its arguments. Everything is float32, except
+// matrices, which can be stored in fewer bits.
 //
 //     lstm  i, f, o = gate(W_ih x + b_ih + W_hh h + b_hh)       g = activation(same)
 //           carryOut = f * carry + i * g                        out = o * activation(carryOut)
@@ -7,17 +7,17 @@
 //           out = (1 - z) * n + z * carry
 //     rnn   out = activation(W_ih x + b_ih + W_hh h + b_hh); without h it is a linear layer
 //
-// The gates themselves, as they are applied, can be had beside: i, f, g, o of an lstm, r, z, n of a gru.
+// A pass can also return the gates themselves, as they are applied: i, f, g, o of an lstm, and r, z, n of a gru.
 //
-// `gate` is the sigmoid, or a hard one: slope * sum + 0.5, kept between 0 and 1.
+// `gate` is the sigmoid, or a hard one: slope * sum + 0.5, clamped to [0, 1].
 //
-// Every sum is made in one order: the bias, the I input terms, the Hi hidden terms, one fused multiply-add each. Nothing
-// below changes that order: not the batch, the vector width, the thread, nor where a sum is put down and picked up again.
-// That is why a row has the same bits however it is computed. A sum past float32's range makes NaN of what is made from it.
+// Every sum has a fixed order: the bias, the I input terms, the Hi hidden terms, one fused multiply-add each. Nothing below
+// changes that order: not the batch, the vector width, the thread, nor where a sum is stored and resumed. That is why a row has
+// the same bits however it is computed. A sum beyond float32's range makes everything computed from it NaN.
 //
-// Weights of bfloat16 widen to float32 exactly, and change nothing else. An int8 matrix has a scale for each of its rows: the
-// integers widen exactly, their terms are summed alone, from 0 on in the same order, and the scale multiplies that sum as it is
-// added to the rest. So a sum is fma(scale_hh, W_hh h, fma(scale_ih, W_ih x, bias)).
+// Weights of bfloat16 widen to float32 exactly, and change nothing else. An int8 matrix has one scale per row: the integers
+// widen exactly, their terms are summed separately, from 0 on and in the same order, and the scale multiplies that sum when it
+// is added to the rest. So a sum is fma(scale_hh, W_hh h, fma(scale_ih, W_ih x, bias)).
 #pragma once
 
 #include <cstddef>
@@ -42,34 +42,34 @@ struct Sizes {
   size_t Ho;  // output hidden size, what is written
 };
 
-// The vectors of sums that a row has in a panel.
+// How many vectors of sums a row has per panel.
 constexpr size_t kSums = 4;
 
-// Frees what `allocateFloats` gave.
+// Frees what `allocateFloats` allocated.
 struct FreeFloats {
   void operator()(float* memory) const;
 };
 using FloatMemory = std::unique_ptr<float[], FreeFloats>;
 
-// Memory for this many floats, aligned to a cache line; large ones are on huge pages if the system has them. Its contents
-// are not set. @throws std::bad_alloc
+// Allocates memory for this many floats, aligned to a cache line; large blocks use huge pages if the system has them. The
+// contents are uninitialized. @throws std::bad_alloc
 FloatMemory allocateFloats(size_t floats);
 
-// A layer's weights, packed once. A panel holds all that a few units need, in the order of its use: first the sums' start,
-// the bias, then a row of columns for each term, a column being a vector of weights. The panels' terms of x come first, those
-// of h after them, so that steps which read one half alone read memory without gaps: gaps of a power of two would crowd it
+// A layer's weights, packed once. A panel contains everything that a few units need, in order of use: first the start of the
+// sums (the bias), then a row of columns for each term, where a column is a vector of weights. All panels' terms of x come
+// before those of h, so that steps which read only one half read memory without gaps: gaps of a power of two would crowd it
 // into a part of the cache.
 //
 //     [panels]  start [4][lanes]  scale [4][lanes]  [I][columns][lanes]
 //     [panels]                    scale [4][lanes]  [Hi][columns][lanes]
 //
-// Starts and scales are float32, and int8 matrices alone have scales: of each sum, 0 if no column adds to it.
+// Starts and scales are float32. Only int8 matrices have scales: one per sum, 0 if no column adds to it.
 //
 // lstm: a panel has `lanes` units, sums and columns are i, f, g, o. gru: `lanes` units, sums r, z, n of x, n of h, columns
-// r, z, n. rnn: 4 x `lanes` units, of which each sum and column has a quarter. Units past Ho, in the last panel, are zeros.
+// r, z, n. rnn: 4 x `lanes` units, of which each sum and column has a quarter. Units beyond Ho, in the last panel, are zeros.
 struct Weights {
   Kind kind;
-  Activation activation;  // of an lstm and a gru tanh or relu
+  Activation activation;  // for an lstm and a gru, tanh or relu
   float slope;            // of their gates' hard sigmoid; 0 for the sigmoid
   Precision precision;
   Sizes sizes;
@@ -82,16 +82,16 @@ struct Weights {
   size_t units() const;
   size_t panels() const { return (sizes.Ho + units() - 1) / units(); }
   bool isScaled() const { return precision == Precision::kInt8; }
-  // A panel's bytes in either half, a multiple of a float's.
+  // A panel's bytes in each half, a multiple of a float's size.
   size_t inputBytes() const;
   size_t hiddenBytes() const;
   size_t bytes() const { return panels() * (inputBytes() + hiddenBytes()); }
-  // A panel's start of the sums, which scale and terms of x follow; and its scale and terms of h.
+  // A panel's start of the sums, followed by its scale and terms of x; and its scale and terms of h.
   const float* input(size_t panel) const { return data.get() + panel * inputBytes() / sizeof(float); }
   const float* hidden(size_t panel) const { return data.get() + (panels() * inputBytes() + panel * hiddenBytes()) / sizeof(float); }
 };
 
-// What is known of a layer before it is packed. Matrices are row-major, a gate's rows after those of the gate before.
+// A layer before packing. Matrices are row-major, with each gate's rows after those of the previous gate.
 struct Layer {
   Kind kind;
   Activation activation;
@@ -99,16 +99,16 @@ struct Layer {
   const float* weightIh;
   const float* weightHh;
   const float* biasIh;
-  const float* biasHh;  // null if there is one bias alone
+  const float* biasHh;  // null if there is only one bias
   float slope = 0;
   Precision precision = Precision::kF32;
 };
 
-// Rounds the matrices to their precision: bfloat16 to nearest, ties to even; int8 with the scale that makes 127 of a row's
-// largest magnitude. @throws std::bad_alloc
+// Rounds the matrices to their precision: bfloat16 to nearest, ties to even; int8 with the scale that maps a row's largest
+// magnitude to 127. @throws std::bad_alloc
 Weights packWeights(const Kernel&, const Layer&);
 
-// A vector of each row: row i's begins at `data + i * stride`.
+// One vector per row: row i's begins at `data + i * stride`.
 struct Vectors {
   float* data = nullptr;
   size_t stride = 0;
@@ -116,21 +116,21 @@ struct Vectors {
   float* row(size_t i) const { return data + i * stride; }
 };
 
-// Rows to take through a layer: a whole step, or either half of one.
+// Rows to pass through a layer: a whole step, or one half of it.
 struct Pass {
   enum Part { kWhole, kInput, kHidden };
 
   size_t rows;
   Part part;
   Vectors x, h;
-  // For the halves, [panels][sumRows][4][lanes]: the first leaves its sums here, the second goes on from them.
+  // For the halves, [panels][sumRows][4][lanes]: the first half stores its sums here, and the second continues from them.
   float* sums = nullptr;
   size_t sumRows = 0;
   // The rest is for passes that reach the end.
   Vectors carry;
-  Vectors carryOut;  // without data if the carry is not kept beside `out`
+  Vectors carryOut;  // without data if the carry is not kept separately from `out`
   Vectors out;
-  Vectors gates;  // [gates][Ho] of each row; without data if nobody asks for them
+  Vectors gates;  // [gates][Ho] of each row; without data if they are not requested
 };
 
 }  // namespace cellserve

@@ -17,8 +17,8 @@ struct Lstm {
     to[0] = gate(sums[0]), to[1] = gate(sums[1]), to[2] = f(sums[2]), to[3] = gate(sums[3]);
   }
 
-  // The epilogue: from the sums to the new state. All rows and panels go side by side, for in one of them each function
-  // waits for the one before it.
+  // The epilogue: computes the new state from the sums. All rows and panels are computed side by side, because within one of
+  // them each function waits for the one before it.
   template <int P, int R>
   static INLINE void finish(const Floats (&sums)[P][R][kUsed], const cellserve::Weights& weights, const cellserve::Pass& pass,
                             size_t row, size_t unit) {

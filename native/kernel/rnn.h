@@ -1,5 +1,5 @@
-// The RNN and the linear layer: a unit is one sum, so four vectors of units stand side by side in a panel. The last panel may
-// have fewer.
+// The RNN and the linear layer: a unit is one sum, so a panel has four vectors of units side by side. The last panel may have
+// fewer.
 #pragma once
 
 #include "activations.h"

@@ -1,5 +1,5 @@
-// A vector of CELLSERVE_LANES floats, in GCC's and Clang's vector extensions. What the extensions lack is here: a fused
-// multiply-add, and reading and writing where nothing is aligned.
+// A vector of CELLSERVE_LANES floats, with GCC's and Clang's vector extensions. This file adds what the extensions lack: a
+// fused multiply-add, and unaligned loads and stores.
 //
 // A file that includes this is compiled once for each instruction set, so all of it is in an anonymous namespace: the
 // linker must not take one set's code for another's.
@@ -30,7 +30,7 @@ INLINE Floats load(const float* from) {
 
 INLINE void store(float* to, Floats v) { __builtin_memcpy(to, &v, sizeof v); }
 
-// The leading lanes alone where a row ends in them, else all.
+// Loads only the leading lanes if the row ends within them, otherwise all.
 INLINE Floats loadSome(const float* from, size_t lanes) {
   if (lanes >= kLanes) return load(from);
   float all[kLanes] = {};
@@ -45,7 +45,7 @@ INLINE void storeSome(float* to, Floats v, size_t lanes) {
   for (size_t lane = 0; lane < lanes; lane++) to[lane] = all[lane];
 }
 
-// Some lanes of a and b, which are counted as one vector of twice the lanes.
+// Selects lanes of a and b, which are counted as one vector of twice the lanes.
 #if defined(__clang__)
 #define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
 #else
@@ -56,7 +56,7 @@ INLINE Floats fill(float value) { return value - Floats{}; }  // subtracting 0 k
 INLINE Ints bitsOf(Floats v) { return (Ints)v; }
 INLINE Floats floatsOf(Ints bits) { return (Floats)bits; }
 
-// Numbers that are held in fewer bits, widened exactly: a bfloat16 is the upper half of a float.
+// Numbers stored in fewer bits, widened exactly: a bfloat16 is the upper half of a float.
 #if defined(__AVX512F__) && CELLSERVE_LANES == 16
 INLINE Ints widened(const uint16_t* from) { return (Ints)_mm512_maskz_cvtepu16_epi32(0xffff, _mm256_loadu_si256((const __m256i*)from)); }
 INLINE Ints widened(const int8_t* from) { return (Ints)_mm512_maskz_cvtepi8_epi32(0xffff, _mm_loadu_si128((const __m128i*)from)); }
@@ -103,10 +103,10 @@ INLINE Floats fma(Floats a, Floats b, Floats c) {
   return (Floats)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
 }
 #else
-// Without the instruction: in double precision the product is exact, and the sum is off by an `error` that is known
-// exactly. Rounding twice, to double and then to float, could differ from rounding once; not so if the first rounding is
-// to odd: where the sum is inexact and its last bit even, it goes to its neighbour on the side of the error.
-// (Boldo and Melquiond, "Emulation of FMA and correctly rounded sums: proved algorithms using rounding to odd", 2008.)
+// Without the instruction: in double precision the product is exact, and the sum is off by an `error` that is known exactly.
+// Rounding twice, to double and then to float, could differ from rounding once, but not if the first rounding is to odd: if the
+// sum is inexact and its last bit even, it moves to its neighbour on the side of the error. (Boldo and Melquiond, "Emulation of
+// FMA and correctly rounded sums: proved algorithms using rounding to odd", 2008.)
 INLINE Floats fma(Floats a, Floats b, Floats c) {
   typedef double Doubles __attribute__((vector_size(8 * CELLSERVE_LANES)));
   typedef int64_t Longs __attribute__((vector_size(8 * CELLSERVE_LANES)));
@@ -116,9 +116,9 @@ INLINE Floats fma(Floats a, Floats b, Floats c) {
   const Doubles part = sum - product;
   const Doubles error = (product - (sum - part)) + (addend - part);
   const Longs bits = (Longs)sum;
-  const Longs inexact = (Longs)(error < 0) | (Longs)(error > 0);  // not so for infinities and NaN
+  const Longs inexact = (Longs)(error < 0) | (Longs)(error > 0);  // 0 for infinities and NaN
   const Longs even = (bits & 1) - 1;
-  const Longs opposite = (Longs)(error < 0) ^ (Longs)(sum < 0);  // -1 where the error points to zero, else 0
+  const Longs opposite = (Longs)(error < 0) ^ (Longs)(sum < 0);  // -1 if the error points to zero, else 0
   const Longs odd = bits + (inexact & even & (opposite | 1));
   return __builtin_convertvector((Doubles)odd, Floats);
 }

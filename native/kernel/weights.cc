@@ -14,18 +14,18 @@
 namespace cellserve {
 namespace {
 
-// A column's row in a layer's matrices; none past Ho.
+// A column's row in a layer's matrices; kNone beyond Ho.
 constexpr size_t kNone = SIZE_MAX;
 size_t rowOf(const Layer& layer, size_t column, size_t unit) {
   if (unit >= layer.sizes.Ho) return kNone;
   return (layer.kind == Kind::kRnn ? 0 : column * layer.sizes.Ho) + unit;
 }
 
-// Where a sum starts.
+// The start value of a sum.
 float startOf(const Layer& layer, size_t sum, size_t unit) {
   const size_t row = rowOf(layer, sum, unit);
   if (row == kNone) return 0;
-  // A GRU has n's two biases apart.
+  // A GRU keeps n's two biases separate.
   if (layer.kind == Kind::kGru && sum == 2) return layer.biasIh[row];
   if (layer.kind == Kind::kGru && sum == 3) return layer.biasHh[row - layer.sizes.Ho];
   return layer.biasHh == nullptr ? layer.biasIh[row] : layer.biasIh[row] + layer.biasHh[row];
@@ -35,7 +35,7 @@ float startOf(const Layer& layer, size_t sum, size_t unit) {
 struct Matrix {
   const float* data;
   size_t width;
-  size_t lastSum;  // that a GRU's last column adds to
+  size_t lastSum;  // the sum that a GRU's last column adds to
 };
 
 float scaleOf(const Matrix& matrix, size_t row) {
@@ -44,7 +44,7 @@ float scaleOf(const Matrix& matrix, size_t row) {
   return largest / 127;
 }
 
-// How each precision holds a weight of a row with that scale.
+// How each precision stores a weight, given its row's scale.
 struct Float32 {
   using Element = float;
   static Element hold(float weight, float) { return weight; }
@@ -55,7 +55,7 @@ struct Bfloat16 {
     uint32_t bits;
     std::memcpy(&bits, &weight, sizeof bits);
     const uint32_t rounded = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
-    // A weight is finite, and what it is rounded to is as well: the largest number, not the infinity behind it.
+    // A weight is finite, and so is its rounded value: the largest number instead of infinity.
     return static_cast<Element>((rounded & 0x7fff) == 0x7f80 ? rounded - 1 : rounded);
   }
 };
@@ -81,7 +81,7 @@ void pack(const Layer& layer, Weights& weights) {
   };
   const auto putMatrix = [&](const Matrix& matrix, const std::vector<float>& scales, size_t panel) {
     for (size_t sum = 0; sum < kSums && weights.isScaled(); sum++) {
-      // A GRU's last column is that of one sum, and no column adds to the other.
+      // A GRU's last column adds to one of its last two sums, and no column adds to the other.
       const size_t column = layer.kind != Kind::kGru || sum < 2 ? sum : sum == matrix.lastSum ? 2 : kNone;
       for (size_t lane = 0; lane < lanes; lane++) {
         const size_t row = column == kNone ? kNone : rowOf(layer, column, unitOf(panel, column, lane));
@@ -118,8 +118,8 @@ void pack(const Layer& layer, Weights& weights) {
 
 void FreeFloats::operator()(float* memory) const { std::free(memory); }
 
-// A lone row is bound by reading the weights, so large ones ask for huge pages: fewer misses of the TLB. The last part does not
-// fill one, and would take the whole of it.
+// A single row's speed is limited by reading the weights, so large blocks ask for huge pages, which cause fewer TLB misses. The
+// last part does not ask, because it does not fill a huge page but would take a whole one.
 FloatMemory allocateFloats(size_t floats) {
   constexpr size_t kLine = 64, kHugePage = size_t{2} << 20;
   size_t bytes;

@@ -5,7 +5,7 @@
 namespace cellserve {
 namespace {
 
-// Writing a number to memory that is not mapped yet takes as long as about this many multiply-adds.
+// Writing a number to memory that is not mapped yet takes about as long as this many multiply-adds.
 constexpr double kWorkOfWrite = 64;
 
 // Whether the values are the keys, so that one copy serves as both.
@@ -59,7 +59,7 @@ void Memory::prepare(const float* from, size_t count) {
   prepared_ += count;
 }
 
-// Supports, or what a layer makes of them, to rows that end in zeros.
+// Writes supports, or a layer's output for them, to rows padded with zeros.
 void Memory::fill(const Weights* layer, const float* from, size_t count, float* to, size_t width) const {
   const size_t stride = padded(width);
   for (size_t i = 0; i < count; i++) {

@@ -10,7 +10,7 @@ namespace cellserve {
 
 class Memory {
  public:
-  // Allocates what the supports will need; their keys and values are not there before they are prepared.
+  // Allocates memory for the supports. Their keys and values do not exist until they are prepared.
   // @throws std::bad_alloc
   Memory(std::shared_ptr<const Program>, const std::vector<size_t>& counts);
 
@@ -20,7 +20,7 @@ class Memory {
   bool isReady() const { return prepared_ == supports_; }
   size_t bytes() const { return supports_ * floatsOfSupport() * sizeof(float); }
 
-  // How many supports are prepared with so much work, in multiply-adds; at least one.
+  // How many supports this much work, in multiply-adds, prepares; at least one.
   size_t reach(double work) const;
   double workOf(size_t supports) const;
   // Prepares the next supports, which are at `from`, row-major.

@@ -7,7 +7,7 @@
 namespace cellserve {
 namespace {
 
-// Bit by bit: padding is zeros.
+// Compares bit by bit: padding is zeros.
 bool equal(const Weights& a, const Weights& b) {
   return a.kernel == b.kernel && a.kind == b.kind && a.activation == b.activation && a.slope == b.slope && a.precision == b.precision && a.sizes.I == b.sizes.I &&
          a.sizes.Hi == b.sizes.Hi && a.sizes.Ho == b.sizes.Ho && std::memcmp(a.data.get(), b.data.get(), a.bytes()) == 0;

@@ -1,5 +1,5 @@
-// The packed layers of an engine's programs. Those that are equal are one: a step of the bare network reads the same weights as
-// a sequence does, in a program of its own. Several threads may load programs at once.
+// The packed layers of an engine's programs. Equal layers are shared: a step of the bare network has its own program, but reads
+// the same weights as a sequence. Several threads can load programs at once.
 #pragma once
 
 #include <memory>
@@ -12,7 +12,7 @@ namespace cellserve {
 
 class PackedLayers {
  public:
-  // Returns the equal one that some program has already, if there is one.
+  // Returns an equal layer that a program already has, or otherwise the given one.
   std::shared_ptr<const Weights> share(Weights&&);
 
  private:

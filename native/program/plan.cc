@@ -10,7 +10,7 @@ namespace {
 
 constexpr size_t kNobody = SIZE_MAX, kMany = SIZE_MAX - 1;
 
-// The numbers that a row has while a group runs: each with who made it, and who has written or read it since all met.
+// A number of a row while a group runs: the member that made it, and those that have written or read it since the last meeting.
 struct Number {
   size_t maker = kNobody;
   size_t writer = kNobody;
@@ -25,14 +25,14 @@ bool isNumberByNumber(Op op) {
 
 bool has(const Operand& operand) { return operand.width > 0; }
 
-// Follows the instructions of a group as the members of a team run them.
+// Follows the instructions of a group in the order in which the members of a team run them.
 class Walk {
  public:
   Walk(const Program& program, size_t members) : members_(members) {
     for (size_t place = 0; place < program.places(); place++) places_.emplace_back(program.width(place));
   }
 
-  // Shares an instruction's numbers out by who made what it reads; a choice, by who made what it overwrites.
+  // Assigns each of an instruction's numbers to the member that made what it reads or, for a choice, what it overwrites.
   void share(const Instruction& instruction, Step& step) {
     const Operand& out = instruction.out[0];
     const Operand& from = instruction.op == Op::kChoose || !has(instruction.in[0]) ? out : instruction.in[0];
@@ -49,7 +49,7 @@ class Walk {
     }
   }
 
-  // Notes who makes what.
+  // Records which member makes each number.
   void make(const Instruction& instruction, const Step& step) {
     each(instruction.out, [&](const Operand& out) {
       own(instruction, step, out, [&](Number& number, size_t member) { number.maker = member; });
@@ -68,7 +68,7 @@ class Walk {
         must |= number.reader != kNobody && (number.reader != member || member == kMany);
       });
     });
-    // The scores of one read lie where those of the next will.
+    // Successive reads keep their scores in the same memory.
     return must || (instruction.op == Op::kAttend && scored_);
   }
 
@@ -89,7 +89,7 @@ class Walk {
     scored_ |= instruction.op == Op::kAttend;
   }
 
-  // The next step's old state is this one's new; what comes in and goes out lies elsewhere.
+  // The next step's old state is this one's new state. Its inputs and outputs are elsewhere in memory.
   void turn() {
     std::swap(places_[kOld], places_[kNew]);
     for (size_t place = kStreams; place < places_.size(); place++) places_[place].assign(places_[place].size(), {});
@@ -103,7 +103,7 @@ class Walk {
     }
   }
 
-  // Calls act(number, member) for each number of what an instruction writes.
+  // Calls act(number, member) for each number that an instruction writes.
   template <typename Do>
   void own(const Instruction& instruction, const Step& step, const Operand& out, Do act) {
     Number* numbers = &places_[out.place][out.offset];
@@ -114,7 +114,7 @@ class Walk {
         }
       }
     } else if (instruction.layer != nullptr) {
-      // A number for each unit; of gates, one for each unit of each gate.
+      // One number per unit; for gates, one per unit of each gate.
       const size_t units = instruction.layer->units(), Ho = instruction.layer->sizes.Ho;
       for (size_t member = 0; member < members_; member++) {
         const Part& part = step.parts[member];
@@ -129,7 +129,8 @@ class Walk {
 
   template <typename Do>
   void read(const Instruction& instruction, const Step& step, Do act) {
-    // What goes panel by panel or row by row reads all of its operands on every thread; a carry, it reads as it writes.
+    // An instruction that is divided by panels or rows reads all its operands on every thread, except a carry, of which each
+    // thread reads the part that it writes.
     size_t index = 0;
     for (const Operand& in : instruction.in) {
       const bool alike = isNumberByNumber(instruction.op) ? !(instruction.op == Op::kChoose && index == 1)
@@ -175,7 +176,7 @@ Plan::Plan(const Program& program, size_t members) : steps(program.instructions.
       for (size_t i = begin; i < end; i++) act(program.instructions[i], steps[i]);
       walk.turn();
     };
-    // Who made the old state shows after a step, and again where parts of it move.
+    // The members that made the old state are known only after a step, and later still if parts of the state move.
     for (int round = 0; round < 3; round++) {
       through([&](const Instruction& instruction, Step& step) {
         if (isNumberByNumber(instruction.op)) {
@@ -185,8 +186,8 @@ Plan::Plan(const Program& program, size_t members) : steps(program.instructions.
         walk.make(instruction, step);
       });
     }
-    // From now on the shares stay. Once a step has asked for no new meeting from where the one before it left off, none will:
-    // what has been written and read since the last meeting is then the same at each end.
+    // From here on the shares are fixed. Once a step that continues from the one before it needs no new meeting, no later step
+    // will: what has been written and read since the last meeting is then the same at the end of each step.
     for (size_t quiet = 0; quiet < 4; quiet++) {
       through([&](const Instruction& instruction, Step& step) {
         if (!step.meet && walk.mustMeet(instruction, step)) step.meet = true, quiet = 0;

@@ -1,4 +1,4 @@
-// How the members of a team share a program's instructions, and where they have to meet.
+// How the members of a team share a program's instructions, and where they must meet.
 #pragma once
 
 #include <cstddef>
@@ -16,7 +16,7 @@ struct Columns {
 // A member's part of an instruction.
 struct Part {
   size_t firstPanel = 0, endPanel = 0;  // of a cell or a linear layer
-  std::vector<Columns> columns;         // of one that goes number by number
+  std::vector<Columns> columns;         // of an elementwise instruction
 };
 
 struct Step {
@@ -24,14 +24,15 @@ struct Step {
   std::vector<Part> parts;
 };
 
-// Cells and linear layers are shared out by panels, instructions that go number by number by the columns that a member has
-// made already, where it has, and those of a whole row, softmax and attention, by rows: there everybody writes.
+// Cells and linear layers are divided by panels. Elementwise instructions are divided by columns: a member keeps those that it
+// has already made, if any. Instructions on a whole row, softmax and attention, are divided by rows: every member can write
+// every column.
 //
-// Members meet before an instruction of which one reads, or overwrites, what another has written since they last met, or
-// overwrites what another has read. A group's instructions run over and over, so that holds across the end of a step.
+// Members meet before an instruction in which one of them reads or overwrites what another has written since they last met, or
+// overwrites what another has read. A group's instructions run over and over, so this also applies across the end of a step.
 struct Plan {
-  std::vector<Step> steps;  // one an instruction
-  size_t meets = 0;         // in the instructions of a step
+  std::vector<Step> steps;  // one per instruction
+  size_t meets = 0;         // per step
 
   Plan(const Program&, size_t members);
 };

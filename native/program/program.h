@@ -1,5 +1,5 @@
-// A program: what is done for each row of a batch, step by step, as a list of instructions over operands. It is what
-// src/engine/program.ts compiles a stage of a network to, with the weights packed.
+// A program: the computation for each row of a batch, step by step, as a list of instructions over operands.
+// src/engine/program.ts compiles a stage of a network to it; here the weights are packed.
 #pragma once
 
 #include <array>
@@ -13,8 +13,8 @@
 
 namespace cellserve {
 
-// Places of a row's vectors. `old` is its state as a step finds it, `new` as it leaves it; scratch lasts for a step. Then
-// come the inputs, then the outputs.
+// Places of a row's vectors. `old` is the state before a step, `new` the state after it; scratch lasts for one step. The inputs
+// follow, then the outputs.
 enum : size_t { kOld, kNew, kScratch, kStreams };
 
 struct Operand {
@@ -27,10 +27,10 @@ enum class Op { kCell, kLinear, kSoftmax, kCopy, kSum, kProduct, kAttend, kChoos
 
 // What an operation reads and writes, in this order:
 //
-//     cell      x, h, carry -> out, carryOut, gates      the carries have no width if the cell keeps none beside out, the gates
-//                                                        if it has none, or nobody may ask for them
+//     cell      x, h, carry -> out, carryOut, gates      the carries have no width if the cell keeps none besides out, and the gates
+//                                                        if it has none, or no call may ask for them
 //     linear    x -> out
-//     softmax   x -> out                          it may be in place; the same for log_softmax
+//     softmax   x -> out                          can be in place; the same for log_softmax
 //     copy      x -> out
 //     sum       a, b -> out                       the same for product
 //     attend    query -> read
@@ -41,7 +41,7 @@ struct Instruction {
   std::array<Operand, 3> in;
   std::array<Operand, 3> out;
   const Weights* layer;  // of a cell or linear
-  bool ahead;            // whether a cell's x is there for all steps before the first
+  bool ahead;            // whether a cell's x is available for all steps before the first
 };
 
 struct Output {
@@ -57,18 +57,18 @@ struct Program {
   std::vector<Output> outputs;
   std::vector<std::shared_ptr<const Weights>> layers;
   std::vector<Instruction> instructions;
-  std::vector<uint64_t> streams;  // of each instruction, a bit for each input and output that it reads or writes
-  // The instructions before `begin` make what the first node reads; those from `read` on the read and the parts for the
-  // next step; those from `feed` on what the first node reads next.
+  std::vector<uint64_t> streams;  // of each instruction, one bit per input and output that it reads or writes
+  // The instructions before `begin` compute what the first node reads; those from `read` on, the read and the parts for the
+  // next step; those from `feed` on, what the first node reads next.
   size_t begin, read, feed;
-  // Where the groups begin that can run one after the other, each over all steps; the first at 0.
+  // Where each group begins, the first at 0. Groups can run one after the other, each over all steps.
   std::vector<size_t> groups;
 
   bool attends = false;
   Reading reading{};
   FloatMemory v;                                   // what `reading.v` points to
   size_t support = 0;                              // the width of a support vector
-  std::shared_ptr<const Weights> key, value;       // what makes keys and values; a support itself without
+  std::shared_ptr<const Weights> key, value;       // the layers for keys and values; null to use the support itself
   bool valueIsKey = false;
 
   // The places' widths: state, state, scratch, inputs, outputs.
@@ -77,14 +77,15 @@ struct Program {
   bool isInput(size_t place) const { return place >= kStreams && place < kStreams + inputs.size(); }
   bool isOutput(size_t place) const { return place >= kStreams + inputs.size(); }
 
-  // Multiply-adds of an instruction for a row, without those of supports; for elementwise ones, numbers.
+  // Multiply-adds of an instruction for a row, without those for supports; for elementwise instructions, the number of
+  // elements.
   static double workOf(const Instruction&);
   // Multiply-adds of a read for each support.
   double workOfRead() const;
   // Bytes of the weights.
   size_t bytes() const;
 
-  // How the members of a team share a range of instructions; made when it is first asked for.
+  // How the members of a team share the instructions; created when first needed.
   const Plan& plan(size_t members) const;
 
  private:

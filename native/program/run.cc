@@ -7,8 +7,9 @@
 namespace cellserve {
 namespace {
 
-// Few rows make their sums of x for several steps at once: that fills the kernel's blocks, reads the weights of x once for all
-// of them, and leaves the cache to those of h. More rows fill the blocks by themselves, and go through both halves at once.
+// A few rows compute their sums of x for several steps at once: that fills the kernel's blocks, reads the weights of x once for
+// all these steps, and leaves the cache to the weights of h. More rows fill the blocks by themselves, and compute both halves
+// at once.
 constexpr size_t kChunkRows = 96, kFewRows = 24;
 
 // The scores of a tile of rows stay in the L2 cache, and a tile has enough rows for the kernel's blocks.
@@ -86,20 +87,20 @@ void Run::work(size_t member, Team& team) {
     const size_t end = std::min(call.end, group + 1 < groups.size() ? groups[group + 1] : call.end);
     if (begin >= end) continue;
     if (begun && !team.meet()) return;
-    begun = false;  // what comes first has nothing to wait for
+    begun = false;  // the first instruction has nothing to wait for
     for (size_t step = 0; step < call.steps; step++) {
       for (size_t i = begin; i < end; i++) {
         if (plan_->steps[i].meet && begun && !team.meet()) return;
         begun = true;
         execute(i, step, member, team);
       }
-      // A lone thread waits for nobody, but may be asked to give up.
+      // A single thread waits for nobody, but its job can be cancelled.
       if (team.members == 1 && !team.meet()) return;
     }
   }
 }
 
-// What is no output is always wanted.
+// Anything other than an output is always needed.
 bool Run::isAsked(const Operand& operand) const {
   if (!program_.isOutput(operand.place)) return true;
   const size_t output = operand.place - kStreams - program_.inputs.size();
@@ -177,7 +178,7 @@ void Run::passLayer(const Instruction& instruction, const Ahead* ahead, size_t s
     pass.sums = ahead->sums;
     pass.sumRows = ahead->chunk * call.rows;
     if (inChunk == 0) {
-      // The rows of these steps follow one another.
+      // The rows of these steps are contiguous.
       Pass input = pass;
       input.part = Pass::kInput;
       input.rows = std::min(ahead->chunk, call.steps - step) * call.rows;
@@ -189,8 +190,8 @@ void Run::passLayer(const Instruction& instruction, const Ahead* ahead, size_t s
   kernel.pass(*layer, pass, part.firstPanel, part.endPanel);
 }
 
-// Many rows are shared out by what they have to read. Of few rows everybody scores a part of the supports, and sums up a part
-// of the columns.
+// Many rows are divided among the members by how much they read. For few rows, every member scores a part of the supports, and
+// sums up a part of the columns.
 void Run::layOutAttention(size_t members) {
   const auto& sets = call.sets;
   order_.resize(call.rows);
@@ -216,14 +217,14 @@ void Run::layOutAttention(size_t members) {
   bounds_.resize(members + 1, call.rows);
 }
 
-// The end of the tile that begins at this position: rows of one set.
+// The end of the tile that begins at this position. All rows of a tile read one set.
 size_t Run::tileEnd(size_t position, size_t end) const {
   size_t next = position + 1;
   while (next < end && next < position + tile_ && call.sets[order_[next]] == call.sets[order_[position]]) next++;
   return next;
 }
 
-// Scores of a tile with a stretch of its supports.
+// Computes the scores of a tile with a range of its supports.
 void Run::score(size_t first, size_t count, Vectors queries, Vectors scores, const Vectors& from, size_t begin, size_t end) const {
   const size_t width = program_.reading.width;
   for (size_t i = 0; i < count; i++) {
@@ -242,7 +243,7 @@ void Run::attend(const Instruction& instruction, size_t step, size_t member, Tea
   const Vectors scores{privateScores_ + member * tile_ * scoreStride_, scoreStride_};
   float* out[kMostTile];
 
-  // From the scores of a tile to its reads, for some of the columns.
+  // Computes a tile's reads from its scores, for some of the columns.
   const auto finish = [&](size_t first, size_t end, Vectors from, size_t column, size_t columnEnd, bool tell) {
     const Set& set = *call.sets[order_[first]];
     for (size_t i = 0; first + i < end; i++) {

@@ -1,4 +1,4 @@
-// Takes the rows of a batch through a program's instructions, for a number of steps.
+// Runs a program's instructions on the rows of a batch, for a number of steps.
 #pragma once
 
 #include <vector>
@@ -8,18 +8,18 @@
 
 namespace cellserve {
 
-// What a call is about. Row i of what a stream has for step t begins at ((t * rows) + i) * width.
+// The arguments of a call. In a stream, row i of step t begins at ((t * rows) + i) * width.
 struct Call {
   size_t rows = 0;
   size_t steps = 0;
   size_t first = 0, end = 0;  // instructions
-  float* states[2] = {};      // the old one and the new one; they change places after each step
+  float* states[2] = {};      // the old one and the new one; they are swapped after each step
   float* scratch = nullptr;
   std::vector<float*> streams;       // inputs, then outputs
-  uint32_t repeated = 0;             // bit k: input k is that of one step
+  uint32_t repeated = 0;             // bit k: input k has one step, which is repeated
   uint32_t asked = 0;                // bit k: output k is asked for
-  float* attention = nullptr;        // where the weights go, if they are asked for
-  size_t attentionWidth = 0;         // of a row's
+  float* attention = nullptr;        // where to write the weights, if they are asked for
+  size_t attentionWidth = 0;         // of one row
   std::vector<const Set*> sets;      // of each row, if the program attends
 };
 
@@ -27,21 +27,21 @@ class Run {
  public:
   explicit Run(const Program& program) : program_(program) {}
 
-  // Takes up a call, and allocates what it needs. @throws std::bad_alloc
+  // Prepares a call, and allocates what it needs. @throws std::bad_alloc
   void begin(size_t members);
-  // A member's part of it, on a thread of its own.
+  // Runs a member's part of it, on that member's thread.
   void work(size_t member, Team&);
 
-  // To be filled in first; what its vectors hold is kept from call to call.
+  // Fill this in first. Its vectors keep their contents from call to call.
   Call call;
 
  private:
-  // A place in memory: of the first row, and how far it is to the next row and to the next step.
+  // A place in memory: the first row, and the distances to the next row and to the next step.
   struct Place {
     float* data;
     size_t row, step;
   };
-  // A cell's sums of x, made for some steps at once.
+  // A cell's sums of x, computed for several steps at once.
   struct Ahead {
     size_t instruction;
     size_t chunk;  // steps
@@ -63,14 +63,14 @@ class Run {
   std::vector<Place> places_;
   std::vector<Ahead> aheads_;
 
-  // Attention: the rows, those of a set side by side, and who has which of them.
+  // Attention: the rows, grouped by set, and where each member's rows begin.
   std::vector<size_t> order_;
   std::vector<size_t> bounds_;
   bool byRows_ = true;
   size_t tile_ = 0;          // rows at a time
   size_t scoreStride_ = 0;
   float* sharedScores_ = nullptr;
-  float* privateScores_ = nullptr;  // a member's follow on from those of the one before it
+  float* privateScores_ = nullptr;  // each member's follow those of the member before it
   float* privateQueries_ = nullptr;
 
   FloatMemory arena_;

@@ -18,8 +18,8 @@ void pause() {
 #endif
 }
 
-// Where a pool has a thread for each core, each thread gets one: left to itself the system may well wake two of them on
-// one core, and its own share of the weights would be in the other's cache.
+// If a pool has a thread for each core, pins each thread to one. Otherwise the system may wake two of them on one core, and
+// then a thread's share of the weights is in another core's cache.
 void settleOnCore(size_t index, size_t threads) {
 #if defined(__linux__)
   cpu_set_t all, own;
@@ -36,8 +36,8 @@ void settleOnCore(size_t index, size_t threads) {
 #endif
 }
 
-// musl gives a thread a stack of 128 KiB, most of which two of the kernel's functions take. There the call only ever raises what
-// threads get that do not say themselves.
+// musl gives a thread a stack of 128 KiB, most of which two of the kernel's functions use. With musl, this call can only raise
+// the default stack size.
 void allowForStacks() {
 #if defined(__linux__) && !defined(__GLIBC__)
   pthread_attr_t large;
@@ -51,7 +51,8 @@ void allowForStacks() {
 
 void Turnstile::advance() {
   count_.fetch_add(1);
-  // One who falls asleep has said so before looking at the count again, so either that look or this one notices.
+  // A thread that falls asleep registers in `sleepers_` before it checks the count again, so either that check or this one
+  // notices.
   if (sleepers_.load() == 0) return;
   std::lock_guard<std::mutex> lock(mutex_);
   moved_.notify_all();
@@ -153,7 +154,7 @@ void Pool::finish() {
       current_ = nullptr;
     }
   }
-  // Last, for then the job may be gone. The next cannot be done before it: that takes this thread too.
+  // This comes last, because the job may be gone afterwards. The next job cannot finish before it: that takes this thread too.
   finished->done();
 }
 

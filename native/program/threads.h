@@ -1,4 +1,4 @@
-// A few compute threads that take one job after another, all of them at once.
+// Compute threads that work together on one job after another.
 #pragma once
 
 #include <atomic>
@@ -12,7 +12,7 @@
 
 namespace cellserve {
 
-// The share of `count` things that falls to a member of a team.
+// A team member's share of `count` things.
 struct Share {
   size_t begin, end;
 };
@@ -21,8 +21,8 @@ inline Share share(size_t count, size_t member, size_t members) {
   return {count * member / members, count * (member + 1) / members};
 }
 
-// Waiting for a count to move on: a while awake, for the next step is a few microseconds away; then asleep, for the
-// core may be needed by the thread that is waited for.
+// Waits for a count to change: first awake, because the next step is a few microseconds away; then asleep, because the awaited
+// thread may need the core.
 class Turnstile {
  public:
   size_t count() const { return count_.load(std::memory_order_acquire); }
@@ -43,14 +43,14 @@ class Team {
   const size_t members;
 
   explicit Team(size_t members) : members(members) {}
-  // Waits until all members are here. False where the job is to be given up, and then it is for all of them.
+  // Waits until all members have arrived. Returns false, to all of them alike, if the job is cancelled.
   bool meet();
   void cancel() { cancelled_.store(true, std::memory_order_relaxed); }
 
  private:
   std::atomic<size_t> present_{0};
   std::atomic<bool> cancelled_{false};
-  bool givenUp_ = false;  // decided by the last to come, before the others go
+  bool givenUp_ = false;  // decided by the last member to arrive, before the others continue
   Turnstile round_;
 };
 
@@ -66,9 +66,9 @@ class Pool {
  public:
   explicit Pool(size_t threads) : size_(threads) {}
   ~Pool() { stop(); }
-  // Jobs run in the order in which they arrive. The first starts the threads; @throws std::system_error if they cannot start.
+  // Jobs run in order of arrival. The first starts the threads; @throws std::system_error if they cannot start.
   void submit(Job&);
-  // Gives up what is under way, forgets what waits, and joins the threads.
+  // Cancels the running job, drops the waiting ones, and joins the threads.
   void stop();
 
  private:

@@ -1,10 +1,11 @@
-// What is computed must have the same bits on every CPU: of each kind of cell and precision, of reads, softmax and sequences, of
-// lone rows and batches, on one thread and on several, and of JSON's numbers.
+// Results must have the same bits on every CPU: for each kind of cell and precision, for reads, softmax and sequences, for single rows
+// and batches, on one thread and on several, and for JSON's numbers.
 //
-//     bits              prints them, as the best kernel of this CPU makes them
-//     bits bits.txt     compares what every kernel of this CPU makes with that file
+//     bits              prints them, as this CPU's best kernel computes them
+//     bits bits.txt     compares the results of each of this CPU's kernels with that file
 //
-// The file is committed: it says what all machines have to make. A line has a hash of some numbers, and the bits of a few of them.
+// The file is committed: it contains the results that all machines must produce. A line has a hash of some numbers, and the bits of a
+// few of them.
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
@@ -23,8 +24,8 @@
 using namespace cellserve;
 using Buffer = std::vector<float>;
 
-// Numbers that a name stands for, so that a case does not depend on those before it. The standard defines the generator's bits,
-// but not those of its distributions.
+// Random numbers seeded by a name, so that a case does not depend on earlier ones. The C++ standard defines the generator's bits, but
+// not the distributions' bits.
 class Draw {
  public:
   explicit Draw(const std::string& name) {
@@ -43,7 +44,7 @@ class Draw {
   std::mt19937 generator_;
 };
 
-// Of a NaN only that it is one: CPUs differ in its sign.
+// All NaNs have the same bits: CPUs differ in a NaN's sign.
 static uint32_t bitsOf(float value) {
   uint32_t bits = 0x7fc00000;
   if (!std::isnan(value)) std::memcpy(&bits, &value, sizeof bits);
@@ -134,7 +135,7 @@ static void addLayers(Lines& lines, const Kernel& kernel) {
       }
     }
   }
-  // Sums so long that they are put down and picked up again.
+  // Sums so long that they are stored and resumed.
   for (const size_t rows : {1, 9}) {
     for (const Precision precision : {Precision::kF32, Precision::kBf16, Precision::kInt8}) addLayer(lines, kernel, Kind::kLstm, Activation::kTanh, 0, precision, {1200, 900, 3}, rows);
   }
@@ -181,7 +182,7 @@ static std::shared_ptr<Program> decoder(const Kernel& kernel, Draw& draw, Kind k
 }
 
 static void addSequence(Lines& lines, const Kernel& kernel, Kind kind, Score score, Precision precision, size_t rows, size_t members) {
-  // Without the threads, so that they do the same work.
+  // The name leaves out the threads, so that every number of threads does the same work.
   const std::string name = std::string("sequence ") + kKinds[int(kind)] + " " + kScores[int(score)] + " " + kPrecisions[int(precision)] + " x" + std::to_string(rows);
   Draw draw(name);
   constexpr size_t steps = 6, most = 37;
@@ -232,7 +233,7 @@ static void addSequences(Lines& lines, const Kernel& kernel) {
   }
 }
 
-// Over all floats, in strides.
+// Sweeps all floats, in strides.
 static void addFunctions(Lines& lines, const Kernel& kernel) {
   const auto add = [&](const char* name, void (*function)(const float*, float*, size_t), uint32_t first, uint32_t end) {
     Buffer x;
@@ -293,7 +294,7 @@ static std::string linesOf(const Kernel& kernel) {
   return lines.text();
 }
 
-// The line of a text in which it differs from another.
+// The line of a text that contains position `at`.
 static std::string lineAt(const std::string& text, size_t at) {
   const size_t begin = at == 0 ? 0 : text.rfind('\n', at - 1) + 1;
   return begin >= text.size() ? "nothing" : text.substr(begin, text.find('\n', begin) - begin);

@@ -1,4 +1,4 @@
-// What the tests say of what they find wrong; after twenty they stop.
+// Reports the tests' failures; after twenty, the tests stop.
 #pragma once
 
 #include <cstdio>

@@ -30,7 +30,8 @@ static std::string digitsOf(const std::string& text) {
   return digits;
 }
 
-// Whether the library's text does not read back through a double, or is as long and no closer than a double can tell.
+// Whether our text is as good as the library's: the library's text does not read back through a double, or it is as long as ours and no
+// closer as far as a double can tell.
 static bool isAsGood(const std::string& written, const char* shortest, const char* end, float value) {
   double ours, theirs;
   std::from_chars(written.data(), written.data() + written.size(), ours);
@@ -62,7 +63,7 @@ static void testFloats(uint32_t stride) {
   }
 }
 
-// Decimals of up to 64 bits against the C++ library's nearest double, rounded to float.
+// Tests decimals of up to 64 bits against the C++ library's nearest double, rounded to float.
 static void testDecimals() {
   for (size_t n = 0; n < 300000; n++) {
     const uint64_t digits = (uint64_t{generator()} << 32 | generator()) >> (generator() % 64);

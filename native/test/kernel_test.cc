@@ -43,7 +43,7 @@ static float floatOf(uint32_t bits) {
   return value;
 }
 
-// The kernels run that this CPU has the instructions of, as Linux names them.
+// Exactly the kernels for which this CPU has the instructions, by Linux's names, are supported.
 static void testSupport() {
 #if defined(__x86_64__) && defined(__linux__)
   std::string flags;
@@ -59,7 +59,7 @@ static void testSupport() {
 #endif
 }
 
-// The emulated multiply-add against the C library's, over all exponents and with sums that nearly cancel.
+// Tests the emulated multiply-add against the C library's, over all exponents and with sums that nearly cancel.
 static void testFma() {
   for (int n = 0; n < 2000000; n++) {
     float a[4], b[4], c[4], result[4];
@@ -78,7 +78,7 @@ static void testFma() {
   }
 }
 
-// The distance in units of the last place of the exact result.
+// The error in units of the exact result's last place.
 static double ulps(float found, double exact) {
   if (std::isinf(found) && std::fabs(exact) > 0x1.fffffep127) return 0;
   const int exponent = exact == 0 ? -149 : std::max(std::ilogb(exact) - 23, -149);
@@ -123,14 +123,14 @@ static void testActivations(const Kernel& kernel, uint64_t stride) {
   }
 }
 
-// The nearest of a precision's numbers, which are multiples of `unit`; a tie goes to the even multiple.
+// The nearest multiple of `unit`, divided by `unit`; a tie goes to the even multiple.
 static double nearest(double value, double unit) {
   const double below = std::floor(value / unit), part = value / unit - below;
   const bool up = part > 0.5 || (part == 0.5 && std::fmod(below, 2) != 0);
   return below + (up ? 1 : 0);
 }
 
-// A matrix as a precision holds it: whole numbers for int8, with a scale a row.
+// A matrix as a precision stores it: whole numbers for int8, with one scale per row.
 struct Held {
   Held(const Buffer& matrix, size_t rows, Precision precision) : values(matrix), scales(rows, 1.0f) {
     const size_t width = rows == 0 ? 0 : matrix.size() / rows;
@@ -148,7 +148,7 @@ struct Held {
       }
     }
   }
-  // What it stands for.
+  // The value that it represents.
   double at(size_t row, size_t k) const { return double(scales[row]) * values[row * (values.size() / scales.size()) + k]; }
   Buffer values, scales;
 };
@@ -172,11 +172,11 @@ struct Trained {
   Weights pack(const Kernel& kernel) const {
     return packWeights(kernel, {kind, activation, sizes, weightIh.data(), weightHh.data(), biasIh.data(), isLinear() ? nullptr : biasHh.data(), slope, precision});
   }
-  // The same of float32 weights that are rounded already.
+  // The same with float32 weights that are already rounded.
   Weights packRounded(const Kernel& kernel) const {
     return packWeights(kernel, {kind, activation, sizes, ih.values.data(), hh.values.data(), biasIh.data(), isLinear() ? nullptr : biasHh.data(), slope});
   }
-  // Of an LSTM and a GRU.
+  // The gate function of an LSTM and a GRU.
   double gate(double x) const { return slope == 0 ? sigmoidOf(x) : std::min(std::max(slope * x + 0.5, 0.0), 1.0); }
   double f(double x) const { return activation == Activation::kRelu ? std::max(x, 0.0) : std::tanh(x); }
   Kind kind;
@@ -195,18 +195,18 @@ static double activate(Activation activation, double x) {
   return activation == Activation::kRelu ? std::max(x, 0.0) : sigmoidOf(x);
 }
 
-// Rows of vectors that lie in wider ones, on the heap and no longer than they must be: the last vector ends where its memory ends.
+// Rows of vectors within wider rows, on the heap and no longer than necessary: the last vector ends where its memory ends.
 struct Rows {
   Rows(size_t rows, size_t width, size_t gap) : rows(rows), width(width), stride(width + gap), data(randomBuffer(rows == 0 ? 0 : (rows - 1) * stride + width)) {}
   float& at(size_t row, size_t i) { return data[row * stride + i]; }
   Vectors vectors(size_t from = 0) { return {data.data() + from * stride, stride}; }
-  // The same numbers in memory of another kind.
+  // The same numbers in memory with another stride.
   Rows inside(size_t gap, size_t from, size_t to) const {
     Rows other(to - from, width, gap);
     for (size_t row = from; row < to; row++) std::copy_n(data.begin() + row * stride, width, other.data.begin() + (row - from) * other.stride);
     return other;
   }
-  // Whether it has the numbers of some rows, from one on, if those have any.
+  // Whether its rows from `from` on have the same bits as `other`'s rows.
   bool has(const Rows& other, size_t from) const {
     for (size_t row = 0; row < other.rows; row++) {
       if (other.width > 0 && std::memcmp(&data[(from + row) * stride], &other.data[row * other.stride], other.width * sizeof(float)) != 0) return false;
@@ -217,7 +217,7 @@ struct Rows {
   Buffer data;
 };
 
-// What is exact of a step of all rows.
+// The exact results of a step of all rows.
 struct Exact {
   std::vector<double> out, kept, gates;
 };
@@ -257,14 +257,14 @@ static Exact reference(const Trained& layer, size_t rows, Rows x, Rows h, Rows c
   return exact;
 }
 
-// What a layer makes of a step of some rows.
+// A layer's results for a step of some rows.
 struct Made {
   Rows out, kept, gates;
-  // Whether it has the bits of a step of some of its rows, from one on.
+  // Whether its rows from `from` on have the same bits as `other`'s.
   bool has(const Made& other, size_t from) const { return out.has(other.out, from) && kept.has(other.kept, from) && gates.has(other.gates, from); }
 };
 
-// A step in as many shares as threads would take, at once or by halves; with its gates, if it has some and they are asked for.
+// A step in `shares` parts, as threads would share it, at once or in halves; with its gates, if it has any and they are asked for.
 static Made step(const Weights& weights, Rows x, Rows h, Rows carry, size_t shares, bool halves, bool tells = true) {
   const size_t rows = x.rows, Ho = weights.sizes.Ho;
   Rows out(rows, Ho, generator() % 5), kept(rows, weights.kind == Kind::kRnn ? 0 : Ho, generator() % 5), gates(rows, tells ? weights.gates() : 0, generator() % 5);
@@ -321,7 +321,7 @@ static void testLayer(Kind kind, Activation activation, Sizes sizes, size_t rows
       EXPECT(all.has(step(layer.packRounded(**kernel), x, h, carry, 2, false), 0), "%s: other bits than of float32 weights that are rounded", what(**kernel).c_str());
     }
 
-    // Some rows alone, in memory that holds nothing else.
+    // Some of the rows alone, in their own memory.
     const size_t from = generator() % rows, to = from + 1 + generator() % (rows - from);
     const bool halves = I > 0 && Hi > 0 && generator() % 2 == 0;
     const auto some = step(weights, x.inside(0, from, to), h.inside(2, from, to), carry.inside(1, from, to), 1 + generator() % 3, halves);
@@ -330,7 +330,7 @@ static void testLayer(Kind kind, Activation activation, Sizes sizes, size_t rows
   }
 }
 
-// The sums themselves, in the order that layer.h says.
+// Tests the sums themselves, in the order that layer.h defines.
 static void testSums(Sizes sizes, size_t rows, Precision precision) {
   const auto [I, Hi, Ho] = sizes;
   const Trained layer(Kind::kRnn, Activation::kNone, sizes, 0, precision);
@@ -358,7 +358,7 @@ static void testSums(Sizes sizes, size_t rows, Precision precision) {
   }
 }
 
-// What rounds to what, at the edges.
+// Tests the rounding of edge cases.
 static void testRounding(const Kernel& kernel) {
   const auto held = [&](Buffer row, Precision precision) {
     const float zero = 0;
@@ -420,7 +420,7 @@ static void testAttention(Score score, Activation activation, size_t width, size
     const Kernel& kernel = **at;
     if (!kernel.supported()) continue;
     const Set set = supports.on(kernel);
-    // Some rows, the scores and the columns in shares.
+    // Attends for some rows, with the scores and the columns in shares.
     const auto attend = [&](size_t from, size_t to, size_t shares, Buffer& weights, Buffer& read) {
       Buffer scores((to - from) * count);
       weights.resize(scores.size());
@@ -482,7 +482,7 @@ static void testAttention(Score score, Activation activation, size_t width, size
   }
 }
 
-// Softmax and its logarithm: what they are, in place too, with the same bits everywhere; what has overflown is NaN.
+// Tests softmax and its logarithm: their values, also in place, with the same bits everywhere; overflow gives NaN.
 static void testSoftmax(size_t count, float scale) {
   const Buffer x = randomBuffer(count, scale);
   double largest = -INFINITY, sum = 0;

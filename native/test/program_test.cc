@@ -1,4 +1,4 @@
-// Tests of programs without Node.js, for the sanitizers: random ones, on teams of threads, beside one thread alone.
+// Tests of programs without Node.js, for the sanitizers: random programs, on teams of threads, compared with one thread.
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
@@ -26,7 +26,7 @@ static Buffer randomBuffer(size_t size, float scale = 1) {
   return buffer;
 }
 
-// Equal bits, but any NaN is like another.
+// Equal bits, except that all NaNs are equal.
 static bool same(const Buffer& a, const Buffer& b) {
   if (a.size() != b.size()) return false;
   for (size_t i = 0; i < a.size(); i++) {
@@ -44,14 +44,14 @@ static std::unique_ptr<const Weights> randomLayer(const Kernel& kernel, Kind kin
   return std::make_unique<const Weights>(packWeights(kernel, {kind, activation, sizes, weightIh.data(), weightHh.data(), bias.data(), bias.data(), slope, precision}));
 }
 
-// The gates that can be had of a cell.
+// How many gates a cell can return.
 static size_t gatesOf(Kind kind) { return kind == Kind::kLstm ? 4 : kind == Kind::kGru ? 3 : 0; }
 
 static bool overlap(const Operand& a, const Operand& b) {
   return a.width > 0 && b.width > 0 && a.place == b.place && a.offset < b.offset + b.width && b.offset < a.offset + a.width;
 }
 
-// A program of random instructions over random operands, of which none writes where it reads.
+// A program of random instructions over random operands; no instruction writes where it reads.
 static std::shared_ptr<Program> randomProgram(const Kernel& kernel, bool attends) {
   auto program = std::make_shared<Program>();
   program->kernel = &kernel;
@@ -89,7 +89,7 @@ static std::shared_ptr<Program> randomProgram(const Kernel& kernel, bool attends
     switch (made.op) {
       case Op::kCell:
         in = {below(20), kind == Kind::kGru && !carries ? width : upTo(20), carries ? width : 0}, out[1] = carries ? width : 0;
-        // The state has room for gates of ten units.
+        // The state is large enough for the gates of ten units.
         if (width <= 10 && below(2) == 0) out[2] = gatesOf(kind) * width;
         break;
       case Op::kLinear: in = {upTo(20), 0, 0}; break;
@@ -122,7 +122,7 @@ static std::shared_ptr<Program> randomProgram(const Kernel& kernel, bool attends
   return program;
 }
 
-// Layers that run one after the other: each reads what the one before it has written. Their gates can be had.
+// Layers that run one after the other: each reads what the one before it has written. Their gates can be requested.
 static std::shared_ptr<Program> stack(const Kernel& kernel, size_t layers) {
   auto program = std::make_shared<Program>();
   program->kernel = &kernel;
@@ -154,7 +154,7 @@ static std::shared_ptr<Program> stack(const Kernel& kernel, size_t layers) {
   return program;
 }
 
-// A cell whose h is its own last output twice over, or that and an input, which is known only as the step begins.
+// A cell whose h is its own last output twice, or its last output and an input, which is known only when the step begins.
 static std::shared_ptr<Program> fed(const Kernel& kernel, bool late) {
   auto program = std::make_shared<Program>();
   program->kernel = &kernel;
@@ -268,7 +268,7 @@ static void testProgram(const std::shared_ptr<Program>& program, size_t rows, si
   }
 }
 
-// Equal layers are one for as long as somebody has it; those that differ in a bit are two.
+// Equal layers are shared as long as one of them is in use; layers that differ in a bit are not.
 static void testSharing(const Kernel& kernel) {
   const Sizes sizes{upTo(20), upTo(20), upTo(20)};
   const Buffer weightIh = randomBuffer(4 * sizes.Ho * sizes.I, 0.5f), weightHh = randomBuffer(4 * sizes.Ho * sizes.Hi, 0.5f);

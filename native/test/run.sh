@@ -1,22 +1,22 @@
 #!/bin/sh
-# Builds and runs the tests of the kernel, of programs and of the JSON reader, and compares what is computed with bits.txt:
+# Builds and runs the tests of the kernel, of programs and of the JSON reader, and compares the results with bits.txt:
 #
 #     native/test/run.sh [stride]     under AddressSanitizer and UndefinedBehaviorSanitizer, under ThreadSanitizer, and with the objects
 #                                     of the addon, when the floats are swept more finely; 1 sweeps every float
-#     native/test/run.sh arm64        with the objects of the addon for arm64, by Debian's g++-aarch64-linux-gnu and qemu-user-static
-#     native/test/run.sh musl         with those of the addon for musl on x64, by `pip install ziglang`
-#     native/test/run.sh arm64-musl   with those of the addon for musl on arm64, by the same and qemu-user-static
+#     native/test/run.sh arm64        with the addon's objects for arm64; needs Debian's g++-aarch64-linux-gnu and qemu-user-static
+#     native/test/run.sh musl         with the addon's objects for musl on x64; needs `pip install ziglang`
+#     native/test/run.sh arm64-musl   with the addon's objects for musl on arm64; needs the same and qemu-user-static
 set -eu
 cd "$(dirname "$0")/.."
 out=../build/test
 mkdir -p "$out"
 warnings='-std=c++17 -Wall -Wextra -Wno-psabi -ffp-contract=off -pthread'
 
-# Compiles files to objects of this name beside one another.
+# Compiles files in parallel, to objects with this name.
 compile () { # name, compiler and flags, files
   name=$1 compiler=$2
   shift 2
-  rm -f "$out/$name"-*.o  # a compiler that fails in the background shows when they are linked
+  rm -f "$out/$name"-*.o  # if a compiler fails in the background, the link fails
   for file in "$@"; do
     isa=
     case $file in
@@ -41,10 +41,10 @@ link () { # name, compiler and flags, tests, objects
 
 tests='kernel_test program_test json_test bits'
 sources_of () { for test in $1; do echo "test/$test.cc"; done; }
-# What node-gyp has made of the kernel, programs and the JSON reader.
+# The objects that node-gyp has compiled from the kernel, programs and the JSON reader.
 addon_objects () { find "$1" \( -path '*/native/kernel/*.o' -o -path '*/native/program/*.o' -o -path '*/native/json/*.o' \) | sort; }
 
-# With the objects of an addon for another platform, which `pack-native.mjs` makes.
+# Runs the tests with the objects of an addon for another platform, built by `pack-native.mjs`.
 elsewhere () { # mode, platform, compiler, what runs its programs, how many random programs, stride
   node ../scripts/pack-native.mjs "$2"
   # shellcheck disable=SC2046
@@ -64,13 +64,13 @@ case "${1:-}" in
 esac
 
 cxx=${CXX:-c++}
-# Brings the addon's objects up to date, or makes them, which empties build/.
+# Updates the addon's objects, or builds them from scratch, which empties build/.
 make -s -C ../build BUILDTYPE=Release 2>/dev/null || node ../scripts/install-native.mjs --build
 mkdir -p "$out"
 addon=$(addon_objects ../build/Release/obj.target)
 kernels=$(echo "$addon" | sed -n 's|.*/kernel_.*/\(.*\)\.o$|kernel/\1.cc|p')
 
-# The stand-in for AVX-512 is needed on a CPU that has it not.
+# The stand-in for AVX-512 needs sanitizing only on a CPU without it.
 sanitized=$kernels
 plain=
 if grep -qs avx512f /proc/cpuinfo; then
@@ -91,7 +91,7 @@ link address "$address" "$tests" $objects $plain
 "$out/address-json" 400009
 "$out/address-bits" test/bits.txt
 
-# Who waits for whom, and what a member writes, is the same for all kernels, so one is instrumented; a fourth of the programs run on it.
+# Synchronization and the members' writes are the same in all kernels, so only one is instrumented; a fourth of the programs run on it.
 echo 'ThreadSanitizer'
 thread="$cxx -O1 -g -fsanitize=thread"
 # shellcheck disable=SC2086

@@ -1,4 +1,4 @@
-// A run of a program as a job of a team, to be waited for.
+// Runs a program as a team's job that can be waited for.
 #pragma once
 
 #include "../program/run.h"

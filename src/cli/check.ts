@@ -13,12 +13,12 @@ import { takeFirstSteps } from './first-steps.ts'
 import { showNumbers } from './show.ts'
 
 /**
- * `cellserve check`: loads a folder as the service would with these flags, and says what each model is and how it takes a first
- * step. Every fault is a line of standard error.
+ * `cellserve check`: loads a folder as the service would with these flags, and prints each model's description and its first step.
+ * Each fault is one line on standard error.
  *
- * @returns 1 if there is a fault.
+ * @returns 1 if there is a fault, otherwise 0.
  * @throws ConfigError
- * @throws ModelsError if the folder cannot be read, or has no model.
+ * @throws ModelsError if the folder cannot be read or contains no model.
  */
 export async function runCheck ([folder, ...flags]: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
   if (folder === undefined || folder.startsWith('-')) throw new ConfigError(`check: expected a FOLDER, got ${folder ?? 'none'}`)
@@ -28,7 +28,7 @@ export async function runCheck ([folder, ...flags]: readonly string[], env: Node
   const { models, faults: broken } = await load(config, (error) => faults.push(error.message))
   faults.push(...broken.map(({ message }) => message))
   try {
-    // A model that is named, and broken, is no further fault.
+    // A broken model that is also the default model counts as one fault, not two.
     if (broken.length === 0 || config['default-model'] === undefined) faults.push(...faultOf(() => createRegistry(models, config['default-model'])))
     for (const model of models) {
       const step = await firstStep(model).catch((error: unknown) => {

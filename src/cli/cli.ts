@@ -1,14 +1,14 @@
-/** A program beside the service: `cellserve NAME ...`. */
+/** A command other than the service itself: `cellserve NAME ...`. */
 export interface Command {
-  /** What follows its name. */
+  /** Its arguments, as the help text shows them. */
   readonly usage: string
   /** Its line in `cellserve --help`. */
   readonly summary: string
   /**
-   * Loads and runs it. What it says goes to standard output.
+   * Loads and runs the command, which prints to standard output.
    *
-   * @returns its exit code.
-   * @throws Error of one line that says why it cannot do what it was asked to.
+   * @returns the exit code.
+   * @throws Error whose message is one line that says why the command failed.
    */
   readonly run: (args: readonly string[], env: NodeJS.ProcessEnv) => Promise<number>
 }
@@ -31,7 +31,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   }
 }
 
-/** The command of that name, if there is one. */
+/** The command with that name, if it exists. */
 export function findCommand (name: string | undefined): Command | undefined {
   return name !== undefined && Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
 }

@@ -1,21 +1,21 @@
 import type { Model } from '../model/model.ts'
 import { Tensor } from '../tensor/tensor.ts'
 
-/** What a model reads first: an x, or if it reads none an h, of this in every place, or an id. */
+/** The input of a model's first steps: an x filled with this value (or an h if the model reads no x), or an id. */
 const X = 0.1
 const ID = 0
 
 export interface FirstSteps {
   /** What each step reads, in words. */
   readonly reads: string
-  /** What the last step answers, by field. */
+  /** What the last step returns, by field. */
   readonly made: ReadonlyArray<readonly [field: string, numbers: Float32Array]>
 }
 
 /**
- * Takes a model's first steps: several as a sequence, one alone as a step of the bare network, if that has one direction.
+ * Takes a model's first steps: several steps as a sequence; a single step through the bare network, if it has one direction.
  *
- * @throws InputError if it takes none.
+ * @throws InputError if the model rejects them.
  */
 export async function takeFirstSteps ({ shape, step, sequence }: Model, steps: number): Promise<FirstSteps> {
   const alone = steps === 1 && shape.directions === 1
@@ -29,7 +29,7 @@ export async function takeFirstSteps ({ shape, step, sequence }: Model, steps: n
   return { reads, made: fields({ output, y }) }
 }
 
-/** Those that are there, each without the steps before the last. */
+/** The tensors that exist, each reduced to its last step. */
 function fields (tensors: Readonly<Record<string, Tensor | undefined>>): FirstSteps['made'] {
   return Object.entries(tensors).flatMap(([field, tensor]) => tensor === undefined ? [] : [[field, tensor.data.subarray(tensor.data.length - tensor.shape[tensor.shape.length - 1])] as const])
 }

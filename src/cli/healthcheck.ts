@@ -3,8 +3,8 @@
  *
  *     node dist/cli/healthcheck.js [PID]
  *
- * It asks where the flags of that process and the environment, which both share, say that the service listens. In a container the
- * process is the first, or started by it.
+ * The address comes from that process's flags and the environment, which both processes share. In a container, the service is
+ * process 1, or process 1 is an init that starts it.
  */
 import { readFileSync } from 'node:fs'
 import { argv, env, exit } from 'node:process'
@@ -21,14 +21,17 @@ try {
   exit(1)
 }
 
-/** What follows the service's program in the command line, be it run as it is or by an init; nothing if there is no such program. */
+/**
+ * The arguments after the service's program in the command line, with or without an init in front; empty if the program is not in
+ * it.
+ */
 function flagsOf (pid: string): string[] {
   const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').slice(0, -1)
   const program = command.findIndex((part) => /(^|\/)main\.[jt]s$/.test(part))
   return program === -1 ? [] : command.slice(program + 1)
 }
 
-/** A service that listens on all addresses is asked at the loopback one. */
+/** The address to connect to: the loopback address if the service listens on all addresses. */
 function addressOf (host: string): string {
   if (host === '0.0.0.0') return '127.0.0.1'
   if (host === '::') return '[::1]'

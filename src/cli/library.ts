@@ -1,7 +1,7 @@
 /**
- * Loads a library that few commands need, and that the service's install leaves out.
+ * Loads an optional library: few commands need it, and the service's install leaves it out.
  *
- * @param missing makes the error if it is not installed.
+ * @param missing creates the error to throw if it is not installed.
  */
 export async function loadLibrary<T> (load: () => Promise<T>, missing: () => Error): Promise<T> {
   try {

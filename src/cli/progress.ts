@@ -1,25 +1,25 @@
 import type { WriteStream } from 'node:tty'
 
-/** Tells people how far something has come: by a bar on a terminal, elsewhere by a line now and then. */
+/** Reports progress: as a bar on a terminal, elsewhere as an occasional line. */
 export interface Progress {
-  /** @param share how much of all is done, from 0 to 1. */
+  /** @param share the share of the work that is done, from 0 to 1. */
   show (share: number, text: string): void
-  /** Takes the bar away. */
+  /** Removes the bar. */
   clear (): void
 }
 
 type Stream = Pick<WriteStream, 'write' | 'isTTY' | 'columns'>
 
-/** Milliseconds between two bars, and between two lines. */
+/** Milliseconds between two updates of the bar, and between two lines. */
 const BAR_EVERY = 200
 const LINE_EVERY = 10_000
 
-/** @param now milliseconds. */
+/** @param now returns the time in milliseconds. */
 export function createProgress (stream: Stream, quiet: boolean, now: () => number = () => performance.now()): Progress {
   const begin = now()
   const every = stream.isTTY ? BAR_EVERY : LINE_EVERY
   let last = stream.isTTY ? -Infinity : begin
-  /** What was done already as it began. */
+  /** The share that was already done at the start. */
   let from: number | undefined
   let shown = false
   return {

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { loadAddon } from '../../src/engine/addon.ts'
 import { nativeKernels } from '../../src/engine/native.ts'
 
-/** Why tests of the native engine are skipped, or false where its addon is built. */
+/** Why tests of the native engine are skipped, or false if its addon is built. */
 export const withoutAddon: string | false = reasonToSkip()
 
 function reasonToSkip (): string | false {
@@ -26,7 +26,7 @@ export function addonFile (): string {
   return file
 }
 
-/** Equality of bits, so that 0 is not -0. */
+/** Asserts equal bits, so that 0 is not -0. */
 export function assertSameBits (actual: Float32Array, expected: Float32Array, message: string): void {
   assert.equal(actual.length, expected.length, message)
   const a = new Uint32Array(actual.buffer, actual.byteOffset, actual.length)

@@ -12,21 +12,21 @@ import { FULL } from './full.ts'
 
 let engine: Promise<Engine> | undefined
 
-/** The engine that the whole test suite uses: CELLSERVE_ENGINE and CELLSERVE_ISA, as the service reads them. */
+/** The engine that the whole test suite uses, from CELLSERVE_ENGINE and CELLSERVE_ISA, as the service reads them. */
 export function testEngine (): Promise<Engine> {
   const { engine: name, threads, isa } = testConfig()
   engine ??= chooseEngine(name, { threads, isa })
   return engine
 }
 
-/** The settings of the service: the environment's, under these flags. */
+/** The settings of the service: the environment's, overridden by these flags. */
 export function testConfig (...flags: readonly string[]): Config {
   const config = readConfig(flags, process.env)
   if (typeof config === 'string') throw new Error(config)
   return config
 }
 
-/** The bounds of models' own code, as the settings have them. */
+/** The limits for models' own code, from the settings. */
 export function testHosting (over: Partial<Hosting> = {}): Hosting {
   const config = testConfig()
   return { timeout: config['feedback-timeout'], memory: config['feedback-memory'], report: () => {}, ...over }
@@ -46,7 +46,9 @@ export async function testDeps (over: Partial<ModelDeps> = {}): Promise<ModelDep
   }
 }
 
-/** The service as `main.ts` puts it together with these flags, on a free port; after the test it is closed, whoever is connected. */
+/**
+ * Starts the service as `main.ts` does with these flags, on a free port. After the test it is closed, even if clients are connected.
+ */
 export async function startService (t: Closing, ...flags: readonly string[]) {
   const service = await createService(testConfig(...flags), await testEngine())
   t.after(async () => {
@@ -58,7 +60,7 @@ export async function startService (t: Closing, ...flags: readonly string[]) {
   return service
 }
 
-/** A service for many tests, as `startService` starts it: it ends with the process, and does not keep it. */
+/** Starts a service for many tests. It ends with the process, and does not keep the process alive. */
 export async function lastingService (...flags: readonly string[]) {
   const service = await startService({ after () {} }, ...flags)
   service.app.server.unref()
@@ -71,8 +73,8 @@ let shared: ReturnType<typeof lastingService> | undefined
 /**
  * The app of a service, by default with the demo models.
  *
- * Without flags the tests of a process share one, because to start a service takes longer than most of them do. In the full suite each has its
- * own. A test that counts what the service did, or ends it, takes `startService`.
+ * Without flags, the tests of a process share one service, because starting a service takes longer than most tests. In the full suite
+ * each test has its own. A test that counts what the service does, or ends it, must use `startService`.
  */
 export async function buildTestApp (t: Closing, ...flags: readonly string[]) {
   if (FULL || flags.length > 0) return (await startService(t, ...flags)).app

@@ -14,18 +14,18 @@ const { skip } = takes('Chromium')
 export const withoutBrowser: string | false = skip !== false ? skip : executable === undefined && 'chromium is not installed; it is Debian\'s package of that name'
 
 /**
- * A browser for the tests of a suite, to which these hosts are this machine.
+ * Starts a browser for the tests of a suite. It resolves these hosts to this machine.
  *
- * @returns a function that has it, once the suite has begun.
+ * @returns a function that returns the browser, once the suite has begun.
  */
 export function browserFor (...hosts: readonly string[]): () => Browser {
   let browser: Browser | undefined
   before(async () => {
-    // Loaded only here: this takes longer than most files of tests do.
+    // Loaded only here, because loading takes longer than most test files.
     const { chromium } = await import('playwright-core')
     browser = await chromium.launch({
       ...(executable !== undefined && { executablePath: executable }),
-      // Its sandbox cannot be had by root, as whom CI runs.
+      // Chromium's sandbox does not work for root, and CI runs as root.
       args: ['--no-sandbox', `--host-resolver-rules=${hosts.map((host) => `MAP ${host} 127.0.0.1`).join(', ')}`]
     })
   })
@@ -36,7 +36,7 @@ export function browserFor (...hosts: readonly string[]): () => Browser {
   }
 }
 
-/** Serves an empty page on a port of its own, for pages of other origins. */
+/** Serves an empty page on its own port, as a page of another origin. */
 export async function servePage (t: TestContext): Promise<number> {
   const site = createServer((_request, response) => { response.setHeader('content-type', 'text/html').end('<!doctype html><title>a page</title>') })
   site.listen(0, '127.0.0.1')

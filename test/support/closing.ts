@@ -1,4 +1,4 @@
-/** A test, a file of tests, or what else has an end. */
+/** A test, a file of tests, or anything else that ends. */
 export interface Closing {
   after (close: () => unknown): void
 }

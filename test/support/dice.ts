@@ -1,6 +1,6 @@
 import { createRandom } from './random.ts'
 
-/** Repeatable randomness: the same seed yields the same throws. */
+/** Repeatable randomness: the same seed gives the same throws. */
 export interface Dice {
   /** A whole number from 0 to n - 1. */
   below (n: number): number

@@ -5,13 +5,13 @@ import { findSlice } from '../../src/network/state.ts'
 import { stepRow, type RowState } from './textbook.ts'
 import { randomFloats } from './random.ts'
 
-/** Rows of one stage to take through so many steps. */
+/** Rows of one stage, and the number of steps to run. */
 export interface Task {
   readonly rows: number
   readonly steps: number
   /** `[rows, state.width]` */
   readonly state: Float32Array
-  /** Of each input: `[steps, rows, width]`, or `[rows, width]` if it is repeated. */
+  /** For each input: `[steps, rows, width]`, or `[rows, width]` if it is repeated. */
   readonly inputs: readonly Float32Array[]
   readonly repeated: number
   /** A set per row, each `[count, D]`. */
@@ -20,7 +20,7 @@ export interface Task {
 
 export interface Outcome {
   readonly state: Float32Array
-  /** Of each output: `[steps, rows, width]`. */
+  /** For each output: `[steps, rows, width]`. */
   readonly outputs: readonly Float32Array[]
   /** `[steps, rows, N]` */
   readonly attention: Float32Array
@@ -74,7 +74,7 @@ function widestSet ({ attention }: Program, { supports }: Task): number {
   return attention === undefined ? 0 : Math.max(0, ...supports.map((set) => set.length / attention.support))
 }
 
-/** Remembers the distinct sets of a task together; those of no vectors, too. */
+/** Remembers the distinct sets of a task together, including empty ones. */
 export async function remember (network: LoadedNetwork, stage: number, { supports }: Task, work = 1000): Promise<{ memory: Memory, sets: readonly Float32Array[] }> {
   const D = network.programs[stage].attention?.support ?? 1
   const sets = [...new Set(supports)]
@@ -116,7 +116,7 @@ export async function run (network: LoadedNetwork, task: Task, { stage = 0, maxR
   return outcome
 }
 
-/** A row's state, by its parts. */
+/** Reads a row's state into its parts. */
 function readState (program: Program, state: Float32Array, row: number): RowState {
   const slice = (name: string): number[] => {
     const found = findSlice(program.state, name)
@@ -135,7 +135,7 @@ function readState (program: Program, state: Float32Array, row: number): RowStat
   }
 }
 
-/** Compares what an engine made of a task with the textbook's, within what float32 loses. */
+/** Compares an engine's results for a task with the textbook's, within float32's precision. */
 export function assertByTheBook (program: Program, task: Task, outcome: Outcome, what: string): void {
   const { rows, steps } = task
   const { stage, outputs, inputs, attention } = program
@@ -154,7 +154,7 @@ export function assertByTheBook (program: Program, task: Task, outcome: Outcome,
       const at = (values: Float32Array, width: number, time: number): number[] => [...values.subarray((time * rows + row) * width, (time * rows + row + 1) * width)]
       const given = new Map(inputs.map(({ name, width }, k) => [name, at(task.inputs[k], width, (task.repeated >> k & 1) === 1 ? 0 : t)]))
       const { output, fed, gates, attention: weights } = stepRow(stage, state, given, supports)
-      // What can be seen of the nodes; of another cell than an LSTM c is nobody's affair.
+      // The observable state of the nodes; only an LSTM has a c.
       const taps = new Map([['h', state.h.flat()], ['c', state.c.flatMap((c, n) => stage.nodes[n].cell.kind === 'lstm' ? c : [])], ['gates', gates]])
       outputs.forEach(({ name, width }, k) => {
         const expected = name === 'output' ? output : name === 'read' ? state.read : taps.get(name) ?? fed.get(name) ?? state.lets.get(name) ?? state.h[Number(name.slice(1))]

@@ -1,6 +1,6 @@
 import { answerQuestions } from '../../src/thread.ts'
 
-/** What the thread of `thread.test.ts` is asked. */
+/** A question for the thread in `thread.test.ts`. */
 export interface Question {
   readonly does: 'answer' | 'throw' | 'exit' | 'nothing'
   readonly numbers?: readonly Float32Array[]

@@ -3,7 +3,7 @@ import { createNativeEngine, nativeKernels } from '../../src/engine/native.ts'
 import { createTfjsEngine, type TfjsBackend } from '../../src/engine/tfjs.ts'
 import { withoutAddon } from './addon.ts'
 
-/** Every engine that this machine has: the native one by instruction set, TensorFlow.js by backend. */
+/** All engines on this machine: the native engine for each instruction set, TensorFlow.js for each backend. */
 export async function everyEngine (): Promise<ReadonlyMap<string, Engine>> {
   const engines = new Map<string, Engine>()
   for (const isa of withoutAddon === false ? nativeKernels() : []) engines.set(`native, ${isa}`, createNativeEngine({ threads: 1, inlineBelow: Infinity, isa }))
@@ -14,7 +14,7 @@ export async function everyEngine (): Promise<ReadonlyMap<string, Engine>> {
   return engines
 }
 
-/** The backend, or undefined if it is tfjs-node, which is not installed, unless the environment asks for it. */
+/** Starts the backend. Returns undefined if tfjs-node is not installed, unless the environment requires it. */
 export async function startTfjs (backend: TfjsBackend): Promise<Engine | undefined> {
   try {
     return await createTfjsEngine(backend)

@@ -5,8 +5,8 @@ import { connect } from 'node:net'
 import type { Closing } from './closing.ts'
 
 /**
- * What becomes of a request: `lose` lets the service take it, and loses the answer; `break` ends the answer in its middle; `refuse`
- * ends the connection before the service sees anything; `hang` never answers; or it is answered otherwise.
+ * What happens to a request: `lose` passes it to the service, and loses the answer; `break` ends the answer in the middle; `refuse`
+ * ends the connection before the service sees anything; `hang` never answers; an object is answered instead.
  */
 export type Fault = 'pass' | 'lose' | 'break' | 'refuse' | 'hang' | { readonly status: number, readonly headers?: Readonly<Record<string, string>>, readonly body?: string }
 
@@ -17,22 +17,22 @@ export interface Seen {
   readonly body: string
 }
 
-/** Stands in front of the service. */
+/** A proxy in front of the service. */
 export interface FaultyProxy {
   readonly url: string
-  /** The requests that have come. */
+  /** The requests so far. */
   readonly seen: Seen[]
-  /** What becomes of the next requests; the others pass. */
+  /** What happens to the next requests; later requests pass. */
   readonly faults: Fault[]
   /** How often a WebSocket was opened. */
   readonly opened: () => number
-  /** The next bytes that the service sends over a WebSocket are lost, and its connection ends. */
+  /** Loses the next bytes that the service sends over a WebSocket, and ends that connection. */
   loseNextFrame (): void
   /** Ends all connections. */
   cut (): void
 }
 
-/** A proxy on a port of its own, which ends with the test. */
+/** Starts a proxy on its own port. It ends with the test. */
 export async function faultyProxy (t: Closing, origin: string, ...faults: Fault[]): Promise<FaultyProxy> {
   const seen: Seen[] = []
   let opened = 0

@@ -7,10 +7,10 @@ import type { Closing } from './closing.ts'
 
 const run = promisify(execFile)
 
-/** A folder in which a page's commands make a client from a committed document, and a program uses it. */
+/** A folder in which a page's commands generate a client from a committed document, and a program uses it. */
 export interface Project {
   write (name: string, text: string): Promise<void>
-  /** Runs a command as a reader would; answers what it prints. */
+  /** Runs a command as a reader would, and returns what it prints. */
   run (command: string, env?: NodeJS.ProcessEnv): Promise<string>
 }
 
@@ -27,7 +27,7 @@ export async function project (t: Closing, document: 'openapi/openapi.json' | 'o
   }
 }
 
-/** Why a test is skipped, or false: a program that it takes is not there. */
+/** Why a test is skipped, or false: a program that it needs is not installed. */
 export function lacks (program: string, ...flags: readonly string[]): string | false {
   return spawnSync(program, flags).status === 0 ? false : `takes ${program}`
 }

@@ -3,14 +3,14 @@ import type { Feed, Linear } from '../../src/network/feed.ts'
 import type { Network, Stage } from '../../src/network/network.ts'
 import { roundMatrix, type Precision } from '../../src/network/precision.ts'
 
-/** What a matrix stands for as a precision holds it. */
+/** The values that a matrix represents when it is stored in a precision. */
 export function heldMatrix (precision: Precision, matrix: Float32Array, rows: number): Float32Array {
   const { values, scales } = roundMatrix(precision, matrix, rows)
   const columns = matrix.length / rows
   return scales === undefined ? values : values.map((value, i) => value * scales[Math.floor(i / columns)])
 }
 
-/** A network in float32 whose matrices are what another's stand for. */
+/** A float32 network with the values that another network's matrices represent. */
 export function heldNetwork ({ stages, precision = 'f32' }: Network): Network {
   const matrix = (weights: Float32Array, rows: number): Float32Array => heldMatrix(precision, weights, rows)
   const cell = (one: Cell): Cell => ({ ...one, weightIh: matrix(one.weightIh, one.biasIh.length), weightHh: matrix(one.weightHh, one.biasHh.length) })

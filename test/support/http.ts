@@ -17,14 +17,14 @@ export interface Answer {
   readonly body: Buffer
 }
 
-/** One connection that sends one request after the other, of any bytes. */
+/** One connection that sends one request after the other; a request can be any bytes. */
 export interface Connection {
-  /** @param bodyless whether the answer has no body, like that to a HEAD. */
+  /** @param bodyless whether the answer has no body, as for HEAD. */
   send (request: Uint8Array, bodyless: boolean): Promise<Answer>
   close (): void
 }
 
-/** Reopens if the server has closed it. */
+/** Creates a connection that reopens if the server has closed it. */
 export function createConnection (port: number): Connection {
   let open: ReturnType<typeof openSocket> | undefined
   return {
@@ -69,7 +69,7 @@ function openSocket (port: number) {
   }
 }
 
-/** Sends bytes that may not be HTTP, then ends, and collects every answer until the server closes. */
+/** Sends bytes that need not be HTTP, then ends, and collects all answers until the server closes. */
 export async function sendRaw (port: number, bytes: Uint8Array, milliseconds = 20_000): Promise<Answer[]> {
   const received: Buffer[] = []
   await new Promise<void>((resolve, reject) => {
@@ -90,7 +90,7 @@ export async function sendRaw (port: number, bytes: Uint8Array, milliseconds = 2
   const answers: Answer[] = []
   for (let rest = Buffer.concat(received); rest.length > 0;) {
     const read = readAnswer(rest, false)
-    // The server takes a client that has ended to be gone, so an unfinished answer may end midway.
+    // The server treats a client that has ended as gone, so an unfinished answer can end midway.
     if (read === undefined) break
     answers.push(read.answer)
     rest = read.rest
@@ -98,7 +98,7 @@ export async function sendRaw (port: number, bytes: Uint8Array, milliseconds = 2
   return answers
 }
 
-/** The first answer in the bytes so far, once it is complete. */
+/** Parses the first answer in the bytes so far, once it is complete. */
 function readAnswer (received: Buffer, bodyless: boolean): { answer: Answer, rest: Buffer<ArrayBuffer> } | undefined {
   const end = received.indexOf('\r\n\r\n')
   if (end < 0) return undefined

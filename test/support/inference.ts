@@ -15,7 +15,7 @@ export function i32 (shape: readonly number[], values: readonly number[]): Writt
   return { dtype: 'I32', shape, bytes: new Uint8Array(Int32Array.from(values).buffer) }
 }
 
-/** The body of an inference request whose inputs are bytes behind its JSON, and the length of that. */
+/** The body of an inference request whose inputs follow its JSON as bytes, and the length of the JSON. */
 export function binaryInference (inputs: Readonly<Record<string, Written>>, more: object = {}): { body: Buffer, length: number } {
   const head = Buffer.from(JSON.stringify({
     inputs: Object.entries(inputs).map(([name, { dtype, shape, bytes }]) => ({ name, shape, datatype: DATATYPES.get(dtype), parameters: { binary_data_size: bytes.byteLength } })),
@@ -24,12 +24,12 @@ export function binaryInference (inputs: Readonly<Record<string, Written>>, more
   return { body: Buffer.concat([head, ...Object.values(inputs).map(({ bytes }) => bytes)]), length: head.length }
 }
 
-/** The same as JSON alone, whose numbers are flat. */
+/** The same request as pure JSON, with flat lists of numbers. */
 export function jsonInference (inputs: Readonly<Record<string, { readonly shape: readonly number[], readonly values: readonly unknown[], readonly datatype?: string }>>, more: object = {}): object {
   return { inputs: Object.entries(inputs).map(([name, { shape, values, datatype = 'FP32' }]) => ({ name, shape, datatype, data: values })), ...more }
 }
 
-/** An answer: what its JSON says, and the numbers of its outputs, wherever they were. */
+/** An answer: its JSON, and the numbers of its outputs, from the JSON or the bytes. */
 export interface InferenceAnswer {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
@@ -65,18 +65,18 @@ export async function infer (server: Server, path: string, body: Buffer, headers
   return { status, headers: sent, error, head, shapes, outputs }
 }
 
-/** Sends inputs as bytes. */
+/** Sends an inference request with inputs as bytes. */
 export async function inferBinary (server: Server, path: string, inputs: Readonly<Record<string, Written>>, more: object = {}): Promise<InferenceAnswer> {
   const { body, length } = binaryInference(inputs, more)
   return await infer(server, path, body, { 'inference-header-content-length': String(length) })
 }
 
-/** Sends JSON. */
+/** Sends an inference request in JSON. */
 export async function inferJson (server: Server, path: string, body: object | string): Promise<InferenceAnswer> {
   return await infer(server, path, Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)), { 'content-type': 'application/json' })
 }
 
-/** Numbers as an input of that datatype, which must have them exactly. */
+/** Numbers as an input of a datatype, which must represent them exactly. */
 export function floats (datatype: string, shape: readonly number[], values: readonly number[]): Written {
   return store(DTYPES[datatype], shape, values)
 }

@@ -7,7 +7,7 @@ import { pick, size, type Random } from './random.ts'
 
 export type Naming = 'CustomLSTM' | 'cell' | 'list' | 'torch'
 
-/** A network, and a file that has it. */
+/** A network, and a file that contains it. */
 export interface LayersFile {
   readonly layers: Layers
   readonly tensors: Record<string, Written>
@@ -15,7 +15,7 @@ export interface LayersFile {
   readonly prefix: string
 }
 
-/** Multiples of an eighth, which every dtype has. */
+/** Multiples of an eighth, which every dtype represents exactly. */
 const eighths = (length: number, random: Random): Float32Array => Float32Array.from({ length }, () => Math.floor(random() * 129 - 64) / 8)
 
 function drawEighths (kind: CellKind, sizes: CellSizes, random: Random, biases = { ih: true, hh: true }): Cell {
@@ -30,7 +30,7 @@ function drawEighths (kind: CellKind, sizes: CellSizes, random: Random, biases =
   })
 }
 
-/** How a file of any kind is written: in whatever names, under whatever prefix, with or without what may be left out. */
+/** Draws a file in any layout: with any names, any prefix, and with or without optional tensors. */
 export function drawLayersFile (random: Random): LayersFile {
   const naming = pick<Naming>(random, 'CustomLSTM', 'cell', 'list', 'torch')
   const kind = pick<CellKind>(random, 'lstm', 'gru', 'rnn')
@@ -90,7 +90,7 @@ function writeLayers ({ layers: { kind, nodes }, options, prefix }: Omit<LayersF
         }[naming]
         return prefix === '' ? name : `${prefix}.${name}`
       }
-      // Row by row as the file has them: gate by gate in its order.
+      // Rows in the file's order: gate by gate.
       const rows = [...stored].flatMap((gate) => Array.from({ length: Ho }, (_, j) => used.indexOf(gate) * Ho + j))
       const kernel = (from: Float32Array, columns: number): Written => {
         const lines = rows.map((row) => [...from.subarray(row * columns, (row + 1) * columns)])

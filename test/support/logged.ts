@@ -5,7 +5,7 @@ import supertest from 'supertest'
 import { createService } from '../../src/service.ts'
 import { testConfig, testEngine } from './app.ts'
 
-/** A service, and all that it logs. */
+/** Starts a service, and collects all that it logs. */
 export async function logged (t: TestContext, level: Level, ...flags: string[]) {
   let text = ''
   const sink = new Writable({

@@ -8,7 +8,7 @@ import { ModelsError, readModel, type ModelFile } from '../../src/weights/folder
 import { findPlaces } from '../../src/weights/places.ts'
 import { customLstm, f32, writeSafetensors } from './safetensors.ts'
 
-/** A models folder with these files, by their paths in it. It is removed after the test. */
+/** Writes a models folder with these files, by relative path. It is removed after the test. */
 export async function writeModels (t: Pick<TestContext, 'after'>, files: Readonly<Record<string, string | Uint8Array>>): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'cellserve-'))
   t.after(() => rm(folder, { recursive: true }))
@@ -30,7 +30,7 @@ export async function overflowingModels (t: Pick<TestContext, 'after'>, weights:
   })
 }
 
-/** The models of a folder; what is wrong with the first of them that cannot be read is thrown. */
+/** Reads the models of a folder. @throws ModelsError for the first one that cannot be read */
 export async function readModels (directory: string, warn?: (message: string) => void): Promise<ModelFile[]> {
   const models: ModelFile[] = []
   for (const place of await findPlaces(directory, warn ?? (() => {}))) {
@@ -40,7 +40,7 @@ export async function readModels (directory: string, warn?: (message: string) =>
   return models
 }
 
-/** @throws ModelsError if its tensors are no network. */
+/** @throws ModelsError if its tensors do not form a network. */
 function withLayers (model: ModelFile): ModelFile {
   assert.ok(model.layers.nodes.length > 0)
   return model

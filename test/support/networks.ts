@@ -4,7 +4,7 @@ import { nodeWidth, PLAIN, type Input, type Let, type Network, type Node, type S
 import { PRECISIONS } from '../../src/network/precision.ts'
 import { pick, randomFloats, size, type Random } from './random.ts'
 
-/** A cell whose sums are of about 1. */
+/** Draws a cell whose sums are about 1 in magnitude. */
 export function drawCell (sizes: CellSizes, random: Random, { kind = 'lstm', activation = 'tanh', gate = 'sigmoid' }: Partial<Pick<Cell, 'kind' | 'activation' | 'gate'>> = {}): Cell {
   const { I, Hi, Ho } = sizes
   const scale = Math.sqrt(3 / (I + Hi))
@@ -37,7 +37,7 @@ export function oneStage (nodes: readonly Cell[], wiring: Partial<Wiring> = {}, 
   return { stages: [stage] }
 }
 
-/** A network of any form, held in any precision: one stage, or two directions of two layers, which are four. */
+/** Draws a network of any form and any precision: one stage, or four (two layers with two directions each). */
 export function drawNetwork (random: Random, most = 24): Network {
   if (random() < 0.8) return drawOneStage(random, most)
   const layer = (name: string, inputs: readonly Input[]): Stage[] => [drawStack(inputs, 'forward', name, random, most), drawStack(inputs, 'backward', `${name}_reverse`, random, most)]
@@ -46,7 +46,7 @@ export function drawNetwork (random: Random, most = 24): Network {
   return { stages: [...first, ...layer('l1', between)], precision: pick(random, ...PRECISIONS) }
 }
 
-/** A network of one stage: any cells, feeds and reads, of widths of up to `most`, held in any precision. */
+/** Draws a network of one stage: any cells, feeds and reads, with widths up to `most`, in any precision. */
 export function drawOneStage (random: Random, most = 40): Network {
   const X = size(random, most)
   const stage = random() < 0.25 ? drawStack([{ name: 'x', width: X }], pick(random, 'forward', 'backward'), 'stack', random, most) : drawWired(X, random, most)
@@ -58,7 +58,7 @@ export function drawOneStage (random: Random, most = 40): Network {
 
 const drawActivation = (random: Random): Activation => pick(random, 'none', 'tanh', 'relu', 'sigmoid', 'softmax', 'log_softmax')
 
-/** @param h the width of what the first node reads, unless that is its own last output. */
+/** @param h the width of the first node's h, unless it reads its own last output. */
 function drawNodes (I: number, h: number | undefined, layers: readonly Layer[], random: Random): Node[] {
   return layers.map(({ kind, Ho, P }, n): Node => {
     const sizes = { I: n === 0 ? I : widthOf(layers[n - 1]), Hi: n === 0 && h !== undefined ? h : P ?? Ho, Ho }
@@ -68,7 +68,7 @@ function drawNodes (I: number, h: number | undefined, layers: readonly Layer[], 
   })
 }
 
-/** What a node is to be: what its cell writes, and what that is projected to, if it is. */
+/** The shape of a node: the width of its cell's output, and the width that this is projected to, if it is. */
 interface Layer {
   readonly kind: CellKind
   readonly Ho: number
@@ -82,7 +82,7 @@ function drawLayers (random: Random, most: number): Layer[] {
   return Array.from({ length: count }, () => ({ kind: pick<CellKind>(random, 'lstm', 'lstm', 'gru', 'rnn'), Ho: size(random, most), P: random() < 0.2 ? size(random, most) : undefined }))
 }
 
-/** What h and c the parts of a stage see. */
+/** The h and c that a stage's feeds can read, with their widths. */
 function statesOf (layers: readonly Layer[]): Array<[string, number]> {
   const last = layers[layers.length - 1]
   return [['h', widthOf(last)], ...(last.kind === 'lstm' ? [['c', last.Ho] satisfies [string, number]] : [])]
@@ -102,7 +102,7 @@ function drawStack (inputs: readonly Input[], direction: Stage['direction'], nam
   }
 }
 
-/** Nodes fed by reads, lets, and what they are made from. */
+/** Nodes fed by reads, lets and their parts. */
 function drawWired (X: number, random: Random, most: number): Stage {
   const layers = drawLayers(random, most)
   const residual = random() < 0.2
@@ -113,7 +113,7 @@ function drawWired (X: number, random: Random, most: number): Stage {
   const read = random() < 0.6 ? drawRead(states.map(([name]) => name), feeds, random, most) : undefined
   if (read !== undefined) feeds.widths.set('read', readWidth(read))
 
-  // What is made of a step's own inputs is made as it begins, and is not known before.
+  // Feeds from a step's own inputs are computed when the step begins, and are not known before.
   const late = new Set(inputs.map(({ name }) => name))
   const lets: Let[] = []
   const drawLets = (stem: string): void => {
@@ -164,7 +164,7 @@ function drawRead (names: readonly string[], feeds: Feeds, random: Random, most:
   }
 }
 
-/** Draws feeds made of parts whose widths are known. */
+/** Draws feeds from parts whose widths are known. */
 class Feeds {
   readonly widths: Map<string, number>
   private readonly random: Random
@@ -196,11 +196,11 @@ class Feeds {
     if (kind === 'linear') return this.through(first, size(this.random, this.most), drawActivation(this.random))
     const others = Array.from({ length: pick(this.random, 1, 2) }, () => this.draw(names, depth - 1))
     if (kind === 'concat') return concat(first, ...others)
-    // What is squared at each step overflows after a few.
+    // A value that is squared at each step overflows after a few steps.
     return { kind, of: [first, ...others.map((other) => this.through(other, this.widthOf(first), kind === 'product' ? pick(this.random, 'tanh', 'sigmoid') : 'none'))] }
   }
 
-  /** One layer or two of a feed. */
+  /** One or two layers on top of a feed. */
   readout (of: Feed): Feed {
     const layers = this.random() < 0.6 ? 1 : 2
     return Array.from({ length: layers }).reduce<Feed>((feed) => this.through(feed, size(this.random, this.most), drawActivation(this.random)), of)

@@ -1,5 +1,5 @@
 /**
- * Tests that need more than Node.js and this repository: a registry, a load balancer, Java. They run if
+ * Options of tests that need more than Node.js and this repository, such as a registry, a load balancer or Java. They run if
  * TEST_OUTSIDE is set, as `npm run test:outside` does; then nothing is skipped.
  */
 export function takes (what: string): { skip: string | false } {

@@ -24,7 +24,7 @@ function logSoftmax (scores: readonly number[]): number[] {
   return scores.map((score) => score - largest - log)
 }
 
-/** `W v + b` of each row, in double precision: `[rows][out]`. */
+/** `W v + b` for each row, in double precision: `[rows][out]`. */
 function affine (weight: Float32Array, bias: Float32Array, rows: number, input: Float32Array): number[][] {
   const width = input.length / rows
   return Array.from({ length: rows }, (_, r) => Array.from(bias, (b, i) =>
@@ -33,7 +33,7 @@ function affine (weight: Float32Array, bias: Float32Array, rows: number, input: 
 
 const ACTIVATIONS = { none: (v: number) => v, tanh: Math.tanh, relu, sigmoid, softmax: (v: number) => v, log_softmax: (v: number) => v }
 
-/** The equations as textbooks have them, in double precision. */
+/** The textbook equations, in double precision. */
 const ARITHMETIC: Arithmetic = {
   cell: ({ kind, activation, gate, sizes: { Ho }, weightIh, weightHh, biasIh, biasHh }, precision) => ({
     run (rows, x, hIn, carry) {
@@ -98,5 +98,5 @@ const ARITHMETIC: Arithmetic = {
   }
 }
 
-/** The engine that others are held against. It computes in double precision and keeps float32. */
+/** The engine that others are compared with. It computes in double precision and stores float32. */
 export const plainEngine: Engine = createInterpreter({ name: 'tfjs', backend: 'plain', budget: 2 ** 20 }, ARITHMETIC)

@@ -5,7 +5,7 @@ import type { PolicySetting } from '../../src/model/policies/policy.ts'
 import { drawCell } from './networks.ts'
 import { createRandom } from './random.ts'
 
-/** Layers of random cells, the first of these sizes, the others each reading what the one before it writes. */
+/** Draws layers of random cells. The first has these sizes; each of the others reads the output of the one before. */
 export function drawLayers ({ I, Hi, Ho }: CellSizes, { kind = 'lstm', layers = 1, seed = 1 }: { kind?: CellKind, layers?: number, seed?: number } = {}): Layers {
   const random = createRandom(seed)
   const nodes = Array.from({ length: layers }, (_, n): readonly [Node] =>
@@ -13,7 +13,7 @@ export function drawLayers ({ I, Hi, Ho }: CellSizes, { kind = 'lstm', layers = 
   return { kind, nodes }
 }
 
-/** A model's file, as a policy sees it: tensors by name, of these shapes and numbers. */
+/** A model's file, as a policy sees it: tensors by name, with these shapes and numbers. */
 export function fileOf (tensors: Readonly<Record<string, { shape: readonly number[], data: Float32Array }>>): PolicySetting['tensor'] {
   return (name) => {
     if (!(name in tensors)) throw new Error(`tensor ${name}: is missing; found ${Object.keys(tensors).join(', ')}`)

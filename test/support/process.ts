@@ -4,15 +4,15 @@ import type { TestContext } from 'node:test'
 
 export interface Running {
   readonly pid: number | undefined
-  /** Resolves with the captures of the first line that matches; rejects if the process ends before. */
+  /** Resolves with the captures of the first line that matches; rejects if the process ends first. */
   line (pattern: RegExp): Promise<string>
   stop (signal?: NodeJS.Signals): void
-  /** Settles once the process itself has ended; others that it has started may go on. */
+  /** Settles once the process itself has ended; processes that it has started may continue. */
   readonly exited: Promise<unknown>
   readonly ended: Promise<{ code: number | null, stdout: string, stderr: string }>
 }
 
-/** A process that ends with its test; `detached`, so do those that it has started. */
+/** Starts a process that ends with its test; if `detached`, the processes that it has started end too. */
 export function start (t: Pick<TestContext, 'after'>, command: string, args: readonly string[], options: Pick<SpawnOptions, 'cwd' | 'env' | 'detached'> = {}): Running {
   const child = spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] })
   let stdout = ''
@@ -45,14 +45,14 @@ function killGroup (leader: number): void {
   try {
     process.kill(-leader, 'SIGKILL')
   } catch {
-    // all of it has ended
+    // the whole group has ended
   }
 }
 
-/** The service, as a process. */
+/** Starts the service as a process. */
 export function run (t: Pick<TestContext, 'after'>, ...args: string[]): Running {
   return start(t, process.execPath, ['dist/main.js', ...args])
 }
 
-/** The line with the address that the service listens on. */
+/** Matches the log line with the address that the service listens on. */
 export const ADDRESS = /Server listening at (http:\/\/[\d.:]+)/

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 
 export interface Recipe {
   readonly code: string
-  /** The output that the document prints. */
+  /** The output that the document shows. */
   readonly printed: string
 }
 
@@ -11,7 +11,7 @@ const PAGES = { go: 'go', java: 'java', python: 'python', ts: 'typescript' } as 
 
 /** The programs of a language's page, with the service at `url`. */
 export function programs (language: keyof typeof PAGES, url: string): Recipe[] {
-  // Between a program and what it prints there may be a command that runs it.
+  // Between a program and its output there can be a command that runs it.
   return recipes(PAGES[language], new RegExp(`^\`\`\`${language}\n([^]*?)^\`\`\`\n\n(?:\`\`\`console\n[^\`]*\`\`\`\n\n)?\`\`\`text\n([^]*?)^\`\`\``, 'gm'), url)
 }
 
@@ -20,7 +20,7 @@ export function commands (page: 'curl' | typeof PAGES[keyof typeof PAGES], url: 
   return recipes(page, /^\$ (.+)\n((?:(?!\$|```).*\n)*)/gm, url)
 }
 
-/** A file that a page prints, by the language of its block. */
+/** A file that a page shows, by the language of its block. */
 export function fileOf (page: typeof PAGES[keyof typeof PAGES], language: 'xml' | 'yaml'): string {
   const [, text] = new RegExp(`^\`\`\`${language}\n([^]*?)^\`\`\``, 'm').exec(read(page)) ?? []
   if (text === undefined) throw new Error(`docs/clients/${page}.md has no ${language}`)

@@ -1,7 +1,7 @@
 import type { Cell } from '../../src/network/cell.ts'
 import type { Layers } from '../../src/network/layers.ts'
 
-/** One step of one row by the equations, in double precision: every engine is compared with this. */
+/** One step of one row by the equations, in double precision. Every engine is compared with this. */
 export function referenceStep (cell: Cell, x: ArrayLike<number>, hIn: ArrayLike<number>, cIn: ArrayLike<number>): { h: number[], c: number[] } {
   const { I, Hi, Ho } = cell.sizes
   const gate = (row: number): number => {
@@ -20,7 +20,7 @@ export function referenceStep (cell: Cell, x: ArrayLike<number>, hIn: ArrayLike<
   return { h, c }
 }
 
-/** A file's only cell. */
+/** The layers of a file with only this cell. */
 export function bareLayers (cell: Cell): Layers {
   return { kind: cell.kind, nodes: [[{ cell }]] }
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { InputError, type ErrorKind } from '../../src/errors.ts'
 
-/** For `assert.rejects`. */
+/** A check for `assert.rejects`. */
 export const fails = (kind: ErrorKind, message: RegExp) => (error: unknown): boolean => {
   assert.ok(error instanceof InputError, String(error))
   assert.match(error.message, message)

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import type { TestContext } from 'node:test'
 import { WebSocket, type ClientOptions } from 'ws'
 
-/** What may be sent: an object as JSON, a text, or bytes. */
+/** What can be sent: an object as JSON, a text, or bytes. */
 export type Sent = object | string | Uint8Array
 
 /** The client's end of a WebSocket. */
@@ -14,10 +14,10 @@ export interface Client {
   next (): Promise<Record<string, unknown>>
   /** The numbers of the next binary frame. */
   nextNumbers (): Promise<number[]>
-  /** Sends a frame, and reads the next. */
+  /** Sends a frame, and reads the next one. */
   ask (frame: Sent): Promise<Record<string, unknown>>
   askNumbers (frame: Sent): Promise<number[]>
-  /** The code and the reason with which it was closed. */
+  /** The code and reason of the close. */
   readonly closed: Promise<{ code: number, reason: string }>
 }
 
@@ -25,7 +25,7 @@ export interface Wanted extends ClientOptions {
   readonly protocols?: string[]
 }
 
-/** A socket of an app, open; it ends with the test. */
+/** Opens a socket of an app. It ends with the test. */
 export async function openSocket (t: Pick<TestContext, 'after'>, app: { readonly listeningOrigin: string }, path: string, { protocols = [], ...options }: Wanted = {}): Promise<Client> {
   const socket = new WebSocket(`${app.listeningOrigin.replace('http', 'ws')}${path}`, protocols, { perMessageDeflate: false, ...options })
   t.after(() => socket.terminate())
@@ -62,12 +62,12 @@ export async function openSocket (t: Pick<TestContext, 'after'>, app: { readonly
   return client
 }
 
-/** Numbers as a binary frame has them. */
+/** Numbers as a binary frame. */
 export function floats (...values: readonly number[]): Uint8Array {
   return new Uint8Array(Float32Array.from(values).buffer)
 }
 
-/** The answer to a handshake that is refused. */
+/** Requests a socket that is refused, and returns the answer. */
 export async function refusedSocket (app: { readonly listeningOrigin: string }, path: string, { protocols = [], ...options }: Wanted = {}): Promise<{ status: number | undefined, body: Record<string, unknown> }> {
   const socket = new WebSocket(`${app.listeningOrigin.replace('http', 'ws')}${path}`, protocols, options)
   const [, response] = await once(socket, 'unexpected-response')

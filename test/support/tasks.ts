@@ -8,10 +8,10 @@ import { createStageQueue } from '../../src/scheduler/stage-queue.ts'
 import type { Kept, Pass, Sink, Stream } from '../../src/scheduler/task.ts'
 import { size, type Random } from './random.ts'
 
-/** What rows bring: their own inputs and support sets. */
+/** The inputs, support sets and states of some rows. */
 export interface Rows {
   readonly lengths: readonly number[]
-  /** By name, `[B, T, width]`, T the longest row's; or `[B, width]`, the same at every step. */
+  /** By name, `[B, T, width]`, where T is the longest row's length; or `[B, width]`, the same at every step. */
   readonly inputs: ReadonlyMap<string, { readonly data: Float32Array, readonly repeated: boolean }>
   /** One set per row, or one for all. */
   readonly supports: readonly Float32Array[]
@@ -20,9 +20,9 @@ export interface Rows {
   readonly start: 'read' | 'feed'
 }
 
-/** All that becomes of them. */
+/** All results for the rows. */
 export interface Result {
-  /** Every output and state, by stage and name; rows one after the other, each alike. */
+  /** Every output and state, by stage and name; rows one after the other, all of the same size. */
   readonly tensors: ReadonlyMap<string, Float32Array>
 }
 
@@ -42,7 +42,7 @@ export function drawRows (engine: Engine, network: Network, random: Random, { mo
   const supports = width === 0 ? [] : Array.from({ length: sets }, () => floats(width * size(random, mostSupports)))
   const states = loaded.programs.map(({ state, late }) => {
     const drawn = new States(state, B)
-    // Some tasks go on from where others have come to; `given` alone is no such number.
+    // Some tasks continue from the state of others; only `given` is a flag, not an arbitrary number.
     if (random() < 0.5) drawn.data.set(floats(drawn.data.length))
     if (late) drawn.put('given', Float32Array.from({ length: B }, () => random() < 0.5 ? 1 : 0), 1)
     return drawn.data
@@ -68,7 +68,7 @@ export function rowOf ({ lengths, inputs, supports, states, start }: Rows, row: 
   }
 }
 
-/** Runs tasks beside one another on a scheduler of their own. */
+/** Runs tasks concurrently on their own scheduler. */
 export async function runTasks (engine: Engine, network: Network, tasks: readonly Rows[], { batchRows = 64, budget = engine.budget, events = SILENT } = {}): Promise<Result[]> {
   const loaded = engine.load(network)
   const scheduler = createScheduler(events)
@@ -119,9 +119,9 @@ export async function runTasks (engine: Engine, network: Network, tasks: readonl
 }
 
 /**
- * The numbers of a row among a task's: those that a row alone has, too, so none past its own length or supports.
+ * Compares a row's numbers within a task with those of the row alone, up to its own length and supports.
  *
- * @param alone what became of the row alone.
+ * @param alone the result of the row alone.
  */
 export function compareRow (whole: Result, { lengths }: Rows, row: number, alone: Result, compare: (name: string, actual: Float32Array, expected: Float32Array) => void): void {
   const B = lengths.length

@@ -3,17 +3,17 @@ import { partsOf, type Feed, type Linear, type Read } from '../../src/network/fe
 import { letsOfY, type Let, type Stage } from '../../src/network/network.ts'
 
 /*
- * Networks by their equations, in double precision, a row at a time, written as they stand in textbooks: what the engines are
- * held against. Nothing here knows of programs, operands or buffers.
+ * Networks by their textbook equations, in double precision, one row at a time. The engines are compared with these. Nothing here
+ * depends on programs, operands or buffers.
  */
 
 type Vector = readonly number[]
 
-/** What a row keeps between two steps. */
+/** A row's state between two steps. */
 export interface RowState {
   h: Vector[]
   c: Vector[]
-  /** What the first node reads next, unless that is its own h or is made as its step begins. */
+  /** What the first node reads next, unless that is its own h or is computed when its step begins. */
   hIn: Vector
   given: boolean
   read: Vector
@@ -23,14 +23,14 @@ export interface RowState {
 
 export interface RowStep {
   readonly output: Vector
-  /** What the late lets were, and y. */
+  /** The values of the late lets, and y. */
   readonly fed: ReadonlyMap<string, Vector>
   /** The gates of all nodes, as they were applied. */
   readonly gates: Vector
   readonly attention: Vector
 }
 
-/** One step of one row, which becomes what it is after the step. */
+/** Takes one step of one row, and updates its state. */
 export function stepRow (stage: Stage, state: RowState, inputs: ReadonlyMap<string, Vector>, supports: readonly Vector[]): RowStep {
   const { nodes, wiring } = stage
   const isLate = lateness(stage)
@@ -83,7 +83,7 @@ export function stepRow (stage: Stage, state: RowState, inputs: ReadonlyMap<stri
   return { output: state.h[last], fed, gates, attention }
 }
 
-/** One step of a cell; its carry is what it keeps beside h, and its gates lie one after the other. */
+/** One step of a cell. Its carry is what it keeps in addition to h; its gates are one after the other. */
 function stepCell (cell: Cell, x: Vector, h: Vector, carry: Vector): { h: Vector, carry: Vector, gates: Vector } {
   const { kind, activation, gate: gateFunction, sizes: { I, Hi, Ho }, weightIh, weightHh, biasIh, biasHh } = cell
   const ofX = (row: number): number => dot(weightIh.subarray(row * I, (row + 1) * I), x) + biasIh[row]

@@ -4,7 +4,7 @@ import { parseSafetensors } from '../../src/tensor/safetensors.ts'
 import { Tensor } from '../../src/tensor/tensor.ts'
 import { readFloats } from '../../src/weights/layouts/floats.ts'
 
-/** What PyTorch's own layers answer: see test/fixtures/make_torch_fixtures.py. */
+/** The results of PyTorch's own layers: see test/fixtures/make_torch_fixtures.py. */
 export const TORCH_FIXTURES = 'test/fixtures/torch'
 
 export interface TorchFixture {

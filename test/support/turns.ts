@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import type { TestContext } from 'node:test'
 
-/** The event loop must have been free for most of the time that some work takes, which is not done on it. */
+/** Asserts that the event loop is free for most of the time that some work takes, because the work runs elsewhere. */
 export async function assertFree (t: Pick<TestContext, 'diagnostic'>, work: () => Promise<void>): Promise<void> {
   const shares: number[] = []
-  // What else runs on the machine may take a turn once, and does not each time.
+  // Other programs on the machine may disturb one attempt, but not all of them.
   for (let i = 0; i < 5 && !(Math.min(...shares) < 0.25); i++) {
     const delay = monitorEventLoopDelay({ resolution: 1 })
     delay.enable()

@@ -10,24 +10,24 @@ import { until } from './until.ts'
 
 const program = ['valkey-server', 'redis-server'].find((name) => spawnSync(name, ['--version']).status === 0)
 
-/** For tests that take a server. */
+/** Options of tests that need a server. */
 export const withValkey: { readonly skip: string | false } = { skip: program === undefined && 'neither valkey-server nor redis-server is installed; Debian has both' }
 
-/** A Valkey or Redis server of a test's own. */
+/** A test's own Valkey or Redis server. */
 export interface ValkeyServer {
   readonly port: number
   readonly url: string
-  /** Stops it as a crash does, or with SIGSTOP so that it takes connections and answers nothing. */
+  /** Signals the server: SIGKILL is like a crash; with SIGSTOP it accepts connections but answers nothing. */
   signal (name: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): Promise<void>
-  /** After SIGKILL: on the same port, with what it had written. */
+  /** Restarts it after SIGKILL, on the same port, with what it had written. */
   restart (): Promise<void>
-  /** A command from outside, and its raw answer. */
+  /** Sends a command, and returns the raw answer. */
   command (...words: readonly string[]): Promise<string>
-  /** Several over one connection, and the answer of the last. */
+  /** Sends several commands over one connection, and returns the last answer. */
   commands (...all: ReadonlyArray<readonly string[]>): Promise<string>
 }
 
-/** Starts one on a free port, without any file unless `--appendonly yes` asks for that. */
+/** Starts a server on a free port. It writes no files unless `--appendonly yes` is given. */
 export async function startValkey (t: Closing, ...flags: readonly string[]): Promise<ValkeyServer> {
   const port = await freePort()
   const folder = await mkdtemp(join(tmpdir(), 'cellserve-valkey-'))

@@ -7,16 +7,16 @@ import { writeModels } from './models.ts'
 import { customLstm, writeSafetensors } from './safetensors.ts'
 import type { Closing } from './closing.ts'
 
-/** Versions of one model: cells of different sizes, all of which take an x of two numbers. */
+/** Versions of one model: cells of different sizes, all of which read an x of two numbers. */
 export const VERSIONS: readonly Uint8Array[] = [3, 4, 5].map((Ho) => writeSafetensors(customLstm(2, Ho, Ho)))
 
-/** Puts a file in the place of another at once. */
+/** Replaces a file atomically. */
 export async function replaceFile (folder: string, name: string, bytes: string | Uint8Array): Promise<void> {
   await writeFile(join(folder, '.new'), bytes)
   await rename(join(folder, '.new'), join(folder, name))
 }
 
-/** The same versions without a service, by their hashes: what answers are compared with. */
+/** Loads the same versions without a service, by hash, to compare answers with. */
 export async function loadVersions (t: Closing): Promise<Map<string, Model>> {
   const deps = await testDeps()
   const models = new Map<string, Model>()

@@ -1,11 +1,11 @@
 import type { Tensor } from './tensor.ts'
 import type { Tokens } from './tokens.ts'
 
-/** A step of the bare network, or with `state` one of its wiring. */
+/** The answer to a step of the bare network or, with `state`, of the model's wiring. */
 export interface StepAnswer {
-  /** `[B, Ho]`: in a stack the vectors of all layers, one after the other. */
+  /** `[B, Ho]`: in a stack, the vectors of all layers, one after the other. */
   readonly h_out: Tensor<2>
-  /** `[B, Ho]`, of an LSTM. */
+  /** `[B, Ho]`, for an LSTM. */
   readonly c_out?: Tensor<2>
   /** `[B, K]`, if the model has a readout. */
   readonly y?: Tensor<2>
@@ -27,7 +27,7 @@ export interface SequenceAnswer {
   readonly state?: Tokens
 }
 
-/** A line of a streamed sequence: a step. */
+/** A line of a streamed sequence: one step. */
 export interface SequenceStep {
   readonly t: number
   readonly output?: Tensor<2>
@@ -35,7 +35,7 @@ export interface SequenceStep {
   readonly parts?: Readonly<Record<string, Tensor<2>>>
 }
 
-/** Its last line: the states to go on from. */
+/** The last line of a streamed sequence: the states to continue from. */
 export interface SequenceStates {
   readonly t?: undefined
   readonly h_out?: Tensor<2>
@@ -45,9 +45,9 @@ export interface SequenceStates {
   readonly state?: Tokens
 }
 
-/** A step of a row that the service keeps. */
+/** The answer to a step of a row that the service keeps. */
 export interface RowStepAnswer {
-  /** How many steps the row has taken now. */
+  /** How many steps the row has taken, including this one. */
   readonly t: number
   /** `[Ho]` */
   readonly output: Tensor<1>
@@ -56,7 +56,7 @@ export interface RowStepAnswer {
   readonly parts?: Readonly<Record<string, Tensor<1>>>
 }
 
-/** Steps of such a row. */
+/** The answer to several steps of such a row. */
 export interface RowSequenceAnswer {
   readonly t: number
   /** `[T, Ho]` */
@@ -65,13 +65,13 @@ export interface RowSequenceAnswer {
   readonly parts?: Readonly<Record<string, Tensor<2>>>
 }
 
-/** Where such a row is. */
+/** The position of such a row. */
 export interface RowPlace {
   readonly t: number
   readonly output?: undefined
 }
 
-/** What a frame of a WebSocket is answered with. */
+/** The answer to a frame of a WebSocket. */
 export interface FrameStepAnswer extends RowStepAnswer {
   /** A token of the row, if the frame asked for one. */
   readonly state?: string

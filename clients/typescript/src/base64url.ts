@@ -1,4 +1,4 @@
-/** @param characters each a byte. */
+/** @param characters one per byte. */
 export function toBase64url (characters: string): string {
   return btoa(characters).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
 }

@@ -9,8 +9,8 @@ import { Turns } from './waiting.ts'
 type Fields<F> = { readonly fields: readonly F[] }
 
 /**
- * Rows that go on from call to call. The service keeps nothing: their tokens travel with each request, and so does the context. Calls
- * have their turn one after the other. One that fails leaves the chain where it was.
+ * Rows that continue from call to call. The service keeps nothing: the rows' tokens and the context travel with each request. Calls run
+ * one after the other. A call that fails leaves the chain where it was.
  */
 export class Chain {
   readonly #service: Service
@@ -24,7 +24,10 @@ export class Chain {
     this.#start = { ...start, state: start.state ?? true }
   }
 
-  /** The tokens of where the rows are; none before the first step. They can be kept, and any chain of the model goes on from them. */
+  /**
+   * The tokens of the rows' current state; undefined before the first step. They can be stored, and any chain of the model can continue
+   * from them.
+   */
   get state (): Tokens | undefined {
     const { state } = this.#start
     if (state === true || state === undefined) return undefined
@@ -39,7 +42,7 @@ export class Chain {
     })
   }
 
-  /** As many steps as `x` has. */
+  /** Takes as many steps as `x` has. */
   async sequence (request: SequenceInput & { readonly fields?: undefined }, options?: CallOptions): Promise<SequenceAnswer>
   async sequence<F extends keyof SequenceAnswer> (request: SequenceInput & Fields<F>, options?: CallOptions): Promise<Pick<SequenceAnswer, F>>
   async sequence (request: SequenceInput & Pick<SequenceRequest, 'fields'>, options: CallOptions = {}): Promise<Partial<SequenceAnswer>> {
@@ -49,7 +52,10 @@ export class Chain {
     })
   }
 
-  /** The same, each step as soon as it is computed. The chain has moved on once the last line is read. Nothing else may be in work meanwhile. */
+  /**
+   * The same, but yields each step as soon as it is computed. The chain has moved on once the last line is read. No other call may be
+   * in progress until then.
+   */
   async * stream (request: SequenceInput & Pick<SequenceRequest, 'fields'>, options: CallOptions = {}): AsyncGenerator<SequenceStep | SequenceStates, void> {
     let last = false
     for await (const line of this.#service.stream(`${this.#path}/sequence`, this.#going(request), SEQUENCE_OPTIONS, options)) {

@@ -22,19 +22,19 @@ export { ConnectionError, type Socket, type SocketConstructor } from './socket.t
 export { Tensor, type Rank, type Shape, type TensorLike } from './tensor.ts'
 export { Tokens } from './tokens.ts'
 
-/** A client of the service. It needs only what browsers have: `fetch`, and for connections `WebSocket`. */
+/** A client of the service. It needs only what browsers provide: `fetch` and, for connections, `WebSocket`. */
 export class Client {
   readonly #service: Service
 
   /**
    * @param url the address of the service, such as `http://127.0.0.1:8080`.
-   * @throws TypeError if it is none.
+   * @throws TypeError if it is not a URL.
    */
   constructor (url: string | URL, options: ClientOptions = {}) {
     this.#service = new Service(String(url), options)
   }
 
-  /** What all models are. */
+  /** The descriptions of all models. */
   async models (options: CallOptions = {}): Promise<ModelDescription[]> {
     const { models } = await this.#service.get<ModelList>('/models', options)
     return models
@@ -45,7 +45,7 @@ export class Client {
     return new Model(this.#service, name)
   }
 
-  /** A session that there is, by its id. */
+  /** An existing session, by its id. */
   async session (id: string, options: CallOptions = {}): Promise<Session> {
     return new Session(this.#service, await this.#service.get<SessionExport>(`/sessions/${encodeURIComponent(id)}`, options))
   }

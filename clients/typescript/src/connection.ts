@@ -9,11 +9,11 @@ import { ConnectionError, Pipe, type Frame } from './socket.ts'
 import { toBase64url } from './base64url.ts'
 import { deadlineOf, pauseBefore, sleep, Turns, unlessAborted } from './waiting.ts'
 
-/** `signal` ends the connection; `timeout` is that of opening it, and of each frame. */
+/** `signal` ends the connection; `timeout` applies to opening it, and to each frame. */
 export interface ConnectionOptions<F extends FrameField = FrameField> extends Omit<CallOptions, 'headers'> {
-  /** The fields to answer beside `t`; all if left out. */
+  /** The fields to answer, in addition to `t`; all if left out. */
   readonly fields?: readonly F[] | undefined
-  /** How many frames may be on their way at once; more wait. 16 if left out; those of a session go one by one. */
+  /** How many frames may be in flight at once; further frames wait. 16 if left out; a session's frames go one by one. */
   readonly ahead?: number | undefined
 }
 
@@ -22,7 +22,7 @@ export interface FrameOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-/** Whose row it is, and where that is. */
+/** The row's owner and position. */
 interface Row {
   readonly model: string
   readonly session?: string
@@ -30,16 +30,16 @@ interface Row {
   readonly place: { t: number }
 }
 
-/** Closed because of what was sent, which would come to the same again. */
+/** Codes for connections that were closed because of what was sent; sending it again would fail again. */
 const FINAL: ReadonlyArray<number | undefined> = [1002, 1007, 1008, 1009]
 
-/** A connection to a session's row, which begins where the session is. */
+/** A connection to a session's row, which begins at the session's current step. */
 export type SessionConnection<F extends FrameField = FrameField> = Omit<Connection<F>, 'begin' | 'floats'>
 
 /**
- * A WebSocket, whose frames take a row further. Frames are answered in their order, and each says how many steps go before it: after one
- * that fails none is taken by mistake. A session's connection that is lost is opened again, and what was not answered is sent again;
- * a connection's own row is lost with it.
+ * A WebSocket whose frames advance a row. Frames are answered in order, and each states how many steps come before it, so that after a
+ * failed frame none is taken by mistake. If a session's connection is lost, it is reopened and unanswered frames are sent again; a row
+ * of the connection's own is lost with it.
  */
 export class Connection<F extends FrameField = FrameField> {
   readonly #service: Service
@@ -51,7 +51,7 @@ export class Connection<F extends FrameField = FrameField> {
   readonly #turns = new Turns()
   readonly #inFlight: Array<{ readonly steps: number, readonly settled: Promise<void> }> = []
   #pipe: Pipe | undefined
-  /** A frame is about to be sent again: no other may go before it. */
+  /** A frame is about to be sent again: no other frame may overtake it. */
   #paused = false
   #closed = false
 
@@ -65,7 +65,7 @@ export class Connection<F extends FrameField = FrameField> {
     this.#isSequence = judge({ output: 2, y: 2, parts: 2 }, ...required)
   }
 
-  /** @throws Problem if there is no such model or session, ConnectionError if no WebSocket can be opened. */
+  /** @throws Problem if the model or session does not exist, ConnectionError if no WebSocket can be opened. */
   static async open<F extends FrameField> (service: Service, row: Row, options: ConnectionOptions<F>): Promise<Connection<F>> {
     const connection = new Connection(service, row, options)
     await connection.#persist(async (signal) => { connection.#pipe = await connection.#open(signal) }, isLost, options.signal)
@@ -73,12 +73,12 @@ export class Connection<F extends FrameField = FrameField> {
     return connection
   }
 
-  /** How many steps the row has taken, as far as is known. */
+  /** How many steps the row has taken, as far as the client knows. */
   get t (): number {
     return this.#row.place.t
   }
 
-  /** Where the row begins, instead of at zeros; if it has taken steps already, they are forgotten, and its context, too. */
+  /** Sets where the row begins, instead of at zeros. If it has already taken steps, they and its context are forgotten. */
   async begin (start: RowStart = {}, options: FrameOptions = {}): Promise<RowPlace> {
     return expect(await this.#ask(() => toJson({ begin: true, ...start }), NaN, options, true), isPlace)
   }
@@ -87,7 +87,7 @@ export class Connection<F extends FrameField = FrameField> {
     return expect(await this.#ask((t) => toJson({ ...request, t: request.t ?? t }), 1, options), this.#isStep)
   }
 
-  /** All of the steps are taken, or none. */
+  /** Takes several steps: all of them, or none. */
   async sequence (request: FrameSequence, options: FrameOptions = {}): Promise<Pick<FrameSequenceAnswer, F | 't'>> {
     const { x, ids, steps } = request
     const count = steps ?? ids?.length ?? (x === undefined ? 0 : 'shape' in x ? x.shape[0] : x.length)
@@ -95,8 +95,7 @@ export class Connection<F extends FrameField = FrameField> {
   }
 
   /**
-   * Takes the steps of an iterable, and yields their answers as they come. It asks for further steps only as fast as its answers are
-   * read.
+   * Takes the steps of an iterable, and yields their answers in order. It requests further steps only as fast as the answers are read.
    */
   async * steps (requests: Iterable<FrameStep> | AsyncIterable<FrameStep>, options: FrameOptions = {}): AsyncGenerator<Pick<FrameStepAnswer, F | 't'>, void> {
     const source = Symbol.asyncIterator in requests ? requests[Symbol.asyncIterator]() : requests[Symbol.iterator]()
@@ -119,7 +118,7 @@ export class Connection<F extends FrameField = FrameField> {
           next = undefined
         } else {
           const answer = this.step(event.result.value, options)
-          // It is told when its turn has come.
+          // A rejection is reported when the answer's turn comes.
           answer.catch(() => {})
           answers.push(answer)
           next = undefined
@@ -131,8 +130,8 @@ export class Connection<F extends FrameField = FrameField> {
   }
 
   /**
-   * Takes steps by a binary frame, `[T, I]`, or `[T]` of ids. Its answer has the steps' outputs, each followed by its y if the model has
-   * a readout.
+   * Takes steps with a binary frame: `[T, I]`, or `[T]` for ids. The answer contains the steps' outputs, each followed by its y if the
+   * model has a readout.
    */
   async floats (x: Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>, options: FrameOptions = {}): Promise<Float32Array> {
     if (this.#row.session !== undefined) throw new TypeError('a binary frame does not say how many steps go before it, so a session could take it twice: use step or sequence')
@@ -149,8 +148,8 @@ export class Connection<F extends FrameField = FrameField> {
   /**
    * Sends a frame when its turn has come, and waits for its answer.
    *
-   * @param frame given how many steps have been taken before it, if that is known.
-   * @param alone whether nothing is sent until it is answered.
+   * @param frame builds the frame, given how many steps come before it, if that is known.
+   * @param alone whether nothing else is sent until it is answered.
    */
   async #ask (frame: (t: number | undefined) => Frame, steps: number, { signal }: FrameOptions, alone = false): Promise<object> {
     const answering = this.#turns.take(async () => {
@@ -175,14 +174,14 @@ export class Connection<F extends FrameField = FrameField> {
         return parse(await unlessAborted(this.#pipe.exchange(frame), signal))
       } catch (error) {
         if (error instanceof ConnectionError) this.#pipe = undefined
-        // Whether it was taken is not known.
+        // It is unknown whether the frame was processed.
         if (signal.aborted) this.#pipe?.close(new ConnectionError('a frame was not answered in time'))
         throw error
       }
     }, (error) => error instanceof Problem ? error.status === 503 && this.#inFlight.length === 1 : this.#row.session !== undefined && isLost(error))
   }
 
-  /** Does what may fail until it succeeds, if that is safe. */
+  /** Repeats work that can fail until it succeeds, if repeating it is safe. */
   async #persist<T> (work: (signal: AbortSignal) => Promise<T>, mayRepeat: (error: unknown) => boolean, caller?: AbortSignal): Promise<T> {
     const { timeout = this.#service.options.timeout ?? 60, retries = this.#service.options.retries ?? 5 } = this.#options
     const deadline = deadlineOf(timeout, caller)
@@ -213,7 +212,7 @@ export class Connection<F extends FrameField = FrameField> {
       return await Pipe.open(`${url.replace(/^http/, 'ws')}/models/${encodeURIComponent(model)}/stream?${String(query)}`, protocols, WebSocket, signal)
     } catch (error) {
       signal.throwIfAborted()
-      // A WebSocket does not say why it was refused.
+      // A WebSocket does not report why it was refused, so ask over HTTP.
       await this.#service.get(session === undefined ? `/models/${encodeURIComponent(model)}` : `/sessions/${encodeURIComponent(session)}`, { signal, retries: 0 })
       throw error
     }
@@ -224,7 +223,7 @@ function isLost (error: unknown): boolean {
   return error instanceof Problem ? error.status === 502 || error.status === 503 : error instanceof ConnectionError && !FINAL.includes(error.code)
 }
 
-/** @throws Problem if the answer is one. */
+/** @throws Problem if the answer is a problem. */
 function parse (answer: unknown): object {
   if (isBuffer(answer)) return answer
   const parsed: object = JSON.parse(String(answer))

@@ -3,7 +3,7 @@ import { readSafetensors, type Stored } from './safetensors.ts'
 import { hasRank, tensorOf, Tensor, toTensor, type Rank } from './tensor.ts'
 import { Tokens } from './tokens.ts'
 
-/** What an answer has, by its names: tensors, `parts` of them, `t`, `state`. */
+/** An answer's fields by name: tensors, `parts` with further tensors, `t`, `state`. */
 type Fields = Readonly<Record<string, unknown>>
 
 /** Reads an answer of tensors, in either format. */
@@ -11,7 +11,7 @@ export function decode (body: ArrayBuffer, type: string | null): Fields {
   return type?.startsWith('application/json') === true ? decodeJson(JSON.parse(new TextDecoder().decode(body))) : decodeDocument(body)
 }
 
-/** Makes tensors of the nested arrays of an answer in JSON. A token of a lone row stays a text. */
+/** Turns the nested arrays of a JSON answer into tensors. A single row's token stays a text. */
 export function decodeJson (answer: object): Fields {
   return Object.fromEntries(Object.entries(answer).map(([name, value]: [string, unknown]) => {
     if (name === 'state') return [name, Array.isArray(value) ? Tokens.from(value.map(String)) : value]
@@ -46,11 +46,11 @@ function valueOf ({ dtype, shape, bytes }: Stored): unknown {
   }
 }
 
-/** Says whether an answer has its fields, and each as many dimensions as the API says. */
+/** Checks that an answer has its fields, and that each has the dimensions that the API defines. */
 export type Judge<A extends object> = (fields: object) => fields is A
 
 export const isStep = judge<StepAnswer>({ h_out: 2, c_out: 2, y: 2 }, 'h_out')
-/** Which fields it has is for the request to say. */
+/** The request determines which fields are present, so none is required. */
 export const isSequence = judge<Partial<SequenceAnswer>>({ output: 3, h_out: 2, c_out: 2, h_next: 2, y: 3, parts: 3 })
 export const isSequenceLine = judge<SequenceStep | SequenceStates>({ output: 2, h_out: 2, c_out: 2, h_next: 2, y: 2, parts: 2 })
 export const isRowStep = judge<RowStepAnswer>({ output: 1, y: 1, parts: 1 }, 't', 'output')
@@ -58,7 +58,7 @@ export const isRowSequence = judge<RowSequenceAnswer>({ output: 2, y: 2, parts: 
 export const isPlace = judge<RowPlace>({}, 't')
 export const isRowLine = judge<RowStepAnswer | RowPlace>({ output: 1, y: 1, parts: 1 }, 't')
 
-/** @throws TypeError if the answer is otherwise. */
+/** @throws TypeError if the answer has other fields or dimensions. */
 export function expect<A extends object> (fields: object, is: Judge<A>): A {
   if (is(fields)) return fields
   throw new TypeError('the answer has other fields or dimensions than the API says: a request has [B] everywhere, and a session has it nowhere')

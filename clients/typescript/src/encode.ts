@@ -16,16 +16,17 @@ export interface Encoded {
 }
 
 /**
- * The body of a request, as safetensors if they can carry it: JSON carries what is ragged, and what is no tensor.
+ * The body of a request: safetensors if they can represent it, otherwise JSON, for example for ragged tensors and values that are not
+ * tensors.
  *
- * @param options the fields that go into the query string beside such a document.
+ * @param options the fields that go into the query string if the body is safetensors.
  */
 export function encode (fields: object, options: readonly string[], format: Format): Encoded {
   const document = format === 'safetensors' ? toDocument(fields, options) : undefined
   return document ?? { query: '', type: JSON_TYPE, body: toJson(fields) }
 }
 
-/** The text of a request; typed arrays are arrays. */
+/** The JSON text of a request; typed arrays become arrays. */
 export function toJson (fields: object): string {
   return JSON.stringify(fields, (_name, value: unknown) => toPlain(value))
 }
@@ -64,7 +65,7 @@ type Store = (value: unknown) => Stored | undefined
 const FIELDS: ReadonlyMap<string, Store> = new Map<string, Store>([
   ['x', storeFloats], ['h_in', storeFloats], ['c_in', storeFloats], ['h_0', storeFloats], ['ids', storeIntegers], ['lengths', storeIntegers], ['state', storeTokens]
 ])
-/** A module's context has other fields, which may be anything. */
+/** A module's context can have other fields with any content, which need JSON. */
 const CONTEXT: ReadonlyMap<string, Store> = new Map<string, Store>([['support', storeFloats], ['vectors', storeFloats], ['support_lengths', storeIntegers]])
 
 function store (name: string, value: unknown, stores: ReadonlyMap<string, Store>): Stored | undefined {
@@ -83,7 +84,7 @@ function storeIntegers (value: unknown): Stored | undefined {
   const shape = Array.isArray(value) ? [rows.length, ...(Array.isArray(rows[0]) ? [rows[0].length] : [])] : []
   const isRow = (row: unknown): boolean => shape.length < 2 ? !Array.isArray(row) : Array.isArray(row) && row.length === shape[1]
   const integers: readonly unknown[] = rows.flat()
-  // Those that int32 does not hold are for the service to judge.
+  // Integers beyond int32 go as JSON, so that the service can judge them.
   if (!rows.every(isRow) || !integers.every((integer) => typeof integer === 'number' && (integer | 0) === integer)) return undefined
   return { dtype: 'I32', shape, bytes: new Uint8Array(Int32Array.from(integers, Number).buffer) }
 }
@@ -98,7 +99,7 @@ function storeTokens (value: unknown): Stored | undefined {
   return { dtype: 'U8', shape, bytes: data }
 }
 
-/** Whether the query string can carry it: lists have commas there. */
+/** Whether the query string can represent a value: it separates list items by commas. */
 function isOption (value: unknown): boolean {
   if (Array.isArray(value)) return value.length > 0 && value.every((item) => !String(item).includes(','))
   return typeof value !== 'object'

@@ -2,11 +2,11 @@ import { Problem, readProblem } from './problem.ts'
 import { deadlineOf, pauseBefore, sleep } from './waiting.ts'
 
 export interface CallOptions {
-  /** Gives the call up. */
+  /** Aborts the call. */
   readonly signal?: AbortSignal | undefined
-  /** Seconds that the call may take with all its attempts; a stream, until its answer begins. 60 if left out. */
+  /** Seconds that the call may take, including all attempts; for a stream, until its answer begins. 60 if left out. */
   readonly timeout?: number | undefined
-  /** How often a call that is safe to send again may be sent again. 5 if left out. */
+  /** How many times a call that is safe to repeat may be sent again. 5 if left out. */
   readonly retries?: number | undefined
   readonly headers?: Readonly<Record<string, string>> | undefined
 }
@@ -14,7 +14,7 @@ export interface CallOptions {
 export interface HttpOptions extends CallOptions {
   /** Sent as `Authorization: Bearer`. */
   readonly apiKey?: string | undefined
-  /** In the place of the global one. */
+  /** Replaces the global `fetch`. */
   readonly fetch?: typeof globalThis.fetch | undefined
 }
 
@@ -23,24 +23,24 @@ export interface Call {
   readonly path: string
   readonly body?: string | Uint8Array<ArrayBuffer>
   readonly headers?: Readonly<Record<string, string>>
-  /** Whether to send it again if nobody knows whether the service took it. Refused calls are sent again in any case. */
+  /** Whether to send it again if it is unknown whether the service processed it. Refused calls are sent again in any case. */
   readonly repeatable: boolean
 }
 
-/** Sends requests, and sends those again that are safe to send again. */
+/** Sends requests, and retries those that are safe to repeat. */
 export class Http {
-  /** The address of the service, without a slash at its end. */
+  /** The address of the service, without a trailing slash. */
   readonly url: string
   readonly options: HttpOptions
 
-  /** @throws TypeError if the address is none. */
+  /** @throws TypeError if the address is not a URL. */
   constructor (url: string, options: HttpOptions) {
     this.url = new URL(url).href.replace(/\/+$/, '')
     this.options = options
   }
 
   /**
-   * @param receive takes the body; a connection that breaks meanwhile is a failure like any other.
+   * @param receive reads the body; if the connection breaks while it reads, the attempt has failed like any other.
    * @throws Problem if the service refuses the call, what `fetch` throws if it cannot be reached, or the signal's reason.
    */
   async send<T> ({ method, path, body, headers, repeatable }: Call, options: CallOptions, receive: (response: Response) => Promise<T>): Promise<T> {

@@ -1,9 +1,9 @@
 import { isDetails, Problem } from './problem.ts'
 
 /**
- * Reads newline-delimited JSON, as fast as it is asked for. A reader that stops early ends the connection.
+ * Reads newline-delimited JSON, as fast as the caller consumes it. A caller that stops early ends the connection.
  *
- * @throws Problem if a line is one, and the signal's reason.
+ * @throws Problem if a line is a problem, or the signal's reason.
  */
 export async function * readLines (response: Response, signal: AbortSignal | undefined): AsyncGenerator<object, void> {
   const reader = response.body?.getReader()
@@ -12,7 +12,7 @@ export async function * readLines (response: Response, signal: AbortSignal | und
   signal?.addEventListener('abort', cancel)
   try {
     const decoder = new TextDecoder()
-    // The beginning of a line, in pieces: a line may be much longer than what arrives at once.
+    // The beginning of a line, in pieces: a line can be much longer than the chunks that arrive.
     let pieces: string[] = []
     for (;;) {
       signal?.throwIfAborted()

@@ -19,12 +19,12 @@ export class Model {
     this.#name = name
   }
 
-  /** What the model is: sizes, wiring, the schema of its context, version. */
+  /** The model's description: sizes, wiring, the schema of its context, version. */
   async describe (options: CallOptions = {}): Promise<ModelDescription> {
     return await this.#service.get(`/models/${encodeURIComponent(await this.name(options))}`, options)
   }
 
-  /** Its name; the service is asked for that of the default model, once. */
+  /** The model's name. For the default model, asks the service once. */
   async name (options: CallOptions = {}): Promise<string> {
     if (this.#name === undefined) {
       const { models } = await this.#service.get<ModelList>('/models', options)
@@ -38,19 +38,19 @@ export class Model {
     return this.#name === undefined ? '' : `/models/${encodeURIComponent(this.#name)}`
   }
 
-  /** One step of the bare network: the caller makes the next `h_in`. With `state`, one of its wiring. */
+  /** Takes one step of the bare network: the caller computes the next `h_in`. With `state`, takes one step of the model's wiring. */
   async step (request: StepRequest, options: CallOptions = {}): Promise<StepAnswer> {
     return expect(await this.#service.compute(`${this.#path}/step`, request, STEP_OPTIONS, options), isStep)
   }
 
-  /** As many steps as `x` has, with the feedback of the model's wiring. */
+  /** Takes as many steps as `x` has, with the feedback of the model's wiring. */
   async sequence (request: AllFields, options?: CallOptions): Promise<SequenceAnswer>
   async sequence<F extends keyof SequenceAnswer> (request: SomeFields<F>, options?: CallOptions): Promise<Pick<SequenceAnswer, F>>
   async sequence (request: SequenceRequest, options: CallOptions = {}): Promise<Partial<SequenceAnswer>> {
     return expect(await this.#service.compute(`${this.#path}/sequence`, request, SEQUENCE_OPTIONS, options), isSequence)
   }
 
-  /** The same, each step as soon as it is computed; the last line has the states. */
+  /** The same, but yields each step as soon as it is computed; the last line contains the states. */
   async * stream (request: SequenceRequest, options: CallOptions = {}): AsyncGenerator<SequenceStep | SequenceStates, void> {
     let last = false
     for await (const line of this.#service.stream(`${this.#path}/sequence`, request, SEQUENCE_OPTIONS, options)) {
@@ -61,7 +61,7 @@ export class Model {
     if (!last) throw brokenOff()
   }
 
-  /** Rows that go on from call to call, whose state the client keeps. */
+  /** Rows that continue from call to call, and whose state the client keeps. */
   chain (start: ChainStart = {}): Chain {
     return new Chain(this.#service, this.#path, start)
   }

@@ -1,19 +1,19 @@
 import type { FieldError, Problem as Details } from './openapi.ts'
 
-/** What the service refused, as RFC 9457 has it; or any other answer that is no success, such as a proxy's. */
+/** A problem reported by the service (RFC 9457), or any other unsuccessful answer, such as a proxy's. */
 export class Problem extends Error {
   override readonly name = 'Problem'
   readonly status: number
   readonly title: string
-  /** What was expected, and what was found; the message of the error, too. */
+  /** What was expected, and what was found; also the message of the error. */
   readonly detail: string
-  /** What is wrong with which fields, by JSON pointers into the request. */
+  /** The faulty fields, as JSON pointers into the request, and what is wrong with each. */
   readonly errors: readonly FieldError[]
   /** The model that the problem is about. */
   readonly model: string | undefined
   /** The seconds after which to try again. */
   readonly retryAfter: number | undefined
-  /** By which the log of the service names the request. */
+  /** The id of the request in the service's log. */
   readonly requestId: string | undefined
 
   constructor ({ status, title, detail, errors = [], model }: Omit<Details, 'type'>, headers?: Headers) {
@@ -28,7 +28,7 @@ export class Problem extends Error {
   }
 }
 
-/** The problem of an answer that is no success. */
+/** Reads the problem from an unsuccessful answer. */
 export async function readProblem (response: Response): Promise<Problem> {
   const { status, statusText, headers } = response
   const text = await response.text()
@@ -37,7 +37,7 @@ export async function readProblem (response: Response): Promise<Problem> {
       const details: unknown = JSON.parse(text)
       if (isDetails(details)) return new Problem(details, headers)
     } catch {
-      // It is told as it came.
+      // The text is reported unchanged.
     }
   }
   return new Problem({ status, title: statusText, detail: text.trim().slice(0, 1000) || statusText || `the answer is ${status}` }, headers)
@@ -47,7 +47,7 @@ export function isDetails (value: unknown): value is Details {
   return typeof value === 'object' && value !== null && 'status' in value && 'detail' in value
 }
 
-/** Seconds, or a date. */
+/** Parses `retry-after`: seconds, or a date. */
 function secondsOf (header: string | undefined): number | undefined {
   if (header === undefined) return undefined
   const seconds = /^\d+$/.test(header) ? Number(header) : (Date.parse(header) - Date.now()) / 1000

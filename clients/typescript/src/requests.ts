@@ -2,11 +2,11 @@ import type { SequenceAnswer } from './answers.ts'
 import type { TensorLike } from './tensor.ts'
 import type { Tokens } from './tokens.ts'
 
-/** What a wiring needs from a request. A model with a `feedback.mjs` has fields of its own, of any JSON. */
+/** What a wiring needs from a request. A model with a `feedback.mjs` has its own fields, with any JSON. */
 export interface Context {
   /** `[N, D]` for all rows, or `[B, N, D]`, whose rows may be ragged. */
   readonly support?: TensorLike<2> | TensorLike<3>
-  /** How many supports are each row's own, if they are padded. */
+  /** How many supports belong to each row, if they are padded. */
   readonly support_lengths?: readonly number[]
   /** `[D]` for all rows, `[B, D]` one per row, `[B, T, D]` one per step. */
   readonly vectors?: TensorLike
@@ -21,7 +21,7 @@ export interface Start {
   readonly c_in?: TensorLike<2> | undefined
   /** `[B, Ho]`: the h that the first feedback sees. */
   readonly h_0?: TensorLike<2> | undefined
-  /** Tokens of rows that go on; `true` asks for those of rows that begin. */
+  /** Tokens of rows that continue; `true` begins new rows and asks for their tokens. */
   readonly state?: Tokens | readonly string[] | true | undefined
   readonly context?: Context | undefined
 }
@@ -29,14 +29,14 @@ export interface Start {
 export interface StepInput {
   /** `[B, I]` */
   readonly x?: TensorLike<2> | undefined
-  /** `[B]`, in the place of x, for a model that begins with an embedding. */
+  /** `[B]`, instead of x, for a model that begins with an embedding. */
   readonly ids?: readonly number[] | undefined
 }
 
 export interface SequenceInput {
   /** `[B, T, I]`, whose rows may be ragged. */
   readonly x?: TensorLike<3> | undefined
-  /** `[B, T]`, in the place of x, for a model that begins with an embedding. */
+  /** `[B, T]`, instead of x, for a model that begins with an embedding. */
   readonly ids?: ReadonlyArray<readonly number[]> | undefined
   /** `[B]`: how many steps each row takes. */
   readonly lengths?: readonly number[] | undefined
@@ -44,7 +44,7 @@ export interface SequenceInput {
   readonly steps?: number | undefined
   /** Parts of the wiring to answer. */
   readonly parts?: readonly string[] | undefined
-  /** `false`: answer each row's last step alone. */
+  /** `false`: answer only each row's last step. */
   readonly return_sequences?: boolean | undefined
 }
 
@@ -61,12 +61,12 @@ export type SomeFields<F extends keyof SequenceAnswer> = SequenceRequest & { rea
 export const STEP_OPTIONS = ['state']
 export const SEQUENCE_OPTIONS = ['state', 'steps', 'return_sequences', 'parts', 'fields']
 
-/** Where a chain begins; with `state` it goes on from where another one was. */
+/** Where a chain begins; with `state`, it continues from another chain's state. */
 export interface ChainStart extends Omit<Start, 'state'> {
   readonly state?: Tokens | readonly string[] | undefined
 }
 
-/** Where a row of its own begins: one row, without `[B]`. */
+/** Where a single row begins, without `[B]`. */
 export interface RowStart {
   /** `[Hi]` */
   readonly h_in?: TensorLike<1> | undefined
@@ -74,44 +74,44 @@ export interface RowStart {
   readonly c_in?: TensorLike<1> | undefined
   /** `[Ho]` */
   readonly h_0?: TensorLike<1> | undefined
-  /** A token to go on from. */
+  /** A token to continue from. */
   readonly state?: string | undefined
   readonly context?: Context | undefined
 }
 
-/** Where a session begins: an export of another one will do. */
+/** Where a session begins; can be the export of another session. */
 export interface SessionStart extends RowStart {
-  /** The seconds after which the service ends it if nobody uses it. */
+  /** The seconds of disuse after which the service ends the session. */
   readonly idle_timeout?: number | undefined
 }
 
 export interface RowStep {
   /** `[I]` */
   readonly x?: TensorLike<1> | undefined
-  /** In the place of x, for a model that begins with an embedding. */
+  /** Instead of x, for a model that begins with an embedding. */
   readonly ids?: number | undefined
   /** Parts of the wiring to answer. */
   readonly parts?: readonly string[] | undefined
-  /** How many steps have been taken before; the client counts them if it is left out. */
+  /** How many steps come before; if left out, the client counts them. */
   readonly t?: number | undefined
 }
 
 export interface RowSequence {
   /** `[T, I]` */
   readonly x?: TensorLike<2> | undefined
-  /** `[T]`, in the place of x, for a model that begins with an embedding. */
+  /** `[T]`, instead of x, for a model that begins with an embedding. */
   readonly ids?: readonly number[] | undefined
   /** Feed the same x this many times. */
   readonly steps?: number | undefined
   readonly parts?: readonly string[] | undefined
-  /** `false`: answer the last step alone. */
+  /** `false`: answer only the last step. */
   readonly return_sequences?: boolean | undefined
   readonly t?: number | undefined
 }
 
-/** What a frame of a WebSocket asks. */
+/** The request in a frame of a WebSocket. */
 export interface FrameStep extends RowStep {
-  /** Answer a token of where the row is then. */
+  /** Answer a token of the row's state after the step. */
   readonly state?: true | undefined
 }
 
@@ -119,5 +119,5 @@ export interface FrameSequence extends RowSequence {
   readonly state?: true | undefined
 }
 
-/** The fields that frames may be answered with. */
+/** The fields that can be in the answer to a frame. */
 export type FrameField = 'output' | 'y' | 'parts' | 'state'

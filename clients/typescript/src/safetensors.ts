@@ -1,14 +1,14 @@
-/** A tensor as a document has it: little-endian, row-major. */
+/** A tensor as stored in a document: little-endian, row-major. */
 export interface Stored {
   readonly dtype: string
   readonly shape: readonly number[]
   readonly bytes: Uint8Array
 }
 
-/** The eight bytes of the header's length, which the data are aligned to as well. */
+/** The eight bytes of the header's length; the data are aligned to the same size. */
 const PREFIX = 8
 
-/** Writes a safetensors document. Every machine that JavaScript runs on is little-endian, so the tensors' own memory is copied. */
+/** Writes a safetensors document. All machines that run JavaScript are little-endian, so the tensors' memory is copied unchanged. */
 export function writeSafetensors (tensors: ReadonlyArray<readonly [name: string, tensor: Stored]>): Uint8Array<ArrayBuffer> {
   let end = 0
   const entries = tensors.map(([name, { dtype, shape, bytes }]) => {
@@ -31,9 +31,9 @@ export function writeSafetensors (tensors: ReadonlyArray<readonly [name: string,
 }
 
 /**
- * Reads a safetensors document; copies nothing.
+ * Reads a safetensors document without copying.
  *
- * @throws RangeError or SyntaxError if it is none.
+ * @throws RangeError or SyntaxError if it is not a safetensors document.
  */
 export function readSafetensors (document: ArrayBuffer): Array<readonly [name: string, tensor: Stored]> {
   const length = Number(new DataView(document).getBigUint64(0, true))

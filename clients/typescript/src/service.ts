@@ -5,9 +5,9 @@ import { encode, JSON_TYPE, SAFETENSORS, type Format } from './encode.ts'
 import type { SocketConstructor } from './socket.ts'
 
 export interface ClientOptions extends HttpOptions {
-  /** How tensors travel: `safetensors`, or `json`. What safetensors cannot carry goes as JSON in any case. */
+  /** How tensors travel: `safetensors`, or `json`. Requests that safetensors cannot represent go as JSON in any case. */
   readonly format?: Format | undefined
-  /** In the place of the global one, which Node.js has from version 22 on. */
+  /** Replaces the global `WebSocket`, which Node.js has from version 22 on. */
   readonly WebSocket?: SocketConstructor | undefined
 }
 
@@ -22,12 +22,12 @@ export class Service extends Http {
     this.WebSocket = options.WebSocket
   }
 
-  /** A document in JSON. */
+  /** Gets a JSON document. */
   async get<T> (path: string, options: CallOptions): Promise<T> {
     return await this.send({ method: 'GET', path, repeatable: true, headers: { accept: JSON_TYPE } }, options, readJson<T>)
   }
 
-  /** Makes something, which another call would make again. */
+  /** Creates something. Not repeatable: another call would create a second one. */
   async create<T> (path: string, fields: object, options: CallOptions): Promise<T> {
     const { type, body } = encode(fields, [], this.#format)
     return await this.send({ method: 'POST', path, body, repeatable: false, headers: { 'content-type': type, accept: JSON_TYPE } }, options, readJson<T>)
@@ -62,7 +62,7 @@ async function readBytes (response: Response): Promise<{ body: ArrayBuffer, type
   return { body: await response.arrayBuffer(), type: response.headers.get('content-type') }
 }
 
-/** What is thrown if a stream ends before its last line. */
+/** The error for a stream that ends before its last line. */
 export function brokenOff (): Error {
   return new Error('the answer broke off')
 }

@@ -8,7 +8,7 @@ import type { Context, FrameField, RowSequence, RowStep } from './requests.ts'
 import { brokenOff, type Service } from './service.ts'
 import { Turns } from './waiting.ts'
 
-/** All of a session; `state` is a token of its row. */
+/** The complete state of a session; `state` is a token of its row. */
 export interface SessionExport extends Omit<Export, 'context'> {
   readonly context?: Context
 }
@@ -18,8 +18,8 @@ const OPTIONS = ['t']
 
 /**
  * A row that the service keeps, with its context. The client counts its steps, so that each can be sent again without being taken
- * twice; calls have their turn one after the other. If others take its steps as well, theirs and these are 409 problems: ask `export`
- * where the session is.
+ * twice. Calls run one after the other. If other clients take steps of the same session, calls can fail with 409 problems: use `export`
+ * to find out where the session is.
  */
 export class Session {
   readonly id: string
@@ -35,7 +35,7 @@ export class Session {
     this.#place = { t }
   }
 
-  /** How many steps it has taken, as far as this client knows. */
+  /** How many steps the session has taken, as far as this client knows. */
   get t (): number {
     return this.#place.t
   }
@@ -51,7 +51,7 @@ export class Session {
     })
   }
 
-  /** All of the steps are taken, or none. */
+  /** Takes several steps: all of them, or none. */
   async sequence (request: RowSequence, options: CallOptions = {}): Promise<RowSequenceAnswer> {
     return await this.#turns.take(async () => {
       const answer = await this.#service.compute(`${this.#path}/sequence`, this.#timed(request), OPTIONS, options)
@@ -59,7 +59,10 @@ export class Session {
     })
   }
 
-  /** The same, each step as soon as it is computed. They have been taken once the last line is there, `{t}` alone. Nothing else may be in work meanwhile. */
+  /**
+   * The same, but yields each step as soon as it is computed. The steps have been taken once the last line, `{t}` alone, has arrived.
+   * No other call may be in progress until then.
+   */
   async * stream (request: RowSequence, options: CallOptions = {}): AsyncGenerator<RowStepAnswer | RowPlace, void> {
     let last = false
     for await (const line of this.#service.stream(`${this.#path}/sequence`, this.#timed(request), OPTIONS, options)) {
@@ -70,12 +73,12 @@ export class Session {
     if (!last) throw brokenOff()
   }
 
-  /** All of the session: begin another one with it, anywhere. It says where the session is. */
+  /** The complete session, from which another one can begin anywhere. Also updates `t` from the service. */
   async export (options: CallOptions = {}): Promise<SessionExport> {
     return await this.#turns.take(async () => this.#follow(await this.#service.get<SessionExport>(this.#path, options)))
   }
 
-  /** Ends it. One that has ended already is no error. */
+  /** Ends the session. If it has already ended, this is not an error. */
   async delete (options: CallOptions = {}): Promise<void> {
     try {
       await this.#service.send({ method: 'DELETE', path: this.#path, repeatable: true }, options, async () => {})
@@ -84,7 +87,7 @@ export class Session {
     }
   }
 
-  /** Opens a WebSocket that takes its steps, and opens it again if it is lost. Use it in the place of `step`, not beside it. */
+  /** Opens a WebSocket that takes the session's steps, and reopens it if it is lost. Use it instead of `step`, not in parallel. */
   async connect<F extends FrameField = FrameField> (options: ConnectionOptions<F> = {}): Promise<SessionConnection<F>> {
     return await Connection.open(this.#service, { model: this.model, session: this.id, place: this.#place }, options)
   }

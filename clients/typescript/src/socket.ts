@@ -1,7 +1,7 @@
-/** A text, float32 numbers, or int32 ids. */
+/** Text, float32 numbers, or int32 ids. */
 export type Frame = string | Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>
 
-/** What is used of a WebSocket. */
+/** The parts of a WebSocket that the client uses. */
 export interface Socket {
   binaryType: string
   addEventListener (type: 'open' | 'error', listener: () => void): void
@@ -30,7 +30,7 @@ interface Waiting {
   reject (error: Error): void
 }
 
-/** A WebSocket whose frames are answered one for one, in their order. */
+/** A WebSocket with one answer per frame, in the frames' order. */
 export class Pipe {
   readonly #socket: Socket
   readonly #waiting: Waiting[] = []

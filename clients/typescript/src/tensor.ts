@@ -7,7 +7,7 @@ interface Shapes {
   3: readonly [number, number, number]
 }
 
-/** The length says which it is, to the compiler as well. */
+/** The length determines the rank, for the compiler as well. */
 export type Shape<R extends Rank = Rank> = Shapes[R] & { readonly length: R }
 
 type Numbers = readonly number[] | Float32Array
@@ -18,7 +18,7 @@ interface Arrays {
   3: ReadonlyArray<readonly Numbers[]>
 }
 
-/** What a request takes as a tensor: nested arrays, whose innermost may be typed, or float32 numbers with their shape. */
+/** What a request accepts as a tensor: nested arrays, the innermost of which can be typed, or float32 numbers with their shape. */
 export type TensorLike<R extends Rank = Rank> = Arrays[R] | { readonly data: Float32Array, readonly shape: Shape<R> }
 
 /** A float32 tensor, row-major. */
@@ -26,7 +26,7 @@ export class Tensor<R extends Rank = Rank> {
   readonly data: Float32Array
   readonly shape: Shape<R>
 
-  /** @throws RangeError if the shape takes more numbers or fewer. */
+  /** @throws RangeError if the number of values does not match the shape. */
   constructor (data: Float32Array, shape: Shape<R>) {
     const size = sizeOf(shape)
     if (data.length !== size) throw new RangeError(`a tensor of shape [${shape.join(', ')}] has ${size} numbers, got ${data.length}`)
@@ -54,12 +54,12 @@ export class Tensor<R extends Rank = Rank> {
 
 export type NestedArrays = number[] | number[][] | number[][][]
 
-/** Whether a tensor has that many dimensions. */
+/** Whether a tensor has this many dimensions. */
 export function hasRank<R extends Rank> (tensor: Tensor, rank: R): tensor is Tensor<R> {
   return tensor.shape.length === rank
 }
 
-/** A tensor of any shape that there may be. */
+/** Creates a tensor with 1 to 3 dimensions. */
 export function tensorOf (data: Float32Array, shape: readonly number[]): Tensor {
   const [a, b, c] = shape
   switch (shape.length) {
@@ -75,7 +75,7 @@ function sizeOf (shape: readonly number[]): number {
 }
 
 /**
- * Nested arrays, or what looks like a tensor, as a tensor.
+ * Converts nested arrays, or an object like a tensor, to a tensor.
  *
  * @returns undefined if the value is neither, or its arrays are ragged.
  */
@@ -90,7 +90,7 @@ export function toTensor (value: unknown): Tensor | undefined {
   return fill(data, 0, value, shape, 0) ? tensorOf(data, shape) : undefined
 }
 
-/** Copies nested arrays to where they belong, and says whether they have that shape. */
+/** Copies nested arrays to their place in `data`, and returns whether they have that shape. */
 function fill (data: Float32Array, at: number, value: unknown, shape: readonly number[], axis: number): boolean {
   if (!isArray(value) || value.length !== shape[axis]) return false
   if (axis < shape.length - 1) {
@@ -106,7 +106,7 @@ function fill (data: Float32Array, at: number, value: unknown, shape: readonly n
   return true
 }
 
-/** Of whatever realm: a frame of a page and a test runner have classes of their own. */
+/** Whether a value is a Float32Array from any realm: frames of a page and test runners have their own classes. */
 export function isFloat32 (value: unknown): value is Float32Array {
   return Object.prototype.toString.call(value) === '[object Float32Array]'
 }
@@ -115,7 +115,7 @@ function isArray (value: unknown): value is ArrayLike<unknown> {
   return Array.isArray(value) || isFloat32(value)
 }
 
-/** What looks like a tensor. */
+/** Whether a value has the fields of a tensor. */
 export function isFloats (value: unknown): value is { readonly data: Float32Array, readonly shape: readonly number[] } {
   return typeof value === 'object' && value !== null && 'data' in value && 'shape' in value && isFloat32(value.data) && Array.isArray(value.shape)
 }

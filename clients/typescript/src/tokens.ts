@@ -1,8 +1,8 @@
 import { base64urlToBytes, bytesToBase64url } from './base64url.ts'
 
 /**
- * Tokens of rows: all that each keeps between two steps, except its context. They are bytes, all of one length; as text, for
- * JSON and for keeping, each is base64url.
+ * Tokens of rows: everything that each row keeps between two steps, except its context. They are bytes, all of the same length; as
+ * text, for JSON and for storage, each is base64url.
  */
 export class Tokens {
   /** `[B, N]`. */
@@ -14,7 +14,7 @@ export class Tokens {
     this.shape = shape
   }
 
-  /** @throws RangeError if a text is not base64url, or they differ in their length. */
+  /** @throws RangeError if a text is not base64url, or the lengths differ. */
   static from (texts: readonly string[]): Tokens {
     const rows = texts.map((text) => {
       try {

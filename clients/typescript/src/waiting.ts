@@ -1,9 +1,9 @@
-/** A signal that ends with the caller's, or when the time is over. */
+/** A signal that aborts with the caller's signal, or when the time has run out. */
 export interface Deadline {
   readonly signal: AbortSignal
   /** Milliseconds since 1970. */
   readonly at: number
-  /** Once nothing waits for it any more. */
+  /** Call this once nothing waits for the deadline. */
   release (): void
 }
 
@@ -23,7 +23,7 @@ export function deadlineOf (seconds: number, caller: AbortSignal | undefined): D
   }
 }
 
-/** Settles as the promise does, or rejects with the signal's reason, if that is sooner. */
+/** Settles like the promise, or rejects with the signal's reason if that comes first. */
 export async function unlessAborted<T> (promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return await promise
   let abort = (): void => {}
@@ -43,9 +43,9 @@ const FIRST = 100
 const LONGEST = 5000
 
 /**
- * Milliseconds to wait before another attempt: twice as long each time, and never the same for all clients.
+ * Milliseconds to wait before another attempt: doubled each time, with jitter so that clients do not retry together.
  *
- * @param least seconds that the service asks for.
+ * @param least the seconds that the service asks to wait.
  */
 export function pauseBefore (attempt: number, least = 0): number {
   return least * 1000 + Math.min(LONGEST, FIRST * 2 ** attempt) * (0.5 + Math.random() / 2)
@@ -60,7 +60,7 @@ export async function sleep (milliseconds: number, signal: AbortSignal): Promise
   }
 }
 
-/** Lets calls have their turn one after the other, in the order in which they come. */
+/** Runs calls one after the other, in order of arrival. */
 export class Turns {
   #last: Promise<unknown> = Promise.resolve()
 

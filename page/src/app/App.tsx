@@ -12,7 +12,7 @@ import { apiKey } from './service.ts'
 import { theme } from './theme.ts'
 import { chosen, formOf, loadModels, locked, model, models, trouble } from './models.ts'
 
-/** The whole page: the models, one of them, its request, its answer. */
+/** The whole page: the list of models, the chosen model, its request and the answer. */
 export function App () {
   useEffect(() => {
     void loadModels().then(openLink)
@@ -42,10 +42,10 @@ function Contents () {
   return <p>The service has no models.</p>
 }
 
-/** A model, and what one does with it. */
+/** The chosen model, with its request form and results. */
 function Workbench () {
   const served = model.value
-  // It goes with its connection.
+  // Unmounting closes the connection.
   useEffect(() => stop, [])
   if (served === undefined) return null
   const form = formOf(served)
@@ -79,13 +79,13 @@ function Answer ({ name }: { readonly name: string }) {
   )
 }
 
-/** A link to a part of the page must not take the place of a link to a request. */
+/** The skip link must not replace a request link in the address. */
 function skip (event: MouseEvent): void {
   event.preventDefault()
   document.getElementById('request')?.focus()
 }
 
-/** Shows what the address of the page says. */
+/** Opens the model and request in the page's address. */
 async function openLink (): Promise<void> {
   const linked = await readLink(location.hash)
   if (linked === undefined || models.value === undefined) return

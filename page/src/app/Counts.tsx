@@ -3,19 +3,19 @@ import { useEffect } from 'preact/hooks'
 import { readCounts, type Counts } from './counts.ts'
 import { address, apiKey } from './service.ts'
 
-/** Milliseconds between two looks. */
+/** Milliseconds between two refreshes. */
 const EVERY = 3000
 
-/** Undefined until they are known; they may have a port of their own, and then never are. */
+/** Undefined until they are known, which never happens if the metrics have a port of their own. */
 const counts = signal<ReadonlyMap<string, Counts> | undefined>(undefined)
 
-/** How many requests a model has answered, and how many steps it has taken, as they grow. */
+/** Live counts of the requests that a model has answered and the steps that it has computed. */
 export function LiveCounts ({ model }: { readonly model: string }) {
   useEffect(() => {
     let timer: ReturnType<typeof setTimeout> | undefined
     let gone = false
     const look = async (): Promise<void> => {
-      // Nobody sees it.
+      // A hidden page needs no refresh.
       const goOn = document.hidden || await refresh()
       if (goOn && !gone) timer = setTimeout(() => { void look() }, EVERY)
     }
@@ -36,14 +36,14 @@ export function LiveCounts ({ model }: { readonly model: string }) {
   )
 }
 
-/** @returns whether to look again. */
+/** @returns whether to refresh again later. */
 async function refresh (): Promise<boolean> {
   try {
     const response = await fetch(new URL('metrics', address), { headers: apiKey.value === '' ? {} : { authorization: `Bearer ${apiKey.value}` } })
     if (!response.ok) return false
     counts.value = readCounts(await response.text())
   } catch {
-    // It may be there again the next time.
+    // The next attempt may succeed.
   }
   return true
 }

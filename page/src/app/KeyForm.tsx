@@ -3,7 +3,7 @@ import { useEffect, useRef } from 'preact/hooks'
 import { loadModels, locked } from './models.ts'
 import { apiKey } from './service.ts'
 
-/** Asks for the API key, if the service takes one. */
+/** Asks for the API key, if the service requires one. */
 export function KeyForm () {
   const text = useSignal('')
   const refused = useSignal(false)

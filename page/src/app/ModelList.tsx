@@ -2,10 +2,10 @@ import { useEffect, useRef } from 'preact/hooks'
 import { chosen, models } from './models.ts'
 import { formatCell } from './facts.ts'
 
-/** The models of the service, of which one is looked at. */
+/** The service's models, one of which is chosen. */
 export function ModelList () {
   const list = useRef<HTMLUListElement>(null)
-  // On a phone they are side by side.
+  // On a phone the list scrolls sideways.
   useEffect(() => { list.current?.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' }) }, [chosen.value])
   return (
     <nav class='models' aria-labelledby='models'>

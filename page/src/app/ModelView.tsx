@@ -3,7 +3,7 @@ import { factsOf } from './facts.ts'
 import type { Model } from './model.ts'
 import { Wiring } from './Wiring.tsx'
 
-/** What a model is. */
+/** A model's description. */
 export function ModelView ({ model }: { readonly model: Model }) {
   return (
     <section class='model' aria-labelledby='model'>

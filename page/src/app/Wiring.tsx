@@ -5,7 +5,7 @@ import { diagramOf, sentencesOf, type Arrow, type Box } from './wiring.ts'
 const LINE = 16
 const GAP = { x: 44, y: 18 }
 const MARGIN = 8
-/** Between two arrows that run side by side, above the boxes or below them. */
+/** The distance between two parallel arrows above or below the boxes. */
 const LANE = 14
 
 interface Place {
@@ -15,14 +15,14 @@ interface Place {
   readonly height: number
 }
 
-/** A model as boxes and arrows. Dashed arrows carry what one step leaves to the next. */
+/** A model as boxes and arrows. Dashed arrows carry values from one step to the next. */
 export function Wiring ({ model }: { readonly model: Model }) {
   const id = useId()
   const diagram = diagramOf(model)
   const columns = columnsOf(diagram.boxes)
   const columnOf = (id: string): number => columns.indexOf(diagram.boxes.find((box) => box.id === id)?.column ?? 0)
   const back = diagram.arrows.filter(({ next }) => next)
-  // They would run behind the boxes between.
+  // Drawn straight, these arrows would run behind the boxes in between.
   const far = diagram.arrows.filter(({ from, to, next }) => !next && columnOf(to) - columnOf(from) > 1)
   const places = layOut(diagram.boxes, far.length === 0 ? MARGIN : LANE * (far.length + 1))
   const bottom = Math.max(...[...places.values()].map(({ y, height }) => y + height))
@@ -71,7 +71,7 @@ function columnsOf (boxes: readonly Box[]): number[] {
   return [...new Set(boxes.map(({ column }) => column))].sort((a, b) => a - b)
 }
 
-/** Columns side by side, the boxes of each one below the other, around one middle line. */
+/** Arranges columns side by side, each a stack of boxes centred on one middle line. */
 function layOut (boxes: readonly Box[], top: number): Map<string, Place> {
   const columns = columnsOf(boxes).map((column) => boxes.filter((box) => box.column === column))
   const heightOf = ({ lines }: Box): number => LINE * (lines.length + 1) + 14
@@ -92,7 +92,10 @@ function layOut (boxes: readonly Box[], top: number): Map<string, Place> {
   return places
 }
 
-/** @param lane where it runs beside the boxes, if it does: below them back to the next step, above them past others. */
+/**
+ * @param lane the y of its horizontal stretch: below the boxes if it leads back to the next step, above them if it skips columns;
+ * undefined for a direct arrow.
+ */
 function pathOf ({ from, to, next }: Arrow, places: ReadonlyMap<string, Place>, lane: number | undefined): string {
   const a = places.get(from)
   const b = places.get(to)
@@ -103,7 +106,7 @@ function pathOf ({ from, to, next }: Arrow, places: ReadonlyMap<string, Place>, 
     const turn = x2 < x1 ? -6 : 6
     return `M${x1} ${y1}V${bend}Q${x1} ${lane} ${x1 + turn} ${lane}H${x2 - turn}Q${x2} ${lane} ${x2} ${bend}V${y2}`
   }
-  // In one column, from one to the one below it.
+  // Both boxes are in one column.
   if (a.x === b.x) return a.y < b.y ? `M${a.x + a.width / 2} ${a.y + a.height}V${b.y - 1}` : `M${a.x + a.width / 2} ${a.y}V${b.y + b.height + 1}`
   const [x1, y1, x2, y2] = [a.x + a.width, a.y + a.height / 2, b.x - 1, b.y + b.height / 2]
   const bend = Math.min(60, (x2 - x1) / 2)

@@ -1,4 +1,4 @@
-/** What a model has done since the service began. */
+/** A model's counts since the service started. */
 export interface Counts {
   readonly requests: number
   readonly steps: number
@@ -6,7 +6,7 @@ export interface Counts {
 
 const SAMPLE = /^cellserve_(request_duration_seconds_count|steps_total)\{([^}]*)\} (\S+)$/gm
 
-/** The counts of each model, from the text that Prometheus reads. */
+/** Reads the counts of each model from Prometheus's text format. */
 export function readCounts (text: string): Map<string, Counts> {
   const counts = new Map<string, Counts>()
   for (const [, name, labels, value] of text.matchAll(SAMPLE)) {

@@ -5,7 +5,7 @@ export function formatCell ({ cell: { kind }, layers, directions }: Model): stri
   return `${layers > 1 ? `${layers} layers of ` : ''}${kind.toUpperCase()}${directions > 1 ? ', both directions' : ''}`
 }
 
-/** Names and values of what a model is. */
+/** A model's properties, as names and values. */
 export function factsOf (model: Model): Array<readonly [name: string, value: string]> {
   const { sizes: { I, Hi, Ho }, proj_size: P, feedback, engine, parameters, weights, weight_bytes: bytes, input, readout, version } = model
   return [

@@ -3,7 +3,7 @@ import type { ModelDescription } from '../../../clients/typescript/src/client.ts
 /** A model as the service describes it. */
 export type Model = ModelDescription
 
-/** A recipe of a vector, as the description of a wiring has it. */
+/** A feed, in the form that a wiring's description uses. */
 export type Feed = string | readonly Feed[] | { readonly sum: readonly Feed[] } | { readonly product: readonly Feed[] } | Linear
 
 /** A linear layer. */
@@ -30,11 +30,11 @@ export interface Wiring {
   readonly read: Read | undefined
   readonly lets: Readonly<Record<string, Feed>>
   readonly x: Feed
-  /** `module`: the model's own code makes it. */
+  /** `module` if the model's own code computes it. */
   readonly h: Feed
 }
 
-/** The wiring of a model; undefined if only clients know it. */
+/** The wiring of a model; undefined if only clients define it. */
 export function wiringOf ({ wiring }: Model): Wiring | undefined {
   if (wiring === undefined) return undefined
   const { residual, read, let: lets, x, h_in: h } = wiring
@@ -47,12 +47,12 @@ export function wiringOf ({ wiring }: Model): Wiring | undefined {
   }
 }
 
-/** The names that a feed is made from, each once. */
+/** The distinct names in a feed. */
 export function namesIn (feed: Feed): string[] {
   return [...new Set(innerOf(feed)?.flatMap(namesIn) ?? [String(feed)])]
 }
 
-/** A feed in short: `[h, read]`, `h + read`, `tanh(W [read, h])`. */
+/** A feed as short text: `[h, read]`, `h + read`, `tanh(W [read, h])`. */
 export function textOf (feed: Feed): string {
   if (typeof feed === 'string') return feed
   if ('sum' in feed) return feed.sum.map(textOf).join(' + ')
@@ -61,7 +61,7 @@ export function textOf (feed: Feed): string {
   return `[${feed.map(textOf).join(', ')}]`
 }
 
-/** The width of the wiring's part `vectors`; undefined if the wiring has none, or it cannot be known from here. */
+/** The width of the wiring's part `vectors`; undefined if the wiring has no such part, or its width cannot be derived. */
 export function widthOfVectors (model: Model): number | undefined {
   const wiring = wiringOf(model)
   const { vectors }: { vectors?: unknown } = Object(model.feedback.widths)
@@ -71,7 +71,7 @@ export function widthOfVectors (model: Model): number | undefined {
     Object.values(wiring.lets).map((feed) => rest(model, wiring, feed, NaN)).find((width) => width !== undefined)
 }
 
-/** What the other parts of a feed leave to `vectors`. */
+/** The width that the other parts of a feed leave for `vectors`. */
 function rest (model: Model, wiring: Wiring, feed: Feed, width: number): number | undefined {
   if (feed === 'vectors') return Number.isNaN(width) ? undefined : width
   if (typeof feed === 'string') return undefined

@@ -5,21 +5,21 @@ import { messageOf } from './message.ts'
 import type { Model } from './model.ts'
 import { client } from './service.ts'
 
-/** What is served; undefined until it is known. */
+/** The served models; undefined until they are loaded. */
 export const models = signal<readonly Model[] | undefined>(undefined)
-/** Why it is not known. */
+/** Why loading failed. */
 export const trouble = signal<string | undefined>(undefined)
 /** Whether the service asks for a key, or for another one. */
 export const locked = signal(false)
 
-/** The name of the model that is looked at. */
+/** The name of the chosen model. */
 export const chosen = signal<string | undefined>(undefined)
 
 export const model = computed(() => models.value?.find(({ name }) => name === chosen.value))
 
 const forms = new Map<string, { readonly version: string, readonly form: Form }>()
 
-/** What was entered for a model, which stays when another one is looked at. */
+/** The form of a model, which keeps its contents while another model is chosen. */
 export function formOf (served: Model): Form {
   const { name, version } = served
   const known = forms.get(name)

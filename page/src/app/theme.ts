@@ -7,10 +7,10 @@ const dark = matchMedia('(prefers-color-scheme: dark)')
 const systemIsDark = signal(dark.matches)
 dark.addEventListener('change', ({ matches }) => { systemIsDark.value = matches })
 
-/** What the user wants: `auto` is what the system has. */
+/** The user's choice; `auto` follows the system. */
 export const choice = signal<Choice>(kept())
 
-/** What is shown. */
+/** The theme in use. */
 export const theme = computed(() => choice.value === 'auto' ? systemIsDark.value ? 'dark' : 'light' : choice.value)
 
 effect(() => {
@@ -22,7 +22,7 @@ export function chooseTheme (next: Choice): void {
   try {
     localStorage.setItem(KEPT, next)
   } catch {
-    // A browser that keeps nothing shows it until the page is left.
+    // Without storage, the choice lasts until the page is left.
   }
 }
 

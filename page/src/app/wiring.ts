@@ -1,15 +1,15 @@
 import { namesIn, textOf, widthOfRead, wiringOf, type Model } from './model.ts'
 
-/** A box of the picture of a model. */
+/** A box in a model's diagram. */
 export interface Box {
   readonly id: string
   readonly title: string
-  /** What stands below the title. */
+  /** The text below the title. */
   readonly lines: readonly string[]
   readonly column: number
 }
 
-/** An arrow from one box to another; `next` means that what it carries is read at the next step. */
+/** An arrow from one box to another; `next` means that its value is read at the next step. */
 export interface Arrow {
   readonly from: string
   readonly to: string
@@ -21,7 +21,7 @@ export interface Diagram {
   readonly arrows: readonly Arrow[]
 }
 
-/** What a model is, as boxes and arrows: inputs, reads and lets, cells, what they answer. */
+/** A model as boxes and arrows: inputs, reads and lets, cells, outputs. */
 export function diagramOf (model: Model): Diagram {
   const { sizes: { Ho }, widths, layers, directions, cell, input, readout } = model
   const wiring = wiringOf(model)
@@ -33,7 +33,7 @@ export function diagramOf (model: Model): Diagram {
   const link = (from: string, to: string, next = false): void => {
     if (!arrows.some((arrow) => arrow.from === from && arrow.to === to)) arrows.push({ from, to, next })
   }
-  /** What an answer of the last step has, the next one reads. */
+  /** Draws an arrow from each name in a feed; h, c and y come from the previous step's answer. */
   const linkNames = (feed: Parameters<typeof namesIn>[0], to: string): void => {
     for (const name of namesIn(feed)) link(name === 'c' ? 'h' : name, to, ['h', 'c', 'y'].includes(name))
   }
@@ -81,7 +81,7 @@ export function diagramOf (model: Model): Diagram {
   return { boxes, arrows: arrows.filter(({ from, to }) => known.has(from) && known.has(to)) }
 }
 
-/** The picture in words, for those who do not see it. */
+/** The diagram in words, for screen readers. */
 export function sentencesOf ({ boxes, arrows }: Diagram): string {
   const titles = new Map(boxes.map(({ id, title }) => [id, title]))
   const told = arrows.map(({ from, to, next }) => `${titles.get(from)} feeds ${titles.get(to)}${next ? ' of the next step' : ''}`)

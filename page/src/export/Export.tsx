@@ -11,9 +11,9 @@ import { toTypeScript } from './typescript.ts'
 
 export interface ExportProps {
   readonly run: Run
-  /** Whether the service asks for a key: then programs take one from their environment. */
+  /** Whether the service requires a key. If so, the programs read it from their environment. */
   readonly withKey: boolean
-  /** The map that is shown, as a picture. */
+  /** Returns the shown map as a picture. */
   readonly picture: () => Promise<Blob>
 }
 
@@ -21,7 +21,7 @@ const PROGRAMS = { curl: toCurl, Python: toPython, TypeScript: toTypeScript } as
 type Program = keyof typeof PROGRAMS
 const NAMES: readonly Program[] = ['curl', 'Python', 'TypeScript']
 
-/** What is longer is copied, but not shown: no one reads it, and it takes a browser long to lay out. */
+/** Longer programs can be copied but are not shown: nobody reads them, and layout takes the browser long. */
 const LONGEST_SHOWN = 20_000
 
 /** The request as a program, the answer as a file. */
@@ -31,7 +31,7 @@ export function Export ({ run, withKey, picture }: ExportProps) {
   const busy = useSignal(false)
   const code = PROGRAMS[program.value](run, withKey)
 
-  /** Does what a button asks for, and says what became of it. */
+  /** Runs a button's action, and reports its outcome. */
   const tell = async (done: string, work: () => Promise<void>): Promise<void> => {
     busy.value = true
     said.value = ''
@@ -78,7 +78,7 @@ export function Export ({ run, withKey, picture }: ExportProps) {
   )
 }
 
-/** Copies text. A page of plain HTTP has no clipboard, except by a selection. */
+/** Copies text. Over plain HTTP, a page can copy only a selection. */
 async function copy (text: string): Promise<void> {
   if (window.isSecureContext) {
     await navigator.clipboard.writeText(text)

@@ -8,10 +8,10 @@ const FIELDS = ['output', 'y']
 
 const isField = ({ name }: Series): boolean => FIELDS.includes(name)
 
-/** The name of a tensor in the service's own safetensors documents. */
+/** The name of a series's tensor in the service's own safetensors documents. */
 const tensorOf = (series: Series): string => isField(series) ? series.name : `parts/${series.name}`
 
-/** The numbers of a run as the service's JSON has them, `[1][T][...]`. Long answers are made piece by piece. */
+/** A run's numbers in the form of the service's JSON, `[1][T][...]`. Yields often, so that long answers do not block. */
 export function * toJson (all: readonly Series[]): Work<string[]> {
   const pieces: string[] = []
   const parts = all.filter((series) => !isField(series))
@@ -45,7 +45,7 @@ function * rows (series: Series, pieces: string[]): Work<void> {
   pieces.push(']]')
 }
 
-/** One row per step, one column per unit, as RFC 4180 has it. Some parts have a step more than the others. */
+/** CSV (RFC 4180) with one row per step and one column per unit. Some parts have one step more than others. */
 export function * toCsv (all: readonly Series[]): Work<string[]> {
   const pieces = [`${['step', ...all.flatMap((series) => Array.from({ length: series.size }, (_, unit) => cell(headOf(series, unit))))].join(',')}\r\n`]
   const steps = Math.max(0, ...all.map((series) => series.steps))
@@ -57,7 +57,7 @@ export function * toCsv (all: readonly Series[]): Work<string[]> {
   return pieces
 }
 
-/** The same tensors as the service's own safetensors answer has, `[1][T][...]`. */
+/** The same tensors as in the service's own safetensors answer, `[1][T][...]`. */
 export function toSafetensors (all: readonly Series[]): Uint8Array<ArrayBuffer> {
   return writeSafetensors(all.map((series) => {
     const { size, steps, values } = series
@@ -69,7 +69,7 @@ function rowOf ({ size, values }: Series, step: number): Float32Array {
   return values.subarray(step * size, (step + 1) * size)
 }
 
-/** The name of a column: of two series the labels may be the same. */
+/** The name of a column, including the series: two series can have the same labels. */
 function headOf (series: Series, unit: number): string {
   const label = labelOf(series, unit)
   return label.split(' ').includes(series.name) ? label : `${series.name} ${label}`

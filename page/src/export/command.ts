@@ -1,9 +1,9 @@
 import type { Run } from '../run/run.ts'
 
-/** A run's request, to be written as a program. */
+/** The parts of a run that a program needs. */
 export type Asked = Pick<Run, 'model' | 'request' | 'url'>
 
-/** Where programs take the key from; what people paste and pass on never has the key itself. */
+/** The environment variable from which programs read the key, so that shared programs never contain it. */
 export const KEY = 'CELLSERVE_API_KEY'
 
 /** The address that the request went to. */

@@ -1,4 +1,4 @@
-/** How a language writes what JSON can say. */
+/** How a language writes JSON values. */
 export interface Notation {
   readonly null: string
   readonly true: string
@@ -7,7 +7,7 @@ export interface Notation {
   text (value: string): string
 }
 
-/** A value as a literal of a language. The fields of the outermost object have a line each. */
+/** A value as a literal of a language. Each field of the outermost object has its own line. */
 export function literal (value: unknown, notation: Notation, indent = '', lines = true): string {
   if (value === null || value === undefined) return notation.null
   if (typeof value === 'string') return notation.text(value)

@@ -4,10 +4,10 @@ import type { Theme } from '../plots/colours.ts'
 
 const WIDTH = 1200
 const RATIO = 2
-/** What the axes and the legend take, in height. */
+/** The height of the axes and the legend, in pixels. */
 const FRAME = 42
 
-/** A map as a picture, with its axes and legend, on the paper of its theme. */
+/** A map as a picture, with its axes and legend, on its theme's background. */
 export async function toPng (drawing: Drawing, title: string, theme: Theme): Promise<Blob> {
   const { from, to } = drawing.view.units
   const height = FRAME + Math.min(1000, Math.max(240, Math.round((to - from) * 14)))

@@ -1,7 +1,7 @@
 import { addressOf, KEY, type Asked } from './command.ts'
 import { literal, type Notation } from './literal.ts'
 
-/** A JSON string is a string of Python, too: its escapes mean the same, and what stays as it is, is in both. */
+/** A JSON string is also a Python string: escapes and unescaped characters mean the same in both. */
 const PYTHON: Notation = { null: 'None', true: 'True', false: 'False', key: (name) => JSON.stringify(name), text: (value) => JSON.stringify(value) }
 
 /** The request as a program with `requests`. */

@@ -4,6 +4,6 @@ export function save (name: string, content: Blob): void {
   link.href = URL.createObjectURL(content)
   link.download = name
   link.click()
-  // Some browsers read it only after the click has returned.
+  // Some browsers read the URL only after the click has returned.
   setTimeout(() => { URL.revokeObjectURL(link.href) }, 60_000)
 }

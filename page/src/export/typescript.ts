@@ -5,7 +5,7 @@ const TYPESCRIPT: Notation = {
   null: 'null',
   true: 'true',
   false: 'false',
-  // A lone __proto__ would be the prototype.
+  // A bare __proto__ key would set the prototype.
   key: (name) => name === '__proto__' ? "['__proto__']" : /^[a-z_$][\w$]*$/i.test(name) ? name : text(name),
   text
 }

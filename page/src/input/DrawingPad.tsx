@@ -3,17 +3,17 @@ import { useRef } from 'preact/hooks'
 import { pointsOf, vectorsOf, type Point, type Width } from './drawing.ts'
 import { readVectors, writeVectors } from './numbers.ts'
 
-/** Units of the picture. */
+/** The size of the picture in its own units, by the vectors' width. */
 const SIZE = { 1: { width: 320, height: 120 }, 2: { width: 240, height: 240 } }
 
 export interface DrawingPadProps {
   readonly width: Width
-  /** What is entered, which the pad shows. */
+  /** The entered text, which the pad shows. */
   readonly text: ReadonlySignal<string>
   readonly onDrawn: (text: string) => void
 }
 
-/** Draws a sequence of one or two numbers a step, with a mouse, a pen or a finger. (By the keyboard, the text does the same.) */
+/** A pad for drawing a sequence of one or two numbers per step with a mouse, pen or finger. (Keyboard users enter text instead.) */
 export function DrawingPad ({ width, text, onDrawn }: DrawingPadProps) {
   const stroke = useRef<Point[]>([])
   const drawing = useSignal(false)
@@ -46,7 +46,7 @@ export function DrawingPad ({ width, text, onDrawn }: DrawingPadProps) {
   )
 }
 
-/** What cannot be read is not shown. */
+/** The vectors to show; empty if the text cannot be read. */
 function shown (text: string, width: Width): number[][] {
   try {
     return readVectors(text, width, 'x').slice(0, 4096)

@@ -3,10 +3,10 @@ import { useId } from 'preact/hooks'
 import { DrawingPad } from './DrawingPad.tsx'
 import { fillRandom, type Field } from './form.ts'
 
-/** The largest file that is read, in bytes: a request has a limit, too. */
+/** The largest file that is read, in bytes: a request is limited too. */
 const MAX_FILE = 16_000_000
 
-/** A field with its label, what it takes, what is wrong with it, and other ways to fill it than by typing. */
+/** A field with its label, hint and fault, and ways to fill it other than typing. */
 export function FieldView ({ field }: { readonly field: Field }) {
   const { spec: { label, hint, kind, required, width, path, example }, text, fault } = field
   const id = useId()

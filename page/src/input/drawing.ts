@@ -1,27 +1,27 @@
-/** A point of the pad, both numbers from 0 to 1: from left to right, and from top to bottom. */
+/** A point on the pad; both numbers are from 0 to 1, from left to right and from top to bottom. */
 export interface Point {
   readonly x: number
   readonly y: number
 }
 
-/** Of one number a step, the pad shows time from left to right; of two, a place. Up and right are positive. */
+/** With one number per step, the pad shows time from left to right; with two, a position. Up and right are positive. */
 export type Width = 1 | 2
 
-/** The steps of a drawing, as many as its pad has. */
+/** The most steps of a drawing. */
 const STEPS = 64
 
-/** What the pen has drawn, as vectors; the last ones go where the pen is now. */
+/** The drawn line as vectors; the last one is at the pen. */
 export function vectorsOf (stroke: readonly Point[], width: Width): number[][] {
   return width === 1 ? curveOf(stroke) : pathOf(stroke)
 }
 
-/** Where vectors are on the pad; those of one number are spread over all of it. */
+/** The vectors' points on the pad; vectors of one number are spread over its whole width. */
 export function pointsOf (vectors: ReadonlyArray<readonly number[]>, width: Width): Point[] {
   const place = (value: number): number => Math.min(1, Math.max(0, (value + 1) / 2))
   return vectors.map(([a, b = 0], t) => width === 1 ? { x: (t + 0.5) / vectors.length, y: 1 - place(a) } : { x: place(a), y: 1 - place(b) })
 }
 
-/** One value for each step. Where the pen has not been, the value of the nearest place where it has. */
+/** One value per step. Steps without a drawn point have the value of the nearest step with one. */
 function curveOf (stroke: readonly Point[]): number[][] {
   const values = new Array<number | undefined>(STEPS).fill(undefined)
   const stepOf = ({ x }: Point): number => Math.min(STEPS - 1, Math.max(0, Math.floor(x * STEPS)))
@@ -38,7 +38,7 @@ function curveOf (stroke: readonly Point[]): number[][] {
   return values.map((value) => [rounded(last = value ?? last)])
 }
 
-/** Places at equal distances along the line. */
+/** Points at equal distances along the line. */
 function pathOf (stroke: readonly Point[]): number[][] {
   if (stroke.length === 0) return []
   const along = [0]

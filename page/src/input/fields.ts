@@ -1,32 +1,32 @@
 import { widthOfVectors, wiringOf, type Model } from '../app/model.ts'
 import { exampleOf, propertiesOf } from './schema.ts'
 
-/** What a field of the form takes: vectors, one per line; one vector; ids; how many; any JSON. */
+/** What a field of the form accepts: vectors, one per line; one vector; ids; a count; any JSON. */
 export type Kind = 'vectors' | 'vector' | 'ids' | 'count' | 'json'
 
 /** A field of a request, as the form shows it. */
 export interface FieldSpec {
-  /** Where it is in the request's body: `['x']`, `['context', 'support']`. */
+  /** Its path in the request's body: `['x']`, `['context', 'support']`. */
   readonly path: readonly string[]
   readonly label: string
   readonly hint: string
   readonly kind: Kind
-  /** The numbers of a vector; undefined if only the service knows. */
+  /** The numbers per vector; undefined if only the service knows. */
   readonly width?: number
   readonly required: boolean
-  /** Whether it has an axis of rows in a request. The page runs one row. */
+  /** Whether it has a row axis in a request. The page runs one row. */
   readonly batched: boolean
-  /** What stands there before anybody has written something. */
+  /** The field's initial content. */
   readonly example?: Example
 }
 
-/** Random ids, vectors in a sequence, vectors of a set; or a text. */
+/** Random ids, a random sequence or set of vectors, or a text. */
 export type Example = { readonly random: 'ids', readonly vocabulary: number } | { readonly random: 'sequence' | 'set', readonly count: number } | { readonly text: string }
 
 const STEPS = 48
 const SUPPORTS = 12
 
-/** The fields of a sequence of a model. */
+/** The fields of a model's sequence request. */
 export function fieldsOf (model: Model): FieldSpec[] {
   return [...inputOf(model), ...contextOf(model), ...startOf(model)]
 }
@@ -62,7 +62,7 @@ function contextOf (model: Model): FieldSpec[] {
   return properties.flatMap((property): FieldSpec[] => {
     const { name, required } = property
     const path = ['context', name]
-    // Of a lone row all are its own.
+    // A single row reads all support vectors.
     if (name === 'support_lengths') return []
     const read = wiringOf(model)?.read
     if (name === 'support' && read !== undefined) {

@@ -17,7 +17,7 @@ export interface Form {
   readonly fields: readonly Field[]
   /** The parts that can be answered, and whether they are wanted. */
   readonly parts: ReadonlyArray<{ readonly name: string, readonly wanted: Signal<boolean> }>
-  /** What is wrong with the request, if that is no field of the form. */
+  /** What is wrong with the request, if it does not concern a field of the form. */
   readonly fault: Signal<string | undefined>
 }
 
@@ -28,10 +28,10 @@ export interface Fault {
   readonly message: string
 }
 
-/** Gates are four times as many as units, and not everybody asks what they do. */
+/** Parts that are not requested by default: gates have up to four numbers per unit, and few users need them. */
 const UNASKED = ['gates']
 
-/** A form that is filled with an example, so that it can be run at once. */
+/** Creates a form filled with an example, so that it can be run at once. */
 export function createForm (model: Model, seed = 1): Form {
   const fields = fieldsOf(model).map((spec): Field => ({ spec, text: signal(''), fault: signal(undefined) }))
   fields.forEach((field, i) => { if (field.spec.example !== undefined) fillRandom(field, seed + i) })
@@ -39,7 +39,7 @@ export function createForm (model: Model, seed = 1): Form {
   return { model, fields, parts, fault: signal(undefined) }
 }
 
-/** Fills a field with an example of its kind. @param count of vectors or ids, in the place of the usual one. */
+/** Fills a field with an example of its kind. @param count how many vectors or ids, instead of the default */
 export function fillRandom ({ spec: { example, width = 1 }, text, fault }: Field, seed: number, count?: number): void {
   const random = createRandom(seed)
   fault.value = undefined
@@ -49,7 +49,7 @@ export function fillRandom ({ spec: { example, width = 1 }, text, fault }: Field
   else text.value = writeVectors((example.random === 'sequence' ? randomWalk : randomVectors)(random, count ?? example.count, width))
 }
 
-/** The body of a request to /sequence with one row; undefined if a field cannot be read: its fault then says why. */
+/** The body of a one-row request to /sequence; undefined if a field cannot be read, which sets its fault. */
 export function requestOf (form: Form): Record<string, unknown> | undefined {
   const request: Record<string, unknown> = {}
   form.fault.value = undefined
@@ -66,7 +66,7 @@ export function requestOf (form: Form): Record<string, unknown> | undefined {
       whole = false
     }
   }
-  // Something must say that this is a batch of one row: zeros are where it begins anyway.
+  // Some field must show that the batch has one row; the default initial state is zero anyway.
   if (!['x', 'ids', 'h_0', 'h_in', 'c_in'].some((name) => name in request)) request.h_0 = [new Array<number>(form.model.widths.h_out).fill(0)]
   const parts = form.parts.filter(({ wanted }) => wanted.value).map(({ name }) => name)
   if (parts.length > 0) request.parts = parts
@@ -88,7 +88,7 @@ function valueOf ({ spec: { kind, path, width, batched }, text: { value: text } 
     }
     case 'vectors': {
       const vectors = readVectors(text, width, name)
-      // One vector of the context is that of all steps.
+      // A single vector in the context applies to all steps.
       return path.length > 1 && batched && vectors.length === 1 ? vectors[0] : rows(vectors)
     }
   }
@@ -99,7 +99,7 @@ function assign (request: Record<string, unknown>, [name, inner]: readonly strin
   else request[name] = { ...Object(request[name]), [inner]: value }
 }
 
-/** Fills a form from the body of a request, such as that of a link. What the form has no field for is left out. */
+/** Fills a form from a request's body, for example from a link. Ignores whatever the form has no field for. */
 export function fillFrom ({ fields, parts, fault }: Form, request: object): void {
   fault.value = undefined
   for (const { spec, text, fault: own } of fields) {
@@ -115,14 +115,14 @@ function textOf ({ kind, batched }: FieldSpec, value: unknown): string {
   if (kind === 'json') return JSON.stringify(value)
   if (kind === 'count') return String(value)
   if (!Array.isArray(value)) return JSON.stringify(value)
-  // Without the axis of rows.
+  // Drop the row axis.
   const own: unknown = batched && Array.isArray(value[0]) ? value[0] : value
   if (!Array.isArray(own)) return JSON.stringify(value)
   if (!Array.isArray(own[0])) return own.join(', ')
   return own.map((row: unknown) => Array.isArray(row) ? row.join(', ') : String(row)).join('\n')
 }
 
-/** Says what the service has found wrong, each beside the field that it is about. */
+/** Shows the service's faults, each at its field. */
 export function showFaults ({ fields, fault }: Form, faults: readonly Fault[]): void {
   const others: string[] = []
   for (const { path, message } of faults) {
@@ -134,7 +134,7 @@ export function showFaults ({ fields, fault }: Form, faults: readonly Fault[]): 
   if (others.length > 0) fault.value = others.join('; ')
 }
 
-/** Where in a field something is wrong, as its text has it. */
+/** Where in a field's text a fault is, in words. */
 function placeOf ({ batched, kind, path: [name] }: FieldSpec, indices: readonly string[]): string {
   const [first, second] = batched ? indices.slice(1) : indices
   if (first === undefined || kind === 'json') return indices.length === 0 || kind !== 'json' ? '' : `/${indices.join('/')}: `

@@ -1,6 +1,6 @@
 import { messageOf } from '../app/message.ts'
 
-/** A text that is not what its field takes; the message says why. */
+/** A text that its field cannot accept; the message says why. */
 export class TextFault extends Error {
   override readonly name = 'TextFault'
 }
@@ -11,15 +11,15 @@ const BETWEEN = /[\s,;]+/
 /**
  * Vectors from a text: JSON, `[[1, 2], [3, 4]]`, or lines such as `1, 2`. A header of a CSV file is left out.
  *
- * @param width what a vector should have: with 1, numbers need no lines or brackets of their own. The service judges the rest.
- * @param name the field of a whole request, if the text is one.
+ * @param width the expected width: if it is 1, numbers need no lines or brackets of their own. The service checks everything else.
+ * @param name the field to take from the text if the text is a whole request.
  * @throws TextFault
  */
 export function readVectors (text: string, width: number | undefined, name: string): number[][] {
   const trimmed = text.trim()
   if (trimmed === '') throw new TextFault('Enter numbers, one vector per line.')
   const rows = /^[[{]/.test(trimmed) ? ofJson(trimmed, name) : ofLines(trimmed)
-  // A column, or a row of them.
+  // Numbers of width 1 can stand in a column or in one row.
   return width === 1 && rows.length === 1 && rows[0].length > 1 ? rows[0].map((value) => [value]) : rows
 }
 
@@ -43,7 +43,7 @@ export function readJson (text: string): unknown {
   }
 }
 
-/** As lines, which are easier to read and to change than JSON. */
+/** Vectors as lines, which are easier to read and edit than JSON. */
 export function writeVectors (rows: ReadonlyArray<readonly number[]>): string {
   return rows.map((row) => row.join(', ')).join('\n')
 }

@@ -1,4 +1,4 @@
-/** Numbers from 0 to 1 that look random, the same ones for a seed everywhere (mulberry32). */
+/** A pseudorandom generator of numbers from 0 to 1, with the same sequence for a seed everywhere (mulberry32). */
 export function createRandom (seed: number): () => number {
   let state = seed >>> 0
   return () => {
@@ -9,12 +9,12 @@ export function createRandom (seed: number): () => number {
   }
 }
 
-/** Vectors that have nothing to do with each other, their numbers from -1 to 1 with two digits. */
+/** Independent vectors of numbers from -1 to 1, with two digits. */
 export function randomVectors (random: () => number, count: number, width: number): number[][] {
   return Array.from({ length: count }, () => Array.from({ length: width }, () => rounded(2 * random() - 1)))
 }
 
-/** Vectors that follow each other, as those of a measured sequence do: each number drifts around zero. */
+/** Successive vectors like those of a measured sequence: each number drifts around zero. */
 export function randomWalk (random: () => number, steps: number, width: number): number[][] {
   const now = new Array<number>(width).fill(0)
   return Array.from({ length: steps }, () => now.map((value, i) => rounded(now[i] = 0.85 * value + 1.2 * (random() - 0.5))))

@@ -1,4 +1,4 @@
-/** What is used of a JSON schema. */
+/** The parts of a JSON schema that are used. */
 interface Schema {
   readonly type?: unknown
   readonly properties?: Readonly<Record<string, unknown>>
@@ -30,7 +30,7 @@ export function propertiesOf (schema: unknown): Property[] | undefined {
   })
 }
 
-/** A value that fits most schemas: what they give as an example, or else the least that they take. */
+/** A value that fits most schemas: the schema's own example or default, otherwise the smallest valid value. */
 export function exampleOf (schema: unknown): unknown {
   const { type, properties = {}, required = [], items, examples, default: fallback, const: only, enum: values, minItems = 0, minimum = 0 }: Schema = Object(schema)
   const given = [only, fallback, examples?.[0], values?.[0]].find((value) => value !== undefined)

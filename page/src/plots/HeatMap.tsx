@@ -19,9 +19,9 @@ export interface HeatMapProps {
   readonly rows: Uint32Array
   readonly range: Range
   readonly theme: Theme
-  /** What is in view; undefined for all that there is, also of what still comes. */
+  /** The view; undefined for everything, including steps that are still to come. */
   readonly view: Signal<View | undefined>
-  /** Units that are marked. */
+  /** Units to mark. */
   readonly followed: readonly number[]
   /** Set to where the cells begin, in pixels. */
   readonly left: Signal<number>
@@ -29,23 +29,26 @@ export interface HeatMapProps {
   readonly onHover?: (place: { unit: number, step: number, value: number } | undefined) => void
 }
 
-/** Milliseconds of a frame for tiles. */
+/** Milliseconds per frame for painting tiles. */
 const PAINTING = 9
-/** Pixels that a pointer may move in a click. */
+/** How many pixels a pointer can move within a click. */
 const CLICK = 4
 const ZOOM = 1.25
-/** Pixels that the axes and the legend take, and a unit, if there are few. */
+/** Pixels for the axes and the legend, and for each unit if there are few. */
 const FRAME = 42
 const ROW = 36
 
 const HELP = 'Arrow keys move the cursor by a unit or a step, Page Up and Page Down by a tenth of what is in view, Home and End to the first and the last step. Plus and minus zoom, 0 shows all. Enter follows the unit as a line.'
 
-/** Units by time, on a canvas: zoom by the wheel, two fingers or + and -, pan by dragging, read by pointing or the arrow keys. */
+/**
+ * Units over time, on a canvas: zoom with the wheel, two fingers or + and -, pan by dragging, read values by pointing or with the
+ * arrow keys.
+ */
 export function HeatMap ({ series, rows, range, theme, view, followed, left, onUnit, onHover }: HeatMapProps) {
   const help = useId()
   const frame = useRef<HTMLDivElement>(null)
   const cursor = useSignal<{ cell: Cell, by: 'keyboard' | 'pointer' } | undefined>(undefined)
-  // Signals of their own, so that a move does not render anew.
+  // Separate signals, so that moving the cursor does not rerender everything.
   const spoken = useComputed(() => cursor.value?.by === 'keyboard' ? cursor.value : undefined)
   const frameClass = useComputed(() => view.value === undefined ? 'plot' : 'plot zoomed')
   const shared = useSignal({ steps: 1, units: 1 })
@@ -88,13 +91,13 @@ export function HeatMap ({ series, rows, range, theme, view, followed, left, onU
   useEffect(() => {
     const element = frame.current
     if (element === null) return
-    // Preact's own listener could not keep the page from scrolling.
+    // A listener added by Preact could not stop the page from scrolling.
     const onWheel = (event: WheelEvent): void => {
       const box = drawn.current?.box
       if (box === undefined) return
       const before = view.peek()
       show(zoomAt(inView(), box, pointOf(event), factorOf(event), size(), event.shiftKey ? 'time' : event.altKey ? 'units' : 'both'))
-      // If all is in view and stays so, the page scrolls on.
+      // If everything is in view and stays so, the page scrolls.
       if (before !== undefined || view.peek() !== undefined) event.preventDefault()
     }
     element.addEventListener('wheel', onWheel, { passive: false })
@@ -145,7 +148,7 @@ export function HeatMap ({ series, rows, range, theme, view, followed, left, onU
     const cell = cursor.value?.cell
     const to = moved(cell ?? { row: Math.floor(units.from), step: Math.floor(time.from) }, key, inView(), size())
     if (to !== undefined) {
-      // The first key only shows the cursor.
+      // The first arrow key only shows the cursor.
       const shown = cell === undefined && key.startsWith('Arrow') ? { row: Math.floor(units.from), step: Math.floor(time.from) } : to
       if (view.peek() !== undefined) show(revealed(inView(), shown, size()))
       point(shown, 'keyboard')

@@ -11,10 +11,10 @@ export interface LinesProps {
   readonly series: Series
   readonly units: readonly number[]
   readonly theme: Theme
-  /** What is in view, as of the map above it. */
+  /** The view, shared with the map above. */
   readonly view: ReadonlySignal<View | undefined>
   readonly step: ReadonlySignal<number | undefined>
-  /** Where the map begins, in pixels. */
+  /** The left edge of the map's cells, in pixels. */
   readonly left: ReadonlySignal<number>
 }
 

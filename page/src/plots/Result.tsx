@@ -24,19 +24,19 @@ import { Values } from './Values.tsx'
 export interface ResultProps {
   readonly run: Run
   readonly theme: Theme
-  /** Runs that this one may be compared with, the last one last. */
+  /** Runs to compare this one with, in order of time. */
   readonly earlier?: readonly Run[]
-  /** Whether the service asks for a key. */
+  /** Whether the service requires a key. */
   readonly withKey?: boolean
 }
 
 const ALL = 'all'
 const NONE = 'nothing'
-/** So many units are all followed from the start. */
+/** Up to this many units are all followed from the start. */
 const FEW = 8
 const MOST_FOLLOWED = 24
 
-/** What one has chosen, which stays from tab to tab and from run to run of a model. */
+/** The user's choices, which stay the same across tabs and across a model's runs. */
 interface Choices {
   readonly order: Signal<Order>
   readonly range: Signal<Range>
@@ -45,7 +45,7 @@ interface Choices {
   readonly followed: Map<string, Signal<readonly number[]>>
 }
 
-/** What a run has answered: a tab for each series, and the request and the answer to take along. */
+/** A run's answer: a tab for each series, and exports of the request and the answer. */
 export function Result (props: ResultProps) {
   return <Answer key={props.run.model} {...props} />
 }
@@ -65,7 +65,7 @@ function Answer ({ run, theme, earlier = [], withKey = false }: ResultProps) {
   )
 }
 
-/** One series: its controls, its map, the units that are followed. */
+/** One series: its controls, its map and the followed units. */
 function Plots ({ run, series: own, theme, earlier, withKey, choices: { order, range, other, followed: all } }: Required<ResultProps> & { readonly series: Series, readonly choices: Choices }) {
   const groups = useMemo(() => groupsOf(own), [own])
   const group = useSignal(own.name === 'gates' ? groups[0]?.name ?? ALL : ALL)
@@ -85,7 +85,7 @@ function Plots ({ run, series: own, theme, earlier, withKey, choices: { order, r
   const series = compared.series ?? own
   const units = useMemo(() => groups.find(({ name }) => name === group.value)?.units ?? numbers(0, own.size), [groups, group.value])
   const { rows, busy } = useOrder(series, units, order.value, ended)
-  // A new run, other units: what was in view is not there.
+  // With a new run or other units, the old view no longer applies.
   useEffect(() => { view.value = undefined }, [own, units])
 
   const lines = followed.value.filter((unit) => unit < series.size)

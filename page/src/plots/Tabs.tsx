@@ -6,11 +6,11 @@ export interface TabsProps {
   readonly names: readonly string[]
   readonly chosen: string
   readonly onChoose: (name: string) => void
-  /** What the chosen tab shows. */
+  /** The content of the chosen tab. */
   readonly children: ComponentChildren
 }
 
-/** Tabs, of which Tab reaches the chosen one, and the arrow keys the others. */
+/** Tabs: the Tab key reaches the chosen one, the arrow keys the others. */
 export function Tabs ({ label, names, chosen, onChoose, children }: TabsProps) {
   const id = useId()
   const list = useRef<HTMLDivElement>(null)

@@ -5,7 +5,7 @@ import { labelOf, type Series } from '../series/series.ts'
 const STEPS = 20
 const UNITS = 12
 
-/** The values as a table, a part at a time: what the map shows, in text. */
+/** The map's values as a table, one page at a time. */
 export function Values ({ series, rows }: { readonly series: Series, readonly rows: Uint32Array }) {
   const first = useSignal({ step: 0, row: 0 })
   const steps = series.length.value

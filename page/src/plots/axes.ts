@@ -9,12 +9,12 @@ const WIDEST_LABEL = 140
 const LABEL_HEIGHT = 12
 const TICK = 4
 
-/** The room that labels of the left axis take. */
+/** The width of the left axis's labels, in pixels. */
 export function widthOf ({ context }: Paper, labels: readonly string[]): number {
   return Math.ceil(Math.min(WIDEST_LABEL, Math.max(0, ...labels.map((label) => context.measureText(label).width)))) + 2 * TICK + 2
 }
 
-/** Steps, below a plot; each number is under the middle of its step. */
+/** Draws steps below a plot, each number under the middle of its step. */
 export function drawSteps (paper: Paper, { left, top, width, height }: Box, span: Span): void {
   const { context } = paper
   const bottom = top + height
@@ -32,7 +32,7 @@ export function drawSteps (paper: Paper, { left, top, width, height }: Box, span
   context.fillText('step', left - 4 * TICK, bottom + TICK + 1)
 }
 
-/** Units, left of a plot: each by its name if there is room, else those at round places. */
+/** Draws units left of a plot: every name if there is space, otherwise only those at round positions. */
 export function drawUnits (paper: Paper, { left, top, height }: Box, span: Span, series: Series, rows: Uint32Array): void {
   const { context } = paper
   context.fillStyle = INK[paper.theme].text
@@ -47,7 +47,7 @@ export function drawUnits (paper: Paper, { left, top, height }: Box, span: Span,
   }
 }
 
-/** Numbers, left of a plot whose bottom and top they are. */
+/** Draws numbers left of a plot that reaches from `low` to `high`. */
 export function drawNumbers (paper: Paper, { left, top, width, height }: Box, low: number, high: number): void {
   const { context } = paper
   context.textBaseline = 'middle'
@@ -61,7 +61,7 @@ export function drawNumbers (paper: Paper, { left, top, width, height }: Box, lo
   }
 }
 
-/** The colours and what they stand for, in a row that ends at `right`. */
+/** Draws the colours and their values, in a row that ends at `right`. */
 export function drawLegend (paper: Paper, right: number, top: number, { kind, low, high }: Scale): void {
   const { context } = paper
   const width = Math.min(160, paper.width / 3)

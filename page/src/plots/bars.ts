@@ -19,7 +19,7 @@ export function drawBars (paper: Paper, series: Series, units: Uint32Array, step
     const left = box.left + i * room
     context.fillStyle = strokeOf(0).colour
     context.fillRect(left + room * 0.1, Math.min(yOf(0), yOf(value)), Math.max(1, room * 0.8), Math.max(1, Math.abs(yOf(value) - yOf(0))))
-    // A label takes its room from those after it.
+    // A label is left out if it would overlap the one before.
     const label = labelOf(series, units[i])
     const half = context.measureText(label).width / 2 + 3
     if (left + room / 2 - half < labelled) return

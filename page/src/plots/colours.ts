@@ -9,15 +9,15 @@ export type Colour = readonly [lightness: number, chroma: number, hue: number]
 export const SHADES = 255
 
 /**
- * Both ends of a diverging map are as far from the page as each other in lightness, and blue and orange in hue, which no
- * common form of colour blindness takes for one another. Zero is the page itself.
+ * Both ends of a diverging map differ equally in lightness from the page. Their hues are blue and orange, which no common form of
+ * colour blindness confuses. Zero has the colour of the page.
  */
 const DIVERGING: Record<Theme, readonly Colour[]> = {
   light: [[0.36, 0.15, 262], [0.68, 0.13, 250], [0.98, 0, 250], [0.98, 0, 60], [0.74, 0.14, 60], [0.42, 0.11, 45]],
   dark: [[0.86, 0.1, 235], [0.58, 0.15, 252], [0.2, 0, 252], [0.2, 0, 55], [0.62, 0.14, 52], [0.88, 0.12, 78]]
 }
 
-/** From dark violet by teal to yellow: lightness grows evenly, so the order shows without hue. */
+/** From dark violet through teal to yellow: lightness grows evenly, so the order is visible without hue. */
 const SEQUENTIAL: readonly Colour[] = [[0.2, 0.08, 300], [0.39, 0.12, 270], [0.58, 0.1, 200], [0.76, 0.14, 150], [0.95, 0.16, 105]]
 
 const tables = new Map<string, Uint32Array>()
@@ -46,7 +46,7 @@ function diverging (colours: readonly Colour[]): Uint32Array {
   return Uint32Array.from([...low, ...high.subarray(1)])
 }
 
-/** Colours evenly from the first to the last. */
+/** Interpolates evenly from the first colour to the last. */
 function between (colours: readonly Colour[], count: number): Uint32Array {
   const labs = colours.map(lab)
   return Uint32Array.from({ length: count }, (_, i) => {

@@ -14,10 +14,10 @@ export interface Point {
   readonly y: number
 }
 
-/** Which axes a zoom is for. */
+/** Which axes a zoom applies to. */
 export type Axes = 'both' | 'time' | 'units'
 
-/** The view, larger or smaller around a point of the canvas that stays where it is. */
+/** The view, zoomed around a fixed point of the canvas. */
 export function zoomAt (view: View, box: Box, { x, y }: Point, factor: number, size: Size, axes: Axes = 'both'): View {
   const { time, units } = view
   const step = time.from + (x - box.left) / box.width * (time.to - time.from)
@@ -28,7 +28,7 @@ export function zoomAt (view: View, box: Box, { x, y }: Point, factor: number, s
   }
 }
 
-/** The view, moved with a pointer from one point to another. */
+/** The view after a pointer has dragged it from one point to another. */
 export function drag ({ time, units }: View, box: Box, from: Point, to: Point, size: Size): View {
   return {
     time: pan(time, (from.x - to.x) / box.width * (time.to - time.from), size.steps),
@@ -43,15 +43,15 @@ export function pinch (view: View, box: Box, before: readonly [Point, Point], af
   return zoomAt(drag(view, box, middle(before), middle(after), size), box, middle(after), distance(before) / distance(after), size)
 }
 
-/** What a turn of the wheel asks for. */
+/** The zoom factor for a turn of the wheel. */
 export function factorOf ({ deltaX, deltaY, deltaMode, shiftKey }: Pick<WheelEvent, 'deltaX' | 'deltaY' | 'deltaMode' | 'shiftKey'>): number {
-  // With Shift some systems turn the wheel's direction.
+  // With Shift, some systems report the wheel's movement as horizontal.
   const delta = shiftKey && deltaY === 0 ? deltaX : deltaY
   const pixels = deltaMode === 0 ? delta : delta * (deltaMode === 1 ? 16 : 400)
   return Math.exp(Math.min(1, Math.max(-1, pixels * 0.002)))
 }
 
-/** Where a key takes the cursor; undefined if it is not such a key. */
+/** Where a key moves the cursor; undefined if the key does not move it. */
 export function moved ({ row, step }: Cell, key: string, view: View, size: Size): Cell | undefined {
   const page = Math.max(1, Math.round((view.time.to - view.time.from) / 10))
   const moves: Readonly<Record<string, Cell>> = {
@@ -68,7 +68,7 @@ export function moved ({ row, step }: Cell, key: string, view: View, size: Size)
   return to === undefined ? undefined : { row: clamp(to.row, size.units), step: clamp(to.step, size.steps) }
 }
 
-/** The view, moved as little as it takes to show a cell. */
+/** The view, moved just far enough to show a cell. */
 export function revealed ({ time, units }: View, { row, step }: Cell, size: Size): View {
   return { time: reveal(time, step, size.steps), units: reveal(units, row, size.units) }
 }

@@ -12,7 +12,7 @@ export interface View {
   readonly units: Span
 }
 
-/** A place of a map: the row from the top, not the unit. */
+/** A cell of a map; `row` counts from the top and is not the unit. */
 export interface Cell {
   readonly row: number
   readonly step: number
@@ -33,13 +33,13 @@ export interface Drawn {
   readonly box: Box
   /** How many steps and units share a pixel. */
   readonly shared: { readonly steps: number, readonly units: number }
-  /** False if tiles are missing, for which there was no time in this frame. */
+  /** False if this frame had no time for some tiles. */
   readonly complete: boolean
 }
 
 interface Tile extends Extent {
   readonly canvas: HTMLCanvasElement
-  /** The steps that the series had. */
+  /** The steps that the series had when the tile was painted. */
   steps: number
 }
 
@@ -51,14 +51,14 @@ const MOST_TILES = 128
 
 export type HeatMapPainter = (paper: Paper, drawing: Drawing, milliseconds: number) => Drawn
 
-/** Draws maps; keeps their tiles, so that a map that only moves is not painted again. */
+/** Creates a painter that caches tiles, so that a map that only moves is not painted again. */
 export function createHeatMapPainter (): HeatMapPainter {
   const tiles = new Map<string, Tile>()
   const image = new ImageData(TILE, TILE)
   const pixels = new Uint32Array(image.data.buffer)
   let painted: Picture | undefined
 
-  /** A tile, painted now unless it was before. */
+  /** Returns a tile, and paints it if it is not cached. */
   function tileOf (picture: Picture, place: Place): Tile {
     const key = keyOf(place)
     let tile = tiles.get(key)
@@ -68,7 +68,7 @@ export function createHeatMapPainter (): HeatMapPainter {
       canvas.getContext('2d')?.putImageData(image, 0, 0)
       tile = { canvas, ...extent, steps: picture.series.steps }
     }
-    // The last used are the last of the map.
+    // Keep the most recently used tiles last.
     tiles.delete(key)
     tiles.set(key, tile)
     return tile
@@ -103,7 +103,7 @@ export function createHeatMapPainter (): HeatMapPainter {
       for (const column of across.tiles(series.steps)) {
         for (const row of down.tiles(rows.length)) {
           const place = { column, row, stepLevel: across.level, unitLevel: down.level }
-          // One tile a frame at least, however slow the machine.
+          // At least one tile per frame, however slow the machine.
           if (!first && performance.now() > until && !isReady(picture, place)) {
             complete = false
             continue
@@ -129,7 +129,7 @@ export function createHeatMapPainter (): HeatMapPainter {
   }
 }
 
-/** The cell at a point of the canvas; undefined if it is beside the map. */
+/** The cell at a point of the canvas; undefined outside the map. */
 export function cellAtPoint ({ left, top, width, height }: Box, { time, units }: View, x: number, y: number): { step: number, row: number } | undefined {
   const step = time.from + (x - left) / width * (time.to - time.from)
   const row = units.from + (y - top) / height * (units.to - units.from)
@@ -152,7 +152,7 @@ function drawMarks (paper: Paper, box: Box, { time, units }: View, cursor: Cell 
   if (cursor !== undefined) {
     const x = box.left + (cursor.step - time.from) * width
     const y = box.top + (cursor.row - units.from) * height
-    // Two lines, so that one of them is seen on any colour.
+    // Two lines, so that one of them is visible on any colour.
     for (const [colour, wider] of [[INK[paper.theme].paper, 2], [INK[paper.theme].mark, 1]] as const) {
       context.strokeStyle = colour
       context.lineWidth = 1
@@ -162,7 +162,7 @@ function drawMarks (paper: Paper, box: Box, { time, units }: View, cursor: Cell 
   context.restore()
 }
 
-/** How the cells of a span lie on the pixels of an axis. */
+/** Maps the cells of a span to the pixels of an axis. */
 function axisOf ({ from, to }: Span, start: number, length: number) {
   const level = levelFor(to - from, length)
   const cells = 2 ** level
@@ -176,7 +176,7 @@ function axisOf ({ from, to }: Span, start: number, length: number) {
       const end = Math.ceil(Math.min(to, available) / (TILE * cells))
       return Array.from({ length: Math.max(0, end - first) }, (_, i) => first + i)
     },
-    /** The part of a tile that is in view: its pixels, and those of the canvas. */
+    /** The part of a tile that is in view, in the tile's pixels and in the canvas's. */
     part (tile: number, extent: number) {
       const first = Math.max(0, Math.floor(from / cells) - tile * TILE)
       const end = Math.min(extent, Math.ceil(to / cells) - tile * TILE)

@@ -4,9 +4,9 @@ import { INK, type Box, type Paper } from './paper.ts'
 import type { Span } from './span.ts'
 import { roundUp, tidy } from './ticks.ts'
 
-/** Okabe and Ito's colours for the colour-blind, those of them that are seen on white and on black. */
+/** The colours from Okabe and Ito's palette for colour-blind readers that are visible on both white and black. */
 const COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#56b4e9', '#e69f00']
-/** With as many colours again, a line is broken in another way. */
+/** Each time the colours are used up, the next dash pattern follows. */
 const DASHES = [[], [6, 3], [2, 2], [8, 3, 2, 3]]
 
 export interface Stroke {
@@ -14,18 +14,18 @@ export interface Stroke {
   readonly dash: readonly number[]
 }
 
-/** How a line is drawn, by its place among all. */
+/** The stroke of a line, by its index. */
 export function strokeOf (index: number): Stroke {
   return { colour: COLOURS[index % COLOURS.length], dash: DASHES[Math.floor(index / COLOURS.length) % DASHES.length] }
 }
 
-/** The least room for what stands left of a plot. */
+/** The least width to the left of a plot, in pixels. */
 export const LEFT = 52
 const TOP = 6
 const BOTTOM = 20
 const RIGHT = 8
 
-/** @param left where the plot begins, so that one below another has its steps below the same ones. */
+/** @param left the plot's left edge, so that steps of stacked plots align. */
 export function boxOf ({ width, height }: Paper, left = LEFT): Box {
   return { left, top: TOP, width: Math.max(1, width - left - RIGHT), height: Math.max(1, height - TOP - BOTTOM) }
 }
@@ -39,7 +39,7 @@ export interface Lines {
   readonly left: number
 }
 
-/** Draws units over time. If several steps share a pixel, it has a stroke from the least to the greatest of them. */
+/** Draws units over time. If several steps share a pixel, it shows a stroke from their least to their greatest value. */
 export function drawLines (paper: Paper, { series, units, time, step, left }: Lines): void {
   const { context, theme } = paper
   const box = boxOf(paper, left)
@@ -70,9 +70,12 @@ export function drawLines (paper: Paper, { series, units, time, step, left }: Li
   context.restore()
 }
 
-/** The points of a line: each step's value, or of the steps that share one of `columns` the least and the greatest, in the order in which they come. */
+/**
+ * The points of a line: each step's value or, if several steps share one of `columns`, their least and greatest values in order of
+ * time.
+ */
 export function points ({ size, steps, values }: Series, unit: number, { from, to }: Span, columns: number): Array<{ readonly step: number, readonly value: number }> {
-  // One step beyond on both sides, so that the line does not end inside the plot.
+  // One extra step on each side, so that the line does not end inside the plot.
   const first = Math.max(0, Math.floor(from) - 1)
   const end = Math.min(steps, Math.ceil(to) + 1)
   const stretch = Math.max(1, Math.ceil((end - first) / columns))
@@ -91,7 +94,7 @@ export function points ({ size, steps, values }: Series, unit: number, { from, t
   return result
 }
 
-/** Round numbers around all that is in view. */
+/** Round bounds around all values in view. */
 function bounds ({ size, steps, values }: Series, units: readonly number[], { from, to }: Span): { low: number, high: number } {
   let low = Infinity
   let high = -Infinity
@@ -105,7 +108,7 @@ function bounds ({ size, steps, values }: Series, units: readonly number[], { fr
   return roundBounds(low, high)
 }
 
-/** Round numbers around two others; what is between them is not nothing. */
+/** Round bounds around two numbers; the bounds are never equal. */
 export function roundBounds (low: number, high: number): { low: number, high: number } {
   if (!Number.isFinite(low) || !Number.isFinite(high)) return { low: 0, high: 1 }
   if (low === high) return roundBounds(low - (Math.abs(low) || 1) / 2, high + (Math.abs(low) || 1) / 2)

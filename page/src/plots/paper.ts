@@ -1,6 +1,6 @@
 import type { Theme } from './colours.ts'
 
-/** What a plot is drawn with: the colours of its theme, the widths in CSS pixels. */
+/** The colours of each theme's plots. */
 export const INK: Record<Theme, { readonly text: string, readonly line: string, readonly paper: string, readonly mark: string }> = {
   light: { text: '#3b3f46', line: '#c4c8cf', paper: '#ffffff', mark: '#000000' },
   dark: { text: '#c5c9d1', line: '#4a4f58', paper: '#14161a', mark: '#ffffff' }
@@ -16,7 +16,7 @@ export interface Box {
   readonly height: number
 }
 
-/** Where to draw, and how many of its pixels are one CSS pixel. */
+/** A canvas to draw on; `ratio` is how many of its pixels make one CSS pixel. */
 export interface Paper {
   readonly context: CanvasRenderingContext2D
   readonly width: number
@@ -25,7 +25,7 @@ export interface Paper {
   readonly theme: Theme
 }
 
-/** Fits a canvas to the room that it has on the page, and clears it. */
+/** Fits a canvas to its size on the page, and clears it. */
 export function paperOf (canvas: HTMLCanvasElement, theme: Theme, ratio = window.devicePixelRatio): Paper | undefined {
   const context = canvas.getContext('2d')
   const { clientWidth: width, clientHeight: height } = canvas
@@ -40,7 +40,7 @@ export function paperOf (canvas: HTMLCanvasElement, theme: Theme, ratio = window
   return paper
 }
 
-/** Draws in the canvas's own pixels. */
+/** Draws with the canvas's own pixels as units. */
 export function inPixels ({ context }: Paper, draw: () => void): void {
   context.save()
   context.setTransform(1, 0, 0, 1, 0, 0)

@@ -1,10 +1,10 @@
 import { quantile, type Distribution } from '../series/distribution.ts'
 import { roundUp, tidy } from './ticks.ts'
 
-/** Which values the colours at both ends stand for: the middle 98 % of them, or all. */
+/** The values that a scale covers: the middle 98 %, or all. */
 export type Range = 'robust' | 'full'
 
-/** How values become colours: around zero if some are negative, else from low to high. */
+/** How values map to colours: around zero if some are negative, otherwise from low to high. */
 export interface Scale {
   readonly kind: 'diverging' | 'sequential'
   readonly low: number

@@ -1,4 +1,4 @@
-/** What of an axis is in view, in cells: cell `i` reaches from `i` to `i + 1`. */
+/** The part of an axis that is in view, in cells: cell `i` reaches from `i` to `i + 1`. */
 export interface Span {
   readonly from: number
   readonly to: number
@@ -12,9 +12,9 @@ export const whole = (cells: number): Span => ({ from: 0, to: Math.max(1, cells)
 export const isWhole = ({ from, to }: Span, cells: number): boolean => from <= 0 && to >= cells
 
 /**
- * The span with fewer or more cells, around a place that stays where it is.
+ * Zooms a span around a fixed position.
  *
- * @param factor below 1 for fewer.
+ * @param factor below 1 to show fewer cells.
  */
 export function zoom ({ from, to }: Span, around: number, factor: number, cells: number): Span {
   const width = Math.min(Math.max((to - from) * factor, Math.min(CLOSEST, cells)), cells)
@@ -25,7 +25,7 @@ export function pan ({ from, to }: Span, by: number, cells: number): Span {
   return within(from + by, to - from, cells)
 }
 
-/** The span, moved as little as it takes to have a cell in view. */
+/** The span, moved just far enough to show a cell. */
 export function reveal (span: Span, cell: number, cells: number): Span {
   if (cell < span.from) return pan(span, cell - span.from, cells)
   return cell + 1 > span.to ? pan(span, cell + 1 - span.to, cells) : span

@@ -5,7 +5,9 @@ import type { Scale } from './scale.ts'
 /** Width and height of a tile, in pixels. */
 export const TILE = 256
 
-/** Which part of a map a tile has, and how many cells fall on one of its pixels: 2 to the power of its levels. */
+/**
+ * The part of a map that a tile covers, and how many cells share one of its pixels: 2 to the power of the level, along each axis.
+ */
 export interface Place {
   readonly column: number
   readonly row: number
@@ -13,7 +15,7 @@ export interface Place {
   readonly unitLevel: number
 }
 
-/** What a map shows: a series, the units of its rows from top to bottom, how values become colours. */
+/** What a map shows: a series, the units of its rows from top to bottom, and the mapping from values to colours. */
 export interface Picture {
   readonly series: Series
   readonly rows: Uint32Array
@@ -29,11 +31,11 @@ export interface Extent {
 const strongest = new Float32Array(TILE)
 
 /**
- * Paints a tile. If several cells fall on a pixel, it shows the one farthest from zero: a mean would hide a lone spike.
- * What is not finite stays clear.
+ * Paints a tile. If several cells share a pixel, it shows the one farthest from zero: a mean would hide a lone spike. NaN stays
+ * transparent.
  *
  * @param pixels `[TILE][TILE]`, from top to bottom.
- * @returns how much of the tile there is; the series ends somewhere.
+ * @returns the painted size of the tile, which is smaller where the series ends.
  */
 export function paintTile (pixels: Uint32Array, { series, rows, scale, colours }: Picture, { column, row, stepLevel, unitLevel }: Place): Extent {
   const { size, steps, values } = series
@@ -62,19 +64,19 @@ export function paintTile (pixels: Uint32Array, { series, rows, scale, colours }
     }
     for (let y = 0; y < height; y++) {
       const shade = strongest[y] * factor + shift
-      // NaN is neither; infinities fall on the ends.
+      // NaN fails all comparisons; infinities get the end colours.
       pixels[y * TILE + x] = shade >= SHADES ? colours[SHADES - 1] : shade >= 0 ? colours[Math.trunc(shade)] : shade < 0 ? colours[0] : 0
     }
   }
   return { width: Math.max(0, width), height: Math.max(0, height) }
 }
 
-/** How many cells to put on a pixel, as a power of two, so that none is skipped when a span of them is drawn on so many pixels. */
+/** The level at which drawing this many cells on this many pixels skips no cell. */
 export function levelFor (cells: number, pixels: number): number {
   return Math.max(0, Math.ceil(Math.log2(cells / pixels) - 1e-9))
 }
 
-/** The value that stands for a pixel of an overview is not the cell's own, so what people point at is read from the series. */
+/** The unit and exact value of a cell, read from the series because a pixel of an overview can show another cell's value. */
 export function cellAt ({ series, rows }: Pick<Picture, 'series' | 'rows'>, row: number, step: number): { unit: number, value: number } | undefined {
   const unit = rows[row]
   const value = unit === undefined ? undefined : valueAt(series, unit, step)

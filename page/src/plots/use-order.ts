@@ -5,9 +5,9 @@ import type { Series } from '../series/series.ts'
 import { inSlices } from '../series/slices.ts'
 
 /**
- * The units in an order, which is found without holding the page up; until then as they are.
+ * Sorts the units in the background; until that is done, returns them unsorted.
  *
- * @param ended whether the series has all of its steps: then the order is found anew.
+ * @param ended whether the series has all its steps; when that changes, the order is computed again.
  */
 export function useOrder (series: Series, units: Uint32Array, order: Order, ended: boolean): { readonly rows: Uint32Array, readonly busy: boolean } {
   const found = useSignal<{ of: Uint32Array, order: Order, rows: Uint32Array } | undefined>(undefined)

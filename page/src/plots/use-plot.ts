@@ -4,10 +4,10 @@ import type { Theme } from './colours.ts'
 import { paperOf, type Paper } from './paper.ts'
 
 /**
- * A canvas that is drawn after each render, when its size changes, and when a signal changes; at most once a frame.
+ * A canvas that is drawn after each render, when its size changes, and when a signal changes; at most once per frame.
  *
- * @param draw answers false if it has not finished: then it is called again in the next frame.
- * @param watched the signals; as many in every render.
+ * @param draw returns false if it has not finished; it is then called again in the next frame.
+ * @param watched the signals; the same number in every render.
  */
 export function usePlot (theme: Theme, draw: (paper: Paper) => boolean, watched: ReadonlyArray<ReadonlySignal<unknown>>) {
   const canvas = useRef<HTMLCanvasElement>(null)

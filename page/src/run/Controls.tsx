@@ -22,7 +22,7 @@ export function Controls ({ model, form }: { readonly model: Model, readonly for
     }
     history.replaceState(null, '', hash)
     link.value = new URL(hash, address).href
-    // A page over plain HTTP may not do so.
+    // A page over plain HTTP has no clipboard.
     await navigator.clipboard?.writeText(link.value).catch(() => {})
   }
 
@@ -47,13 +47,13 @@ export function Controls ({ model, form }: { readonly model: Model, readonly for
   )
 }
 
-/** Runs a form when it is sent, and leads to what is wrong with it. */
+/** Runs a form when it is submitted, and focuses the first field with a fault. */
 export function onRun (form: Form): (event: SubmitEvent & { currentTarget: HTMLFormElement }) => void {
   return (event) => {
     event.preventDefault()
     const { currentTarget: element } = event
     void start(form).then(() => {
-      // Once the page shows it.
+      // Wait until the fault is rendered.
       if (form.fields.some(({ fault }) => fault.value !== undefined)) requestAnimationFrame(() => { element.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus() })
     })
   }

@@ -1,10 +1,10 @@
 import { base64urlToBytes, bytesToBase64url } from '../../../clients/typescript/src/base64url.ts'
 import { messageOf } from '../app/message.ts'
 
-/** What a link holds. */
+/** The contents of a link. */
 export interface Linked {
   readonly model: string
-  /** The body of a request; left out in a link to a model alone. */
+  /** The body of a request; left out in a link to only a model. */
   readonly request?: object
 }
 
@@ -14,7 +14,7 @@ const MAX_LINK = 16_000
 const MAX_REQUEST = 4_000_000
 
 /**
- * The part of an address after its `#`, which no server sees: the model, and its request compressed.
+ * The part of an address after `#`, which no server receives: the model, and the compressed request.
  *
  * @returns undefined if the request is too long for a link.
  */
@@ -24,7 +24,7 @@ export async function writeLink ({ model, request }: Linked): Promise<string | u
   return link.length > MAX_LINK ? undefined : link
 }
 
-/** @returns undefined if it holds nothing, Error if what it holds cannot be read. */
+/** @returns undefined if it contains no link, Error if the request in it cannot be read. */
 export async function readLink (hash: string): Promise<Linked | Error | undefined> {
   const fields = new URLSearchParams(hash.replace(/^#/, ''))
   const model = fields.get('model')

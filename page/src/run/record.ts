@@ -4,7 +4,7 @@ import { GATES, stackLabels } from '../series/labels.ts'
 import { append, createSeries } from '../series/series.ts'
 import type { Run } from './run.ts'
 
-/** Adds what a step has answered to the series of a run; a step of a request with one row, or one of a row of its own. */
+/** Adds a step's answer to the series of a run. The step is from a one-row request, or from a row on a WebSocket. */
 export function record (run: Run, model: Model, { output, y, parts = {} }: SequenceStep | RowStepAnswer): void {
   const named = { ...(output !== undefined && { output }), ...(y !== undefined && { y }), ...parts }
   for (const [name, { data }] of Object.entries(named)) {
@@ -14,7 +14,7 @@ export function record (run: Run, model: Model, { output, y, parts = {} }: Seque
   }
 }
 
-/** The names of the numbers of an answer, if they have some. */
+/** The labels of an answer's numbers, if they have any. */
 function labelsOf ({ layers, directions, cell: { kind } }: Model, name: string, size: number): string[] | undefined {
   const stack = (names: readonly string[], of: number): string[] => stackLabels({ layers: of, directions, width: size / (of * directions * names.length) }, names)
   switch (name) {

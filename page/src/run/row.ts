@@ -1,12 +1,12 @@
 import type { FrameStep, RowStart } from '../../../clients/typescript/src/client.ts'
 
-/** A request of one row, as a row of its own takes it: where it begins, and its steps. */
+/** A one-row request in the form that stepping needs: its start, and its steps. */
 export interface Row {
   readonly start: RowStart
   readonly steps: readonly FrameStep[]
 }
 
-/** What the fields of a form make of a request, `[1]...` everywhere. */
+/** The request that a form builds; every tensor is `[1]...`. */
 interface OneRow {
   readonly x?: ReadonlyArray<ReadonlyArray<readonly number[]>>
   readonly ids?: ReadonlyArray<readonly number[]>
@@ -24,7 +24,7 @@ export function rowOf (request: OneRow): Row {
   const inputs: FrameStep[] = x?.map((vector) => ({ x: vector, ...asked })) ?? ids?.map((id) => ({ ids: id, ...asked })) ?? [asked]
   return {
     start: { h_0: h0, h_in: hIn, c_in: cIn, context },
-    // One vector is fed as often as the request says.
+    // A single input is fed as many times as the request says.
     steps: steps === undefined ? inputs : Array.from({ length: steps }, () => inputs[0])
   }
 }

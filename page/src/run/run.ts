@@ -1,18 +1,18 @@
 import { signal } from '@preact/signals'
 import type { Series } from '../series/series.ts'
 
-/** A request and what has been answered so far. */
+/** A request and its answer so far. */
 export interface Run {
-  /** Counts the runs of this visit. */
+  /** Numbers the runs of this visit. */
   readonly id: number
   readonly model: string
   /** The JSON body of the /sequence request. */
   readonly request: object
   /** The address of the service. */
   readonly url: string
-  /** What the steps have answered, by names, in the order of the answer. */
+  /** The steps' answers, by name, in the order of the answer's fields. */
   readonly series: Map<string, Series>
-  /** Components that read it are rendered anew when it changes. */
+  /** Components that read it rerender when it changes. */
   state: 'running' | 'done' | 'failed'
 }
 

@@ -8,7 +8,7 @@ import { record } from './record.ts'
 import { rowOf, type Row } from './row.ts'
 import { createRun, type Run } from './run.ts'
 
-/** What is in work: a request whose answer streams in, or a connection that takes a step when it is asked to. */
+/** The work in progress: a request whose answer streams in, or a connection that computes steps on demand. */
 export type Activity = 'none' | 'streaming' | 'connecting' | 'stepping'
 export const activity = signal<Activity>('none')
 
@@ -16,18 +16,18 @@ export const activity = signal<Activity>('none')
 export const shown = signal<Run | undefined>(undefined)
 /** This visit's runs, the newest first. */
 export const runs = signal<readonly Run[]>([])
-/** What has happened, in words, for those who wait. */
+/** A status message for the user. */
 export const news = signal('')
 
-/** Milliseconds in which lines are read between two pictures. */
+/** Milliseconds of reading lines between two redraws. */
 const MOMENT = 40
 
-/** Runs that are kept: each holds all of its numbers. */
+/** How many runs are kept: each holds all its numbers. */
 const KEPT = 8
 
 let controller = new AbortController()
 
-/** Runs the request of a form; the answer is shown as it comes. */
+/** Runs the request of a form; the answer is shown as it arrives. */
 export async function start (form: Form): Promise<void> {
   const request = requestOf(form)
   if (request === undefined) {
@@ -35,7 +35,7 @@ export async function start (form: Form): Promise<void> {
     return
   }
   await work('streaming', form, request, async (run, signal) => {
-    // Lines may come much faster than pictures can be drawn: those of a moment are taken together, and then the page is drawn.
+    // Lines can arrive much faster than the page can be drawn, so those of a short period are processed together before a redraw.
     let lines: SequenceStep[] = []
     let until = 0
     try {
@@ -63,7 +63,7 @@ interface Stepping {
 }
 let stepping: Stepping | undefined
 
-/** Takes steps one by one over a WebSocket, whose connection stays open between them. */
+/** Runs steps one by one over a WebSocket, which stays open between them. */
 export async function step (form: Form, count: number): Promise<void> {
   if (stepping !== undefined) {
     stepping.left += count
@@ -96,13 +96,13 @@ export async function step (form: Form, count: number): Promise<void> {
   })
 }
 
-/** Ends what is in work; what has come is kept. */
+/** Stops the work in progress; the answer so far is kept. */
 export function stop (): void {
   controller.abort(new DOMException('stopped', 'AbortError'))
   stepping?.wake()
 }
 
-/** Whatever works has a run, which is shown from its first step on. */
+/** Creates a run for some work, and reports how it ends. */
 async function work (kind: Activity, form: Form, request: object, go: (run: Run, signal: AbortSignal) => Promise<void>): Promise<void> {
   stop()
   const { signal } = controller = new AbortController()
@@ -112,7 +112,7 @@ async function work (kind: Activity, form: Form, request: object, go: (run: Run,
   const began = performance.now()
   const finish = (state: Run['state'], text: string): void => {
     run.state = state
-    // Another one may be in work already.
+    // Another run may have started already.
     if (controller.signal === signal) news.value = text
   }
   try {
@@ -152,7 +152,7 @@ function tell (error: unknown): string {
   return `The service cannot be reached, or has stopped answering: ${messageOf(error)}`
 }
 
-/** The service judges what a form makes. */
+/** Not validated here: the service checks the request. */
 function asRequest (request: object): SequenceRequest {
   return request
 }

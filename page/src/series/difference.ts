@@ -1,11 +1,11 @@
 import { append, createSeries, type Series } from './series.ts'
 
-/** One run minus another, or in words why there is no such thing. */
+/** One run minus another, or a note that says why they cannot be compared. */
 export type Difference =
   | { readonly series: Series, readonly note?: string }
   | { readonly series?: undefined, readonly note: string }
 
-/** What `series` has more than `earlier`, step by step, over the steps that both have. */
+/** `series` minus `earlier`, over the steps that both have. */
 export function difference (series: Series, earlier: Series | undefined): Difference {
   const { name, size } = series
   if (earlier === undefined) return { note: `The earlier run has no ${name}.` }

@@ -1,8 +1,8 @@
 import type { Series } from './series.ts'
 
 /**
- * How the values of some units are distributed: the least, the greatest, and a histogram over the upper 16 bits of a float32,
- * which are sign, exponent and seven bits more. So it needs no range beforehand, and counts what comes later on top.
+ * The distribution of some units' values: the least, the greatest, and a histogram over the upper 16 bits of a float32 (sign,
+ * exponent and seven more bits). It needs no range in advance, and later values can be added.
  */
 export interface Distribution {
   /** The steps that have been counted. */
@@ -20,7 +20,7 @@ export function createDistribution (): Distribution {
   return { steps: 0, count: 0, least: Infinity, greatest: -Infinity, bins: new Uint32Array(2 ** 16) }
 }
 
-/** Counts the steps that have come since. Values that are not finite do not count. */
+/** Adds the steps that have arrived since the last call. Values that are not finite are ignored. */
 export function count (into: Distribution, { size, steps, values }: Series, units: Uint32Array): void {
   const bits = new Uint16Array(values.buffer, values.byteOffset, values.length * 2)
   const { bins } = into
@@ -33,7 +33,7 @@ export function count (into: Distribution, { size, steps, values }: Series, unit
       if (value < into.least) into.least = value
       if (value > into.greatest) into.greatest = value
       into.count++
-      // Negative numbers grow as their bits shrink.
+      // The smaller a negative number's bits, the greater the number.
       bins[upper & SIGN ? 0xffff - upper : SIGN + upper]++
     }
   }
@@ -41,7 +41,8 @@ export function count (into: Distribution, { size, steps, values }: Series, unit
 }
 
 /**
- * The value that a share of the values does not exceed, to the seven bits that a bin keeps, and never past the least or greatest.
+ * The value that a share of the values does not exceed, with the precision of a bin (seven bits), and between the least and the
+ * greatest value.
  *
  * @param share from 0 to 1.
  */

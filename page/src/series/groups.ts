@@ -1,13 +1,13 @@
 import { labelOf, type Series } from './series.ts'
 
-/** Units that belong together: a layer's, a gate's. */
+/** Units that belong together, such as those of a layer or a gate. */
 export interface Group {
   readonly name: string
   /** Their indices. */
   readonly units: Uint32Array
 }
 
-/** The groups of a series: units next to each other whose labels differ only in the number at the end, such as `layer 0 i 5`. */
+/** The groups of a series: adjacent units whose labels differ only in the final number, such as `layer 0 i 5`. */
 export function groupsOf (series: Series): Group[] {
   const groups: Array<{ name: string, first: number }> = []
   for (let unit = 0; unit < series.size; unit++) {
@@ -17,7 +17,7 @@ export function groupsOf (series: Series): Group[] {
   return groups.map(({ name, first }, i) => ({ name, units: range(first, groups[i + 1]?.first ?? series.size) }))
 }
 
-/** The numbers from `first` to `end`, without the latter. */
+/** The numbers from `first` up to, but not including, `end`. */
 export function range (first: number, end: number): Uint32Array {
   return Uint32Array.from({ length: end - first }, (_, i) => first + i)
 }

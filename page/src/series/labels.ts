@@ -1,4 +1,4 @@
-/** The gates of a kind of cell, in the order in which an answer has them. An RNN has none. */
+/** The gates of each kind of cell, in the order of an answer. An RNN has none. */
 export const GATES: Readonly<Record<string, readonly string[]>> = { lstm: ['i', 'f', 'g', 'o'], gru: ['r', 'z', 'n'] }
 
 export interface Stack {
@@ -9,9 +9,9 @@ export interface Stack {
 }
 
 /**
- * The labels of a stack's vectors, one after the other in torch's order: layer 0 forward, layer 0 backward, layer 1.
+ * The labels of a stack's vectors, in torch's order: layer 0 forward, layer 0 backward, layer 1.
  *
- * @param names what each layer and direction has, each as wide as the layer: `['h']`, the names of the gates.
+ * @param names the vectors of each layer and direction, each as wide as the layer: `['h']`, or the names of the gates.
  */
 export function stackLabels ({ layers, directions, width }: Stack, names: readonly string[]): string[] {
   const labels: string[] = []

@@ -1,4 +1,4 @@
-/** The shortest decimal that reads back as the same float32, as the service writes it. */
+/** The shortest decimal that reads back as the same float32, like the service's own output. */
 export function shortest (value: number): string {
   if (!Number.isFinite(value) || (Number.isInteger(value) && Math.abs(value) < 1e6)) return String(value)
   let text = value.toPrecision(9)

@@ -2,21 +2,21 @@ import type { Series } from './series.ts'
 import { similarity } from './similarity.ts'
 import type { Work } from './slices.ts'
 
-/** In which order units stand: as they are, those that change most first, or those that go together next to each other. */
+/** The order of units: unchanged, those that change most first, or similar ones next to each other. */
 export type Order = 'as they are' | 'by activity' | 'by similarity'
 export const ORDERS: readonly Order[] = ['as they are', 'by activity', 'by similarity']
 
-/** Of more units the similarities of all pairs take too much memory. */
+/** With more units, the similarities of all pairs take too much memory. */
 export const MOST_SIMILAR = 4096
 
-/** The units in an order. */
+/** Sorts the units. */
 export function * ordered (series: Series, units: Uint32Array, order: Order): Work<Uint32Array> {
   if (order === 'by activity') return yield * byActivity(series, units)
   if (order === 'by similarity') return yield * similarity(series, units)
   return units
 }
 
-/** By their standard deviation over time. */
+/** Sorts by standard deviation over time, largest first. */
 function * byActivity (series: Series, units: Uint32Array): Work<Uint32Array> {
   const deviations = new Float64Array(units.length)
   for (let i = 0; i < units.length; i++) {
@@ -29,7 +29,7 @@ function * byActivity (series: Series, units: Uint32Array): Work<Uint32Array> {
 function deviation ({ size, steps, values }: Series, unit: number): number {
   let mean = 0
   let squares = 0
-  // Welford's way, which loses nothing if the mean is large.
+  // Welford's algorithm, which loses no precision if the mean is large.
   for (let step = 0; step < steps; step++) {
     const delta = values[step * size + unit] - mean
     mean += delta / (step + 1)

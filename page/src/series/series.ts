@@ -10,7 +10,7 @@ export interface Series {
   steps: number
   /** `[capacity][size]`: the first `steps * size` are set. */
   values: Float32Array<ArrayBuffer>
-  /** The steps as a signal, for what is drawn anew when they grow. */
+  /** `steps` as a signal, for components that redraw when it grows. */
   readonly length: Signal<number>
 }
 
@@ -41,12 +41,12 @@ export function append (series: Series, numbers: ArrayLike<number>): void {
   series.length.value = series.steps
 }
 
-/** The value of a unit at a step; undefined if there is none. */
+/** The value of a unit at a step; undefined if either is out of range. */
 export function valueAt ({ size, steps, values }: Series, unit: number, step: number): number | undefined {
   return unit >= 0 && unit < size && step >= 0 && step < steps ? values[step * size + unit] : undefined
 }
 
-/** What a unit is called. */
+/** The label of a unit. */
 export function labelOf ({ name, size, labels }: Series, unit: number): string {
   return labels?.[unit] ?? (size === 1 ? name : `${name} ${unit}`)
 }

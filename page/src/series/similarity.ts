@@ -1,14 +1,14 @@
 import type { Series } from './series.ts'
 import type { Work } from './slices.ts'
 
-/** Multiplications for all pairs of units; beyond, fewer steps stand for all. */
+/** The most multiplications for all pairs of units; if more would be needed, only a sample of the steps is used. */
 const BUDGET = 6e7
 const FEWEST_STEPS = 32
 
 /**
- * The units in an order in which similar ones are next to each other: average-linkage clustering by correlation over time (by the
- * chain of nearest neighbours, in quadratic time), whose branches are turned so that the ends that meet are most alike
- * (Gruvaeus and Wainer, 1972). Units that never change are like none, and come last.
+ * The units in an order in which similar ones are next to each other: average-linkage clustering by correlation over time
+ * (nearest-neighbour chain, quadratic time), with branches flipped so that the ends that meet are most alike (Gruvaeus and Wainer,
+ * 1972). Units that never change are similar to none, and come last.
  */
 export function * similarity (series: Series, units: Uint32Array): Work<Uint32Array> {
   const { vectors, width, live, still } = yield * standardized(series, units)
@@ -27,7 +27,10 @@ interface Standardized {
   readonly still: Uint32Array
 }
 
-/** What units did at some steps: all, or one from each of equal stretches, by chance, so that a rhythm cannot hide between them. */
+/**
+ * The units' values, standardized, at all steps or at a sample: one step from each of equal stretches, at a varying offset so that
+ * sampling cannot miss a periodic pattern.
+ */
 function * standardized ({ size, steps, values }: Series, units: Uint32Array): Work<Standardized> {
   const most = Math.max(FEWEST_STEPS, Math.floor(2 * BUDGET / Math.max(1, units.length) ** 2))
   const width = Math.min(steps, most)
@@ -42,7 +45,7 @@ function * standardized ({ size, steps, values }: Series, units: Uint32Array): W
     for (let i = 0; i < width; i++) mean += (vectors[at + i] = values[chosen[i] * size + unit]) / width
     let squares = 0
     for (let i = 0; i < width; i++) squares += (vectors[at + i] -= mean) ** 2
-    // What is left of a constant is rounding.
+    // A constant unit differs from its mean only by rounding.
     if (squares > 1e-12 * width * mean * mean) {
       const scale = 1 / Math.sqrt(squares)
       for (let i = 0; i < width; i++) vectors[at + i] *= scale
@@ -99,9 +102,9 @@ function dot (vectors: Float64Array, width: number, a: number, b: number): numbe
 }
 
 /**
- * Joins the two clusters that are each other's nearest, until there is one; answers its leaves in order.
+ * Joins mutually nearest clusters until one is left; returns its leaves in order.
  *
- * @param distances of all pairs; they become those of the clusters, each of which has the place of one of its leaves.
+ * @param distances of all pairs; overwritten with those of the clusters, each stored in the place of one of its leaves.
  */
 function * cluster (distances: Float32Array, count: number, apart: (a: number, b: number) => number): Work<number[]> {
   const leaves: number[][] = Array.from({ length: count }, (_, i) => [i])
@@ -111,7 +114,7 @@ function * cluster (distances: Float32Array, count: number, apart: (a: number, b
     if (chain.length === 0) chain.push(alive[0])
     const last = chain[chain.length - 1]
     const before = chain[chain.length - 2]
-    // If several are as near, the one before: else the chain could go in a circle.
+    // In a tie, prefer the previous one: otherwise the chain could form a cycle.
     let nearest = before ?? (alive[0] === last ? alive[1] : alive[0])
     let least = distances[last * count + nearest]
     for (const other of alive) {
@@ -138,7 +141,7 @@ function * cluster (distances: Float32Array, count: number, apart: (a: number, b
   return leaves[alive[0]]
 }
 
-/** Puts one row of leaves behind the other, each turned or not, so that the leaves that meet are most alike. */
+/** Concatenates two rows of leaves, each possibly reversed, so that the leaves that meet are most alike. */
 function join (first: number[], second: number[], apart: (a: number, b: number) => number): number[] {
   const end = (leaves: readonly number[]): number => leaves[leaves.length - 1]
   const choices = [

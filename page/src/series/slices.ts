@@ -2,9 +2,9 @@
 export type Work<T> = Generator<undefined, T>
 
 /**
- * Does work without holding the page up: after some milliseconds it lets others have their turn.
+ * Does work without blocking the page: every few milliseconds it yields to the event loop.
  *
- * @throws the signal's reason if it is aborted meanwhile.
+ * @throws the signal's reason if it is aborted in the meantime.
  */
 export async function inSlices<T> (work: Work<T>, signal?: AbortSignal, milliseconds = 8): Promise<T> {
   for (;;) {

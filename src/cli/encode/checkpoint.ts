@@ -3,26 +3,26 @@ import { open, readFile, rm, type FileHandle } from 'node:fs/promises'
 import { EncodeError } from './encode-error.ts'
 import type { Position } from './sources/source.ts'
 
-/** What the answers come from. Whoever goes on with a file has to have the same. */
+/** What the answers were computed from. Resuming requires the same identity. */
 export type Identity = Readonly<Record<string, unknown>>
 
-/** How far a file has come. */
+/** How far the work on a file has progressed. */
 export interface Mark {
   readonly next: Position
   /** Rows that have no answer. */
   readonly bad: number
-  /** Where the output stands. */
+  /** The state of the output, as `Sink.write` returned it. */
   readonly output: unknown
 }
 
-/** A file beside the output: a line that says what the answers come from, and one for each window that is written. */
+/** A file next to the output: one line with the identity, then one line per written window. */
 export interface Checkpoint {
-  /** What was written before, in the order in which it was. */
+  /** The marks of earlier runs, in the order of writing. */
   readonly marks: readonly Mark[]
   add (mark: Mark): Promise<void>
-  /** Closes it, and leaves it for who goes on. */
+  /** Closes the file and keeps it, so that a later run can resume. */
   close (): Promise<void>
-  /** Removes it: the output is whole. */
+  /** Removes the file, once the output is complete. */
   remove (): Promise<void>
 }
 
@@ -31,15 +31,15 @@ export function checkpointPath (output: string): string {
 }
 
 /**
- * Begins a checkpoint, or goes on with the one that is there.
+ * Begins a checkpoint, or continues the existing one.
  *
- * @throws EncodeError if that is broken, or of something else.
+ * @throws EncodeError if the existing one is broken, or has another identity.
  */
 export async function openCheckpoint (output: string, identity: Identity, resume: boolean): Promise<Checkpoint> {
   const path = checkpointPath(output)
   const { marks, length } = resume ? readMarks(await readFile(path), identity, path) : { marks: [], length: 0 }
   const file = await open(path, resume ? 'r+' : 'w')
-  // A last line that is not whole is of a window that does not count.
+  // An incomplete last line belongs to a window that was not finished.
   await file.truncate(length)
   let at = length
   if (!resume) at = await append(file, identity, at)
@@ -80,7 +80,7 @@ function readMarks (bytes: Buffer, identity: Identity, path: string): { marks: M
   return { marks, length }
 }
 
-/** What tells a file from others of its name: its size, and a hash of its beginning, its middle and its end. */
+/** Identifies a file's content: its size, and a hash of pieces from its beginning, middle and end. */
 export async function fingerprint (file: FileHandle, size: number): Promise<string> {
   const hash = createHash('sha256')
   for (const at of [0, Math.floor((size - PIECE) / 2), size - PIECE]) {

@@ -1,4 +1,4 @@
-/** What keeps a file from being encoded. The message is one line that says why; the file's own words in it may be anything. */
+/** A file cannot be encoded. The message is one line that says why; it can quote arbitrary text from the file. */
 export class EncodeError extends Error {
   override readonly name = 'EncodeError'
 

@@ -14,10 +14,10 @@ import type { Columns, Sink } from './sinks/sink.ts'
 import { openSource } from './sources/open.ts'
 import type { Source, Window } from './sources/source.ts'
 
-/** Bad rows that are named, each in a line. */
+/** How many bad rows are reported, one per line. */
 const MAX_NAMED = 10
 
-/** What has come of the rows. */
+/** Counts of the rows processed so far. */
 interface Tally {
   rows: number
   bad: number
@@ -25,9 +25,9 @@ interface Tally {
 }
 
 /**
- * `cellserve encode`: takes every sequence of a file through a model, as `POST /sequence` would, and writes the answers to another.
+ * `cellserve encode`: runs a model on every sequence in a file, as `POST /sequence` would, and writes the answers to another file.
  *
- * @returns 1 if it stopped before the end, 128 and the signal's number if a signal stopped it.
+ * @returns 0, or 1 if it stopped before the end, or 128 plus the signal's number if a signal stopped it.
  * @throws ConfigError
  */
 export async function runEncode (args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
@@ -94,7 +94,7 @@ async function encodeFile (options: Options, call: Call): Promise<string> {
   }
 }
 
-/** Whether an output is there to go on with. @throws EncodeError if one is there that is not to be touched */
+/** Whether to resume an existing output. @throws EncodeError if an output exists that must not be touched */
 async function isBegun ({ output, resume, overwrite }: Options): Promise<boolean> {
   const [there, begun] = await Promise.all([output, checkpointPath(output)].map(async (path) => await access(path).then(() => true, () => false)))
   if (begun && !there) return false
@@ -130,7 +130,7 @@ async function encodeRows (options: Options, model: Model, source: Source, sink:
     progress.show(share, `${tally.rows} sequences`)
   }
 
-  /** What was written stays whole: what was not is taken back. */
+  /** Removes a partial write, so that the output contains complete windows only. */
   async function undo (error: unknown): Promise<EncodeError> {
     await sink.rollBack().catch(() => {})
     return error instanceof EncodeError ? error : new EncodeError(`${output}: cannot be written: ${messageOf(error)}`)
@@ -149,7 +149,7 @@ async function encodeRows (options: Options, model: Model, source: Source, sink:
     for (;;) {
       const next = await about(input, async () => await reading)
       if (next.done === true) break
-      // While these are computed, those behind them are read, and those before them written.
+      // While this window is computed, the next one is read and the previous one is written.
       reading = windows.next()
       reading.catch(() => {})
       const answers = await encode(next.value.rows)
@@ -165,7 +165,7 @@ async function encodeRows (options: Options, model: Model, source: Source, sink:
     await sink.tidy()
   } catch (error) {
     progress.clear()
-    // What is under way may still be whole; if it is what failed, its error says so.
+    // The write in progress may still complete. If it is what failed, report its error.
     const failure = await writing.then(() => error, (reason: unknown) => reason)
     const written = `${tally.rows} sequences are written, and --resume goes on behind them`
     if (call.cancelled) throw new EncodeError(`stopped: ${output}: ${written}`)
@@ -177,7 +177,10 @@ async function encodeRows (options: Options, model: Model, source: Source, sink:
   return `${output}: ${tally.rows} sequences${skipped}, ${tally.steps} steps in ${timeOf(seconds * 1000)} (${model.engine.name}, ${model.engine.backend})\n`
 }
 
-/** Which rows are this shard's, and where to begin. A shard is one piece of the file, so that the answers of all, one after the other, are those of the file. */
+/**
+ * The rows of this shard, and where to begin. Each shard is one contiguous piece of the file, so the shards' answers, concatenated,
+ * are those of the whole file.
+ */
 async function boundsOf (source: Source, { index, count }: Options['shard'], before: Window['next'] | undefined) {
   if (count === 1) return { first: 0, end: source.rows ?? Infinity, from: before ?? await source.seek(0) }
   const rows = await source.count()
@@ -194,7 +197,7 @@ async function identify (input: string): Promise<string> {
   }
 }
 
-/** Names the file that something is wrong with. */
+/** Puts the file's path in front of an error's message. */
 async function about<T> (path: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work()

@@ -9,22 +9,22 @@ import { answeredNames, type Asked } from './options.ts'
 import type { Answer, BadRow, Row } from './row.ts'
 import { STATES } from './sinks/sink.ts'
 
-/** Computes what is asked for of some rows, in their order. */
+/** Computes the requested fields for some rows, in their order. */
 export type Encode = (rows: ReadonlyArray<Row | BadRow>) => Promise<Array<Answer | BadRow>>
 
-/** The most rows of a request, and numbers of its x, padded. */
+/** Limits of one request: its rows, and the numbers in its padded x. */
 const ROWS = 256
 const NUMBERS = 2 ** 20
-/** How many requests are under way: while one ends, the next one's rows are there. */
+/** How many requests run at once: when one ends, the next already waits with its rows. */
 const AT_ONCE = 2
 
-/** What a sequence is asked for beside its rows. */
+/** What a request asks for, in addition to its rows. */
 type Wanted = Pick<Asked, 'fields' | 'parts' | 'sequences' | 'steps'>
 
 /**
- * Batches rows by their lengths, so that few wait for longer ones.
+ * Batches rows of similar length, so that little of a batch is padding.
  *
- * @param call ends what is under way, once it is cancelled.
+ * @param call stops the work in progress when it is cancelled.
  */
 export function createEncoder (model: Model, wanted: Wanted, call: Call): Encode {
   const { fields, parts, sequences, steps } = wanted
@@ -52,7 +52,7 @@ export function createEncoder (model: Model, wanted: Wanted, call: Call): Encode
       })
     } catch (error) {
       if (!(error instanceof InputError) || call.cancelled) throw error
-      // Which row it was is found by asking for each.
+      // Run the rows one by one to find the faulty one.
       const answers: Array<Answer | BadRow> = []
       for (const row of rows) answers.push(await alone(row))
       return answers
@@ -78,7 +78,7 @@ export function createEncoder (model: Model, wanted: Wanted, call: Call): Encode
   }
 }
 
-/** Rows of one kind and of like lengths. */
+/** Batches of rows that have the same kind and similar lengths. */
 function batchesOf (rows: readonly Row[]): Row[][] {
   const kinds = new Map<string, Row[]>()
   const batches: Row[][] = []
@@ -99,7 +99,7 @@ function batchesOf (rows: readonly Row[]): Row[][] {
   return batches
 }
 
-/** @throws EncodeError if the model does not answer one of them. */
+/** @throws EncodeError if the answer lacks one of the named fields. */
 function fieldsOf (answer: SequenceAnswer, names: readonly string[], own: (tensor: Tensor, name: string) => Tensor): Record<string, Tensor> {
   const tensors: Readonly<Record<string, unknown>> = { ...answer, ...Object.fromEntries(Object.entries(answer.parts ?? {}).map(([name, part]) => [`parts/${name}`, part])) }
   return Object.fromEntries(names.map((name) => {
@@ -109,7 +109,7 @@ function fieldsOf (answer: SequenceAnswer, names: readonly string[], own: (tenso
   }))
 }
 
-/** What is row `b`'s of a tensor of all rows, as the row alone would have it. */
+/** Row `b`'s part of a batch's tensor, shaped as if the row had been alone. */
 function ownOf ({ shape, data }: Tensor, name: string, b: number, row: Row, rows: readonly Row[], sequences: boolean): Tensor {
   if (STATES.includes(name)) {
     const [, width] = shape
@@ -117,7 +117,7 @@ function ownOf ({ shape, data }: Tensor, name: string, b: number, row: Row, rows
   }
   const [, entries, width] = shape
   const longest = Math.max(rows[0].length, row.length)
-  // A readout that is made once has one entry, and a part one more than there are steps.
+  // A readout computed once per sequence has one entry; a part can have one entry more than there are steps.
   const own = sequences && entries > 1 ? entries - longest + row.length : entries
   const mine = data.subarray(b * entries * width, (b * entries + own) * width)
   if (name !== 'parts/attention') return new Tensor([own, width], mine)

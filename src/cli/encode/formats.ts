@@ -2,14 +2,14 @@ import { ConfigError } from '../../config/config-error.ts'
 
 export type Format = 'ndjson' | 'csv' | 'safetensors' | 'parquet'
 
-/** How the names of files end. */
+/** The formats by file extension. */
 const ENDINGS: Readonly<Record<string, Format>> = { '.ndjson': 'ndjson', '.jsonl': 'ndjson', '.csv': 'csv', '.safetensors': 'safetensors', '.parquet': 'parquet' }
 const FORMATS = [...new Set(Object.values(ENDINGS))]
 
 /**
- * The format of a file: the one that is named, or the one that its name ends with.
+ * The format of a file: the one that is named, otherwise the one for its extension.
  *
- * @param flag the flag that names the file.
+ * @param flag the flag that names the file, for messages.
  * @throws ConfigError
  */
 export function formatOf (path: string, named: string | undefined, flag: 'in' | 'out'): Format {

@@ -2,10 +2,10 @@ import type { SequenceRequest } from '../../model/request.ts'
 import { Tensor } from '../../tensor/tensor.ts'
 import type { Row } from './row.ts'
 
-/** Rows that go well together have the same one; a row that goes with no other has none. */
+/** A key that rows share if they can be batched together; undefined for a row that must run alone. */
 export function kindOf ({ request: { x, ids, h_in: hIn, c_in: cIn, h_0: h0, steps, context } }: Row): string | undefined {
   const tensors: Readonly<Record<string, unknown>> = Object(context)
-  // A context of anything else is read for all rows of a request, and is this row's alone.
+  // Any other context field would apply to every row of a request, but belongs to this row only.
   const named = Object.entries(tensors).every(([name, value]) => CONTEXT.has(name) && value instanceof Tensor)
   const given = [x, hIn, cIn, h0, tensors.vectors, tensors.support]
   if (!named || (ids === undefined && given.every((value) => value === undefined))) return undefined
@@ -14,7 +14,7 @@ export function kindOf ({ request: { x, ids, h_in: hIn, c_in: cIn, h_0: h0, step
 
 const CONTEXT = new Set(['vectors', 'support'])
 
-/** The request of rows of one kind. */
+/** One request for rows of one kind. */
 export function join (rows: readonly Row[]): SequenceRequest {
   const requests = rows.map(({ request }) => request)
   const [{ x, ids, steps, context }] = requests
@@ -49,7 +49,7 @@ function joinIds (requests: readonly SequenceRequest[]): number[] | number[][] {
   return lists.length > 0 ? lists : alone
 }
 
-/** Vectors as a matrix, or matrices of one width as a tensor whose rows may be ragged. */
+/** Stacks vectors into a matrix, or matrices of equal width into a tensor, which may be ragged. */
 function stack (tensors: readonly Tensor[]): Tensor {
   const [{ rank, shape }] = tensors
   const packed = new Float32Array(tensors.reduce((sum, { packed }) => sum + packed.length, 0))

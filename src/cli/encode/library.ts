@@ -2,7 +2,7 @@ import { loadLibrary } from '../library.ts'
 import { EncodeError } from './encode-error.ts'
 
 /**
- * Loads a library that Parquet alone needs.
+ * Loads a library that only Parquet needs.
  *
  * @throws EncodeError if it is not installed.
  */

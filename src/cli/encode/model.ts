@@ -11,7 +11,7 @@ import { EncodeError } from './encode-error.ts'
 import type { Options } from './options.ts'
 
 /**
- * Loads the model alone, of all that are in the folder. It has the whole process for itself, so nothing but memory bounds it.
+ * Loads only the named model from the folder. It has the process to itself, so only memory limits it.
  *
  * @throws EncodeError if no model has that name.
  * @throws ModelsError if the model is broken.

@@ -3,10 +3,10 @@ import { ConfigError } from '../../config/config-error.ts'
 import { readConfig, type Config } from '../../config/settings.ts'
 import { formatOf, type Format } from './formats.ts'
 
-/** The fields that an answer may have. */
+/** The fields that an answer can have. */
 const FIELDS = ['output', 'y', 'h_out', 'c_out', 'h_next', 'parts']
 
-/** What `cellserve encode` is asked to do. */
+/** The options of `cellserve encode`. */
 export interface Options extends Asked {
   readonly model: string
   readonly input: string
@@ -16,25 +16,25 @@ export interface Options extends Asked {
   readonly overwrite: boolean
   readonly skipBad: boolean
   readonly quiet: boolean
-  /** The settings of the service that hold here too. */
+  /** The service's settings that apply here too. */
   readonly config: Config
 }
 
-/** What decides which bytes are written; whoever goes on has to ask for the same. */
+/** The options that determine which bytes are written; resuming requires the same ones. */
 export interface Asked {
   readonly fields: readonly string[]
   readonly parts: readonly string[]
-  /** Whether `output`, `y` and `parts` have every step. */
+  /** Whether `output`, `y` and `parts` contain every step. */
   readonly sequences: boolean
   /** Feed the same x this many times. */
   readonly steps: number | undefined
-  /** Columns beside the id that go to the answer as they are. */
+  /** Columns that are copied to the answer unchanged, in addition to the id. */
   readonly keep: readonly string[]
-  /** Which of how many, from 0. */
+  /** `index` counts from 0. */
   readonly shard: { readonly index: number, readonly count: number }
 }
 
-/** The names of what is answered; a part is `parts/NAME`. */
+/** The names of the fields to answer; a part is `parts/NAME`. */
 export function answeredNames ({ fields, parts }: Pick<Asked, 'fields' | 'parts'>): string[] {
   return fields.flatMap((field) => field === 'parts' ? parts.map((part) => `parts/${part}`) : field)
 }
@@ -56,7 +56,7 @@ const OWN = {
   quiet: { type: 'boolean' }
 } as const
 
-/** Those of the service. */
+/** Flags that have the same meaning as the service's. */
 const SHARED = ['models', 'engine', 'threads', 'isa', 'batch-rows', 'feedback-timeout', 'feedback-memory'] as const
 
 /** @throws ConfigError */

@@ -1,14 +1,14 @@
 import type { SequenceRequest } from '../../model/request.ts'
 import type { Tensor } from '../../tensor/tensor.ts'
 
-/** A sequence of the input: a request of one row, in the shorthand without `[B]`. */
+/** A sequence from the input: a request with one row, in the shorthand without `[B]`. */
 export interface Row {
   /** Its place in the file, from 0. */
   readonly number: number
   readonly request: SequenceRequest
   /** How many steps it takes. */
   readonly length: number
-  /** What goes to its answer as it is, by name. */
+  /** Values copied to its answer unchanged, by name. */
   readonly carried: Carried
 }
 
@@ -19,13 +19,13 @@ export interface BadRow extends Pick<Row, 'number' | 'carried'> {
   readonly fault: string
 }
 
-/** What is made of a row, without `[B]`. */
+/** The answer for a row, without `[B]`. */
 export interface Answer extends Pick<Row, 'number' | 'length' | 'carried'> {
   /** By the API's names; `parts/NAME` is a part. */
   readonly fields: Readonly<Record<string, Tensor>>
 }
 
-/** What people find a row by: the first is row 1, as the first line of a file is line 1. */
+/** The row's name in messages. Rows count from 1, as the lines of a file do. */
 export function nameOf ({ number }: Pick<Row, 'number'>): string {
   return `row ${number + 1}`
 }

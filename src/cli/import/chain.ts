@@ -2,7 +2,7 @@ import { KIND_NAMES } from '../../weights/layouts/options.ts'
 import { widthsOf, type Described, type Dense, type Description, type Embedding, type Recurrent } from './description.ts'
 import { ImportError, quote } from './import-error.ts'
 
-/** Layers as the service has them: what stands in front, a stack of cells, what stands behind. */
+/** Layers in the service's form: an optional layer in front, a stack of cells, and the readout layers. */
 export interface Chain {
   readonly front?: Embedding | Dense
   readonly cells: readonly Recurrent[]
@@ -10,7 +10,7 @@ export interface Chain {
 }
 
 /**
- * Puts a file's layers into the form that is served.
+ * Converts a file's layers to the form that the service can serve.
  *
  * @param only the recurrent layer to take alone.
  * @throws ImportError that names every layer which cannot be served, and why.
@@ -46,7 +46,7 @@ function pick (layers: readonly Described[], only: string): Recurrent {
   throw new ImportError(`--layer ${quote(only)}: is ${found === undefined ? 'no layer of it' : 'no recurrent layer'}; those are ${names.join(', ') || 'none'}`)
 }
 
-/** A stack has one kind of cell, and as many directions in each layer. */
+/** All layers of a stack must have the same kind of cell and the same number of directions. */
 function stackFaults ([first, ...others]: readonly Recurrent[]): string[] {
   const words = ({ cell, activation, hardSigmoid, directions }: Recurrent): string =>
     `${KIND_NAMES[cell]} with ${activation}${hardSigmoid === undefined ? '' : `, hard_sigmoid of slope ${hardSigmoid.slope}`} and ${directions.length === 1 ? 'one direction' : 'two directions'}`

@@ -1,7 +1,7 @@
 import type { CellKind } from '../../network/cell.ts'
 import type { Floats } from '../../weights/layouts/floats.ts'
 
-/** What every reader makes of a file: its layers from input to output, with tensors in the service's own conventions. */
+/** What each reader returns for a file: its layers from input to output, with tensors in the service's own conventions. */
 export interface Description {
   /** What the file is, for people: `Keras 3.15.1`. */
   readonly format: string
@@ -12,11 +12,11 @@ export type Described = Layer | Unservable
 
 export type Layer = Embedding | Dense | Recurrent
 
-/** A layer that the service has nothing for; whether that matters depends on what is to be imported. */
+/** A layer that the service cannot serve; this matters only if the layer is imported. */
 export interface Unservable {
   readonly kind: 'unservable'
   readonly name: string
-  /** What it is, and why not, in words. */
+  /** What the layer is, and why it cannot be served. */
   readonly why: string
 }
 
@@ -46,15 +46,18 @@ export interface Recurrent {
   readonly name: string
   readonly cell: CellKind
   readonly activation: 'tanh' | 'relu'
-  /** What its gates are: the sigmoid if left out, else `clip(slope * x + 0.5, 0, 1)`. */
+  /** The gates' activation: the sigmoid if left out, else `clip(slope * x + 0.5, 0, 1)`. */
   readonly hardSigmoid?: { readonly slope: number }
   readonly directions: readonly [forward: Weights, backward?: Weights]
-  /** What the layers behind it read: every step; the last step; or the last states of both directions, which are no step's. */
+  /**
+   * What the layers after it read: every step; the last step; or the last states of both directions, which do not belong to one
+   * step.
+   */
   readonly gives: 'steps' | 'last' | 'states'
   readonly notes?: readonly string[]
 }
 
-/** A cell's tensors, its gates in the order of `Cell`: `[G Ho, I]`, `[G Ho, Ho]`, `[G Ho]`. */
+/** A cell's tensors, with the gates in the order of `Cell`: `[G Ho, I]`, `[G Ho, Ho]`, `[G Ho]`. */
 export interface Weights {
   readonly weightIh: Floats
   readonly weightHh: Floats
@@ -62,7 +65,7 @@ export interface Weights {
   readonly biasHh?: Floats
 }
 
-/** The widths of what a layer reads and writes; an embedding reads one id. */
+/** A layer's input and output widths; an embedding reads one id. */
 export function widthsOf (layer: Layer): { in: number, out: number } {
   switch (layer.kind) {
     case 'embedding': return { in: 1, out: layer.weight.shape[1] }

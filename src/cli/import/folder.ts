@@ -8,13 +8,13 @@ import type { Chain } from './chain.ts'
 import type { Dense, Recurrent } from './description.ts'
 import { ImportError } from './import-error.ts'
 
-/** A model's folder as it is written. */
+/** The contents of a model's folder. */
 export interface Contents {
   readonly config: Readonly<Record<string, unknown>>
   readonly tensors: ReadonlyArray<readonly [name: string, tensor: Floats]>
 }
 
-/** The files of a chain: the cells under the names of `torch.nn`, so that the service reads them without options. */
+/** The files for a chain. The cells have the names that `torch.nn` uses, so the service reads them without options. */
 export function contentsOf ({ front, cells, readout }: Chain): Contents {
   const tensors: Array<readonly [string, Floats]> = cells.flatMap((layer, k) => cellTensors(layer, k))
   const linear = (name: string, { weight, bias, activation }: Dense): object => {
@@ -48,7 +48,7 @@ function cellTensors ({ directions }: Recurrent, layer: number): Array<readonly 
   })
 }
 
-/** What a cell is that its tensors do not tell. */
+/** The options of a cell that its tensors do not determine. */
 function cellOptions ({ activation, hardSigmoid }: Recurrent): object | undefined {
   if (activation === 'tanh' && hardSigmoid === undefined) return undefined
   return {
@@ -58,18 +58,18 @@ function cellOptions ({ activation, hardSigmoid }: Recurrent): object | undefine
 }
 
 /**
- * Writes a model's folder: all of it, or nothing. It is made beside its place, checked there, and then moved.
+ * Writes a model's folder completely or not at all: builds it next to its final place, checks it there, then moves it.
  *
- * @param written hears how much is written, from 0 to 1.
- * @param check gets the folder before it is in its place; if it throws, nothing is left.
+ * @param written receives the share that is written, from 0 to 1.
+ * @param check receives the folder before the move; if it throws, the folder is removed.
  * @returns what `check` returns.
- * @throws ImportError if the model is there already.
+ * @throws ImportError if the model exists already.
  */
 export async function writeFolder<T> (models: string, name: string, { config, tensors }: Contents, written: (share: number) => void, check: (folder: string) => Promise<T>): Promise<T> {
   const place = join(models, name)
   await refuseExisting(place)
   const made = await mkdir(models, { recursive: true })
-  // The service does not look into hidden folders.
+  // The service ignores hidden folders.
   const staging = await mkdtemp(join(models, '.import-'))
   let done = false
   try {
@@ -83,7 +83,7 @@ export async function writeFolder<T> (models: string, name: string, { config, te
     done = true
     return checked
   } catch (error) {
-    // What is wrong is said of the place that was meant.
+    // Messages name the final place, not the temporary one.
     throw error instanceof Error ? new ImportError(error.message.replaceAll(`${staging}${sep}`, `${models}${sep}`)) : error
   } finally {
     await rm(staging, { recursive: true, force: true })
@@ -91,7 +91,7 @@ export async function writeFolder<T> (models: string, name: string, { config, te
   }
 }
 
-/** @throws ImportError if something stands where the model is to be. */
+/** @throws ImportError if the model's path exists already. */
 export async function refuseExisting (place: string): Promise<void> {
   const found = await stat(place).catch(() => undefined)
   if (found !== undefined) throw new ImportError(`${place} exists already; --name gives the model another name`)

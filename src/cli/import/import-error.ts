@@ -1,7 +1,7 @@
-/** A file that cannot be imported. The message is one line that says why; the file's own words in it may be anything. */
+/** A file cannot be imported. The message is one line that says why; it can quote arbitrary text from the file. */
 export class ImportError extends Error {
   override readonly name = 'ImportError'
-  /** Lines that say what to do instead. */
+  /** What to do instead, as lines of text. */
   readonly advice: string
 
   constructor (message: string, advice = '') {
@@ -17,7 +17,7 @@ function shorten (message: string): string {
   return message.length > LONGEST ? `${message.slice(0, LONGEST)}...` : message
 }
 
-/** A name from a file, for a message. */
+/** A name from a file, shortened for a message. */
 export function quote (name: unknown): string {
   const text = typeof name === 'string' ? name : JSON.stringify(name) ?? 'nothing'
   return text.length > LONGEST_NAME ? `${text.slice(0, LONGEST_NAME)}...` : text

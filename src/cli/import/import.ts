@@ -11,15 +11,15 @@ import { describeFile } from './readers.ts'
 import { reportOf } from './report.ts'
 import { verify } from './verify.ts'
 
-/** Where models are written if nothing says where. */
+/** The default folder for models. */
 const MODELS = 'my-models'
 
-/** How much of all is done as it begins to write, and then to check; the file is read before. */
+/** The progress at the start of writing and of checking; reading comes before both. */
 const WRITING = 0.5
 const CHECKING = 0.75
 
 /**
- * `cellserve import`: writes a model's folder from a file of another format, and says what it found and made.
+ * `cellserve import`: writes a model's folder from a file in another format, and reports what it found and wrote.
  *
  * @throws ConfigError
  */
@@ -39,11 +39,11 @@ export async function runImport (args: readonly string[], env: NodeJS.ProcessEnv
 }
 
 /**
- * Writes `models/name` from a file: all of it, or nothing.
+ * Writes `models/name` from a file, completely or not at all.
  *
- * @param layer the recurrent layer to take alone.
- * @param hear hears what is being done, and how much of all is, from 0 to 1.
- * @returns what was found and made, for people.
+ * @param layer the recurrent layer to import alone.
+ * @param hear receives the current activity, and the share of the work done, from 0 to 1.
+ * @returns a report of what was found and written.
  * @throws ImportError, which does not name the file.
  */
 export async function importModel (file: string, models: string, name: string, layer?: string, hear: (share: number, doing: string) => void = () => {}): Promise<string> {
@@ -61,7 +61,7 @@ export async function importModel (file: string, models: string, name: string, l
     })
     return reportOf({ file, folder: join(models, name), description, chain, contents, checked })
   } catch (error) {
-    // Whatever went wrong with a file of somebody else's, it is one line.
+    // The file comes from elsewhere, so any failure is reported in one line.
     throw error instanceof ImportError ? error : new ImportError(messageOf(error))
   }
 }
@@ -80,7 +80,7 @@ function readArguments (args: readonly string[]): { file: string, name?: string,
   }
 }
 
-/** A file's own name; that of its folder, if every model of its kind has the same. */
+/** The file's name without its extension, or its folder's name if the file is called `model`, as every TensorFlow.js model is. */
 function nameOf (file: string): string {
   const name = basename(file, extname(file))
   return name === 'model' ? basename(dirname(resolve(file))) : name

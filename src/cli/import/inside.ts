@@ -3,9 +3,9 @@ import { isAbsolute, join, relative, sep } from 'node:path'
 import { ImportError, quote } from './import-error.ts'
 
 /**
- * The path of a file that another file names, which must lie in a folder, links followed.
+ * Resolves the path of a file that another file refers to. After following links, it must be inside the folder.
  *
- * @throws ImportError if it does not, or is not there.
+ * @throws ImportError if it is outside, or does not exist.
  */
 export async function pathInside (folder: string, name: string): Promise<string> {
   const path = await realpath(join(folder, name)).catch(() => { throw new ImportError(`the file ${quote(name)} that it names is not there`) })

@@ -2,7 +2,7 @@ import { loadLibrary } from '../library.ts'
 import { ImportError } from './import-error.ts'
 
 /**
- * Loads the library that reads a format.
+ * Loads the library for reading a format.
  *
  * @throws ImportError if it is not installed.
  */

@@ -7,7 +7,7 @@ import { describeKerasArchive } from './keras/keras.ts'
 import { describeOnnx } from './onnx/onnx.ts'
 import { describeTfjs } from './tfjs/tfjs.ts'
 
-/** @param read hears how much of the file is read, from 0 to 1, if that takes long. */
+/** @param read receives the share of the file that is read, from 0 to 1; called only by slow readers. */
 type Reader = (bytes: Buffer, path: string, read: (share: number) => void) => Description | Promise<Description>
 
 const readH5: Reader = async (bytes, _, read) => await describeH5(bytes, read)
@@ -21,10 +21,10 @@ const READERS: Readonly<Record<string, Reader>> = {
 }
 
 /**
- * Reads a model's file, whose ending says what it is.
+ * Reads a model's file. Its extension determines the format.
  *
- * @param read hears how much of it is read, from 0 to 1.
- * @throws ImportError or InputError if it is no such file; neither names it.
+ * @param read receives the share that is read, from 0 to 1.
+ * @throws ImportError or InputError if the file does not have that format; the message does not name the file.
  */
 export async function describeFile (path: string, read: (share: number) => void): Promise<Description> {
   const ending = extname(path).toLowerCase()
@@ -36,7 +36,7 @@ export async function describeFile (path: string, read: (share: number) => void)
 
 const PICKLES: readonly string[] = ['.pt', '.pth']
 
-/** How PyTorch writes what the service reads as it is. */
+/** Python code that saves a pickle as safetensors, which the service reads directly. */
 function saving (path: string): string {
   return [
     'import torch; from safetensors.torch import save_file',

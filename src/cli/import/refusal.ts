@@ -1,4 +1,4 @@
-/** Why a layer cannot be served, in words; the layer's name comes before them. */
+/** A layer cannot be served. The message says why and follows the layer's name. */
 export class Refusal extends Error {
   override readonly name = 'Refusal'
 }

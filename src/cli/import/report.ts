@@ -9,11 +9,11 @@ interface Report {
   readonly description: Description
   readonly chain: Chain
   readonly contents: Contents
-  /** What the model did when it was tried. */
+  /** The result of the model's first steps. */
   readonly checked: string
 }
 
-/** What was found and made, for people. */
+/** A readable report of what was found and written. */
 export function reportOf ({ file, folder, description, chain: { front, cells, readout }, contents: { config, tensors }, checked }: Report): string {
   const layers: readonly Layer[] = [...front === undefined ? [] : [front], ...cells, ...readout]
   const width = Math.max(...layers.map(({ name }) => name.length))

@@ -4,24 +4,24 @@ import { ImportError } from './import-error.ts'
 
 export { storageOf }
 
-/** A matrix `[columns, rows]` as `[rows, columns]`. */
+/** Transposes a matrix `[columns, rows]` to `[rows, columns]`. */
 export function transposed ({ shape: [columns, rows], data }: Floats): Floats {
   return { shape: [rows, columns], data: arrangeKernel(data, rows, { gates: [0], transposed: true }) }
 }
 
-/** A cell's kernel as `Cell` has it. */
+/** Converts a cell's kernel to the layout of `Cell`. */
 export function kernel ({ shape: [first, second], data }: Floats, storage: Storage): Floats {
   const [rows, columns] = storage.transposed ? [second, first] : [first, second]
   return { shape: [rows, columns], data: arrangeKernel(data, rows, storage) }
 }
 
-/** A cell's bias as `Cell` has it. */
+/** Converts a cell's bias to the layout of `Cell`. */
 export function bias (data: Float32Array, { gates }: Storage): Floats {
   return { shape: [data.length], data: arrangeKernel(data, data.length, { gates, transposed: false }) }
 }
 
 /**
- * Has a tensor be of a shape before anything is made of it.
+ * Checks a tensor's shape before it is used.
  *
  * @throws ImportError
  */
@@ -31,7 +31,7 @@ export function expectShape (what: string, tensor: Floats | undefined, shape: re
   throw new ImportError(`${what} has shape [${tensor.shape.join(', ')}], expected [${shape.join(', ')}]`)
 }
 
-/** How many numbers a tensor of that shape has. */
+/** How many numbers a tensor of this shape has. */
 export function numbersOf (shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1)
 }

@@ -11,10 +11,10 @@ import { showNumbers } from '../show.ts'
 const STEPS = 3
 
 /**
- * Loads a model's folder as the service does, and takes a few steps.
+ * Loads a model's folder as the service does, and runs a few steps.
  *
- * @returns a line that says what was read and answered.
- * @throws Error if it cannot be served, in the service's own words.
+ * @returns a line that reports the input and the result.
+ * @throws Error if the model cannot be served, with the service's own message.
  */
 export async function verify (folder: string): Promise<string> {
   const models = await loadModels(folder, {

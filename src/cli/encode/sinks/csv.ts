@@ -7,10 +7,10 @@ import { STATES, type Columns } from './sink.ts'
 import type { WriteLines } from './text.ts'
 
 /**
- * One line per row, or one per step: what the row carried, or its number, and a column for each number of its fields. Rows without an
- * answer have no line.
+ * One line per row, or one per step: the row's carried values, or its number, and a column for each number in its fields. Rows
+ * without an answer have no line.
  *
- * @throws EncodeError if the fields do not go into such lines.
+ * @throws EncodeError if the fields do not fit into such lines.
  */
 export function csvLines ({ carries, fields, sequences }: Columns): WriteLines {
   const stepwise = sequences && fields.some((field) => !STATES.includes(field))
@@ -21,7 +21,7 @@ export function csvLines ({ carries, fields, sequences }: Columns): WriteLines {
   const json = createJson(findAddon())
   const numbers = (tensor: Tensor, at: number, width: number): string => json.write([new Tensor([width], tensor.data.subarray(at, at + width))]).slice(2, -2)
 
-  /** The numbers of a line. */
+  /** The numbers of one line, separated by commas. */
   function line (answer: Answer, t: number): string {
     return Object.values(answer.fields).map((tensor) => {
       const width = tensor.shape[tensor.shape.length - 1]
@@ -52,7 +52,7 @@ export function csvLines ({ carries, fields, sequences }: Columns): WriteLines {
   }
 }
 
-/** A cell: in quotes if it needs them. */
+/** A cell, quoted if necessary. */
 function quote (value: unknown): string {
   const text = typeof value === 'string' ? value : value === undefined || value === null ? '' : JSON.stringify(value)
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text

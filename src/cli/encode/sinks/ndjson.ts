@@ -2,7 +2,7 @@ import { findAddon } from '../../../engine/addon.ts'
 import { createJson } from '../../../wire/json.ts'
 import type { WriteLines } from './text.ts'
 
-/** One object per line: what the row carried, and its fields; if it has none, `error` says why. */
+/** One object per line: the row's carried values and its fields, or `error`, which says why it has no answer. */
 export function ndjsonLines (): WriteLines {
   const json = createJson(findAddon())
   return (answers) => answers.map((answer) => {

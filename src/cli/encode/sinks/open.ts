@@ -9,8 +9,8 @@ import { openText } from './text.ts'
 /**
  * Opens a file for answers.
  *
- * @param states what its writes returned, if it goes on with what is there.
- * @throws Error of the file system; EncodeError if the fields do not go into such a file.
+ * @param states what the earlier writes returned, to resume an existing file; undefined for a new one.
+ * @throws Error from the file system; EncodeError if the fields do not fit the format.
  */
 export async function openSink (path: string, format: Format, states: readonly unknown[] | undefined, columns: Columns): Promise<Sink> {
   switch (format) {

@@ -1,6 +1,6 @@
 import { open, type FileHandle } from 'node:fs/promises'
 
-/** A file that grows, and can be cut where it was. */
+/** A file that grows, and can be cut back to an earlier length. */
 export class OutputFile {
   readonly path: string
   readonly #file: FileHandle
@@ -13,9 +13,9 @@ export class OutputFile {
   }
 
   /**
-   * Begins a file, or goes on with one after some of its bytes.
+   * Creates a file, or opens one to continue after its first `length` bytes.
    *
-   * @throws Error if a file to go on with has fewer.
+   * @throws Error if an existing file is shorter.
    */
   static async open (path: string, length: number | undefined): Promise<OutputFile> {
     const file = await open(path, length === undefined ? 'w+' : 'r+')

@@ -6,10 +6,10 @@ import { OutputFile } from './output-file.ts'
 import { STATES, type Columns, type Sink } from './sink.ts'
 
 /**
- * One column per field, a list of float32, or of such lists if it has steps; what rows carry is text. Each `write` is a row group.
- * Rows without an answer are left out.
+ * One column per field: a list of float32, or a list of such lists if the field has steps. Carried values are text. Each `write` is
+ * a row group. Rows without an answer are left out.
  *
- * @throws Error of the file system.
+ * @throws Error from the file system.
  */
 export async function openParquetSink (path: string, states: readonly unknown[] | undefined, { carries, fields }: Columns): Promise<Sink> {
   const { ByteWriter, ParquetWriter } = await loadParquet(() => import('hyparquet-writer'))
@@ -21,12 +21,12 @@ export async function openParquetSink (path: string, states: readonly unknown[] 
     ...carries.map((name): SchemaElement => ({ name, type: 'BYTE_ARRAY', converted_type: 'UTF8', repetition_type: 'OPTIONAL' })),
     ...fields.flatMap((name) => listOf(name, STATES.includes(name) ? 1 : 2))
   ]
-  // Numbers of a network do not compress.
+  // A network's numbers do not compress.
   const writer = new ParquetWriter({ writer: bytes, schema, codec: 'UNCOMPRESSED', statistics: false, createdBy: 'cellserve' })
   writer.row_groups.push(...saved.flatMap(({ group }) => group === undefined ? [] : [revive(group)]))
   writer.num_rows = writer.row_groups.reduce((sum, { num_rows: rows }) => sum + rows, 0n)
   if (file.length > 0) {
-    // The magic number is in the file already.
+    // The file already begins with the magic number.
     bytes.index = 0
     bytes.offset = file.length
   }
@@ -50,7 +50,7 @@ export async function openParquetSink (path: string, states: readonly unknown[] 
           ]
         })
       }
-      // Nothing points into the pages.
+      // No page indexes are written.
       writer.pendingIndexes.length = 0
       await flush()
       await file.sync()
@@ -75,11 +75,11 @@ export async function openParquetSink (path: string, states: readonly unknown[] 
 
 interface State {
   readonly bytes: number
-  /** The row group that was written, for the end of the file. */
+  /** The metadata of the row group, for the file's footer. */
   readonly group?: string
 }
 
-/** Lists in lists, as Parquet's specification has them. */
+/** Nested lists, as Parquet's specification defines them. */
 function listOf (name: string, depth: number): SchemaElement[] {
   const list: SchemaElement = { name, converted_type: 'LIST', num_children: 1, repetition_type: 'REQUIRED' }
   const entries: SchemaElement = { name: 'list', num_children: 1, repetition_type: 'REPEATED' }
@@ -98,7 +98,7 @@ function textOf (value: unknown): string | undefined {
   return value === undefined || value === null ? undefined : typeof value === 'string' ? value : JSON.stringify(value)
 }
 
-/** Its counts are bigints, which JSON does not have. */
+/** A row group as JSON. Its counts are bigints, which JSON cannot represent. */
 function plain (group: RowGroup): string {
   return JSON.stringify(group, (_, value: unknown) => typeof value === 'bigint' ? { bigint: String(value) } : value)
 }

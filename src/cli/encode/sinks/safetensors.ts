@@ -5,11 +5,11 @@ import { nameOf, type Answer, type BadRow } from '../row.ts'
 import { OutputFile } from './output-file.ts'
 import { STATES, type Columns, type Sink } from './sink.ts'
 
-/** A tensor of the file as it grows. */
+/** A tensor of the file while it grows. */
 interface Column {
   readonly name: string
   readonly dtype: 'F32' | 'I64'
-  /** What stands behind its first size; unknown before the first answer. */
+  /** The sizes after the first; unknown before the first answer. */
   inner: readonly number[] | undefined
   /** Its first size. */
   entries: number
@@ -20,14 +20,14 @@ const LENGTHS = 'lengths'
 
 /**
  * One tensor per field: `h_out` `[N][Ho]`, `output` `[N][1][Ho]`; with every step `[S][Ho]`, all rows one after the other, and
- * `lengths` `[N]`. The first tensor grows in the file itself, behind room for a header, and the others in files beside it until all
- * is written: nobody knows before how long each is.
+ * `lengths` `[N]`. The first tensor grows in the file itself, after space reserved for a header. The others grow in files next to
+ * it until everything is written, because their lengths are unknown before that.
  *
- * @throws Error of the file system.
+ * @throws Error from the file system.
  */
 export async function openSafetensorsSink (path: string, states: readonly unknown[] | undefined, { fields, sequences }: Columns): Promise<Sink> {
   const stepwise = sequences && fields.some((field) => !STATES.includes(field))
-  // What is longest needs no second place.
+  // The longest tensors come first, so that they need not be copied.
   const names = fields.toSorted((a, b) => Number(STATES.includes(a)) - Number(STATES.includes(b)))
   const columns: Column[] = names.map((name) => ({ name, dtype: 'F32', inner: undefined, entries: 0 }))
   if (stepwise) columns.push({ name: LENGTHS, dtype: 'I64', inner: [], entries: 0 })
@@ -96,13 +96,13 @@ export async function openSafetensorsSink (path: string, states: readonly unknow
   }
 }
 
-/** Rows that lie one after the other have no place for one that is missing. */
+/** Concatenated rows cannot represent a missing row. */
 function asAnswer (answer: Answer | BadRow): Answer {
   if ('fault' in answer) throw new EncodeError(`${nameOf(answer)}: ${answer.fault}`)
   return answer
 }
 
-/** Bytes in front of the data, enough for the header whatever the sizes come to. */
+/** The bytes before the data: enough for the header, whatever the final sizes are. */
 function roomFor (columns: readonly Column[]): number {
   const longest = columns.reduce((sum, { name }) => sum + Buffer.byteLength(JSON.stringify(name)) + LONGEST_ENTRY, 2)
   return PREFIX + Math.ceil(longest / PREFIX) * PREFIX

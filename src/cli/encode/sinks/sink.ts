@@ -3,28 +3,28 @@ import type { Answer, BadRow } from '../row.ts'
 /** A file of answers, in the order of the rows. */
 export interface Sink {
   /**
-   * Writes what was made of some rows, and sees to it that it is on the disk.
+   * Writes the answers of some rows, and syncs them to disk.
    *
-   * @returns where the file stands now, as JSON: what `open` goes on from.
-   * @throws Error of the file system.
+   * @returns the file's state, as JSON, from which `openSink` resumes.
+   * @throws Error from the file system.
    */
   write (answers: ReadonlyArray<Answer | BadRow>): Promise<unknown>
-  /** Takes back what a `write` that failed has written. */
+  /** Removes what a failed `write` has written. */
   rollBack (): Promise<void>
-  /** Makes the file whole, once all is written. */
+  /** Completes the file, after all writes. */
   finish (): Promise<void>
-  /** Removes what it took beside the file, once that is whole. */
+  /** Removes temporary files, once the output is complete. */
   tidy (): Promise<void>
   close (): Promise<void>
 }
 
-/** What is written of each answer. */
+/** What is written for each answer. */
 export interface Columns {
-  /** What rows may carry. */
+  /** The names of the values that rows can carry. */
   readonly carries: readonly string[]
   /** The fields of an answer, by the API's names; a part is `parts/NAME`. */
   readonly fields: readonly string[]
-  /** Whether a field has every step. */
+  /** Whether a field contains every step. */
   readonly sequences: boolean
 }
 

@@ -2,10 +2,10 @@ import type { Answer, BadRow } from '../row.ts'
 import { OutputFile } from './output-file.ts'
 import type { Sink } from './sink.ts'
 
-/** Writes the lines of some answers; `first` if nothing was written before. */
+/** Formats some answers as lines; `first` if nothing was written before. */
 export type WriteLines = (answers: ReadonlyArray<Answer | BadRow>, first: boolean) => string
 
-/** A file of lines. It is whole after each `write`. */
+/** A file of lines. It is complete after each `write`. */
 export async function openText (path: string, states: readonly unknown[] | undefined, lines: WriteLines): Promise<Sink> {
   const { bytes = 0 }: { bytes?: number } = Object(states?.at(-1))
   const file = await OutputFile.open(path, states === undefined ? undefined : bytes)

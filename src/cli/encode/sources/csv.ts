@@ -8,9 +8,9 @@ import { MAX_ROW, textWindows, type Position, type Source, type Window } from '.
 /** A line of the file, apart from the header. */
 interface Step {
   readonly id: string
-  /** The text behind the id. */
+  /** The text after the id. */
   readonly rest: string
-  /** Where the line begins, and where the next one does. */
+  /** Byte offsets of this line and of the next one. */
   readonly begin: number
   readonly end: number
   /** Its number in the file, from 1. */
@@ -18,7 +18,7 @@ interface Step {
   readonly ended: boolean
 }
 
-/** Lines that follow one another and have the same id: a sequence. */
+/** Consecutive lines with the same id: a sequence. */
 interface Group {
   readonly id: string
   readonly steps: Step[]
@@ -91,7 +91,7 @@ async function readHeader (file: FileHandle): Promise<{ names: string[], begin: 
 
 async function * readSteps (file: FileHandle, from: number): AsyncGenerator<Step, void> {
   let begin = from
-  // Only messages have it: a file that is gone on with has fewer before it than it says.
+  // Only messages use the line number. After a resume it counts from the resume point, so it is too low.
   let line = 1
   for await (const lines of readLines(file, from)) {
     for (const { bytes, end, ended } of lines) {

@@ -2,12 +2,12 @@ import type { FileHandle } from 'node:fs/promises'
 import { EncodeError } from '../encode-error.ts'
 import { MAX_ROW } from './source.ts'
 
-/** A line of a file, without its end. */
+/** A line of a file, without its line ending. */
 export interface Line {
   readonly bytes: Buffer
-  /** Where in the file the next one begins. */
+  /** Byte offset of the next line. */
   readonly end: number
-  /** Whether the file goes on behind it, if only with the line's own end. */
+  /** Whether the line is terminated, and not cut off by the end of the file. */
   readonly ended: boolean
 }
 
@@ -16,12 +16,12 @@ const NEWLINE = 0x0a
 const RETURN = 0x0d
 
 /**
- * Reads the lines of a file from a byte on, some at a time.
+ * Reads the lines of a file from a byte offset on, in batches.
  *
  * @throws EncodeError if a line is too long to hold.
  */
 export async function * readLines (file: FileHandle, from: number): AsyncGenerator<Line[], void> {
-  /** What has come of a line whose end has not. */
+  /** The beginning of a line whose end has not been read yet. */
   let pieces: Buffer[] = []
   let held = 0
   for (let at = from; ;) {

@@ -24,10 +24,10 @@ const RowSchema = Type.Object({
 const REQUEST = Object.keys(RowSchema.properties)
 const validate = compile(RowSchema)
 
-/** What every row may carry. */
+/** The field that every row can carry. */
 export const ID = 'id'
 
-/** One JSON object per line: a request of one row, with an `id` and what else is kept. */
+/** One JSON object per line: a request with one row, plus `id` and the fields named in `keep`. */
 export function openNdjson (file: FileHandle, size: number, model: Pick<Model, 'policy'>, keep: readonly string[]): Source {
   const carries = [ID, ...keep.filter((name) => name !== ID)]
   const read = createReader(model, carries)
@@ -78,7 +78,7 @@ function createReader ({ policy: { policy: { context } } }: Pick<Model, 'policy'
   }
 }
 
-/** The request alone, without what is carried. */
+/** The request alone, without the carried values. */
 function requestOf ({ x, ids, h_in: hIn, c_in: cIn, h_0: h0, steps, context }: Static<typeof RowSchema>): SequenceRequest {
   return {
     ...(x && { x }),

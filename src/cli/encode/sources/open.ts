@@ -12,7 +12,7 @@ import type { Source } from './source.ts'
 /**
  * Opens a file of sequences for a model.
  *
- * @throws EncodeError if it is not of its format, or cannot have what is to be kept.
+ * @throws EncodeError if the file does not match its format, or lacks a column named in `keep`.
  */
 export async function openSource ({ input, formats, keep }: Pick<Options, 'input' | 'formats' | 'keep'>, model: Model): Promise<Source> {
   const file = await open(input)

@@ -1,22 +1,25 @@
 /**
- * Reads the Parquet file that is open as descriptor 3, of as many bytes as its argument says, for another process. It sends the
- * file's layout, and then rows as it is asked for them. A spoilt file may end it: the library trusts the counts in a page.
+ * Reads a Parquet file for the parent process. The file is open as descriptor 3, and the argument is its size in bytes. Sends the
+ * file's layout, then rows on request. A corrupt file can crash this process, because the library trusts the counts in a page.
  */
 import { openParquetFile, type ParquetLayout, type ParquetRow, type ParquetRows } from './parquet-file.ts'
 
-/** What it sends: what it was asked for, or what is wrong. */
+/** A message to the parent: what it asked for, or what is wrong. */
 export type Sent = { readonly layout: ParquetLayout } | { readonly rows: readonly ParquetRow[] } | { readonly fault: string }
 
 const FILE = 3
 
 const send = (sent: Sent): void => { process.send?.(sent) }
-/** What the library says; what it stumbles over by itself is nothing that people know, and as good as its end. */
+/**
+ * Reports the library's own errors. Its internal failures, such as a TypeError, would mean nothing to a user and are treated like a
+ * crash.
+ */
 function sendFault (error: unknown): void {
   if (error instanceof Error && error.constructor === Error) send({ fault: error.message })
   else process.exit(1)
 }
 
-// Ctrl-C is for the process that asks.
+// The parent handles Ctrl-C.
 process.on('SIGINT', () => {})
 
 await openParquetFile(FILE, Number(process.argv[2])).then((file) => {

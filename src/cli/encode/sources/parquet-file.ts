@@ -4,13 +4,13 @@ import zlib from 'node:zlib'
 import type { AsyncBuffer, Compressors, FileMetaData, SchemaTree } from 'hyparquet'
 import { parquetMetadataAsync, parquetReadObjects, parquetSchema } from 'hyparquet'
 
-/** What a Parquet file has: the names of its columns, and where its row groups begin and end. */
+/** The layout of a Parquet file: the names of its columns, and where its row groups begin and end. */
 export interface ParquetLayout {
   readonly names: readonly string[]
   readonly groups: ReadonlyArray<{ readonly begin: number, readonly end: number, readonly bytes: number }>
 }
 
-/** Rows to read, of these columns. */
+/** Rows to read, from these columns; `last` is not included. */
 export interface ParquetRows {
   readonly columns: readonly string[]
   readonly first: number
@@ -25,17 +25,17 @@ export interface ParquetFile {
   rows (rows: ParquetRows): Promise<ParquetRow[]>
 }
 
-/** Node.js 20 has none. */
+/** Missing in Node.js 20. */
 const zstd: unknown = Reflect.get(zlib, 'zstdDecompressSync')
 
-/** Node.js decompresses what the reader does not. */
+/** The codecs that the reader does not decompress itself. */
 const compressors: Compressors = {
   GZIP: (input) => zlib.gunzipSync(input),
   BROTLI: (input) => zlib.brotliDecompressSync(input),
   ...(typeof zstd === 'function' && { ZSTD: (input) => zstd(input) })
 }
 
-/** @throws Error, or ends the process: the library trusts the counts in a file. */
+/** @throws Error. A corrupt file can also crash the process: the library trusts the counts in a file. */
 export async function openParquetFile (fd: number, size: number): Promise<ParquetFile> {
   const file: AsyncBuffer = { byteLength: size, slice: async (start, end = size) => await slice(fd, start, end) }
   const metadata = await parquetMetadataAsync(file)
@@ -57,7 +57,7 @@ async function slice (fd: number, start: number, end: number): Promise<ArrayBuff
   return bytes.buffer
 }
 
-/** @throws Error if the columns and the row groups do not go together: the reader loses columns then. */
+/** @throws Error if a row group's columns do not match the schema: the reader would drop columns. */
 function layoutOf ({ row_groups: groups }: FileMetaData, { children }: SchemaTree): ParquetLayout {
   const leaves = children.flatMap(leavesOf).sort().join('\n')
   let end = 0
@@ -73,7 +73,7 @@ function layoutOf ({ row_groups: groups }: FileMetaData, { children }: SchemaTre
   }
 }
 
-/** The paths of what has numbers under a column. */
+/** The paths of the leaf columns under a column. */
 function leavesOf ({ path, children }: SchemaTree): string[] {
   return children.length === 0 ? [path.join('/')] : children.flatMap(leavesOf)
 }

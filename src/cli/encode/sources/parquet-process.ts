@@ -8,17 +8,17 @@ import { loadParquet } from '../library.ts'
 import type { Sent } from './parquet-child.ts'
 import type { ParquetLayout, ParquetRow, ParquetRows } from './parquet-file.ts'
 
-/** A Parquet file that a process of its own reads. */
+/** A Parquet file, read by a separate process. */
 export interface ParquetReader {
   readonly layout: ParquetLayout
-  /** One call at a time. @throws Error that says why they cannot be read. */
+  /** One call at a time. @throws Error that says why the rows cannot be read */
   rows (rows: ParquetRows): Promise<readonly ParquetRow[]>
   end (): void
 }
 
 const CHILD = fileURLToPath(new URL(`./parquet-child${extname(import.meta.url)}`, import.meta.url))
 
-/** How long the rows of one call may take, in milliseconds: a spoilt file may lead the library in circles. */
+/** The time limit for one call, in milliseconds: a corrupt file can make the library loop forever. */
 const LONGEST = 300_000
 
 /**

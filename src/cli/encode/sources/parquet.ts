@@ -8,19 +8,19 @@ import { ID } from './ndjson.ts'
 import { startParquet, type ParquetReader } from './parquet-process.ts'
 import { WINDOW_ROWS, type Position, type Source, type Window } from './source.ts'
 
-/** The ranks of the columns that are tensors of a row; a flat x has its steps one after the other. */
+/** The ranks that each tensor column can have; a flat x has its steps one after the other. */
 const RANKS: Readonly<Record<string, readonly number[]>> = { x: [1, 2], h_in: [1], c_in: [1], h_0: [1], vectors: [1, 2], support: [2] }
 const CONTEXT = ['vectors', 'support']
 const IDS = 'ids'
 
-/** The reader takes a row group at once, and a JavaScript number for each of its numbers. */
+/** In bytes. The reader loads a whole row group at once, and stores each number as a JavaScript number. */
 const MAX_GROUP = 2 ** 26
 
 /**
  * One sequence per row: `x` is a list of lists, or one list of all its numbers, `ids` a list of integers.
  *
  * @param width how many numbers of x the model reads in a step.
- * @throws EncodeError if it is no Parquet file, or has no column that a request may have.
+ * @throws EncodeError if the file is not Parquet, lacks a column named in `keep`, or has an unknown column.
  */
 export async function openParquet (file: FileHandle, size: number, width: number, keep: readonly string[]): Promise<Source> {
   const reader = await startParquet(file, size)
@@ -90,14 +90,14 @@ function rowOf (object: Readonly<Record<string, unknown>>, number: number, carri
   return { number, carried, length: x?.shape[0] ?? (isIntegers(ids) ? ids.length : 1), request }
 }
 
-/** A flat list of all numbers as `[T][I]`. */
+/** Reshapes a flat list of numbers to `[T][I]`. */
 function inSteps (x: Tensor, width: number): Tensor | string {
   if (x.rank === 2) return x
   if (width === 0 || x.packed.length % width !== 0) return `/x: expected steps of ${width} numbers one after the other, got ${x.packed.length} numbers`
   return new Tensor([x.packed.length / width, width], x.packed)
 }
 
-/** The tensor of nested lists, or what is wrong with them. */
+/** The tensor in nested lists, or a message that says what is wrong with them. */
 function tensorOf (value: unknown, name: string, ranks: readonly number[]): Tensor | string {
   const lists = isList(value) && isList(value[0]) ? Array.from(value) : [value]
   const rank = isList(value) && isList(value[0]) ? 2 : 1
@@ -127,7 +127,7 @@ function isIntegers (value: unknown): value is Array<number | bigint> {
   return Array.isArray(value) && value.every((each) => typeof each === 'bigint' || Number.isSafeInteger(each))
 }
 
-/** A value that JSON can say. */
+/** A value that JSON can represent. */
 function plain (value: unknown): unknown {
   if (typeof value !== 'bigint') return value
   return Number.isSafeInteger(Number(value)) ? Number(value) : String(value)

@@ -10,36 +10,36 @@ import { MAX_ROW, WINDOW_BYTES, WINDOW_ROWS, type Position, type Source, type Wi
 const PREFIX = 8
 /** A file has a handful of tensors. */
 const MAX_HEADER = 2 ** 20
-/** How many lengths are read at once. */
+/** How many row lengths are read at once. */
 const SOME = 2 ** 16
 
-/** The ranks of what a row may have, with the row itself. */
+/** The tensors with one state vector per row. */
 const STATES = ['h_in', 'c_in', 'h_0']
 const LENGTHS = 'lengths'
 const OFFSETS = 'offsets'
 
-/** Where the rows of a file lie. */
+/** Where the rows are in a file. */
 interface Layout {
   readonly rows: number
   /** `x` or `ids`. */
   readonly steps: Place
-  /** Numbers of a step; 1 of ids. */
+  /** Numbers per step; 1 for ids. */
   readonly width: number
-  /** Steps of every row, if the steps are `[N][T]...`; else the rows lie one after the other. */
+  /** Steps per row, if the steps are `[N][T]...`; undefined if the rows are concatenated. */
   readonly padded: number | undefined
   readonly lengths: Place | undefined
   readonly offsets: Place | undefined
-  /** Others: one vector or matrix per row. */
+  /** The other tensors: one vector or matrix per row. */
   readonly others: ReadonlyArray<{ readonly place: Place, readonly shape: readonly number[] }>
-  /** Where the data begin. */
+  /** Byte offset of the data. */
   readonly start: number
 }
 
 /**
- * `x` `[N][T][I]`, with `lengths` `[N]` if some rows are shorter; or the steps of all rows one after the other, `x` `[S][I]`, with
+ * `x` `[N][T][I]`, with `lengths` `[N]` if some rows are shorter; or the steps of all rows concatenated, `x` `[S][I]`, with
  * `lengths` `[N]` or `offsets` `[N + 1]`. `ids` has the same shapes without `[I]`. The file is read in slices.
  *
- * @throws EncodeError if the file is laid out otherwise.
+ * @throws EncodeError if the file has another layout.
  */
 export async function openSafetensors (file: FileHandle, size: number): Promise<Source> {
   const layout = await readLayout(file, size)
@@ -70,7 +70,7 @@ export async function openSafetensors (file: FileHandle, size: number): Promise<
     return lengths === undefined ? new Array<number>(count).fill(padded ?? 0) : await integersAt(lengths, row, count)
   }
 
-  /** How many steps lie before a row. */
+  /** How many steps come before a row. */
   async function stepsBefore (row: number): Promise<number> {
     if (padded !== undefined) return row * padded
     if (offsets !== undefined) return (await integersAt(offsets, row, 1))[0]
@@ -91,7 +91,7 @@ export async function openSafetensors (file: FileHandle, size: number): Promise<
       for (const length of some) {
         const room = padded ?? length
         const most = padded ?? steps.shape[0] - at - taken
-        // Rows lie one after the other, so nobody knows where those behind it are.
+        // In concatenated rows, a wrong length makes the positions of all later rows unknown.
         if (padded === undefined && !(length >= 0 && length <= most)) throw new EncodeError(`row ${row + count + 1}: its length is ${length}, and ${most} steps are left of ${steps.name}`)
         if (room * stepBytes > MAX_ROW) throw new EncodeError(`row ${row + count + 1}: has ${room * stepBytes} bytes, more than the ${MAX_ROW} allowed`)
         if (count > 0 && (taken + room) * stepBytes > WINDOW_BYTES) break
@@ -114,10 +114,10 @@ export async function openSafetensors (file: FileHandle, size: number): Promise<
   return { carries: [], size, rows, count, seek, read: windows, close: async () => { await file.close() } }
 }
 
-/** Others than the steps, of some rows. */
+/** A tensor other than the steps, for some rows. */
 interface Beside {
   readonly name: string
-  /** Of a row. */
+  /** The shape for one row. */
   readonly shape: readonly number[]
   readonly data: Float32Array
 }
@@ -142,11 +142,11 @@ function rowsOf ({ steps, width, padded }: Layout, first: number, lengths: reado
   })
 }
 
-/** The states and the context of the `i`th row. */
+/** The states and the context of row `i`. */
 function besideOf (beside: readonly Beside[], i: number, length: number): { request: SequenceRequest, odd: string | undefined } {
   const tensors = beside.map(({ name, shape, data }): [string, Tensor] => {
     const each = shape.reduce((a, b) => a * b, 1)
-    // One vector per step: those of the row's own steps.
+    // One vector per step: keep only those of the row's own steps.
     const own = name === 'vectors' && shape.length === 2 ? [Math.min(length, shape[0]), shape[1]] : shape
     return [name, new Tensor(own, data.subarray(i * each, i * each + own.reduce((a, b) => a * b, 1)))]
   })
@@ -155,7 +155,7 @@ function besideOf (beside: readonly Beside[], i: number, length: number): { requ
   return { request: { ...Object.fromEntries(tensors.filter(([name]) => STATES.includes(name))), ...(context.length > 0 && { context: Object.fromEntries(context) }) }, odd }
 }
 
-/** Numbers of a dtype that has been looked at. */
+/** Decodes numbers whose dtype has been checked. */
 function floatsOf (dtype: string, bytes: Buffer): Float32Array {
   return decodeFloats(dtype, bytes) ?? new Float32Array(0)
 }

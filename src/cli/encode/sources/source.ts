@@ -2,46 +2,46 @@ import type { BadRow, Row } from '../row.ts'
 
 /** A file of sequences. */
 export interface Source {
-  /** The names of what its rows may carry to their answers. */
+  /** The names of the values that its rows can carry to their answers. */
   readonly carries: readonly string[]
-  /** Bytes of the file. */
+  /** The file's size in bytes. */
   readonly size: number
   /** How many rows it has, if that is known without reading them. */
   readonly rows: number | undefined
-  /** How many rows it has; a file of text is read for that. */
+  /** Counts the rows, which requires reading a text file to its end. */
   count (): Promise<number>
   /** Where a row begins. */
   seek (row: number): Promise<Position>
   /**
    * Reads rows, a window at a time.
    *
-   * @param to the first row that is not wanted.
-   * @throws EncodeError if the file itself is broken; what is wrong with a row stands in its place.
+   * @param to the row to stop before.
+   * @throws EncodeError if the file itself is broken; a broken row is returned as a `BadRow`.
    */
   read (from: Position, to: number): AsyncGenerator<Window, void>
   close (): Promise<void>
 }
 
-/** Where a row begins: how many are before it, and, in a file of text, how many bytes. */
+/** Where a row begins: how many rows come before it and, in a text file, how many bytes. */
 export interface Position {
   readonly row: number
   readonly byte: number
 }
 
-/** Rows that follow one another, and where those after them begin. */
+/** Consecutive rows, and where the rows after them begin. */
 export interface Window {
   readonly rows: ReadonlyArray<Row | BadRow>
   readonly next: Position
 }
 
-/** Rows of like length go well together, and among some thousands there are enough of each. */
+/** The most rows of a window. Rows of similar length are batched together, and a few thousand rows contain enough of each. */
 export const WINDOW_ROWS = 4096
-/** About the most bytes of a window; a longer row is one of its own. */
+/** A window ends at about this many bytes; a longer row has a window of its own. */
 export const WINDOW_BYTES = 2 ** 24
 /** The most bytes of one row. */
 export const MAX_ROW = 2 ** 26
 
-/** A row of a file of text: how many bytes it takes, and where the next one begins. */
+/** A row of a text file, with its size in bytes and the offset of the next row. */
 export interface TextRow {
   readonly row: Row | BadRow
   readonly bytes: number
@@ -49,10 +49,10 @@ export interface TextRow {
 }
 
 /**
- * Reads the rows of a file of text, a window at a time.
+ * Reads the rows of a text file, a window at a time.
  *
- * @param pieces of the file, some at a time, from the place of the first row on.
- * @param read makes a row of a piece.
+ * @param pieces the file's pieces, in batches, beginning with the first row.
+ * @param read turns a piece into a row.
  */
 export async function * textWindows<T> (pieces: AsyncIterable<readonly T[]>, from: Position, to: number, read: (piece: T, number: number) => TextRow): AsyncGenerator<Window, void> {
   let next = from

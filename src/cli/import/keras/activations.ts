@@ -2,21 +2,21 @@ import { ACTIVATIONS, type DenseActivation } from '../description.ts'
 import { quote } from '../import-error.ts'
 import { Refusal } from '../refusal.ts'
 
-/** What the program that wrote a file means by its words. */
+/** How the program that wrote a file defines the names in it. */
 export interface Dialect {
-  /** The program, for people. */
+  /** The program's name and version, for reports. */
   readonly format: string
   /** The slope of `hard_sigmoid`: 0.2 in Keras 2 and TensorFlow.js, 1/6 in Keras 3. */
   readonly hardSigmoid: number
 }
 
-/** A layer's own name for an activation; `linear` if it has none. One that is not built in is an object. */
+/** The name of a layer's activation; `linear` if it has none. A custom activation is an object. */
 function nameOf (activation: unknown): string {
   if (activation === undefined || activation === null) return 'linear'
   return quote(activation)
 }
 
-/** @throws Refusal if the service has no such activation for a dense layer. */
+/** @throws Refusal if the service does not support the activation for a dense layer. */
 export function denseActivation (activation: unknown): DenseActivation {
   const name = nameOf(activation)
   const found = name === 'linear' ? 'none' : ACTIVATIONS.find((each) => each === name && each !== 'none')
@@ -24,14 +24,14 @@ export function denseActivation (activation: unknown): DenseActivation {
   return found
 }
 
-/** @throws Refusal if no cell has that activation. */
+/** @throws Refusal if the service does not support the activation for a cell. */
 export function cellActivation (activation: unknown): 'tanh' | 'relu' {
   const name = nameOf(activation)
   if (name === 'tanh' || name === 'relu') return name
   throw new Refusal(`has the activation ${name}; served are tanh and relu`)
 }
 
-/** What the gates of an LSTM or a GRU are; nothing if the sigmoid. @throws Refusal */
+/** The hard sigmoid of an LSTM's or GRU's gates; undefined for the sigmoid. @throws Refusal */
 export function gateActivation (activation: unknown, { hardSigmoid }: Dialect): { slope: number } | undefined {
   const name = nameOf(activation)
   if (name === 'sigmoid') return undefined

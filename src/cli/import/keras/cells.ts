@@ -13,7 +13,7 @@ import { LayerSchema, type KerasLayer } from './topology.ts'
 
 const KINDS: ReadonlyMap<string, CellKind> = new Map([['LSTM', 'lstm'], ['GRU', 'gru'], ['SimpleRNN', 'rnn']])
 
-/** The order in which Keras has the gates; its `c` is `g`, its `h` is `n`. */
+/** The order of the gates in Keras; its `c` is `g`, its `h` is `n`. */
 const KERAS_GATES: Readonly<Record<CellKind, string>> = { lstm: 'ifgo', gru: 'zrn', rnn: 'h' }
 
 const readConfig = compile(Type.Object({
@@ -34,7 +34,7 @@ export function recurrent (name: string, { class_name: className, config }: Kera
   const { units, activation, recurrent_activation: gates, go_backwards: backwards, time_major: timeMajor, ...options } = readConfig(config, '/config')
   if (backwards) throw new Refusal('goes backwards')
   if (timeMajor) throw new Refusal('has time_major')
-  // A GRU before 2.0 multiplies by r before the matrix, and not after it.
+  // Before Keras 2.0, a GRU multiplies by r before the matrix, not after it.
   if (cell === 'gru' && !options.reset_after) throw new Refusal('is a GRU with reset_after=False, another equation than that of PyTorch and of Keras since 2.0')
   const hardSigmoid = cell === 'rnn' ? undefined : gateActivation(gates, dialect)
   const form = { cell, activation: cellActivation(activation), ...(hardSigmoid !== undefined && { hardSigmoid }) }

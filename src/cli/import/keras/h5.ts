@@ -22,7 +22,7 @@ export async function describeH5 (bytes: Uint8Array, read: (share: number) => vo
   return describeKeras(parseJson(config, 'its model_config'), (name) => () => layerWeights(contents, name), dialectOf(version))
 }
 
-/** What a version of Keras means by its words. */
+/** The dialect of a version of Keras. */
 export function dialectOf (version: unknown): Dialect {
   const text = typeof version === 'string' ? version : 'of an unknown version'
   return { format: `Keras ${quote(text)}`, hardSigmoid: /^[012]\./.test(text) ? 0.2 : 1 / 6 }

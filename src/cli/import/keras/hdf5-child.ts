@@ -1,8 +1,8 @@
 /**
- * Reads the HDF5 file on its standard input, of as many bytes as its argument says, for another process, which ends this one if it
- * takes too long: a broken file may lead the library in circles. What it has goes to standard output, a tensor at a time, so that
- * no second copy of the file is held. A line that says that the library has started goes to standard error, and then what is wrong,
- * if anything is.
+ * Reads an HDF5 file for the parent process, which kills this one if it takes too long: a broken file can make the library loop
+ * forever. The file comes on standard input, and the argument is its size in bytes. The contents go to standard output, one tensor
+ * at a time, so that no second copy of the file is held. Standard error gets one line when the library has started, and then an
+ * error message if reading fails.
  */
 import { setFlagsFromString } from 'node:v8'
 import { readContents, STARTED } from './hdf5-contents.ts'
@@ -11,7 +11,7 @@ import { piecesOf } from './pieces.ts'
 
 const send = (parts: readonly Uint8Array[]): void => { for (const part of parts) process.stdout.write(part) }
 
-// To optimize the library takes longer than a file does, which is read once.
+// Optimizing the library takes longer than reading one file.
 setFlagsFromString('--liftoff-only')
 
 try {

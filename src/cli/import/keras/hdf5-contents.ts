@@ -4,35 +4,35 @@ import { ImportError, quote } from '../import-error.ts'
 import { loadReader } from '../library.ts'
 import { numbersOf } from '../tensors.ts'
 
-/** The attributes of groups that are texts, by path, without a slash in front; the root's path is empty. */
+/** The text attributes of groups, by path without a leading slash; the root's path is empty. */
 export type Attributes = ReadonlyMap<string, Readonly<Record<string, string | readonly string[]>>>
 
-/** What of an HDF5 file is read. */
+/** The parts of an HDF5 file that are read. */
 export interface Hdf5Contents {
   readonly attributes: Attributes
   /** The datasets of floating-point numbers, by path. */
   readonly tensors: ReadonlyMap<string, Floats>
 }
 
-/** What the process that reads says once the library has started. */
+/** What the reading process writes to standard error when the library has started. */
 export const STARTED = 'started\n'
 
 const NAME = 'file.h5'
-/** Where Keras keeps a model's weights; what its optimizer keeps is left out. */
+/** Where Keras stores a model's weights; the optimizer's state is left out. */
 const ROOTS = ['layers', 'model_weights']
 const ATTRIBUTES = ['model_config', 'keras_version', 'weight_names']
-/** Groups may hold each other in circles. */
+/** Groups can contain each other in a cycle. */
 const DEEPEST = 16
 const MOST_OBJECTS = 20_000
 
 /**
- * Reads an HDF5 file in memory: links that lead out of it lead nowhere.
+ * Reads an HDF5 file in memory, where links to other files cannot be followed.
  *
- * @param bytes belong to the library from now on.
- * @param started is called once the library has started, before it reads.
- * @param give gets each dataset of floating-point numbers.
+ * @param bytes owned by the library after the call.
+ * @param started called when the library has started, before it reads.
+ * @param give receives each dataset of floating-point numbers.
  * @returns the attributes.
- * @throws ImportError or another Error if it is none, or is broken. It may also run for ever.
+ * @throws ImportError or another Error if the file is not HDF5 or is broken. A broken file can also make it run forever.
  */
 export async function readContents (bytes: Uint8Array, started: () => unknown, give: (path: string, tensor: Floats) => void): Promise<Attributes> {
   const { default: h5wasm } = await loadReader('h5wasm', async () => await import('h5wasm'))
@@ -44,7 +44,7 @@ export async function readContents (bytes: Uint8Array, started: () => unknown, g
   const file: File = new h5wasm.File(NAME, 'r')
 
   const attributes = new Map<string, Record<string, string | readonly string[]>>()
-  // Keras compresses nothing, so what is larger than its file is not in it.
+  // Keras does not compress, so the contents cannot be larger than the file.
   let room = bytes.byteLength
   let objects = 0
   const take = (what: string, { size, total_size: count }: { size: number, total_size: number }): void => {

@@ -3,7 +3,7 @@ import type { Floats } from '../../../weights/layouts/floats.ts'
 import type { Attributes, Hdf5Contents } from './hdf5-contents.ts'
 import { piecesOf } from './pieces.ts'
 
-/** What the process that reads a file sends: each tensor, its numbers behind it, and at last the attributes of all groups. */
+/** What the reading process sends: each tensor, followed by its numbers, and finally the attributes of all groups. */
 type Message = { readonly path: string, readonly shape: readonly number[], readonly count: number } | { readonly attributes: Attributes }
 
 export function tensorMessage (path: string, { shape, data }: Floats): Uint8Array[] {
@@ -22,9 +22,9 @@ function encode (message: Message): Uint8Array[] {
 }
 
 /**
- * Receives what was sent.
+ * Receives the messages.
  *
- * @param hear hears how many bytes the tensors have that are there.
+ * @param hear receives the number of tensor bytes that have arrived.
  * @throws Error if the stream ends before the last message.
  */
 export async function receive (stream: AsyncIterable<Buffer>, hear: (bytes: number) => void): Promise<Hdf5Contents> {

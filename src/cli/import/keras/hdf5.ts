@@ -10,16 +10,16 @@ export type { Hdf5Contents }
 
 const CHILD = fileURLToPath(new URL(`./hdf5-child${extname(import.meta.url)}`, import.meta.url))
 
-/** How long the library may take to start, on a busy machine, and then to read a file, in milliseconds. */
+/** Time limits in milliseconds: for the library's start on a busy machine, then for reading a file. */
 const START = 60_000
 const READ = 8000
 const BYTES_PER_MILLISECOND = 5000
 
 /**
- * Reads an HDF5 file, in a process of its own.
+ * Reads an HDF5 file in a separate process.
  *
- * @param read hears how much of it is read, from 0 to 1.
- * @throws ImportError if it is none, is broken, or takes too long.
+ * @param read receives the share of the file that is read, from 0 to 1.
+ * @throws ImportError if the file is not HDF5, is broken, or takes too long.
  */
 export async function readHdf5 (bytes: Uint8Array, read: (share: number) => void): Promise<Hdf5Contents> {
   const child = spawn(process.execPath, [...process.execArgv, CHILD, String(bytes.byteLength)], { stdio: ['pipe', 'pipe', 'pipe'] })
@@ -32,17 +32,17 @@ export async function readHdf5 (bytes: Uint8Array, read: (share: number) => void
     clearTimeout(timer)
     timer = setTimeout(end, READ + Math.ceil(bytes.byteLength / BYTES_PER_MILLISECOND))
   })
-  // A process that ends early does not read on.
+  // If the process ends early, writing to it fails.
   child.stdin.on('error', () => {})
   child.stdin.end(bytes)
-  // What a process that fails has sent is of no use; why it failed, its exit says.
+  // The output of a failed process is useless; its exit code says why it failed.
   const [contents, [code]] = await Promise.all([receive(child.stdout, (received) => read(received / bytes.byteLength)).catch(() => undefined), once(child, 'close')])
   clearTimeout(timer)
   if (code === 0 && contents !== undefined) return contents
   throw new ImportError(`is not an HDF5 file that can be read: ${code === null ? 'it takes too long; its parts may lead in circles' : reasonOf(said.replace(STARTED, ''))}`)
 }
 
-/** The library tells a stack of reasons, the last of which is the first that happened. */
+/** The library reports a stack of errors, of which the last is the original cause. */
 function reasonOf (fault: string): string {
   const reasons = [...fault.matchAll(/\(\): (.+)/g)]
   return reasons.at(-1)?.[1] ?? fault

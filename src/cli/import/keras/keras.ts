@@ -16,7 +16,7 @@ const WEIGHTS = 'model.weights.h5'
 const readMetadata = compile(Type.Object({ keras_version: Type.Optional(Type.Unknown()) }))
 
 /**
- * Describes a `.keras` file of Keras 3: a zip archive of the configuration and the weights.
+ * Describes a `.keras` file of Keras 3: a zip archive that contains the configuration and the weights.
  *
  * @throws ImportError
  */
@@ -32,7 +32,7 @@ export async function describeKerasArchive (bytes: Buffer, read: (share: number)
   return describeKeras(model, finder(await readHdf5(weights, read)), dialectOf(version))
 }
 
-/** Where a layer of each class has its tensors, in the order of `get_weights()`. */
+/** Where each class of layer stores its tensors, in the order of `get_weights()`. */
 const PLACES: Readonly<Record<string, { readonly name: string, readonly groups: readonly string[] }>> = {
   Embedding: { name: 'embedding', groups: ['vars'] },
   Dense: { name: 'dense', groups: ['vars'] },
@@ -43,7 +43,7 @@ const PLACES: Readonly<Record<string, { readonly name: string, readonly groups: 
   Bidirectional: { name: 'bidirectional', groups: ['forward_layer/cell/vars', 'backward_layer/cell/vars'] }
 }
 
-/** Layers are named after their class, and those of a class counted, whatever the model calls them. */
+/** The archive names layers after their class and numbers them within it, whatever their names in the model. */
 function finder (file: Hdf5Contents): FindWeights {
   const counts = new Map<string, number>()
   return (_, className) => {

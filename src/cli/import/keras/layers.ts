@@ -10,21 +10,21 @@ import { denseActivation, type Dialect } from './activations.ts'
 import { bidirectional, recurrent } from './cells.ts'
 import { LayerSchema, layersOf, type KerasLayer } from './topology.ts'
 
-/** Finds a layer's tensors, in the order of Keras's `get_weights()`; is asked once for each layer, in their order. */
+/** Finds a layer's tensors, in the order of Keras's `get_weights()`. Called once per layer, in the layers' order. */
 export type FindWeights = (name: string, className: string) => ReadTensors
 /** @throws ImportError */
 export type ReadTensors = () => readonly Floats[]
 
-/** An activation as a layer of its own: it belongs to the dense layer before it. */
+/** An activation that is a separate layer: it belongs to the dense layer before it. */
 interface Activation {
   readonly kind: 'activation'
   readonly activation: DenseActivation
 }
 
 /**
- * Describes a Keras model, from its configuration and its weights.
+ * Describes a Keras model from its configuration and its weights.
  *
- * @throws ImportError or InputError if it is no model, or its weights do not fit it.
+ * @throws ImportError or InputError if it is not a model, or its weights do not fit it.
  */
 export function describeKeras (model: unknown, find: FindWeights, dialect: Dialect): Description {
   const layers: Described[] = []
@@ -39,7 +39,7 @@ export function describeKeras (model: unknown, find: FindWeights, dialect: Diale
     } else if (made?.kind === 'activation') {
       layers.push({ kind: 'unservable', name, why: `is an activation, ${made.activation}, with no dense layer before it that has none` })
     } else {
-      // A cell out of place may still be imported alone.
+      // A cell in the wrong place can still be imported alone.
       if (made !== undefined && (fault === undefined || made.kind === 'recurrent' || made.kind === 'unservable')) layers.push(made)
       if (fault !== undefined && made?.kind !== 'unservable') layers.push({ kind: 'unservable', name, why: fault })
     }
@@ -74,7 +74,7 @@ function describe (name: string, layer: KerasLayer, tensors: ReadTensors, dialec
   }
 }
 
-/** What a mask would skip, the client leaves out. */
+/** The service has no masks, so a client must leave out the steps that a mask would skip. */
 function maskNotes (name: string, { class_name: className, config }: KerasLayer): string[] {
   if (className === 'Masking') return [`${quote(name)} skips steps that are ${quote(config.mask_value)}: leave them out of x`]
   if (className === 'Embedding' && config.mask_zero === true) return [`${quote(name)} skips the id 0: leave it out of ids`]
@@ -104,7 +104,7 @@ function dense (name: string, config: unknown, [matrix, bias]: readonly Floats[]
 
 const readWrapped = compile(Type.Object({ layer: LayerSchema }))
 
-/** A dense layer is the same at every step anyway. */
+/** A dense layer applies to every step anyway, so the wrapper changes nothing. */
 function timeDistributed (name: string, config: unknown, tensors: ReadTensors): Dense {
   const { layer } = readWrapped(config, '/config')
   if (layer.class_name !== 'Dense') throw new Refusal(`is a TimeDistributed ${quote(layer.class_name)}`)

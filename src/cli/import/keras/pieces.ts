@@ -1,7 +1,7 @@
 /**
- * Takes the bytes of a stream in pieces of the sizes that the caller asks for, each copied once, into memory of its own.
+ * Reads a stream in pieces of the sizes that the caller asks for. Each piece is copied once, into its own buffer.
  *
- * @returns what takes the next piece; it throws if the stream ends before.
+ * @returns a function that reads the next piece; it throws if the stream ends early.
  */
 export function piecesOf (stream: AsyncIterable<Buffer>): (size: number) => Promise<Buffer> {
   const chunks = stream[Symbol.asyncIterator]()

@@ -5,7 +5,7 @@ import { ImportError, quote } from '../import-error.ts'
 /** A layer as Keras and TensorFlow.js write it. */
 export const LayerSchema = Type.Object({
   class_name: Type.String(),
-  /** Of a layer in a functional model; the others say it in their config alone. */
+  /** Present in functional models; elsewhere the name is only in `config`. */
   name: Type.Optional(Type.String()),
   config: Type.Record(Type.String(), Type.Unknown()),
   inbound_nodes: Type.Optional(Type.Unknown())
@@ -14,21 +14,21 @@ export type KerasLayer = Static<typeof LayerSchema>
 
 const readModel = compile(Type.Object({ class_name: Type.String(), config: Type.Unknown() }))
 const readLayers = compile(Type.Object({ layers: Type.Array(LayerSchema), output_layers: Type.Optional(Type.Unknown()) }))
-/** The first TensorFlow.js and Keras 1 had a list in a Sequential's place. */
+/** Keras 1 and early TensorFlow.js write a Sequential's config as a list of layers. */
 const readList = compile(Type.Array(LayerSchema))
 
-/** A layer in its place. */
+/** A layer at its place in the chain. */
 export interface Placed {
   readonly name: string
   readonly layer: KerasLayer
-  /** Why the layer is not the next one of a plain chain, if it is not. */
+  /** Why the layer does not continue a plain chain, if it does not. */
   readonly fault?: string
 }
 
 /**
  * The layers of a Sequential or a functional model, in their order.
  *
- * @throws ImportError or InputError if it is no such model.
+ * @throws ImportError or InputError if it is neither.
  */
 export function layersOf (model: unknown): Placed[] {
   const { class_name: kind, config } = readModel(model, '')
@@ -41,7 +41,7 @@ export function layersOf (model: unknown): Placed[] {
   return placed(reached(layers, sourcesOf(outputs)), sourcesOf(outputs))
 }
 
-/** The layers that an output is made of; others make masks. */
+/** The layers that an output depends on; the others compute masks. */
 function reached (layers: readonly KerasLayer[], outputs: readonly Source[]): KerasLayer[] {
   const byName = new Map(layers.map((layer) => [nameOf(layer), layer]))
   const names = new Set<string>()
@@ -59,7 +59,7 @@ function nameOf ({ name, config }: KerasLayer): string {
   return typeof config.name === 'string' ? config.name : 'a layer without a name'
 }
 
-/** In a chain each layer reads the one before, and the last one is the output. */
+/** Marks the layers that break the chain: each layer must read the one before, and the last one must be the output. */
 function placed (layers: readonly KerasLayer[], outputs: readonly Source[]): Placed[] {
   let before: string | undefined
   const chain = layers.map((layer): Placed => {
@@ -90,7 +90,9 @@ interface Source {
   readonly output: number
 }
 
-/** Names of layers in a node's arguments: `[name, node, output, ...]`, at any depth, in Keras 3 under `keras_history`. A mask is none. */
+/**
+ * Layers in a node's arguments, as `[name, node, output, ...]` at any depth; in Keras 3 under `keras_history`. Masks do not count.
+ */
 function sourcesOf (value: unknown, depth = 0): Source[] {
   if (depth > DEEPEST) throw new ImportError(`has nodes nested more than ${DEEPEST} deep`)
   if (typeof value !== 'object' || value === null) return []

@@ -4,13 +4,13 @@ import { messageOf } from '../../../errors.ts'
 import { ImportError, quote } from '../import-error.ts'
 import { loadReader } from '../library.ts'
 
-/** How many times larger than the whole archive its files may be; Keras compresses nothing. */
+/** How many times the archive's size its files can have; Keras does not compress. */
 const MOST_TIMES = 4
 
 /**
- * The files of a zip archive that are asked for, by name.
+ * Reads the wanted files from a zip archive, by name.
  *
- * @throws ImportError if it is none, is broken, or its files would take much more room than it.
+ * @throws ImportError if it is not a zip archive, is broken, or its files are much larger than the archive.
  */
 export async function unzip (bytes: Buffer, wanted: readonly string[]): Promise<Map<string, Buffer>> {
   const { default: yauzl } = await loadReader('yauzl', async () => await import('yauzl'))
@@ -33,14 +33,14 @@ export async function unzip (bytes: Buffer, wanted: readonly string[]): Promise<
   }
 }
 
-/** A file that is stored as it is, which is how Keras stores them, is not copied. */
+/** The content of a file. An uncompressed file, as Keras stores them, is not copied. */
 async function contentOf (bytes: Buffer, archive: ZipFile, entry: Entry): Promise<Buffer> {
   const { compressionMethod, compressedSize, uncompressedSize } = entry
   if (compressionMethod === STORED && compressedSize === uncompressedSize && !entry.isEncrypted()) {
     const { fileDataStart: start } = await archive.readLocalFileHeaderPromise(entry, { minimal: true })
     return bytes.subarray(start, start + uncompressedSize)
   }
-  // The library ends a stream that goes past its declared size.
+  // The library stops a stream that exceeds its declared size.
   return await buffer(await archive.openReadStreamPromise(entry))
 }
 const STORED = 0

@@ -9,10 +9,10 @@ import type { Attribute, Node } from './messages.ts'
 
 export const KINDS: ReadonlyMap<string, CellKind> = new Map([['LSTM', 'lstm'], ['GRU', 'gru'], ['RNN', 'rnn']])
 
-/** The order in which ONNX has the gates; its `c` is `g`, its `h` is `n`. */
+/** The order of the gates in ONNX; its `c` is `g`, its `h` is `n`. */
 const ONNX_GATES: Readonly<Record<CellKind, string>> = { lstm: 'iofg', gru: 'zrn', rnn: 'h' }
 
-/** The activations that each direction has unless it says others: those of the gates, then those of the cell. */
+/** The default activations of a direction: the gates', then the cell's. */
 const DEFAULTS: Readonly<Record<CellKind, readonly string[]>> = { lstm: ['Sigmoid', 'Tanh', 'Tanh'], gru: ['Sigmoid', 'Tanh'], rnn: ['Tanh'] }
 
 /** The inputs of an LSTM, a GRU or an RNN that are constants. */
@@ -69,7 +69,7 @@ function activationsOf (cell: CellKind, D: number, attributes: ReadonlyMap<strin
   if ((activation !== 'tanh' && activation !== 'relu') || (cell === 'lstm' && first[1] !== activation)) return refuse()
   if (cell === 'rnn' || first[0] === 'sigmoid') return { activation }
   if (first[0] !== 'hardsigmoid') return refuse()
-  // Each activation takes its alpha and beta off these lists, if it has them.
+  // These lists contain the alpha and beta of each activation that has them, in order.
   const slope = attributes.get('activation_alpha')?.floats[0] ?? 0.2
   const middle = attributes.get('activation_beta')?.floats[0] ?? 0.5
   if (middle !== 0.5) throw new Refusal(`has a HardSigmoid with beta ${middle}; served is 0.5`)

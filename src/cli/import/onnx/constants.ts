@@ -6,10 +6,10 @@ import { pathInside } from '../inside.ts'
 import { numbersOf } from '../tensors.ts'
 import type { TensorProto } from './messages.ts'
 
-/** `TensorProto.DataType`, in the names of safetensors. */
+/** `TensorProto.DataType` as safetensors dtypes. */
 const DTYPES: Readonly<Record<number, string>> = { 1: 'F32', 6: 'I32', 7: 'I64', 10: 'F16', 11: 'F64', 16: 'BF16' }
 
-/** A constant's numbers as float32. @throws ImportError if it has none, or not as many as its shape says. */
+/** A constant's numbers as float32. @throws ImportError if its data type is unsupported, or the count does not match its shape */
 export function floatsOf (tensor: TensorProto): Floats {
   const { name, type, dims: shape, raw, numbers } = tensor
   const data = raw === undefined ? Float32Array.from(numbers) : decodeFloats(DTYPES[type] ?? '', raw) ?? Float32Array.from(decodeIntegers(DTYPES[type] ?? '', raw) ?? [])
@@ -19,10 +19,10 @@ export function floatsOf (tensor: TensorProto): Floats {
 }
 
 /**
- * Reads the numbers that a tensor has in another file.
+ * Reads a tensor's numbers from an external file.
  *
- * @param room how many bytes of each file other tensors have not had; each byte is one tensor's.
- * @throws ImportError if that file is not in the folder, or does not have as many bytes.
+ * @param room the bytes of each file that no tensor has claimed yet; tensors cannot share bytes.
+ * @throws ImportError if the file is not in the folder, or is too short.
  */
 export async function readExternal (tensor: TensorProto, folder: string, room: Map<string, number>): Promise<void> {
   const location = tensor.external.get('location')

@@ -4,23 +4,23 @@ import { quote } from '../import-error.ts'
 import { Refusal } from '../refusal.ts'
 import type { Flow, Value } from './values.ts'
 
-/** What one direction of a cell writes, of what both do. */
+/** The output of one direction, out of both. */
 export function directionOf (flow: Flow, index: number): Flow {
   return { ...flow, only: index === 0 ? 'forward' : 'backward' }
 }
 
-/** @throws Refusal if a node reads what one direction writes, and not the other. */
+/** @throws Refusal if a node reads the output of one direction alone. */
 export function bothOf (flow: Flow): Flow {
   if (flow.only === undefined) return flow
   throw new Refusal(`reads the ${flow.only} direction of ${quote(lastCell(flow)?.name)} alone`)
 }
 
 /**
- * Two directions beside each other, be they a node's own or those of two nodes that read the same.
+ * Joins two directions, either of one node or of two nodes that read the same input.
  *
- * @param axis along which they are joined; from the end if negative.
- * @returns nothing if they are not the two directions of a layer.
- * @throws Refusal if they are, and are joined in a way that no layer is.
+ * @param axis the axis along which they are joined; from the end if negative.
+ * @returns undefined if they are not the two directions of a layer.
+ * @throws Refusal if they are, but are joined in a way that the service does not support.
  */
 export function joinDirections (inputs: ReadonlyArray<Value | undefined>, axis: number): Value | undefined {
   const [a, b, ...more] = inputs
@@ -36,7 +36,7 @@ export function joinDirections (inputs: ReadonlyArray<Value | undefined>, axis: 
   const { directions = false } = a
   const rank = (steps ? 3 : 2) + (directions ? 1 : 0)
   const along = axis < 0 ? axis + rank : axis
-  // Along the axis of the directions they stay apart.
+  // Joined along the direction axis, they remain separate.
   const apart = directions && along === (steps ? 1 : 0)
   if (directions !== (b.directions ?? false) || !(apart || along === rank - 1)) throw new Refusal(`joins two directions along axis ${axis}`)
   const layer: Recurrent = { ...asOne(first, second), gives: steps ? 'steps' : 'states' }
@@ -53,7 +53,7 @@ function sideOf ({ only }: Flow, cell: Recurrent | undefined): Flow['only'] {
   return only ?? (cell?.directions.length === 1 ? 'forward' : undefined)
 }
 
-/** @throws Refusal if two nodes are not alike. */
+/** @throws Refusal if the two nodes differ. */
 function asOne (forward: Recurrent, backward: Recurrent): Recurrent {
   if (forward.directions === backward.directions) return forward
   const words = ({ cell, activation, hardSigmoid, directions: [{ weightHh }] }: Recurrent): string =>

@@ -11,9 +11,9 @@ import type { Graph, Node, TensorProto } from './messages.ts'
 import type { Constant, Flow, Several, Value } from './values.ts'
 
 /**
- * The layers that a graph's input goes through on the longest of its ways to an output.
+ * The layers on the longest path from a graph's input to an output.
  *
- * @throws ImportError if a node reads what no node before it has made, or a weight is broken.
+ * @throws ImportError if a node reads a value that no earlier node writes, or a weight is broken.
  */
 export function layersOfGraph ({ nodes, initializers, inputs, outputs }: Graph): readonly Described[] {
   const values = new Map<string, Value>()
@@ -38,7 +38,7 @@ function valueOf (values: ReadonlyMap<string, Value>, input: string, node: strin
   return value
 }
 
-/** What an output has: a direction without the other is no network. */
+/** The flows of an output. One direction without the other cannot be served. */
 function endsOf (value: Value | undefined, output: string): readonly Flow[] {
   return flowsOf(value).map((flow) => {
     const last = flow.layers.at(-1)
@@ -52,7 +52,7 @@ function flowsOf (value: Value | undefined): readonly Flow[] {
   return value?.kind === 'flow' ? [value] : []
 }
 
-/** A node that cannot be served is a layer of its own, so that those behind it are judged, too. */
+/** Turns a node that cannot be served into an unservable layer, so that the nodes after it are checked too. */
 function attempt (name: string, node: Node, inputs: ReadonlyArray<Value | undefined>): readonly Value[] {
   try {
     return evaluate(name, node, inputs)
@@ -64,15 +64,15 @@ function attempt (name: string, node: Node, inputs: ReadonlyArray<Value | undefi
   }
 }
 
-/** Nodes that change the order or the grouping of numbers, and none of them. */
+/** Nodes that change the order or grouping of numbers, but not the numbers themselves. */
 const MOVES: ReadonlySet<string> = new Set(['Identity', 'Transpose', 'Squeeze', 'Unsqueeze', 'Reshape', 'Flatten', 'Cast', 'Dropout', 'Expand', 'Slice', 'Gather', 'Concat', 'Split', 'Tile'])
 
 const DENSE_ACTIVATIONS: Readonly<Record<string, DenseActivation>> = { Softmax: 'softmax', LogSoftmax: 'log_softmax', Sigmoid: 'sigmoid', Tanh: 'tanh', Relu: 'relu' }
 
-/** Nodes that have graphs inside: recurrences that the exporter had no node for. */
+/** Nodes that contain graphs: recurrences that the exporter could not express as one node. */
 const WRITTEN_OUT: ReadonlySet<string> = new Set(['Loop', 'Scan', 'If'])
 
-/** @throws Refusal if the service has nothing for the node. */
+/** @throws Refusal if the service does not support the node. */
 function evaluate (name: string, node: Node, inputs: ReadonlyArray<Value | undefined>): readonly Value[] {
   const { type, domain } = node
   const [first] = inputs
@@ -100,12 +100,12 @@ function evaluate (name: string, node: Node, inputs: ReadonlyArray<Value | undef
   throw new Refusal(`is a ${quote(type)}`)
 }
 
-/** Whether a value is what the request brings, or is made of that number by number. */
+/** Whether a value is the graph's input, or something computed from it. */
 function isInput (value: Value | undefined): boolean {
   return value?.kind === 'ids' || value?.kind === 'flow'
 }
 
-/** Nodes after which the axis of the directions is no longer there. */
+/** Nodes after which the direction axis no longer exists. */
 const RANKS: ReadonlySet<string> = new Set(['Squeeze', 'Reshape', 'Flatten', 'Transpose'])
 
 function keepsNumbers ({ attributes }: Node): boolean {
@@ -113,7 +113,7 @@ function keepsNumbers ({ attributes }: Node): boolean {
   return perm !== undefined && perm.at(-1) === perm.length - 1
 }
 
-/** Two directions of a layer, or several flows beside each other. */
+/** The two directions of a layer joined into one flow, or several flows in parallel. */
 function joined ({ attributes }: Node, inputs: ReadonlyArray<Value | undefined>): Value {
   return joinDirections(inputs, attributes.get('axis')?.int ?? 0) ??
     { kind: 'several', flows: inputs.flatMap((input) => input === undefined ? [] : sure(input)) }
@@ -138,7 +138,7 @@ function small (dims: number[], numbers: number[]): TensorProto {
   return { name: 'constant', type: 1, dims, numbers, external: new Map() }
 }
 
-/** What is made of constants and shapes: a weight that is turned, or a first state. */
+/** Evaluates a node that reads only constants and shapes: a transposed weight, or an initial state. */
 function aside (node: Node, inputs: ReadonlyArray<Value | undefined>): Value {
   const [first] = inputs
   if (node.type === 'Identity' && first?.kind === 'constant') return first
@@ -174,7 +174,7 @@ function embedding (name: string, table: Constant, ids: Value | undefined): Flow
   return { kind: 'flow', layers: [...ids.layers, { kind: 'embedding', name, weight }], of: ids.of }
 }
 
-/** `Y`, the steps; `Y_h`, the last of them; `Y_c`. */
+/** Returns `Y`, the steps; `Y_h`, the last step; and `Y_c`. */
 function recurrent (name: string, node: Node, [x, W, R, B, , initialH, initialC, peepholes]: ReadonlyArray<Value | undefined>): readonly Value[] {
   if (x?.kind !== 'flow') throw new Refusal(`is a ${node.type} that does not read what comes from the input alone`)
   if (peepholes !== undefined) throw new Refusal('has peepholes')
@@ -191,7 +191,10 @@ function recurrent (name: string, node: Node, [x, W, R, B, , initialH, initialC,
   return [end('steps'), states, { kind: 'side', zero: false }]
 }
 
-/** One of several, by its number along their axis; those of two directions, beside each other, are the states that a request is answered. */
+/**
+ * Selects one of several flows by its index along their axis, or leaves them as they are: the states of two directions side by side
+ * are what the service answers as the states.
+ */
 function ofSeveral (node: Node, several: Several, inputs: ReadonlyArray<Value | undefined>): readonly Value[] {
   const { type } = node
   if (type === 'Split') return several.flows
@@ -216,7 +219,7 @@ function dense (name: string, { type, attributes }: Node, [x, matrix, bias]: Rea
   return bias === undefined ? flow : addBias([flow, bias])
 }
 
-/** The vector that is added behind a matrix. */
+/** Adds a constant vector to a dense layer, as its bias. */
 function addBias (inputs: ReadonlyArray<Value | undefined>): Flow {
   const flow = inputs.find((input) => input?.kind === 'flow')
   const vector = inputs.find((input) => input?.kind === 'constant')
@@ -235,7 +238,7 @@ function activate ({ type, attributes }: Node, flow: Flow): Flow {
   return { ...flow, layers: [...flow.layers.slice(0, -1), { ...before, activation: DENSE_ACTIVATIONS[type] }] }
 }
 
-/** Which entry of which axis a node takes; nothing if it takes several, or they are not known. */
+/** The entry and axis that a node selects; undefined if it selects several entries or the indices are not constant. */
 function selectionOf ({ type, attributes }: Node, [, starts, ends, axes, steps]: ReadonlyArray<Value | undefined>): { axis: number, index: number } | undefined {
   const numbersOf = (value: Value | undefined): readonly number[] => value?.kind === 'constant' ? [...floatsOf(value.tensor).data] : []
   const [index, ...more] = numbersOf(starts)
@@ -244,14 +247,14 @@ function selectionOf ({ type, attributes }: Node, [, starts, ends, axes, steps]:
   const [end = NaN] = numbersOf(ends)
   const [axis = 0] = numbersOf(axes)
   const [step = 1] = numbersOf(steps)
-  // The last one ends where the axis does, however that is written.
+  // A selection of the last entry ends at the end of the axis, for which exporters write some huge number.
   const one = index === -1 ? end > MANY : end === index + 1
   return step === 1 && one ? { axis, index } : undefined
 }
 /** More than any axis has. */
 const MANY = 2 ** 30
 
-/** Of a sequence, the last step: `[:, -1]`; of two directions, one of them. */
+/** Selects the last step of a sequence, `[:, -1]`, or one of two directions. */
 function selected (node: Node, flow: Flow, inputs: ReadonlyArray<Value | undefined>): readonly Flow[] {
   const { type, attributes } = node
   const last = flow.layers.at(-1)
@@ -263,10 +266,10 @@ function selected (node: Node, flow: Flow, inputs: ReadonlyArray<Value | undefin
   const { axis = NaN, index = NaN } = selectionOf(node, inputs) ?? {}
   const without = (found: Flow): readonly Flow[] => [type === 'Gather' ? { ...found, directions: false } : found]
   if (two && axis === 1 && (index === 0 || index === 1 || index === -1)) return without(directionOf(flow, index))
-  // One direction has one entry along its axis, as a last state has along its first.
+  // A single direction has one entry along the direction axis; a last state has one along its first axis.
   if (flow.directions === true && !two && axis === (flow.of === 'steps' ? 1 : 0) && (index === 0 || index === -1)) return without(flow)
   if (flow.of === 'last' && axis === 0 && (index === 0 || index === -1)) return [flow]
-  // The backward direction comes to the first step last.
+  // The backward direction reaches the first step last.
   if (flow.of !== 'steps' || index !== (flow.only === 'backward' ? 0 : -1) || !(axis === 0 || axis === 1) || last?.kind !== 'recurrent') throw new Refusal(`is a ${type} of other steps than the last`)
   return [{ ...flow, layers: [...flow.layers.slice(0, -1), { ...last, gives: 'last' }], of: 'last', directions: false }]
 }

@@ -2,7 +2,7 @@ import { floatsOf } from './constants.ts'
 import type { Node } from './messages.ts'
 import type { MadeIds, Value } from './values.ts'
 
-/** What a node makes of ids, number by number; a truth is 1 or 0. */
+/** Elementwise operations on ids; booleans are 1 or 0. */
 const ARITHMETIC: Readonly<Record<string, (a: number, b: number, c: number) => number>> = {
   Add: (a, b) => a + b,
   Sub: (a, b) => a - b,
@@ -15,7 +15,7 @@ const ARITHMETIC: Readonly<Record<string, (a: number, b: number, c: number) => n
   Cast: (a) => a
 }
 
-/** What arithmetic makes of the input itself; nothing if a node is no such arithmetic. */
+/** The ids that a node computes from the graph's input; undefined if the node is not such arithmetic. */
 export function makeIds ({ type }: Node, inputs: ReadonlyArray<Value | undefined>): MadeIds | undefined {
   if (!Object.hasOwn(ARITHMETIC, type)) return undefined
   const parts = inputs.map(asFunction)
@@ -25,7 +25,7 @@ export function makeIds ({ type }: Node, inputs: ReadonlyArray<Value | undefined
   return { kind: 'ids', type, of: (id) => make(a(id), b(id), c(id)) }
 }
 
-/** Whether every id of a vocabulary stays what it is: Keras counts negative ones from the end, and leaves the others. */
+/** Whether every id of a vocabulary stays unchanged. Keras counts negative ids from the end and keeps the others. */
 export function areKept ({ of }: MadeIds, vocabulary: number): boolean {
   for (let id = 0; id < vocabulary; id++) if (of(id) !== id) return false
   return true

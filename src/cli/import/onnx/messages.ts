@@ -3,7 +3,7 @@ import { messageOf } from '../../../errors.ts'
 import { ImportError } from '../import-error.ts'
 import { loadReader } from '../library.ts'
 
-/** The parts of ONNX's messages that are read; their numbers are those of onnx.proto. */
+/** The parts of ONNX's messages that are read. The readers below use the field numbers of onnx.proto. */
 export interface Graph {
   readonly nodes: readonly Node[]
   readonly initializers: readonly TensorProto[]
@@ -38,7 +38,7 @@ export interface TensorProto {
   /** Its numbers, in one of three ways. */
   raw?: Uint8Array
   readonly numbers: number[]
-  /** In another file: its `location`, `offset`, `length`. */
+  /** For numbers in another file: its `location`, `offset` and `length`. */
   readonly external: Map<string, string>
 }
 
@@ -159,7 +159,7 @@ function readTensor (bytes: Uint8Array, each: Each): TensorProto {
   return tensor
 }
 
-/** `WireType.LengthDelimited`: numbers that are packed, one after the other; others come with a tag each. */
+/** `WireType.LengthDelimited`: packed numbers, one after the other; unpacked numbers have a tag each. */
 const PACKED = 2
 
 function repeated (into: number[], read: (reader: Reader) => number): (reader: Reader, type: WireType) => void {

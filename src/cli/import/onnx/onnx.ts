@@ -6,7 +6,7 @@ import { layersOfGraph } from './graph.ts'
 import { parseModel } from './messages.ts'
 
 /**
- * Describes an ONNX file, with tensors that lie in files beside it.
+ * Describes an ONNX file, including tensors in external files next to it.
  *
  * @throws ImportError
  */

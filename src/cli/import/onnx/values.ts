@@ -1,7 +1,7 @@
 import type { Described } from '../description.ts'
 import type { TensorProto } from './messages.ts'
 
-/** What is known of a value of a graph. */
+/** What is known about a value in a graph. */
 export type Value = Constant | Side | MadeIds | Flow | Several
 
 export interface Constant {
@@ -9,34 +9,34 @@ export interface Constant {
   readonly tensor: TensorProto
 }
 
-/** What is made of shapes and constants alone, such as a first state. */
+/** A value computed only from shapes and constants, such as an initial state. */
 export interface Side {
   readonly kind: 'side'
-  /** All its numbers are zero, whatever its shape. */
+  /** Whether all its numbers are zero, whatever its shape. */
   readonly zero: boolean
 }
 
-/** What arithmetic makes of the input, number by number: ids for an embedding. */
+/** Ids for an embedding, computed elementwise from the graph's input. */
 export interface MadeIds {
   readonly kind: 'ids'
-  /** The node that made them. */
+  /** The type of the node that computed them. */
   readonly type: string
   readonly of: (id: number) => number
 }
 
-/** What comes from the input, through these layers. */
+/** A value that comes from the input through these layers. */
 export interface Flow {
   readonly kind: 'flow'
   readonly layers: readonly Described[]
-  /** What it has of the last cell. */
+  /** Which output of the last cell it is. */
   readonly of: 'steps' | 'last' | 'states'
-  /** That of one of two directions. */
+  /** Set if it is the output of one of two directions. */
   readonly only?: 'forward' | 'backward'
-  /** The axis of the directions is still there, as the node has it: before the rows. */
+  /** Whether it still has the direction axis, which the node puts before the rows. */
   readonly directions?: boolean
 }
 
-/** Flows beside each other, such as the last states of all layers. */
+/** Several flows in parallel, such as the last states of all layers. */
 export interface Several {
   readonly kind: 'several'
   readonly flows: readonly Flow[]

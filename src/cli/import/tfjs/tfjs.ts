@@ -31,7 +31,7 @@ const readModel = compile(Type.Object({
 }))
 
 /**
- * Describes a layers model of TensorFlow.js: `model.json` and the shards beside it.
+ * Describes a layers model of TensorFlow.js: `model.json` and the shards next to it.
  *
  * @throws ImportError, InputError
  */
@@ -39,7 +39,7 @@ export async function describeTfjs (bytes: Buffer, path: string): Promise<Descri
   const { format = 'layers-model', generatedBy = 'TensorFlow.js', modelTopology: topology, weightsManifest: groups } = readModel(parseJson(bytes.toString(), 'it'), '')
   if (format !== 'layers-model') throw new ImportError(`is a ${quote(format)} of TensorFlow.js, whose layers are lost; expected a layers-model`)
   const weights = await readGroups(groups, dirname(path))
-  // The converter from Keras keeps the configuration one level deeper.
+  // The converter from Keras puts the configuration one level deeper.
   const model = topology.model_config ?? topology
   return describeKeras(model, (layer) => () => [...weights].filter(([name]) => name.startsWith(`${layer}/`)).map(([, tensor]) => tensor), { format: quote(generatedBy), hardSigmoid: 0.2 })
 }
@@ -55,7 +55,7 @@ async function readGroups (groups: readonly Group[], folder: string): Promise<Ma
   return tensors
 }
 
-/** A group's shards, one after the other, are its weights, one after the other. */
+/** A group's shards, concatenated, contain its weights one after the other. */
 async function readGroup ({ paths, weights }: Group, folder: string): Promise<Array<[string, Floats]>> {
   const shards = await Promise.all(paths.map(async (path) => await pathInside(folder, path)))
   const sizes = weights.map(bytesOf)
@@ -71,7 +71,7 @@ async function readGroup ({ paths, weights }: Group, folder: string): Promise<Ar
   })
 }
 
-/** How the shards have a weight's numbers, in the names of safetensors. */
+/** The number formats in shards, as safetensors dtypes. */
 const STORED: Readonly<Record<string, string>> = { float32: 'F32', float16: 'F16', uint8: 'U8', uint16: 'U16', int32: 'I32', bool: 'BOOL' }
 
 function storedAs ({ name, dtype, quantization }: Weight): string {
