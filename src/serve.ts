@@ -1,5 +1,5 @@
-import closeWithGrace from 'close-with-grace'
 import type { Config } from './config/settings.ts'
+import { endWithGrace } from './end-with-grace.ts'
 import { createLogger, logDrain } from './logger.ts'
 import { listenForMetrics } from './metrics-port.ts'
 import type { Engine } from './engine/engine.ts'
@@ -31,8 +31,8 @@ export async function serve (config: Config): Promise<void> {
   process.on('SIGHUP', () => { void reload() })
   process.off('SIGHUP', wait)
   if (early) void reload()
-  closeWithGrace({ delay: grace, logger, skip: ['SIGHUP'] }, async ({ signal, err }) => {
-    logDrain(logger, config.grace, signal, err)
+  endWithGrace(grace, logger, async (signal, error) => {
+    logDrain(logger, config.grace, signal, error)
     await app.drain(Math.min(NOTICE, grace / 2))
     await monitor?.close()
     logger.info('all requests are answered; exiting')

@@ -31,6 +31,9 @@ test('the demo is served, and SIGTERM ends it well', async (t) => {
   assert.match(stdout, /"signal":"SIGTERM","grace":10,"msg":"draining"}.*"msg":"all requests are answered; exiting"}\n$/s)
 })
 
+/** For how long a signal is taken for the first one again, in milliseconds. */
+const ECHO = 500
+
 /** A service that drains, with a request in work whose body has still to come. */
 async function draining (t: TestContext, ...args: string[]) {
   const server = run(t, '--port', '0', ...args)
@@ -128,9 +131,24 @@ test('what was asked before SIGTERM is answered after it', onlyFull('takes secon
   assert.equal((await server.ended).code, 0)
 })
 
+// Ctrl-C in `npm start` reaches the service from the terminal and from npm.
+test('a signal that comes twice within half a second is one', onlyFull('starts processes'), async (t) => {
+  const { server, socket } = await draining(t)
+  server.stop('SIGINT')
+  server.stop()
+  await setTimeout(ECHO + 100)
+  let answer = ''
+  socket.on('data', (chunk) => { answer += String(chunk) })
+  socket.write('{"x": [0.5, -0.25]}')
+  await once(socket, 'close')
+  assert.match(answer, /^HTTP\/1\.1 200 OK/)
+  assert.equal((await server.ended).code, 0)
+})
+
 test('a second signal ends it at once, whatever is in progress', onlyFull('starts processes'), async (t) => {
   await Promise.all((['SIGTERM', 'SIGINT'] as const).map(async (signal) => {
     const { server } = await draining(t)
+    await setTimeout(ECHO + 100)
     server.stop(signal)
     const { code, stdout } = await server.ended
     assert.equal(code, 1)
@@ -173,7 +191,7 @@ test('an addon that is older than the sources is not taken; the warning says wha
   const server = start(t, process.execPath, ['--require', join(folder, 'old.cjs'), 'dist/main.js', '--models', folder, '--port', '0'])
   const warning: { level: number, msg: string } = JSON.parse(await server.line(/\{.*TensorFlow\.js.*\}/))
   assert.equal(warning.level, 40)
-  assert.match(warning.msg, /^The native engine is not available: the addon in build\/Release is of another version than the service[.;] .* `npm run install` in a clone, builds it\. TensorFlow\.js computes instead/)
+  assert.match(warning.msg, /^The native engine is not available: the addon in build\/Release is from another version of the service[.;] .* `npm run install` in a clone, builds it\. TensorFlow\.js computes instead/)
   const answer = await fetch(`${await server.line(ADDRESS)}/step`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"x": [[0.5]]}' })
   assert.deepEqual([answer.status, Object.keys(Object(await answer.json()))], [200, ['h_out', 'c_out']])
 })
@@ -210,7 +228,7 @@ test('what lies beside models, and tensors that nothing uses, are warnings', onl
     assert.equal(level, 40)
     return msg
   }
-  assert.match(await warned(/\{.*keras.*\}/), /^not served: .*b\.keras is a Keras file; `cellserve import` makes a model of it/)
+  assert.match(await warned(/\{.*keras.*\}/), /^not served: .*b\.keras is a Keras file; `cellserve import` turns it into a model/)
   assert.equal(await warned(/\{.*emb.*\}/), 'model a: nothing uses the tensors emb.weight of its file')
 })
 
@@ -239,7 +257,7 @@ test('weights that are held in no known way stop the start', async (t) => {
 })
 
 test('a default model that is not there stops the start', async () => {
-  assert.match(await refused('--default-model', 'nobody'), /default model nobody is not there; the models are attention-decoder, bidirectional-lstm, custom-lstm/)
+  assert.match(await refused('--default-model', 'nobody'), /default model nobody does not exist; the models are attention-decoder, bidirectional-lstm, custom-lstm/)
 })
 
 test('a wrong flag stops the start and points to the help', async (t) => {

@@ -26,6 +26,9 @@ export interface ConnectionsOptions {
 export default fp<ConnectionsOptions>(async (app, { maxConnections, readTimeout, onRefused }) => {
   /** The responses of each connection, in the order in which they are sent. */
   const responses = new WeakMap<Socket, ServerResponse[]>()
+  /** Connections without a request so far. */
+  const unused = new Set<Socket>()
+  let closing = false
 
   /** The responses that have not been sent yet. */
   function unsent (socket: Socket): ServerResponse[] {
@@ -39,14 +42,29 @@ export default fp<ConnectionsOptions>(async (app, { maxConnections, readTimeout,
   app.server.on('connection', (socket) => {
     if (cluster.isWorker) app.server.getConnections((_error, open) => { if (open > maxConnections) socket.destroy() })
     responses.set(socket, [])
-    // A response that waits for the one before it has no socket yet, so Node.js does not notify it when the connection closes.
-    socket.once('close', () => { for (const response of unsent(socket)) if (response.socket === null) response.emit('close') })
+    unused.add(socket)
+    if (closing) socket.destroy()
+    socket.once('close', () => {
+      unused.delete(socket)
+      // A response that waits for the one before it has no socket yet, so Node.js does not notify it when the connection closes.
+      for (const response of unsent(socket)) if (response.socket === null) response.emit('close')
+    })
   })
-  app.server.prependListener('request', ({ socket }, response) => { unsent(socket).push(response) })
+  app.server.prependListener('request', ({ socket }, response) => {
+    unused.delete(socket)
+    unsent(socket).push(response)
+  })
+  // Node.js closes connections that wait for another request, but not those that wait for their first.
+  app.addHook('preClose', async () => {
+    closing = true
+    for (const socket of unused) socket.destroy()
+  })
   // The hook below refuses it.
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response))
 
   app.addHook('onRequest', ({ raw: { httpVersion, headers, rawHeaders, socket }, routeOptions }, reply, done) => {
+    // Node.js does not emit the request of a WebSocket as one.
+    unused.delete(socket)
     // The admission plugin enforces the deadlines of the other answers. A request that the process injects has no connection.
     if (routeOptions.config.work !== true && socket instanceof Socket) socket.setTimeout(1000 * readTimeout)
     const wrong = problemOfHead(httpVersion, headers, rawHeaders)
@@ -84,7 +102,7 @@ export default fp<ConnectionsOptions>(async (app, { maxConnections, readTimeout,
 function problemOfHead (httpVersion: string, headers: IncomingMessage['headers'], rawHeaders: readonly string[]): HttpError | undefined {
   if (headers.host === undefined && httpVersion === '1.1') return new HttpError(400, 'an HTTP/1.1 request needs a Host header')
   // Node.js keeps the first of two; a proxy may have used the other.
-  if (countHosts(rawHeaders) > 1) return new HttpError(400, 'the header host is there twice')
+  if (countHosts(rawHeaders) > 1) return new HttpError(400, 'the Host header appears twice')
   if (headers.expect !== undefined && headers.expect.toLowerCase() !== '100-continue') {
     return new HttpError(417, `expected the Expect header to be 100-continue or absent, got ${JSON.stringify(headers.expect)}`)
   }

@@ -3,9 +3,9 @@ import { once } from 'node:events'
 import { setTimeout } from 'node:timers/promises'
 import { extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import closeWithGrace from 'close-with-grace'
 import type { Config } from '../config/settings.ts'
 import { shelfBytes } from '../config/workers.ts'
+import { endWithGrace } from '../end-with-grace.ts'
 import { messageOf } from '../errors.ts'
 import { createLogger, logDrain } from '../logger.ts'
 import { listenForMetrics } from '../metrics-port.ts'
@@ -176,7 +176,7 @@ export async function serveTogether (config: Config, workers: number): Promise<v
     for (const [i, each] of all.entries()) await Promise.race([listen(each, i > 0), each.exited.then(early)])
     if (reloads > 0) reload()
     for (const [i, each] of all.entries()) watch(numbers[i], each)
-    endWithGrace()
+    endWithGrace(1000 * config.grace + LAST_WORDS, logger, drain)
     logger.info({ workers, ...served, ...(monitor !== undefined && { metrics: monitor.listeningOrigin }) }, 'ready')
   } catch (error) {
     draining = true
@@ -186,19 +186,17 @@ export async function serveTogether (config: Config, workers: number): Promise<v
     throw error
   }
 
-  function endWithGrace (): void {
-    closeWithGrace({ delay: 1000 * config.grace + LAST_WORDS, logger, skip: ['SIGHUP'] }, async ({ signal, err }) => {
-      draining = true
-      logDrain(logger, config.grace, signal, err)
-      const exits = await Promise.all([...running.values()].map(async (each) => {
-        if (each.listening) each.worker.call('drain').catch(() => {})
-        else each.process.process.kill('SIGKILL')
-        return [each.listening, await each.exited] as const
-      }))
-      await monitor?.close()
-      if (exits.some(([served, { code }]) => served && code !== 0)) throw new Error('a worker has not ended well')
-      logger.info('all requests are answered; exiting')
-    })
+  async function drain (signal: NodeJS.Signals | undefined, error: Error | undefined): Promise<void> {
+    draining = true
+    logDrain(logger, config.grace, signal, error)
+    const exits = await Promise.all([...running.values()].map(async (each) => {
+      if (each.listening) each.worker.call('drain').catch(() => {})
+      else each.process.process.kill('SIGKILL')
+      return [each.listening, await each.exited] as const
+    }))
+    await monitor?.close()
+    if (exits.some(([served, { code }]) => served && code !== 0)) throw new Error('a worker did not end cleanly')
+    logger.info('all requests are answered; exiting')
   }
 }
 

@@ -176,3 +176,22 @@ test('headers past the bound are a problem', async (t) => {
   const { listeningOrigin } = await buildTestApp(t, '--max-header-bytes', '2048')
   assert.match(await answerTo(listeningOrigin, `GET /models HTTP/1.1\r\nhost: x\r\nx-large: ${'y'.repeat(2100)}\r\n\r\n`), /^HTTP\/1.1 431 /)
 })
+
+test('a connection without a request holds up no close, not even with half a head', { timeout: 30_000 }, async (t) => {
+  const service = await startService(t)
+  const { hostname, port } = new URL(service.app.listeningOrigin)
+  const used = open(service.app.listeningOrigin)
+  used.socket.write(`${POST}\r\n${BODY.slice(0, 5)}`)
+  const silent = connect(Number(port), hostname)
+  const half = connect(Number(port), hostname)
+  half.write('GET /models HTTP/1.1\r\nho')
+  await Promise.all([silent, half].map(async (socket) => await once(socket.on('error', () => {}), 'connect')))
+  await supertest(service.app.server).get('/models').expect(200)
+  const gone = [silent, half].map(async (socket) => await once(socket, 'close'))
+  const closed = service.app.close()
+  await Promise.all(gone)
+  // The request that has begun is answered.
+  used.socket.write(BODY.slice(5))
+  await Promise.all([closed, used.closed])
+  assert.match(used.text(), /^HTTP\/1.1 200 OK/)
+})

@@ -279,6 +279,7 @@ test('auto is a worker for each core; a client\'s rate is one for all, and so ar
   await once(socket, 'data')
   service.stop('SIGINT')
   await service.line(/"msg":"draining"/)
+  await setTimeout(600)
   const from = performance.now()
   service.stop('SIGINT')
   assert.equal((await service.ended).code, 1)
