@@ -124,7 +124,7 @@ function buildPage () {
   if (read(join(dist, STAMP)) === sources) return
   const vite = find('vite/package.json')
   if (vite === undefined) {
-    console.error('cellserve: the page is not built: Vite, a development dependency, is not installed; `npm ci` installs it')
+    if (!existsSync(join(dist, 'index.html'))) console.error('cellserve: the page is not built: Vite, a development dependency, is not installed; `npm ci` installs it')
     return
   }
 

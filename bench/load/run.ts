@@ -24,7 +24,7 @@ import { post } from '../../test/support/http.ts'
 import { beside } from './beside.ts'
 import { load, once, type Answer, type Load } from './client.ts'
 import { peers } from './peers.ts'
-import { startCellserve, startPeer, type Server } from './servers.ts'
+import { startCellserve, tryPeer, type Server } from './servers.ts'
 
 const quick = process.argv.includes('--quick')
 const part = ['beside', 'peers'].find((name) => process.argv.includes(name))
@@ -92,9 +92,8 @@ async function modelInterface (): Promise<void> {
 
 async function throughput (): Promise<void> {
   const servers: Server[] = [await startCellserve('cellserve', models), await startCellserve('batching off', models, ['--batch-rows', '1'])]
-  const python = process.env.TEST_PYTHON
-  if (python !== undefined) servers.push(await startPeer(python, models, UNITS))
-  else console.log('FastAPI + PyTorch is left out: TEST_PYTHON is not set')
+  const peer = await tryPeer(models, UNITS)
+  if (peer !== undefined) servers.push(peer)
 
   say('`POST /step` over JSON, requests a second (p50, p99 in ms):')
   say()

@@ -41,6 +41,19 @@ export async function startPeer (python: string, models: string, units: readonly
   return await startPython('FastAPI + PyTorch', python, 'serve_fastapi.py', [models, ...units.map(String)], place)
 }
 
+/** The same with the Python of TEST_PYTHON. If it does not start, prints why. */
+export async function tryPeer (models: string, units: readonly number[], place: Place = {}): Promise<Server | undefined> {
+  const python = process.env.TEST_PYTHON
+  let reason = 'TEST_PYTHON is not set'
+  try {
+    if (python !== undefined) return await startPeer(python, models, units, place)
+  } catch (error) {
+    reason = error instanceof Error ? error.message : String(error)
+  }
+  console.log(`FastAPI + PyTorch is left out: ${reason}`)
+  return undefined
+}
+
 /** LitServe, which computes up to `batch` requests together; one by default. */
 export async function startLitServe (python: string, models: string, units: number, batch?: number): Promise<Server> {
   const name = `LitServe + PyTorch${batch === undefined ? '' : `, batches of up to ${batch}`}`
@@ -110,7 +123,7 @@ async function portOf (child: ChildProcess, ready: RegExp): Promise<number> {
   let text = ''
   return await new Promise((resolve, reject) => {
     child.once('error', reject)
-    child.once('exit', () => { reject(new Error(`the server ended: ${text}`)) })
+    child.once('exit', () => { reject(new Error(`the server ended${text === '' ? '' : `: ${text}`}`)) })
     child.stdout?.on('data', (chunk) => {
       text += String(chunk)
       const port = ready.exec(text)?.[1]

@@ -17,7 +17,7 @@ import { text } from 'node:stream/consumers'
 import { JSON_TYPE } from '../../src/wire/json.ts'
 import { SAFETENSORS } from '../../src/wire/safetensors.ts'
 import { f32, writeSafetensors } from '../../test/support/safetensors.ts'
-import { startCellserve, startEcho, startPeer, type Server } from '../load/servers.ts'
+import { startCellserve, startEcho, tryPeer, type Server } from '../load/servers.ts'
 import { wrk, type Post } from '../load/wrk.ts'
 import { median, random, writeBenchModels } from '../models.ts'
 import { createReport } from '../report.ts'
@@ -39,9 +39,7 @@ const client = await buildClient()
 const cellserve = await startCellserve('cellserve', models, ['--threads', '1'], SERVER)
 const fastify = await startEcho('fastify', SERVER)
 const http = await startEcho('http', SERVER)
-const python = process.env.TEST_PYTHON
-const peer = python === undefined ? undefined : await startPeer(python, models, UNITS, SERVER)
-if (peer === undefined) console.log('FastAPI + PyTorch is left out: TEST_PYTHON is not set')
+const peer = await tryPeer(models, UNITS, SERVER)
 
 /** Runs one round of a side. */
 type Side = () => Promise<FrameRate>

@@ -4,7 +4,7 @@ import { runCheck } from '../../src/cli/check.ts'
 import { commandsText } from '../../src/cli/cli.ts'
 import { onlyFull } from '../support/full.ts'
 import { writeModels } from '../support/models.ts'
-import { run } from '../support/process.ts'
+import { run, start } from '../support/process.ts'
 import { customLstm, f32, under, writeSafetensors } from '../support/safetensors.ts'
 
 const CELL = writeSafetensors(customLstm(2, 2, 2))
@@ -44,7 +44,7 @@ test('check finds every fault, not the first alone, and exits with 1', async (t)
     /^cellserve: c\/model\.keras: is a Keras file; /,
     /^cellserve: d\/config\.json: \/feedback\/weight: tensor p: is missing; /,
     /^cellserve: f\/model\.safetensors and f\.safetensors are both named f$/,
-    /^cellserve: h\/model\.safetensors: tensor weight_hh: expected shape \[5, Hi\] for an RNN beside weight_ih, found \[1, 1\]$/,
+    /^cellserve: h\/model\.safetensors: tensor weight_hh: expected shape \[5, Hi\] for an RNN, to match weight_ih, found \[1, 1\]$/,
     /^cellserve: h\/config\.json: \/colour: is not a known field$/,
     /^cellserve: h\/config\.json: \/input\/bias: tensor weight_ih: expected \[1\], found \[5, 1\]$/,
     /^cellserve: several models say that they are the default: e, f$/
@@ -66,7 +66,7 @@ test('check loads with the flags and the settings of the service, and tells what
   const { code, stdout, stderr } = await run(t, 'check', folder, '--default-model', 'z', '--engine', 'tfjs').ended
   assert.equal(code, 1)
   // TensorFlow writes lines of its own to standard error.
-  assert.deepEqual(stderr.split('\n').filter((line) => line.startsWith('cellserve: ')), ['cellserve: the default model z is not there; the models are a, both, no-x'])
+  assert.deepEqual(stderr.split('\n').filter((line) => line.startsWith('cellserve: ')), ['cellserve: the default model z does not exist; the models are a, both, no-x'])
   assert.match(stdout, /\nboth\n {2}cell {8}RNN, tanh\n[^]* {2}layers {6}1, 2 directions\n[^]* {2}first step {2}x = 0\.1: output \[0\.291313, 0\.291313\] \(tfjs, /)
   assert.match(stdout, /\nno-x\n[^]* {2}first step {2}h_in = 0\.1: h_out \[0\.099668\] \(/)
   const overflowing = await writeModels(t, { 'o.safetensors': writeSafetensors({ weight_ih: f32([1, 2], [3e38, 3e38]), weight_hh: f32([1, 1], [1]), bias_ih: f32([1], [3.4e38]) }) })
@@ -95,4 +95,9 @@ for (const [what, args, message] of [
 
 test('the programs beside the service are listed by --help', () => {
   assert.match(commandsText(), /\n {2}cellserve check FOLDER \[--flag value \.\.\.\] +Load a folder of models/)
+})
+
+test('a reader that has seen enough ends the command quietly', onlyFull('starts processes'), async (t) => {
+  const { code, stderr } = await start(t, 'bash', ['-c', '"$0" dist/main.js check models | true; exit "${PIPESTATUS[0]}"', process.execPath]).ended
+  assert.deepEqual([code, stderr], [141, ''])
 })

@@ -140,7 +140,7 @@ test('without a configuration it is a folder of models', async (t) => {
 test('a second model in the folder of a single one cannot be served', async (t) => {
   for (const second of ['b.safetensors', 'b/model.safetensors']) {
     const folder = await writeModels(t, { 'model.safetensors': CELL, 'config.json': '{}', [second]: CELL })
-    await assert.rejects(readModels(folder), { name: 'ModelsError', message: `${join(folder, second)}: is a second model in the folder of a single one, as ${folder} holds model.safetensors and config.json` })
+    await assert.rejects(readModels(folder), { name: 'ModelsError', message: `${join(folder, second)}: is a second model in the folder of a single model: ${folder} holds model.safetensors and config.json` })
   }
 })
 
@@ -162,14 +162,17 @@ test('tensors that neither the cell nor anyone else reads are unused, and one of
 const POINTER = 'version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n'
 
 // What stands where a model would be is refused, and said to be what it is.
-const IN_PLACE: ReadonlyArray<[name: string, files: Record<string, string>, message: RegExp]> = [
+const IN_PLACE: ReadonlyArray<[name: string, files: Record<string, string | Buffer>, message: RegExp]> = [
   ['a Git LFS pointer', { 'a.safetensors': POINTER }, /a\.safetensors: is a Git LFS pointer, not the file itself; `git lfs pull` fetches the file$/],
   ['a Git LFS pointer in a folder', { 'a/model.safetensors': POINTER }, /a\/model\.safetensors: is a Git LFS pointer/],
   ['a PyTorch file', { 'a/model.pt': '' }, /a\/model\.pt: is a PyTorch file; safetensors\.torch\.save_file .*; expected model\.safetensors$/],
   ['a PyTorch file of the other name', { 'a/model.pth': '' }, /a\/model\.pth: is a PyTorch file/],
-  ['a Keras file', { 'a/model.keras': '' }, /a\/model\.keras: is a Keras file; `cellserve import` makes/],
+  ['a PyTorch file under another name', { 'a.safetensors': `PK\x03\x04${'\0'.repeat(26)}archive/data.pkl` }, /a\.safetensors: is a PyTorch file; safetensors\.torch\.save_file/],
+  ['another ZIP file', { 'a/model.safetensors': `PK\x03\x04${'\0'.repeat(26)}metadata.json` }, /a\/model\.safetensors: is a ZIP file; if Keras wrote it, `cellserve import`/],
+  ['an HDF5 file', { 'a.safetensors': Buffer.from('\x89HDF\r\n', 'latin1') }, /a\.safetensors: is a Keras file; `cellserve import`/],
+  ['a Keras file', { 'a/model.keras': '' }, /a\/model\.keras: is a Keras file; `cellserve import` turns it into a model/],
   ['an older Keras file', { 'a/model.weights.H5': '' }, /a\/model\.weights\.H5: is a Keras file/],
-  ['an ONNX file', { 'a/model.onnx': '' }, /a\/model\.onnx: is an ONNX file; `cellserve import` makes/],
+  ['an ONNX file', { 'a/model.onnx': '' }, /a\/model\.onnx: is an ONNX file; `cellserve import` turns it into a model/],
   ['a TensorFlow.js model', { 'a/model.json': '{}' }, /a\/model\.json: is a TensorFlow\.js model/],
   ['nothing but a file of another format', { 'm.onnx': '' }, /has no model: expected .*; found .*m\.onnx is an ONNX file/]
 ]
@@ -214,8 +217,8 @@ test('what lies beside models is served no more than before, but said', async (t
   assert.deepEqual(warnings.map((warning) => warning.replace(`${folder}/`, '').replace(/;.*/, '')), [
     'not served: a/model.pt is a PyTorch file',
     'not served: b.keras is a Keras file',
-    'not served: config.json belongs to no model, as no model.safetensors lies beside it',
-    'not served: notes/config.json belongs to no model, as no model.safetensors lies beside it',
+    'not served: config.json belongs to no model: there is no model.safetensors next to it',
+    'not served: notes/config.json belongs to no model: there is no model.safetensors next to it',
     'not served: notes/plan.onnx is an ONNX file',
     'not served: pipe is a FIFO'
   ])
@@ -226,5 +229,5 @@ test('of many such files a few are named', async (t) => {
   const warnings: string[] = []
   await readModels(folder, (warning) => warnings.push(warning))
   assert.equal(warnings.length, 13)
-  assert.equal(warnings[12], 'not served: 88 more files that are no models')
+  assert.equal(warnings[12], 'not served: 88 more files that are not models')
 })

@@ -111,7 +111,8 @@ function noneFound (names: readonly string[], only: string | undefined): Error {
     return wrongOption('prefix', `no cell found under ${listOf([JSON.stringify(only)])}; found ${others.length > 0 ? describe(others) : listOf(names)}`)
   }
   const known = [customLstm, torchRnn, torchCell].map(({ modules, weights }) => `${weights} (${modules})`).join(', ')
-  return new LayoutError(`no cell found: expected tensors named, under any prefix, ${known}; found ${listOf(names)}`)
+  return new LayoutError(`no cell found: expected tensors named, under any prefix, ${known}; found ${listOf(names)}` +
+    (names.length === 0 ? '' : '; if the cell has other names, list them under "cell" in config.json (docs/models.md)'))
 }
 
 function describe (candidates: readonly Candidate[]): string {
@@ -151,5 +152,5 @@ function whyExpected ({ layer, backward, role }: Place, tensors: readonly Placed
   const inNode = inLayer.filter((tensor) => tensor.backward === backward)
   if (inNode.length === 0) return `${tensors.find((tensor) => tensor.backward)?.name} is there, so every layer must have both directions`
   const alike = tensors.find((tensor) => tensor.role === role)
-  return `${inNode[0].name} is there${alike === undefined ? '' : `, and of another layer or direction ${alike.name}`}`
+  return `${inNode[0].name} is there${alike === undefined ? '' : `, and so is ${alike.name}, of another layer or direction`}`
 }

@@ -1,5 +1,6 @@
 import { parseSafetensors, type StoredTensor } from '../../tensor/safetensors.ts'
 import { readWhole } from './file.ts'
+import { describeContents } from './foreign.ts'
 
 /**
  * Reads a safetensors file: its bytes, and the tensors in them.
@@ -8,5 +9,10 @@ import { readWhole } from './file.ts'
  */
 export async function readSafetensors (path: string): Promise<{ bytes: Uint8Array, tensors: ReadonlyMap<string, StoredTensor> }> {
   const bytes = await readWhole(path)
-  return { bytes, tensors: parseSafetensors(bytes) }
+  try {
+    return { bytes, tensors: parseSafetensors(bytes) }
+  } catch (error) {
+    const other = describeContents(bytes)
+    throw other === undefined ? error : new Error(`is ${other}`)
+  }
 }
