@@ -22,6 +22,9 @@ export interface ConnectionsOptions {
   readonly onRefused: (id: string, status: number, reason: string) => void
 }
 
+/** How long a connection has to send its request if it arrives while the server closes, in milliseconds. */
+const LATE = 1000
+
 /** Replaces the terse or empty answers that Node.js sends by itself with problems. */
 export default fp<ConnectionsOptions>(async (app, { maxConnections, readTimeout, onRefused }) => {
   /** The responses of each connection, in the order in which they are sent. */
@@ -43,7 +46,7 @@ export default fp<ConnectionsOptions>(async (app, { maxConnections, readTimeout,
     if (cluster.isWorker) app.server.getConnections((_error, open) => { if (open > maxConnections) socket.destroy() })
     responses.set(socket, [])
     unused.add(socket)
-    if (closing) socket.destroy()
+    if (closing) setTimeout(() => { if (unused.has(socket)) socket.destroy() }, LATE).unref()
     socket.once('close', () => {
       unused.delete(socket)
       // A response that waits for the one before it has no socket yet, so Node.js does not notify it when the connection closes.
