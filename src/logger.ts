@@ -12,7 +12,7 @@ export async function createLogger (level: string): Promise<Logger> {
 /** Logs why a process ends: a signal, or an error. @param grace seconds. */
 export function logDrain (logger: Logger, grace: number, signal: string | undefined, error: Error | undefined): void {
   if (error === undefined) logger.info({ signal, grace }, 'draining')
-  else logger.fatal(error, 'draining after an error that nothing caught')
+  else logger.fatal(error, 'draining after an uncaught error')
 }
 
 /** What lines are written to. */

@@ -116,9 +116,9 @@ function eventsOf (sessions: SessionStore, metrics: Metrics, logger: FastifyBase
     },
     failed (model, message) {
       metrics.reloaded(model ?? NO_MODEL, 'failed')
-      logger?.error({ ...(model !== undefined && { model }) }, `not reloaded; what was served before is served on: ${message}`)
+      logger?.error({ ...(model !== undefined && { model }) }, `not reloaded; what was served before is still served: ${message}`)
     },
-    waits: (model) => logger?.info({ model }, 'its files are being written; they are loaded once they stay as they are'),
+    waits: (model) => logger?.info({ model }, 'its files are being written; they will be loaded once they stop changing'),
     warn: (message) => logger?.warn(message)
   }
 }
@@ -135,8 +135,8 @@ async function createSessions (config: Config, registry: Registry, metrics: Metr
     address,
     events: {
       asked: metrics.asked,
-      lost: (reason) => logger?.warn({ store, reason }, 'the store of sessions does not answer; sessions get a 503 until it does'),
-      found: () => logger?.info({ store }, 'the store of sessions answers again')
+      lost: (reason) => logger?.warn({ store, reason }, 'the session store does not answer; requests for sessions get a 503 until it does'),
+      found: () => logger?.info({ store }, 'the session store answers again')
     }
   })
 }

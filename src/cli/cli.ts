@@ -21,12 +21,12 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   },
   check: {
     usage: 'FOLDER [--flag value ...]',
-    summary: 'Load a folder of models as the service would, and say what is wrong with them',
+    summary: 'Load a folder of models as the service would, and report what is wrong with them',
     run: async (args, env) => await (await import('./check.ts')).runCheck(args, env)
   },
   encode: {
     usage: 'MODEL --in FILE --out FILE [--flag value ...]',
-    summary: 'Take every sequence of a file through a model, without HTTP, and write the answers to another file',
+    summary: 'Run every sequence in a file through a model, without HTTP, and write the answers to another file',
     run: async (args, env) => await (await import('./encode/encode.ts')).runEncode(args, env)
   }
 }
@@ -40,5 +40,5 @@ export function findCommand (name: string | undefined): Command | undefined {
 export function commandsText (): string {
   const rows = Object.entries(COMMANDS).map(([name, { usage, summary }]) => [`cellserve ${name} ${usage}`, summary])
   const width = Math.max(...rows.map(([call]) => call.length))
-  return ['', 'Programs beside the service:', '', ...rows.map(([call, summary]) => `  ${call.padEnd(width)}  ${summary}`), ''].join('\n')
+  return ['', 'Other commands:', '', ...rows.map(([call, summary]) => `  ${call.padEnd(width)}  ${summary}`), ''].join('\n')
 }

@@ -13,7 +13,7 @@ import { readConfig } from '../config/settings.ts'
 const [, , pid = '1'] = argv
 try {
   const config = readConfig(flagsOf(pid), env)
-  if (typeof config === 'string') throw new Error(`the service only says its ${config}`)
+  if (typeof config === 'string') throw new Error(`the service only prints its ${config}`)
   const response = await fetch(`http://${addressOf(config.host)}:${config.port}/health/ready`)
   exit(response.ok ? 0 : 1)
 } catch (error) {

@@ -14,12 +14,12 @@ export function storeFault (text: string): string | undefined {
   if (inMemory(text)) return undefined
   const expected = 'expected memory, or redis://user:password@host:port/db, or rediss:// for TLS'
   const url = readUrl(text)
-  if (url === undefined) return `${expected}; got what is no URL`
+  if (url === undefined) return `${expected}; got something that is not a URL`
   const { protocol, hostname, pathname, search, hash } = url
   if (!SCHEMES.has(protocol)) return `${expected}; got ${protocol}//`
   if (hostname === '') return `${expected}; it names no host`
   if (!/^\/?(\d{1,5})?$/.test(pathname)) return `${expected}; the path is not the number of a database`
-  if (search !== '' || hash !== '') return `${expected}; it has more after that`
+  if (search !== '' || hash !== '') return `${expected}; it has a query or a fragment`
   return undefined
 }
 

@@ -90,7 +90,7 @@ export function loadAddon (load?: (path: string) => unknown): Addon {
     try {
       const addon = require(`../../${place}/cellserve.node`)
       if (isAddon(addon)) return addon
-      reasons.push(`the addon in ${place} is of another version than the service`)
+      reasons.push(`the addon in ${place} is from another version of the service`)
     } catch (error) {
       if (!isNotFound(error)) reasons.push(messageOf(error))
     }

@@ -19,7 +19,7 @@ export function wantsState ({ state }: SequenceRequest): boolean {
  * @throws InputError if there is more than one direction, or only the client knows what feeds the next step.
  */
 export function checkGoesOn ({ directions, hIn, hOut }: Shape, { wiring }: Policy, path: string): void {
-  if (directions === 2) throw unprocessable(path, 'the network has two directions, and the backward one starts from the end: there is no state from which a sequence goes on')
+  if (directions === 2) throw unprocessable(path, 'the network has two directions, and the backward one starts from the end: there is no state from which a sequence could continue')
   if (wiring === undefined && hIn !== hOut) {
     throw unprocessable(path, `only the client knows what feeds the next step: the network reads ${hIn} numbers as its h and writes ${hOut}, and its config.json names no feedback policy`)
   }
@@ -34,7 +34,7 @@ export function readRows (request: SequenceRequest, { rows }: Outline, tokens: T
   const { state } = request
   if (state === undefined || typeof state === 'boolean' || (typeof state !== 'string' && state.length === 0)) return undefined
   for (const field of ['h_in', 'c_in', 'h_0'] as const) {
-    if (request[field] !== undefined) throw unprocessable(`/${field}`, 'cannot be given beside the tokens of state, which hold it')
+    if (request[field] !== undefined) throw unprocessable(`/${field}`, 'cannot be combined with state, whose tokens contain it')
   }
   if (typeof state !== 'string') {
     if (state.length !== rows) throw unprocessable('/state', `expected ${rows} ${rows === 1 ? 'token' : 'tokens, one per row'}, got ${state.length}`)
@@ -100,7 +100,7 @@ export const ONE_ROW: Outline = { rows: 1, steps: 1, lengths: [1], batched: fals
 /** @throws InputError if a context has a vector per step or per row, or a support set per row. */
 export function checkKept (context: unknown): void {
   const { vectors, support }: { readonly vectors?: unknown, readonly support?: unknown } = Object(context)
-  if (vectors instanceof Tensor && vectors.rank > 1) throw unprocessable('/context/vectors', 'expected one vector, [D], which every step reads: what is kept is not of single steps')
+  if (vectors instanceof Tensor && vectors.rank > 1) throw unprocessable('/context/vectors', 'expected one vector, [D], which every step reads: a kept context has no vector per step')
   if (support instanceof Tensor && support.rank > 2) throw unprocessable('/context/support', 'expected one set, [N][D]: a session has one row')
 }
 

@@ -55,6 +55,6 @@ export function askParts (names: readonly string[], parts: readonly Part[], kind
 
 function whyNot (name: string, kind: CellKind): string {
   if (name === 'gates') return `there are no gates: the cells are of kind ${kind}, which has none`
-  if (name === 'c') return `there is no c: the cells are of kind ${kind}, and an lstm alone has one`
+  if (name === 'c') return `there is no c: the cells are of kind ${kind}, and only an lstm has one`
   return `there is no part ${JSON.stringify(name)}`
 }

@@ -102,7 +102,7 @@ export function createPlanner ({ shape, policy, parts, queues, bare, tokens }: L
 
   return {
     step (request) {
-      if (request.context !== undefined) throw unprocessable('/context', 'is for a step with state: without it a step is one of the bare network, which reads none')
+      if (request.context !== undefined) throw unprocessable('/context', 'is for a step with state: without it, a step runs the bare network, which reads no context')
       if (bare === undefined) throw unprocessable('', 'the network has two directions, and the backward one starts from the end: send the whole sequence to /sequence')
       const outline = outlineStep(request, shape)
       const { rows, field } = outline

@@ -87,7 +87,7 @@ export function createRegistry (models: readonly Model[], defaultName?: string, 
     missing,
     hold (model) {
       const count = users.get(model)
-      if (count === undefined) throw new InputError('ended', { path: '', message: `model replaced: version ${model.version} of ${model.name} is not there any more` })
+      if (count === undefined) throw new InputError('ended', { path: '', message: `model replaced: version ${model.version} of ${model.name} is no longer served` })
       users.set(model, count + 1)
       let held = true
       return () => {
@@ -115,7 +115,7 @@ export function createRegistry (models: readonly Model[], defaultName?: string, 
 
 function serve (models: readonly Model[], named: string | undefined): Served {
   const byName = new Map(models.map((model) => [model.name, model]))
-  if (named !== undefined && !byName.has(named)) throw new Error(`the default model ${named} is not there; the models are ${listed(models)}`)
+  if (named !== undefined && !byName.has(named)) throw new Error(`the default model ${named} does not exist; the models are ${listed(models)}`)
   const willing = models.length === 1 ? models : models.filter(({ isDefault }) => isDefault)
   if (named === undefined && willing.length > 1) throw new Error(`several models say that they are the default: ${willing.map(({ name }) => name).join(', ')}`)
   return { models, byName, defaultName: named ?? willing[0]?.name }

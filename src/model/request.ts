@@ -120,8 +120,8 @@ export function outlineOneRow (outline: Outline): Outline {
 /** What a request sends for its steps, laid out as a tensor `[B][T][width]`; nothing is sent if the network reads none. */
 type Given = Pick<Tensor, 'shape' | 'rank' | 'lengths'>
 
-const NO_EMBEDDING = 'there is no embedding in front'
-const READS_MORE = 'this is a step of the bare network, whose first cell reads more than what the embedding makes; "state": true takes a step of the wiring, by ids'
+const NO_EMBEDDING = 'this model does not begin with an embedding'
+const READS_MORE = 'this is a step of the bare network, whose first cell reads more than the embedding writes; "state": true takes a step of the wiring, which reads ids'
 
 function givenSteps ({ x, ids }: StepRequest, operation: Operation, whyNoIds = NO_EMBEDDING): Given | undefined {
   const { width, embedding } = operation

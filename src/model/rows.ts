@@ -44,7 +44,7 @@ export function beginBareRows (request: StepRequest, program: Program, shape: Sh
   const states = [new States(program.state, rows)]
   setStates(states, [program], shape, request, rows)
   if (request.h_0 !== undefined) {
-    if (!carriesH(program, shape)) throw unprocessable('/h_0', 'a step reads it in a GRU whose Hi differs from its Ho alone')
+    if (!carriesH(program, shape)) throw unprocessable('/h_0', 'a step reads it only in a GRU whose Hi differs from its Ho')
     const { data, stride } = givenState(request.h_0, 'h_0', rows, shape.Ho, 'Ho')
     states[0].put('c0', data, stride)
   }
@@ -59,7 +59,7 @@ export function beginBareRows (request: StepRequest, program: Program, shape: Sh
 export function goOn (kept: readonly KeptRow[], { state }: Program): Rows {
   const [{ t, given, seen }] = kept
   const odd = kept.findIndex((row) => (row.t > 0) !== (t > 0) || (t === 0 && (row.given !== given || row.seen !== seen)))
-  if (odd >= 0) throw unprocessable(`/state/${odd}`, 'cannot go on together with the first: a row that has taken no step yet begins in its own way; send them in separate requests')
+  if (odd >= 0) throw unprocessable(`/state/${odd}`, 'cannot continue together with the first: a row that has not taken a step yet begins differently; send them in separate requests')
   const states = new States(state, kept.length)
   kept.forEach((row, i) => { states.data.set(row.state, i * state.width) })
   return { states: [states], before: kept.map((row) => row.t), given, seen }

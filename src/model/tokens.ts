@@ -63,14 +63,14 @@ export function createTokens (model: string, version: string, layout: StateLayou
       if (token.toString('base64url') !== text) throw unprocessable(path, 'is not a state token: it is not base64url')
       if (token.length < HEAD) throw unprocessable(path, `is not a state token: it has ${token.length} bytes, fewer than the ${HEAD} of a head`)
       if (token[0] !== FORMAT) throw unprocessable(path, `is not a state token of format ${FORMAT}: its first byte is ${token[0]}`)
-      if (!digest(token.subarray(9)).subarray(0, 8).equals(token.subarray(1, 9))) throw unprocessable(path, 'is damaged: its checksum does not agree with it; send the token as it was answered')
+      if (!digest(token.subarray(9)).subarray(0, 8).equals(token.subarray(1, 9))) throw unprocessable(path, 'is damaged: its checksum does not match; send the token as the service returned it')
       const at = HEAD + token[28]
       if (!token.subarray(9, 17).equals(own)) {
         throw new InputError('conflict', {
-          path, message: `is of ${token.toString('utf8', HEAD, at)}, version ${token.toString('hex', 9, 17)}; this is ${model}, version ${own.toString('hex')}`
+          path, message: `belongs to ${token.toString('utf8', HEAD, at)}, version ${token.toString('hex', 9, 17)}; this is ${model}, version ${own.toString('hex')}`
         })
       }
-      if (!token.subarray(17, 21).equals(laidOut)) throw new InputError('conflict', { path, message: 'is of another release of the service, which lays out this model\'s state otherwise' })
+      if (!token.subarray(17, 21).equals(laidOut)) throw new InputError('conflict', { path, message: 'comes from another release of the service, which stores this model\'s state differently' })
       const width = (token.length - at) / 4
       const state = width === layout.width ? decodeFloats('F32', token.subarray(at)) : undefined
       if (state === undefined) throw unprocessable(path, `has a state of ${width} numbers, expected ${layout.width}`)

@@ -94,7 +94,7 @@ function stepExamples ({ shape: { step, hIn, hOut, c, directions } }: Model): Ex
       ? []
       : [
           { summary: 'One row', value: rows(1, (row) => ({ ...x(row), ...(step.width === 0 && { h_in: numbers(hIn, row) }) })) },
-          { summary: 'Two rows, and what the step before left', value: rows(2, (row) => ({ ...x(row), h_in: numbers(hIn, row), ...carry('c_in', row) })) }
+          { summary: 'Two rows that continue from the previous step', value: rows(2, (row) => ({ ...x(row), h_in: numbers(hIn, row), ...carry('c_in', row) })) }
         ],
     answer: rows(1, () => ({ h_out: numbers(hOut), ...carry('c_out', 1), ...(step.y > 0 && { y: numbers(step.y, 2) }) }))
   }
@@ -125,8 +125,8 @@ function sequenceExamples (model: Model): Examples {
     ? [{ summary: 'Three steps', value: { steps: 3 }, lengths: [3] }]
     : [
         { summary: 'One row of three steps', value: { [field]: [steps] }, lengths: [3] },
-        { summary: 'Two rows, of three steps and of one', value: { [field]: [steps, [step(3)]] }, lengths: [3, 1] },
-        { summary: `The same ${field} three times, and the last output alone`, value: { [field]: [[step(0)]], steps: 3, return_sequences: false }, lengths: [3] }
+        { summary: 'Two rows, of three steps and one step', value: { [field]: [steps, [step(3)]] }, lengths: [3, 1] },
+        { summary: `The same ${field} three times, with only the last output`, value: { [field]: [[step(0)]], steps: 3, return_sequences: false }, lengths: [3] }
       ]
   return {
     requests: requests.flatMap(({ summary, value, lengths }) => {
@@ -143,7 +143,7 @@ function sessionExamples (model: Model): Examples {
   const asked = exampleContext(model, [1])
   if (directions === 2 || wiring === undefined || asked === undefined) return { requests: [] }
   const context = { ...asked.context, ...(wiring.read !== undefined && { support: [numbers(wiring.read.support), numbers(wiring.read.support, 1)] }), ...(vectors > 0 && { vectors: numbers(vectors) }) }
-  return { requests: [{ summary: 'A row that begins', value: Object.keys(context).length > 0 ? { context } : {} }] }
+  return { requests: [{ summary: 'A new row', value: Object.keys(context).length > 0 ? { context } : {} }] }
 }
 
 /**

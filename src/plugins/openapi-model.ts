@@ -34,11 +34,11 @@ export function cutToModel (document: Document, model: Model): object {
     : SESSIONS.map((path) => [path.replace('{model}', name), mapValues(asPart(document.paths[path]), (operation) => ownOperation(asPart(operation)))] as const)
   const cut = {
     ...document,
-    info: { ...document.info, title: `cellserve: ${model.name}`, description: `The model ${model.name} of cellserve, version ${model.version}, with its own sizes.` },
+    info: { ...document.info, title: `cellserve: ${model.name}`, description: `The cellserve API for the model ${model.name}, version ${model.version}, with the model's own sizes.` },
     tags: [
       { name: 'cells', description: 'Step the model, or run it over a sequence.' },
-      ...(sessions.length > 0 ? [{ name: 'sessions', description: 'Rows of it that the service keeps between requests.' }] : []),
-      { name: 'models', description: 'What it is.' }
+      ...(sessions.length > 0 ? [{ name: 'sessions', description: 'Rows of the model that the service keeps between requests.' }] : []),
+      { name: 'models', description: 'The description of the model.' }
     ],
     paths: Object.fromEntries([...paths, ...sessions])
   }

@@ -36,10 +36,10 @@ async function describe (routes: readonly RouteOptions[], { version, keyed }: Op
       info: {
         title: 'cellserve',
         version,
-        description: 'LSTM cells whose input hidden size (Hi) may differ from their output hidden size (Ho).\n\n' +
-          'Sizes: B batch rows, T time steps, I input size, Hi what the cell reads, Ho what it writes. ' +
-          'All numbers are float32: a decimal is read to the nearest double, and that to the nearest float32; answers have the ' +
-          'fewest digits that read back as the same float32. Answers have no batch dimension if the request\'s `x` has none.',
+        description: 'Recurrent networks, including those whose input hidden size (Hi) differs from their output hidden size (Ho).\n\n' +
+          'Sizes: B is the number of batch rows, T the number of time steps, I the input size, Hi the width of the h that the cell reads, Ho the width of the h that it writes. ' +
+          'All numbers are float32: a decimal is rounded to the nearest double, and the double to the nearest float32; answers have the ' +
+          'fewest digits that read back as the same float32. If the request\'s `x` has no batch dimension, the answer has none either.',
         license: { name: 'MIT', identifier: 'MIT' }
       },
       ...(keyed && KEYED),
@@ -47,7 +47,7 @@ async function describe (routes: readonly RouteOptions[], { version, keyed }: Op
       tags: [
         { name: 'cells', description: 'Step a cell, or run it over a sequence.' },
         { name: 'sessions', description: 'Rows that the service keeps between requests.' },
-        { name: 'models', description: 'What is served.' },
+        { name: 'models', description: 'The served models.' },
         { name: 'operations', description: 'Health, metrics and this document.' }
       ]
     }
@@ -75,8 +75,8 @@ const SAFETENSORS_DOCUMENT = {
   type: 'string',
   format: 'binary',
   title: 'SafetensorsDocument',
-  description: `The tensors of the JSON body, under the same names, as a safetensors document. Tensors of the context have their own names: \`vectors\`, \`support\`.
-A request's tensors may be F32, F16, BF16 or F64, and \`lengths\` I32 or I64; its other options go into the query string. An answer's tensors are F32.
+  description: `The tensors of the JSON body, under the same names, as a safetensors document. Tensors in the context keep their own names: \`vectors\`, \`support\`.
+A request's tensors may be F32, F16, BF16 or F64, and \`lengths\` I32 or I64; its other options go in the query string. An answer's tensors are F32.
 The answer has the format of the request, unless the \`accept\` header asks for another. From Python:
 
 \`\`\`python

@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import Type from '../tensor/typebox.ts'
 import { problems } from './schemas.ts'
 
-const Health = Type.Object({ status: Type.Literal('ok') }, { title: 'Health', description: 'The service is well.' })
+const Health = Type.Object({ status: Type.Literal('ok') }, { title: 'Health', description: 'The service is healthy.' })
 
 /** `GET /health/live`: the process answers. `GET /health/ready`: it accepts requests; while it drains, the drain plugin rejects this one. */
 const routes: FastifyPluginAsyncTypebox = async (app) => {

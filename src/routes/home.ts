@@ -12,7 +12,7 @@ const Home = Type.Object({
   reference: Type.String({ description: 'The path of the interactive reference.' }),
   openapi: Type.String({ description: 'The path of the OpenAPI document.' }),
   models: Type.String({ description: 'The path of the list of models.' })
-}, { title: 'Home', description: 'What this is, and where its parts are.' })
+}, { title: 'Home', description: 'What this service is, and where its parts are.' })
 
 export interface HomeOptions {
   readonly version: string
@@ -41,13 +41,13 @@ const routes: FastifyPluginAsyncTypebox<HomeOptions> = async (app, { version, pa
       security: [],
       operationId: 'home',
       tags: ['operations'],
-      summary: 'The page, or where things are',
+      summary: 'Get the page, or the paths of the service',
       response: {
         200: {
-          description: 'For a browser, which prefers text/html: the page. For any other client: what this is, and where its parts are.',
-          content: { 'application/json': { schema: Home }, 'text/html': { schema: Type.String({ title: 'Page', description: 'A page to run the models by hand, with pictures of what they do.' }) } }
+          description: 'For a browser, which prefers text/html: the page. For any other client: what this service is, and where its parts are.',
+          content: { 'application/json': { schema: Home }, 'text/html': { schema: Type.String({ title: 'Page', description: 'A page for running the models by hand, with plots of what they do.' }) } }
         },
-        302: { description: 'For a browser, if the page is switched off: to the interactive reference.', type: 'null' },
+        302: { description: 'For a browser, if the page is turned off: a redirect to the interactive reference.', type: 'null' },
         ...problems(429, 503)
       }
     }

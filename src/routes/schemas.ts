@@ -23,18 +23,18 @@ export const Problem = Type.Object({
 const DESCRIPTIONS = {
   400: 'The body is neither JSON nor safetensors, or does not fit the schema.',
   401: 'The service requires an API key, and the request has none or a wrong one.',
-  403: 'Pages of this origin may not call.',
+  403: 'Pages from this origin may not call the service.',
   404: 'No such model or session.',
-  409: 'The state is of another model, or of another version of it; or a session is not where the request takes it to be.',
+  409: 'The state belongs to another model or to another version of the model, or the session is not at the step that the request expects.',
   410: 'The session has ended; the detail says why.',
   413: 'The body is too large.',
   415: 'The body is neither application/json nor application/vnd.safetensors.',
   422: 'The body is well-formed, but wrong for this model or inconsistent.',
-  426: 'The path is a WebSocket, and the request does not upgrade to one.',
-  429: 'More requests per second than a client may send; try again after the seconds in Retry-After.',
+  426: 'The path is for a WebSocket, and the request does not upgrade to one.',
+  429: 'The client has sent more requests per second than it may; try again after the number of seconds in Retry-After.',
   500: 'The model\'s own feedback module failed.',
-  503: 'Overloaded or draining; try again after the seconds in Retry-After.',
-  504: 'No answer in the time allowed.'
+  503: 'The service is overloaded or draining; try again after the number of seconds in Retry-After.',
+  504: 'The answer was not ready within the time allowed.'
 } as const
 
 /** An example of each problem. */
@@ -44,9 +44,9 @@ const EXAMPLES: Readonly<Record<keyof typeof DESCRIPTIONS, object>> = {
   403: problem(403, 'pages of "https://app.example.org" may not open a WebSocket here; pages of other origins may if --cors-origin names them'),
   404: problem(404, 'there is no model "nobody"; the models are attention-decoder, bidirectional-lstm, custom-lstm, gru, matching-networks, symmetric'),
   409: {
-    ...problem(409, 'model custom-lstm: /state/0: is of symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38'),
+    ...problem(409, 'model custom-lstm: /state/0: belongs to symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38'),
     model: 'custom-lstm',
-    errors: [{ path: '/state/0', message: 'is of symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38' }]
+    errors: [{ path: '/state/0', message: 'belongs to symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38' }]
   },
   410: problem(410, 'the session has ended: expired'),
   413: problem(413, 'the body is larger than the 16777216 bytes allowed'),
@@ -59,7 +59,7 @@ const EXAMPLES: Readonly<Record<keyof typeof DESCRIPTIONS, object>> = {
   426: problem(426, 'expected a WebSocket: a GET that upgrades to it'),
   429: problem(429, 'more than 100 requests in a second'),
   500: { ...problem(500, 'model custom-lstm: the model\'s feedback.mjs threw an error, for step 2'), model: 'custom-lstm' },
-  503: problem(503, 'overloaded: 4096 rows of 1048576 bytes are in work; try again shortly'),
+  503: problem(503, 'overloaded: 4096 rows and 1048576 bytes are in progress; try again shortly'),
   504: { ...problem(504, 'model custom-lstm: the answer was not ready in the time allowed'), model: 'custom-lstm' }
 }
 
@@ -76,7 +76,7 @@ export function problems (...statuses: ReadonlyArray<keyof typeof DESCRIPTIONS>)
 export const BODIES = [JSON_TYPE, SAFETENSORS]
 
 /** The headers of a model's answer. */
-export const ModelHeaders = { [VERSION_HEADER]: { type: 'string', description: 'The version of the model that has answered, as in GET /models.' } } as const
+export const ModelHeaders = { [VERSION_HEADER]: { type: 'string', description: 'The version of the model that answered, as in GET /models.' } } as const
 
 /** Adds these headers to an answer that is always JSON. */
 export function modelAnswer<S extends TSchema> (schema: S): S & { headers: typeof ModelHeaders } {
@@ -101,11 +101,11 @@ export function IdsSchema (rank: 1 | 2, description: string): TUnsafe<Ids> {
 /** Where a request starts. In a stack, each field has the vectors of all layers and directions, one after the other. */
 export const FirstState = {
   h_in: Type.Optional(TensorSchema({ ranks: [1, 2], documented: 2 }, {
-    description: 'What the cell reads as its h at the first step: [B][Hi]. In a sequence it takes the place of what the wiring would make; in a step it is zeros if left out.'
+    description: 'What the cell reads as its h at the first step: [B][Hi]. In a sequence it replaces what the wiring would compute; in a step it is zeros if left out.'
   })),
   c_in: Type.Optional(TensorSchema({ ranks: [1, 2], documented: 2 }, { description: 'The first cell state of an LSTM: [B][Ho]. Zeros if left out.' })),
   h_0: Type.Optional(TensorSchema({ ranks: [1, 2], documented: 2 }, {
-    description: 'The h that the first feedback sees: [B][Ho]. Zeros if left out. A GRU whose Hi differs from its Ho reads it in a step, too.'
+    description: 'The h that the first feedback reads: [B][Ho]. Zeros if left out. A GRU whose Hi differs from its Ho also reads it in a step.'
   }))
 }
 
@@ -119,29 +119,29 @@ export const StateField = Type.Unsafe<boolean | string | string[]>({
   type: ['boolean', 'string', 'array'],
   items: { type: 'string' },
   documented: { type: 'array' },
-  description: 'Tokens of rows that go on: [B], as an answer had them. An empty list, or `true`, asks for tokens of rows that begin.'
+  description: 'Tokens of the rows to continue, from an earlier answer: [B]. An empty list or `true` starts new rows and asks for their tokens.'
 })
 
 /** The same as an option of the query string. */
-export const StateOption = Type.Boolean({ description: 'For a body of safetensors: `true` asks for tokens of rows that begin.' })
+export const StateOption = Type.Boolean({ description: 'For a safetensors body: `true` starts new rows and asks for their tokens.' })
 
 export const TokensField = Type.Unsafe<string | readonly string[]>({
   type: ['string', 'array'],
   items: { type: 'string' },
   documented: { type: 'array' },
-  description: 'A token for each row, [B], if the request has `state`: all that the row keeps, except the context. Send it as `state` to go on.'
+  description: 'A token for each row, if the request has `state`: [B]. It contains everything that the row keeps, except the context. Send it as `state` to continue.'
 })
 
 /** The state at the end of a request, each row's after its own last step. */
 export const LastState = {
-  h_out: Type.Optional(TensorSchema({ ranks: [1, 2], documented: 2 }, { description: 'The output hidden state: [B][Ho]. In a stack each layer\'s and direction\'s, one after the other.' })),
-  c_out: Type.Optional(TensorSchema({ ranks: [1, 2], documented: 2 }, { description: 'The cell state of an LSTM: [B][Ho]. In a stack, those of all layers.' }))
+  h_out: Type.Optional(TensorSchema({ ranks: [1, 2], documented: 2 }, { description: 'The output hidden state: [B][Ho]. In a stack, those of all layers and directions, one after the other.' })),
+  c_out: Type.Optional(TensorSchema({ ranks: [1, 2], documented: 2 }, { description: 'The cell state of an LSTM: [B][Ho]. In a stack, those of all layers and directions, one after the other.' }))
 }
 
 /** The headers of an operation that computes; the admission plugin reads them. */
 export const WorkHeaders = Type.Object({
   'x-request-timeout': Type.Optional(Type.Unknown({
     documented: { type: 'number', exclusiveMinimum: 0 },
-    description: 'Seconds in which the request must be answered, if that is less than the server allows; past them the answer is a 504.'
+    description: 'Seconds within which the request must be answered, if fewer than the server allows; after that, the answer is a 504.'
   }))
 })

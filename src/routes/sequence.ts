@@ -12,20 +12,20 @@ import { answers, BODIES, ContextField, FirstState, IdsSchema, LastState, ModelP
 const ANSWER_FIELDS = ['output', 'y', 'h_out', 'c_out', 'h_next', 'state', 'parts'] as const
 
 const Parts = Type.Array(Type.String({ minLength: 1 }), {
-  uniqueItems: true, description: 'Parts to answer: of the wiring `read`, `attention`, or the names of its lets; of every layer and direction `h`, `c`, `gates`. GET /models/{model} lists those of a model.'
+  uniqueItems: true, description: 'The parts to return. From the wiring: `read`, `attention` or the names of its lets. From every layer and direction: `h`, `c`, `gates`. GET /models/{model} lists the parts of a model.'
 })
-const ReturnSequences = Type.Boolean({ description: 'Whether `output`, `y` and `parts` have every step (`true`, the default) or each row\'s last one alone.' })
-const AnswerFields = Type.Array(Type.Enum(ANSWER_FIELDS, { title: 'AnswerField' }), { uniqueItems: true, minItems: 1, description: 'The fields that the answer is to have; all if left out.' })
+const ReturnSequences = Type.Boolean({ description: 'Whether `output`, `y` and `parts` contain every step (`true`, the default) or only each row\'s last one.' })
+const AnswerFields = Type.Array(Type.Enum(ANSWER_FIELDS, { title: 'AnswerField' }), { uniqueItems: true, minItems: 1, description: 'The fields to return; all if left out.' })
 const Steps = Type.Integer({ minimum: 1, description: 'Feed the same x this many times; x is then [B][1][I]. Required if the network reads no x.' })
 
 export const SequenceRequest = Type.Object({
   x: Type.Optional(TensorSchema({ ranks: [1, 2, 3], documented: 3, ragged: true }, {
-    description: 'The inputs: [B][T][I], whose rows may be ragged. Left out if the network reads none.'
+    description: 'The inputs: [B][T][I]; T may differ between rows. Leave it out if the network reads no x.'
   })),
-  ids: Type.Optional(IdsSchema(2, 'In the place of x, for a model that begins with an embedding: [B][T], rows of its vocabulary. They may be ragged.')),
+  ids: Type.Optional(IdsSchema(2, 'Instead of x, if the model begins with an embedding: [B][T], indices into its vocabulary; T may differ between rows.')),
   ...FirstState,
   lengths: Type.Optional(Type.Array(Type.Integer(), {
-    description: 'How many steps each row takes, 1 to T: [B]. After its last step a row\'s output is zero.'
+    description: 'How many steps each row takes, 1 to T: [B]. After a row\'s last step, its output is zero.'
   })),
   steps: Type.Optional(Steps),
   context: Type.Optional(ContextField),
@@ -36,30 +36,30 @@ export const SequenceRequest = Type.Object({
 }, {
   additionalProperties: false,
   title: 'SequenceRequest',
-  description: 'T steps, the feedback by the model\'s wiring.'
+  description: 'T steps. The model\'s wiring computes the feedback.'
 })
 
 const PartsAnswer = (rank: number, description: string) => Type.Record(Type.String(), TensorSchema({ ranks: [rank - 1, rank], documented: rank }, { description }))
 
 const SequenceAnswer = Type.Object({
-  output: Type.Optional(TensorSchema({ ranks: [2, 3], documented: 3 }, { description: 'The last layer\'s h after every step: [B][T][Ho], both directions\' side by side; with `return_sequences: false` [B][1][Ho].' })),
-  y: Type.Optional(TensorSchema({ ranks: [2, 3], documented: 3 }, { description: 'The model\'s readout after every step: [B][T][K]; with `return_sequences: false`, or if it is made of `h_last`, [B][1][K]. Left out if it has none.' })),
+  output: Type.Optional(TensorSchema({ ranks: [2, 3], documented: 3 }, { description: 'The last layer\'s h after every step: [B][T][Ho], both directions side by side; with `return_sequences: false`, [B][1][Ho].' })),
+  y: Type.Optional(TensorSchema({ ranks: [2, 3], documented: 3 }, { description: 'The model\'s readout after every step: [B][T][K]; with `return_sequences: false`, or if the readout reads `h_last`, [B][1][K]. Left out if the model has no readout.' })),
   ...LastState,
   h_next: Type.Optional(TensorSchema({ ranks: [1, 2], documented: 2 }, {
-    description: 'What the wiring would feed to the next step: [B][Hi]. Send it as h_in, and c_out as c_in, to go on. Left out if only the client knows it.'
+    description: 'What the wiring would feed to the next step: [B][Hi]. Send it as h_in, and c_out as c_in, to continue. Left out if only the client knows it.'
   })),
   state: Type.Optional(TokensField),
-  parts: Type.Optional(PartsAnswer(3, '[B][T + 1][...]: entry t is what fed step t, entry T what would feed the next one. A let that takes x, `h`, `c` and `gates` have T entries, of the steps themselves. With `return_sequences: false` [B][1][...], the last entry alone.'))
+  parts: Type.Optional(PartsAnswer(3, '[B][T + 1][...]: entry t is what fed step t, entry T is what would feed the next step. Lets that read x, and `h`, `c` and `gates`, have T entries, one per step. With `return_sequences: false`, [B][1][...]: only the last entry.'))
 }, { title: 'SequenceAnswer', description: 'The outputs, and the states to continue from.' })
 
 const FIELD = `(?:${ANSWER_FIELDS.join('|')})`
 
 const SequenceOptions = Type.Object({
   state: Type.Optional(StateOption),
-  steps: Type.Optional(Type.Integer({ minimum: 1, description: 'For a body of safetensors: feed the same x this many times. A JSON body has this option and those below as fields.' })),
-  return_sequences: Type.Optional(Type.Boolean({ description: 'For a body of safetensors: whether `output`, `y` and `parts` have every step, or each row\'s last one alone.' })),
-  parts: Type.Optional(Type.String({ minLength: 1, description: 'For a body of safetensors: the parts to answer, with commas between them.' })),
-  fields: Type.Optional(Type.String({ pattern: `^${FIELD}(?:,${FIELD})*$`, description: 'For a body of safetensors: the fields to answer, with commas between them.' }))
+  steps: Type.Optional(Type.Integer({ minimum: 1, description: 'For a safetensors body: feed the same x this many times. In a JSON body, this option and those below are fields.' })),
+  return_sequences: Type.Optional(Type.Boolean({ description: 'For a safetensors body: whether `output`, `y` and `parts` contain every step or only each row\'s last one.' })),
+  parts: Type.Optional(Type.String({ minLength: 1, description: 'For a safetensors body: the parts to return, separated by commas.' })),
+  fields: Type.Optional(Type.String({ pattern: `^${FIELD}(?:,${FIELD})*$`, description: 'For a safetensors body: the fields to return, separated by commas.' }))
 }, { additionalProperties: false })
 
 const SequenceLine = Type.Union([
@@ -67,13 +67,13 @@ const SequenceLine = Type.Union([
     t: Type.Integer({ minimum: 0 }),
     output: Type.Optional(TensorSchema({ ranks: [1, 2], documented: 2 }, { description: 'The last layer\'s h after step t: [B][Ho].' })),
     y: Type.Optional(TensorSchema({ ranks: [1, 2], documented: 2 }, { description: 'The model\'s readout after step t: [B][K].' })),
-    parts: Type.Optional(PartsAnswer(2, '[B][...]: the entry that was made after step t; of a let that takes x, `h`, `c` and `gates` that of step t.'))
-  }, { title: 'SequenceStep', description: 'A step; none with `return_sequences: false`.' }),
+    parts: Type.Optional(PartsAnswer(2, '[B][...]: the entry computed after step t; for lets that read x, and for `h`, `c` and `gates`, the entry of step t.'))
+  }, { title: 'SequenceStep', description: 'A step. With `return_sequences: false`, the answer has no such lines.' }),
   Type.Object({
-    y: Type.Optional(TensorSchema({ ranks: [1, 2], documented: 2 }, { description: 'The model\'s readout, if it is made of `h_last`: [B][K].' })),
+    y: Type.Optional(TensorSchema({ ranks: [1, 2], documented: 2 }, { description: 'The model\'s readout, if it reads `h_last`: [B][K].' })),
     ...Type.Pick(SequenceAnswer, ['h_out', 'c_out', 'h_next', 'state']).properties
   }, { title: 'SequenceStates', description: 'The last line: the states to continue from.' }),
-  Type.Object({ error: Problem }, { title: 'SequenceFailure', description: 'The last line, if the request fails after the first.' })
+  Type.Object({ error: Problem }, { title: 'SequenceFailure', description: 'The last line, if the request fails after the first line.' })
 ], { title: 'SequenceLine', description: 'One line of a streamed answer.' })
 
 /** `POST /sequence`: many steps; the server computes the feedback. */
@@ -82,8 +82,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   const schema = {
     tags: ['cells'],
     headers: WorkHeaders,
-    description: 'T steps. The model\'s wiring makes each h_in from the last h_out; it does so before every step, the first included, ' +
-      'unless the request gives h_in for that. As a shorthand a request may leave [B] out everywhere; then the answer has none either.',
+    description: 'T steps. The model\'s wiring computes each h_in from the last h_out, including the first one, unless the request has h_in. ' +
+      'As a shorthand, a request may leave out [B] everywhere; the answer then has none either.',
     consumes: BODIES,
     querystring: SequenceOptions,
     body: SequenceRequest,

@@ -11,20 +11,20 @@ import { servedFields, withOptions } from './fields.ts'
 import { answers, BODIES, ContextField, modelAnswer, ModelParams, problems, WorkHeaders } from './schemas.ts'
 
 const vector = (description: string) => TensorSchema({ ranks: [1] }, { description })
-const T = Type.Integer({ minimum: 0, description: 'How many steps have been taken before this request. With it a request is safe to send again; left out it means now.' })
-const Parts = Type.Array(Type.String({ minLength: 1 }), { uniqueItems: true, description: 'Parts to answer, as of POST /sequence.' })
+const T = Type.Integer({ minimum: 0, description: 'How many steps the session has taken before this request. With it, a request is safe to send again; without it, the request applies to the session as it is now.' })
+const Parts = Type.Array(Type.String({ minLength: 1 }), { uniqueItems: true, description: 'The parts to return, as in POST /sequence.' })
 
 const Opening = Type.Object({
-  h_in: Type.Optional(vector('What the first step reads as its h: [Hi], in place of what the wiring would make.')),
+  h_in: Type.Optional(vector('What the first step reads as its h, instead of what the wiring would compute: [Hi].')),
   c_in: Type.Optional(vector('The first cell state of an LSTM: [Ho].')),
-  h_0: Type.Optional(vector('The h that the first feedback sees: [Ho].')),
-  state: Type.Optional(Type.String({ description: 'A token to go on from: of an export, or of an answer of /step or /sequence.' })),
+  h_0: Type.Optional(vector('The h that the first feedback reads: [Ho].')),
+  state: Type.Optional(Type.String({ description: 'A token from an export, or from an answer of /step or /sequence: the session continues from there.' })),
   context: Type.Optional(ContextField),
-  idle_timeout: Type.Optional(Type.Number({ exclusiveMinimum: 0, description: 'For how many seconds nobody may use the session before it ends; --session-timeout bounds it.' })),
-  session: Type.Optional(Type.String({ description: 'Of an export; not looked at.' })),
-  model: Type.Optional(Type.String({ description: 'Of an export; not looked at: the path says which model, and the token says which it is of.' })),
-  t: Type.Optional(Type.Integer({ description: 'Of an export; not looked at: the token has it.' })),
-  expires: Type.Optional(Type.String({ description: 'Of an export; not looked at.' }))
+  idle_timeout: Type.Optional(Type.Number({ exclusiveMinimum: 0, description: 'Seconds that the session may be idle before it ends, at most --session-timeout.' })),
+  session: Type.Optional(Type.String({ description: 'From an export; ignored.' })),
+  model: Type.Optional(Type.String({ description: 'From an export; ignored: the path names the model, and the token contains the model that it belongs to.' })),
+  t: Type.Optional(Type.Integer({ description: 'From an export; ignored: the token contains it.' })),
+  expires: Type.Optional(Type.String({ description: 'From an export; ignored.' }))
 }, { additionalProperties: false, title: 'SessionRequest', description: 'Where a session begins: one row, without a batch dimension.' })
 
 const Description = Type.Object({
@@ -33,55 +33,55 @@ const Description = Type.Object({
   t: Type.Integer({ description: 'How many steps have been taken.' }),
   idle_timeout: Type.Number({ description: 'Seconds.' }),
   expires: Type.String({ format: 'date-time', description: 'When the session ends if nobody uses it.' })
-}, { title: 'Session', description: 'A session: one row that goes on from request to request.' })
+}, { title: 'Session', description: 'A session: one row that continues from request to request.' })
 
 const Export = Type.Object({
   ...Description.properties,
-  state: Type.String({ description: 'A token of all that the row keeps, except the context.' }),
+  state: Type.String({ description: 'A token that contains everything the row keeps, except the context.' }),
   context: Type.Optional(Type.Unknown({ description: 'The context that the session keeps.' }))
-}, { title: 'SessionExport', description: 'All of a session. Send it to POST /models/{model}/sessions to go on there.' })
+}, { title: 'SessionExport', description: 'The whole session. Send it to POST /models/{model}/sessions to continue it there.' })
 
 const StepBody = Type.Object({
-  x: Type.Optional(vector('The input: [I], or what the wiring leaves of it.')),
-  ids: Type.Optional(IntegersSchema<number>([0], 0, { description: 'In the place of x, for a model that begins with an embedding: a row of its vocabulary.' })),
+  x: Type.Optional(vector('The input: [I], less what the wiring adds to it.')),
+  ids: Type.Optional(IntegersSchema<number>([0], 0, { description: 'Instead of x, if the model begins with an embedding: an index into its vocabulary.' })),
   t: Type.Optional(T),
   parts: Type.Optional(Parts)
 }, { additionalProperties: false, title: 'SessionStepRequest', description: 'A step of a session.' })
 
 const SequenceBody = Type.Object({
   x: Type.Optional(TensorSchema({ ranks: [1, 2], documented: 2 }, { description: 'The inputs: [T][I].' })),
-  ids: Type.Optional(IntegersSchema<number | readonly number[]>([0, 1], 1, { description: 'In the place of x, for a model that begins with an embedding: [T], rows of its vocabulary.' })),
+  ids: Type.Optional(IntegersSchema<number | readonly number[]>([0, 1], 1, { description: 'Instead of x, if the model begins with an embedding: [T], indices into its vocabulary.' })),
   t: Type.Optional(T),
   steps: Type.Optional(Type.Integer({ minimum: 1, description: 'Feed the same x this many times; x is then [1][I], and ids [1].' })),
   parts: Type.Optional(Parts),
-  return_sequences: Type.Optional(Type.Boolean({ description: 'Whether every step is answered, or the last alone.' }))
-}, { additionalProperties: false, title: 'SessionSequenceRequest', description: 'Steps of a session: all of them are taken, or none.' })
+  return_sequences: Type.Optional(Type.Boolean({ description: 'Whether the answer contains every step or only the last one.' }))
+}, { additionalProperties: false, title: 'SessionSequenceRequest', description: 'Steps of a session: either all of them are taken or none.' })
 
-const Taken = Type.Integer({ description: 'How many steps the session has taken now.' })
+const Taken = Type.Integer({ description: 'How many steps the session has now taken.' })
 const StepAnswer = Type.Object({
   t: Taken,
   output: vector('The last layer\'s h: [Ho].'),
-  y: Type.Optional(vector('The model\'s readout: [K]. Left out if it has none.')),
-  parts: Type.Optional(Type.Record(Type.String(), vector('The entry that was made after the step; of a let that takes x, `h`, `c` and `gates` that of the step.')))
-}, { title: 'SessionStepAnswer', description: 'What the step made.' })
+  y: Type.Optional(vector('The model\'s readout: [K]. Left out if the model has no readout.')),
+  parts: Type.Optional(Type.Record(Type.String(), vector('The entry computed after the step; for lets that read x, and for `h`, `c` and `gates`, the entry of the step.')))
+}, { title: 'SessionStepAnswer', description: 'The result of the step.' })
 const SequenceAnswer = Type.Object({
   t: Taken,
-  output: TensorSchema({ ranks: [2] }, { description: '[T][Ho]; with `return_sequences: false` [1][Ho].' }),
-  y: Type.Optional(TensorSchema({ ranks: [2] }, { description: 'The model\'s readout: [T][K]; with `return_sequences: false` [1][K]. Left out if it has none.' })),
-  parts: Type.Optional(Type.Record(Type.String(), TensorSchema({ ranks: [2] }, { description: '[T][...] or [T + 1][...], as of POST /sequence.' })))
-}, { title: 'SessionSequenceAnswer', description: 'What the steps made.' })
+  output: TensorSchema({ ranks: [2] }, { description: '[T][Ho]; with `return_sequences: false`, [1][Ho].' }),
+  y: Type.Optional(TensorSchema({ ranks: [2] }, { description: 'The model\'s readout: [T][K]; with `return_sequences: false`, [1][K]. Left out if the model has no readout.' })),
+  parts: Type.Optional(Type.Record(Type.String(), TensorSchema({ ranks: [2] }, { description: '[T][...] or [T + 1][...], as in POST /sequence.' })))
+}, { title: 'SessionSequenceAnswer', description: 'The results of the steps.' })
 const Line = Type.Object({
   t: Taken,
   output: Type.Optional(vector('[Ho]')),
   y: Type.Optional(vector('[K]')),
-  parts: Type.Optional(Type.Record(Type.String(), vector('The entry that was made after the step; of a let that takes x, `h`, `c` and `gates` that of the step.')))
-}, { title: 'SessionLine', description: 'A step; the last line has `t` alone: then the session has moved on.' })
+  parts: Type.Optional(Type.Record(Type.String(), vector('The entry computed after the step; for lets that read x, and for `h`, `c` and `gates`, the entry of the step.')))
+}, { title: 'SessionLine', description: 'A step. The last line has only `t`: the session has then taken the steps.' })
 
 const Params = Type.Object({ session: Type.String({ description: 'The id of the session.' }) })
 const Options = Type.Object({ t: Type.Optional(T) }, { additionalProperties: false })
 const Page = Type.Object({
-  from: Type.Optional(Type.Integer({ minimum: 0, description: 'Where the page begins: `next` of the page before. 0 if left out.' })),
-  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, description: 'How many sessions the page has at most. 100 if left out.' }))
+  from: Type.Optional(Type.Integer({ minimum: 0, description: 'Where the page begins: `next` from the previous page. 0 if left out.' })),
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, description: 'The most sessions that the page contains. 100 if left out.' }))
 }, { additionalProperties: false })
 
 /** Sessions: rows that the service keeps between requests. */
@@ -106,7 +106,7 @@ const routes: FastifyPluginAsyncTypebox<{ sessions: SessionStore }> = async (app
       ...common,
       operationId: 'createSession',
       summary: 'Begin a session',
-      description: 'Begins a row that the service keeps, with its context. A full store refuses it with a 503.',
+      description: 'Begins a row that the service keeps, with its context. If the store is full, the answer is a 503.',
       params: ModelParams,
       body: Opening,
       response: { 201: modelAnswer(Description), ...problems(400, 401, 404, 409, 413, 415, 422, 429, 503, 504) }
@@ -132,10 +132,10 @@ const routes: FastifyPluginAsyncTypebox<{ sessions: SessionStore }> = async (app
       operationId: 'listSessions',
       tags: ['sessions'],
       summary: 'List the sessions of a model',
-      description: 'Pages of a model\'s sessions, in the order of their making. With API keys, those of the caller\'s key.',
+      description: 'A page of the model\'s sessions, in order of creation. With API keys, only those of the caller\'s key.',
       params: ModelParams,
       querystring: Page,
-      response: { 200: Type.Object({ sessions: Type.Array(Description), next: Type.Optional(Type.Integer()) }, { title: 'SessionList', description: 'A page.' }), ...problems(400, 401, 404, 429, 503) }
+      response: { 200: Type.Object({ sessions: Type.Array(Description), next: Type.Optional(Type.Integer()) }, { title: 'SessionList', description: 'A page of sessions.' }), ...problems(400, 401, 404, 429, 503) }
     }
   }, async (request) => {
     const { query: { from = 0, limit = 100 }, key } = request
@@ -149,7 +149,7 @@ const routes: FastifyPluginAsyncTypebox<{ sessions: SessionStore }> = async (app
       tags: ['sessions'],
       summary: 'Export a session',
       params: Params,
-      response: { 200: answers(Export, 'All of the session. As safetensors: the bytes of `state`, and the tensors of the context.'), ...problems(401, 404, 410, 429, 503) }
+      response: { 200: answers(Export, 'The whole session. As safetensors: the bytes of `state` and the tensors of the context.'), ...problems(401, 404, 410, 429, 503) }
     }
   }, async ({ params, key }, reply) => {
     const session = await sessions.get(params.session, key)
@@ -161,7 +161,7 @@ const routes: FastifyPluginAsyncTypebox<{ sessions: SessionStore }> = async (app
   })
 
   app.delete('/sessions/:session', {
-    schema: { operationId: 'deleteSession', tags: ['sessions'], summary: 'End a session', params: Params, response: { 204: Type.Null({ description: 'It has ended.' }), ...problems(401, 404, 410, 429, 503) } }
+    schema: { operationId: 'deleteSession', tags: ['sessions'], summary: 'End a session', params: Params, response: { 204: Type.Null({ description: 'The session has ended.' }), ...problems(401, 404, 410, 429, 503) } }
   }, async ({ params, key }, reply) => {
     await sessions.end(params.session, key)
     return await reply.code(204).send(null)
@@ -172,12 +172,12 @@ const routes: FastifyPluginAsyncTypebox<{ sessions: SessionStore }> = async (app
     schema: {
       ...common,
       operationId: 'stepSession',
-      summary: 'Take a step of a session',
-      description: 'A step that fails leaves the session where it was.',
+      summary: 'Take a step in a session',
+      description: 'A step that fails leaves the session unchanged.',
       params: Params,
       querystring: Options,
       body: StepBody,
-      response: { 200: answers(StepAnswer, 'What the step made.'), ...PROBLEMS }
+      response: { 200: answers(StepAnswer, 'The result of the step.'), ...PROBLEMS }
     }
   }, async (request, reply) => {
     const { t, x, ids, parts } = withOptions(request.body, request.query)
@@ -191,12 +191,12 @@ const routes: FastifyPluginAsyncTypebox<{ sessions: SessionStore }> = async (app
     schema: {
       ...common,
       operationId: 'sequenceSession',
-      summary: 'Take many steps of a session',
-      description: 'All of the steps are taken, or none. As NDJSON, the last line says that they have been.',
+      summary: 'Take many steps in a session',
+      description: 'Either all of the steps are taken or none. As NDJSON, the last line confirms that they have been taken.',
       params: Params,
       querystring: Options,
       body: SequenceBody,
-      response: { 200: answers(SequenceAnswer, 'What the steps made.', { [NDJSON]: { schema: Line } }), ...PROBLEMS }
+      response: { 200: answers(SequenceAnswer, 'The results of the steps.', { [NDJSON]: { schema: Line } }), ...PROBLEMS }
     }
   }, async (request, reply) => {
     const { t, ...steps } = withOptions(request.body, request.query)

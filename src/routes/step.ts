@@ -5,8 +5,8 @@ import { servedFields, withOptions } from './fields.ts'
 import { answers, BODIES, ContextField, FirstState, IdsSchema, LastState, ModelParams, problems, StateField, StateOption, TokensField, WorkHeaders } from './schemas.ts'
 
 export const StepRequest = Type.Object({
-  x: Type.Optional(TensorSchema({ ranks: [1, 2, 3], documented: 2 }, { description: 'The input: [B][I]. Left out if the network reads none.' })),
-  ids: Type.Optional(IdsSchema(1, 'In the place of x, for a model that begins with an embedding: [B], rows of its vocabulary.')),
+  x: Type.Optional(TensorSchema({ ranks: [1, 2, 3], documented: 2 }, { description: 'The input: [B][I]. Leave it out if the network reads no x.' })),
+  ids: Type.Optional(IdsSchema(1, 'Instead of x, if the model begins with an embedding: [B], indices into its vocabulary.')),
   ...FirstState,
   context: Type.Optional(ContextField),
   state: Type.Optional(StateField)
@@ -20,7 +20,7 @@ const StepAnswer = Type.Object({
   ...Type.Required(Type.Object({ h_out: LastState.h_out })).properties,
   c_out: LastState.c_out,
   state: Type.Optional(TokensField),
-  y: Type.Optional(TensorSchema({ ranks: [1, 2], documented: 2 }, { description: 'The model\'s readout: [B][K]. Left out if it has none, or one that is made of more than the step\'s own h and c.' }))
+  y: Type.Optional(TensorSchema({ ranks: [1, 2], documented: 2 }, { description: 'The model\'s readout: [B][K]. Left out if the model has no readout, or if the readout reads more than the step\'s own h and c.' }))
 }, { title: 'StepAnswer', description: 'The states after the step.' })
 
 /** `POST /step`: one step of the bare network. */
@@ -29,7 +29,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   const schema = {
     tags: ['cells'],
     headers: WorkHeaders,
-    description: 'One step of the bare network. The client owns the feedback: it makes the next h_in. With `state` the server does, and x is a step of a sequence. As a shorthand a request may leave [B] out everywhere; then the answer has none either.',
+    description: 'One step of the bare network. The client owns the feedback: it computes the next h_in. With `state`, the server computes it, and x is a step of a sequence. As a shorthand, a request may leave out [B] everywhere; the answer then has none either.',
     consumes: BODIES,
     querystring: Type.Object({ state: Type.Optional(StateOption) }, { additionalProperties: false }),
     body: StepRequest,

@@ -31,24 +31,24 @@ export const STREAM_PATH = /^\/models\/[^/]+\/stream$/
 const vector = (description: string) => TensorSchema({ ranks: [1] }, { description })
 
 const StreamFrame = Type.Object({
-  begin: Type.Optional(Type.Boolean({ description: 'Begin anew, whatever the row has taken.' })),
+  begin: Type.Optional(Type.Boolean({ description: 'Begin again, whatever steps the row has taken.' })),
   h_in: Type.Optional(vector('Where the row begins: what its first step reads as its h, [Hi].')),
   c_in: Type.Optional(vector('Where the row begins: the first cell state of an LSTM, [Ho].')),
-  h_0: Type.Optional(vector('Where the row begins: the h that the first feedback sees, [Ho].')),
+  h_0: Type.Optional(vector('Where the row begins: the h that the first feedback reads, [Ho].')),
   context: Type.Optional(ContextField),
-  state: Type.Optional(Type.Unsafe<string | boolean>({ type: ['string', 'boolean'], description: 'A token to go on from; or `true` for one of where the row is after the steps.' })),
-  t: Type.Optional(Type.Integer({ minimum: 0, description: 'How many steps have been taken before; if others have been, the answer is a 409.' })),
+  state: Type.Optional(Type.Unsafe<string | boolean>({ type: ['string', 'boolean'], description: 'A token to continue from; or `true` for a token of the row after the steps.' })),
+  t: Type.Optional(Type.Integer({ minimum: 0, description: 'How many steps have been taken before; if the row has taken another number, the answer is a 409.' })),
   x: Type.Optional(TensorSchema({ ranks: [1, 2], documented: 2 }, { description: 'The input of one step, [I], or of many, [T][I].' })),
-  ids: Type.Optional(IdsSchema(1, 'In the place of x, for a model that begins with an embedding: one id, or a list, [T].')),
+  ids: Type.Optional(IdsSchema(1, 'Instead of x, if the model begins with an embedding: one id, or a list, [T].')),
   steps: Type.Optional(Type.Integer({ minimum: 1, description: 'Feed the same x this many times.' })),
-  parts: Type.Optional(Type.Array(Type.String({ minLength: 1 }), { uniqueItems: true, description: 'Parts to answer, as of POST /sequence.' })),
-  return_sequences: Type.Optional(Type.Boolean({ description: 'Whether every step is answered, or the last alone.' }))
-}, { additionalProperties: false, title: 'StreamFrame', description: 'A text frame: where the row begins, if that is not said yet, and steps.' })
+  parts: Type.Optional(Type.Array(Type.String({ minLength: 1 }), { uniqueItems: true, description: 'The parts to return, as in POST /sequence.' })),
+  return_sequences: Type.Optional(Type.Boolean({ description: 'Whether the answer contains every step or only the last one.' }))
+}, { additionalProperties: false, title: 'StreamFrame', description: 'A text frame: where the row begins, unless an earlier frame has set that, and steps.' })
 
 const FIELD = '(?:output|y|parts|state)'
 const StreamOptions = Type.Object({
-  session: Type.Optional(Type.String({ minLength: 1, description: 'A session whose steps these are; left out, the connection has a row of its own.' })),
-  fields: Type.Optional(Type.String({ pattern: `^${FIELD}(?:,${FIELD})*$`, description: 'The fields to answer beside `t`, with commas between them; all if left out. Of a binary frame, `output` and `y` are answered.' }))
+  session: Type.Optional(Type.String({ minLength: 1, description: 'The session that takes the steps; if left out, the connection has a row of its own.' })),
+  fields: Type.Optional(Type.String({ pattern: `^${FIELD}(?:,${FIELD})*$`, description: 'The fields to return in addition to `t`, separated by commas; all if left out. The answer to a binary frame contains only `output` and `y`.' }))
 }, { additionalProperties: false })
 
 export interface StreamRoutes {
@@ -76,7 +76,7 @@ const routes: FastifyPluginAsyncTypebox<StreamRoutes> = async (app, { registry, 
   async function rowOf (model: Model, session: string | undefined, key: string | undefined): Promise<Row> {
     if (session === undefined) return openRow(model, reserve)
     const { model: { name } } = await sessions.get(session, key)
-    if (name !== model.name) throw new InputError('conflict', { path: '', message: `the session is one of the model ${name}, not of ${model.name}` })
+    if (name !== model.name) throw new InputError('conflict', { path: '', message: `the session belongs to the model ${name}, not to ${model.name}` })
     return sessionRow(sessions, model, session, key)
   }
 
@@ -89,12 +89,12 @@ const routes: FastifyPluginAsyncTypebox<StreamRoutes> = async (app, { registry, 
       operationId: 'streamModel',
       tags: ['sessions'],
       summary: 'Take steps over a WebSocket',
-      description: 'The connection is the session: one row, which begins with the first frame and ends with the connection. A text frame is JSON: `x` ([I] for a step, [T][I] for many), or `ids`; `steps`, `parts`, ' +
-        '`return_sequences`, `t` as in a session; `h_in`, `c_in`, `h_0`, `state`, `context` in the first one. It is answered with `{t, output, y?, parts?, state?}`. A binary frame is float32, little-endian, [T][I]; its answer ' +
-        'is [T][Ho], each step followed by its y if the model has a readout. Frames are answered in order. What fails is answered with a problem, as text, and the row stays where it was.',
+      description: 'The connection is the session: one row, which begins with the first frame and ends with the connection. A text frame is JSON: `x` ([I] for a step, [T][I] for many) or `ids`; `steps`, `parts`, ' +
+        '`return_sequences` and `t` as in a session; `h_in`, `c_in`, `h_0`, `state` and `context` in the first frame. The answer is `{t, output, y?, parts?, state?}`. A binary frame is float32, little-endian, [T][I]; its answer ' +
+        'is [T][Ho], each step followed by its y if the model has a readout. Frames are answered in order. If a frame fails, the answer is a problem, as text, and the row stays unchanged.',
       params: ModelParams,
       querystring: StreamOptions,
-      response: { 101: modelAnswer(Type.Null({ description: 'The connection is a WebSocket now.' })), ...problems(400, 401, 403, 404, 409, 410, 422, 426, 429, 503) }
+      response: { 101: modelAnswer(Type.Null({ description: 'The connection is now a WebSocket.' })), ...problems(400, 401, 403, 404, 409, 410, 422, 426, 429, 503) }
     },
     preHandler: async (request, reply) => {
       const model = registry.get(request.params.model)

@@ -136,5 +136,5 @@ export function createAdmission (maxRows: number, maxBytes: number): Admission {
 }
 
 function overloaded ({ rows, bytes }: { readonly rows: number, readonly bytes: number }): InputError {
-  return new InputError('unavailable', { path: '', message: `overloaded: ${rows} rows and ${bytes} bytes are in work; try again shortly` })
+  return new InputError('unavailable', { path: '', message: `overloaded: ${rows} rows and ${bytes} bytes are in progress; try again shortly` })
 }

@@ -39,7 +39,7 @@ export async function findPlaces (directory: string, warn: (message: string) => 
   const { places, strangers } = await findModels(directory)
   if (places.length === 0) throw new ModelsError(`${directory}: has no model: expected ${EXPECTED}${strangers.length > 0 ? `; found ${strangers[0]}` : ''}`)
   for (const stranger of strangers.slice(0, MAX_STRANGERS)) warn(`not served: ${stranger}`)
-  if (strangers.length > MAX_STRANGERS) warn(`not served: ${strangers.length - MAX_STRANGERS} more files that are no models`)
+  if (strangers.length > MAX_STRANGERS) warn(`not served: ${strangers.length - MAX_STRANGERS} more files that are not models`)
   return places
 }
 const MAX_STRANGERS = 12
@@ -53,7 +53,7 @@ async function findModels (directory: string): Promise<{ places: Array<ModelPlac
   const all = found.flatMap(({ place, fault }) => place ?? fault ?? [])
   if (single) {
     const second = (place: ModelPlace): ModelsError =>
-      new ModelsError(`${place.path}: is a second model in the folder of a single one, as ${directory} holds ${MODEL} and ${CONFIG}`)
+      new ModelsError(`${place.path}: is a second model in the folder of a single model: ${directory} holds ${MODEL} and ${CONFIG}`)
     const own: ModelPlace = { name: basename(resolve(directory)) || 'model', path: join(directory, MODEL), folder: directory }
     return { places: [own, ...all.map((place) => place instanceof ModelsError ? place : second(place))], strangers }
   }
@@ -98,7 +98,7 @@ async function lookInto (folder: string): Promise<Found> {
 function describeStranger (path: string, kind: Kind | undefined): string[] {
   const foreign = describeForeign(path)
   if (foreign !== undefined) return [`${path} is ${foreign}`]
-  if (basename(path) === CONFIG) return [`${path} belongs to no model, as no ${MODEL} lies beside it`]
+  if (basename(path) === CONFIG) return [`${path} belongs to no model: there is no ${MODEL} next to it`]
   return kind === undefined || kind === 'a file' ? [] : [`${path} is ${kind}`]
 }
 

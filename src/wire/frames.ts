@@ -13,7 +13,7 @@ export interface BinarySteps {
 }
 
 const FLOAT = Float32Array.BYTES_PER_ELEMENT
-const READS_NO_X = 'this network reads no x, so a binary frame has nothing to bring: send a text frame that says how many steps to take in steps'
+const READS_NO_X = 'this network reads no x, so a binary frame has nothing to carry: send a text frame that says how many steps to take in steps'
 
 /**
  * Reads the steps of a binary frame: float32, little-endian, `[T][I]`; or int32, `[T]`, for a model that begins with an embedding.

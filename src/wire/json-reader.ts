@@ -60,7 +60,7 @@ export function readDocument (body: Buffer, { known, tensors: fields }: Fields):
     if (group === '' && !known.includes(name)) throw malformed(path, 'is not a known field')
     const isTensor = fields.includes(field)
     if (group === '' || isTensor) {
-      if (seen.has(field)) throw malformed(path, 'is there twice')
+      if (seen.has(field)) throw malformed(path, 'appears twice')
       seen.add(field)
     }
     if (isTensor && body[cursor.at] === OPEN_ARRAY) {

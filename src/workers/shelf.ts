@@ -15,7 +15,7 @@ export function shelfOf (primary: Caller<PrimaryCalls>, asked: (command: string,
   let waiting = 0
 
   async function ask<K extends Exclude<keyof Shelf, 'close'>> (name: K, ...args: Parameters<PrimaryCalls[K]>): Promise<Awaited<ReturnType<PrimaryCalls[K]>>> {
-    if (waiting >= MAX_WAITING) throw new InputError('unavailable', { path: '', message: `the sessions have ${waiting} questions to answer already; try again shortly` })
+    if (waiting >= MAX_WAITING) throw new InputError('unavailable', { path: '', message: `${waiting} requests for sessions are waiting already; try again shortly` })
     const start = performance.now()
     let failed = false
     waiting++

@@ -44,7 +44,7 @@ async function serve ({ worker, workers, config: whole }: Setup, primary: Caller
   const { app, repository, registry } = service
   const grace = 1000 * config.grace
   const { close } = closeWithGrace({ delay: grace, logger, skip: ['SIGHUP', 'SIGINT', 'SIGTERM', 'SIGQUIT'] }, async ({ err }) => {
-    if (err !== undefined) logger.fatal(err, 'draining after an error that nothing caught')
+    if (err !== undefined) logger.fatal(err, 'draining after an uncaught error')
     // After an error, the other workers keep serving, so load balancers need no notice.
     await app.drain(err === undefined ? Math.min(NOTICE, grace / 2) : 0)
   })

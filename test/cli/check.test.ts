@@ -98,6 +98,6 @@ test('the programs beside the service are listed by --help', () => {
 })
 
 test('a reader that has seen enough ends the command quietly', onlyFull('starts processes'), async (t) => {
-  const { code, stderr } = await start(t, 'bash', ['-c', '"$0" dist/main.js check models | true; exit "${PIPESTATUS[0]}"', process.execPath]).ended
+  const { code, stderr } = await start(t, 'bash', ['-c', 'set -o pipefail; "$0" dist/main.js check models | true', process.execPath]).ended
   assert.deepEqual([code, stderr], [141, ''])
 })

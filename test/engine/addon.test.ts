@@ -35,7 +35,7 @@ for (const [what, addon] of [
   test(`an addon that is ${what} is not taken, and one line says what to do`, () => {
     for (const [path, place] of [[BUILT, 'build/Release'], [PREBUILT, prebuiltFolder()]] as const) {
       assert.throws(() => loadAddon(loading({ [path]: addon })), {
-        message: `The native engine is not available: the addon in ${place} is of another version than the service. With a C++ compiler and Python, ` +
+        message: `The native engine is not available: the addon in ${place} is from another version of the service. With a C++ compiler and Python, ` +
           '`npm rebuild cellserve` in an application, or `npm run install` in a clone, builds it'
       })
     }

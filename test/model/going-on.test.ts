@@ -189,7 +189,7 @@ describe('what is no token of this model is refused, and says why', async () => 
 
   test('a token is base64url', () => assert.match(token, /^[\w-]+$/))
   test('another model', async () => await fails(symmetric.sequence({ x: draw(1, 1, symmetric.shape.sequence.width), state: [token] }), 'conflict',
-    new RegExp(`^/state/0: is of custom-lstm, version ${model.version.slice(0, 16)}; this is symmetric, version ${symmetric.version.slice(0, 16)}$`)))
+    new RegExp(`^/state/0: belongs to custom-lstm, version ${model.version.slice(0, 16)}; this is symmetric, version ${symmetric.version.slice(0, 16)}$`)))
   test('another version', async (t) => {
     const folder = await writeModels(t, {
       'custom-lstm/model.safetensors': writeSafetensors(customLstm(2, 6, 3, 1)), 'custom-lstm/config.json': '{"feedback": {"policy": "repeat"}}'
@@ -209,7 +209,7 @@ describe('what is no token of this model is refused, and says why', async () => 
   })
   test('beside what it holds', async () => {
     for (const [field, width] of [['h_in', 6], ['c_in', 3], ['h_0', 3]] as const) {
-      await fails(model.sequence({ x, state: [token], [field]: draw(1, width) }), 'unprocessable', new RegExp(`^/${field}: cannot be given beside the tokens of state`))
+      await fails(model.sequence({ x, state: [token], [field]: draw(1, width) }), 'unprocessable', new RegExp(`^/${field}: cannot be combined with state`))
     }
     assert.ok((await model.sequence({ x, state: true, h_in: draw(1, 6) })).state, 'beside true they say where a row begins')
   })

@@ -154,8 +154,8 @@ test('gates of an RNN and c of another cell than an LSTM are refused, and told w
   const named = (name: string): Model => found(models.find((model) => model.name === name))
   const x = tensor(2, 4)
   await refused(named('rnn-stack').sequence({ x, parts: ['h', 'gates'] }), '/parts/1', /^\/parts\/1: there are no gates: the cells are of kind rnn, which has none; the parts are h$/)
-  await refused(named('rnn-stack').sequence({ x, parts: ['c'] }), '/parts/0', /there is no c: the cells are of kind rnn, and an lstm alone has one; the parts are h$/)
-  await refused(named('gru').sequence({ x, parts: ['c'] }), '/parts/0', /there is no c: the cells are of kind gru, and an lstm alone has one; the parts are h, gates$/)
+  await refused(named('rnn-stack').sequence({ x, parts: ['c'] }), '/parts/0', /there is no c: the cells are of kind rnn, and only an lstm has one; the parts are h$/)
+  await refused(named('gru').sequence({ x, parts: ['c'] }), '/parts/0', /there is no c: the cells are of kind gru, and only an lstm has one; the parts are h, gates$/)
   await refused(named('lstm').sequence({ x, parts: ['cells'] }), '/parts/0', /there is no part "cells"; the parts are h, c, gates$/)
 })
 

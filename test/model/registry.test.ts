@@ -25,7 +25,7 @@ test('two that say so stop the start', async () => {
 
 test('a default model that is not there stops the start', async () => {
   const models = await loadModels('models', await testDeps())
-  assert.throws(() => createRegistry(models, 'nobody'), /default model nobody is not there; the models are attention-decoder, bidirectional-lstm, custom-lstm, gru, matching-networks, symmetric/)
+  assert.throws(() => createRegistry(models, 'nobody'), /default model nobody does not exist; the models are attention-decoder, bidirectional-lstm, custom-lstm, gru, matching-networks, symmetric/)
 })
 
 test('a model that is not there is told with no more than ten of those that are', async () => {
@@ -57,7 +57,7 @@ test('a version that is replaced stays as long as somebody holds it, and is then
 test('a replacement without the default model, or with several, changes nothing', async () => {
   const [model] = await loadModels('models', await testDeps())
   const named = createRegistry([model], model.name)
-  assert.throws(() => named.replace([]), /the default model .* is not there; the models are none/)
+  assert.throws(() => named.replace([]), /the default model .* does not exist; the models are none/)
   assert.equal(named.get(), model)
   const registry = createRegistry([model])
   assert.throws(() => registry.replace(['a', 'b'].map((name) => ({ ...model, name, isDefault: true }))), /several models say that they are the default: a, b/)

@@ -125,7 +125,7 @@ describe('the page in a browser', { skip: withoutBrowser, concurrency: 2 }, () =
 
   test('a long answer is shown while it comes, and can be stopped', async (t) => {
     const { page, faults } = await open(t)
-    await page.getByText('Where it begins').click()
+    await page.getByText('Initial state and steps').click()
     await page.getByLabel('x', { exact: true }).fill('0.5, -0.25')
     await page.getByLabel('steps', { exact: true }).fill('60000')
     // What the page has said, and whether it then showed the answer: a test that looks now and then might come too late.
@@ -140,7 +140,7 @@ describe('the page in a browser', { skip: withoutBrowser, concurrency: 2 }, () =
     })
     await page.getByRole('button', { name: 'Run', exact: true }).click()
     await said(page, /^60000 steps in \d+ ms\.$/)
-    assert.match(await page.evaluate(() => document.body.dataset.seen ?? ''), /The answer streams in\. true/)
+    assert.match(await page.evaluate(() => document.body.dataset.seen ?? ''), /The answer is streaming in\. true/)
     await valuesOf(page)
     assert.match(await page.locator('.values caption').innerText(), / of 60000,/)
     await page.getByRole('button', { name: 'Run', exact: true }).click()
@@ -156,7 +156,7 @@ describe('the page in a browser', { skip: withoutBrowser, concurrency: 2 }, () =
     const fault = (text: string | RegExp) => page.getByRole('alert').filter({ hasText: text })
     await x.fill('1, 2, 3, 4\n5, six, 7, 8')
     await page.getByRole('button', { name: 'Run', exact: true }).click()
-    await fault('Line 2: “six” is no number.').waitFor()
+    await fault('Line 2: “six” is not a number.').waitFor()
     assert.equal(await x.getAttribute('aria-invalid'), 'true')
     await page.waitForFunction(() => document.activeElement?.tagName === 'TEXTAREA')
     assert.deepEqual(faults, [])
@@ -179,11 +179,11 @@ describe('the page in a browser', { skip: withoutBrowser, concurrency: 2 }, () =
     const x = page.getByLabel('x', { exact: true })
     await page.getByLabel('File for x').setInputFiles({ name: 'wave.csv', mimeType: 'text/csv', buffer: Buffer.from('value\n0.5\n-0.5\n') })
     await run(page, /^2 steps/)
-    await page.getByLabel('How many for x').fill('7')
+    await page.getByLabel('How many random entries for x').fill('7')
     await page.getByRole('button', { name: 'Fill x with random numbers' }).click()
     await run(page, /^7 steps/)
     await page.getByText('Draw it').click()
-    const box = await page.getByRole('img', { name: 'The sequence, drawn' }).boundingBox() ?? assert.fail()
+    const box = await page.getByRole('img', { name: 'Drawing of the sequence' }).boundingBox() ?? assert.fail()
     await page.mouse.move(box.x + 1, box.y + box.height - 2)
     await page.mouse.down()
     await page.mouse.move(box.x + box.width - 2, box.y + 2, { steps: 5 })
@@ -225,7 +225,7 @@ describe('the page in a browser', { skip: withoutBrowser, concurrency: 2 }, () =
     assert.deepEqual(faults, [])
 
     await page.goto(`${link.split('#')[0]}#model=gru&request=broken`)
-    await page.getByRole('alert').filter({ hasText: 'The link holds no request that can be read' }).waitFor()
+    await page.getByRole('alert').filter({ hasText: 'The request in the link cannot be read' }).waitFor()
   })
 
   test('is used by the keyboard alone', async (t) => {
@@ -240,7 +240,7 @@ describe('the page in a browser', { skip: withoutBrowser, concurrency: 2 }, () =
       }
       assert.fail(`Tab does not reach ${text.source}`)
     }
-    await tabTo(/^To the request$/)
+    await tabTo(/^Skip to the request$/)
     await page.keyboard.press('Tab')
     await tabTo(/^symmetric/)
     await page.keyboard.press('Enter')
@@ -268,7 +268,7 @@ describe('the page in a browser', { skip: withoutBrowser, concurrency: 2 }, () =
       await run(page)
       await page.getByRole('tab', { name: 'attention', exact: true }).click()
       await valuesOf(page)
-      await page.getByText('Where it begins').click()
+      await page.getByText('Initial state and steps').click()
       assert.deepEqual(await findings(page), [])
       assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'the page scrolls to the side')
       await page.setViewportSize({ width: 1280, height: 800 })
@@ -285,12 +285,12 @@ describe('the page in a browser', { skip: withoutBrowser, concurrency: 2 }, () =
 
   test('asks for the key if the service does, and keeps it nowhere', async (t) => {
     const { page, faults } = await open(t, { service: await serveAll(t, '--api-key', KEY) })
-    const key = page.getByLabel('The service asks for an API key')
+    const key = page.getByLabel('The service requires an API key')
     await key.waitFor()
     assert.deepEqual(await findings(page), [])
     await key.fill('wrong-horse')
     await page.keyboard.press('Enter')
-    await page.getByRole('alert').filter({ hasText: 'The service does not know this key.' }).waitFor()
+    await page.getByRole('alert').filter({ hasText: 'The service does not accept this key.' }).waitFor()
     await key.fill(KEY)
     await page.keyboard.press('Enter')
     await run(page)

@@ -135,7 +135,7 @@ describe('the plots in a browser', { skip: withoutBrowser }, () => {
     await page.mouse.move(x - 150, y + 61)
     assert.ok(near(await at(), beside), JSON.stringify([beside, await at()]))
     // A drag is no click.
-    assert.equal(await page.getByRole('list', { name: 'Units that are followed' }).count(), 0)
+    assert.equal(await page.getByRole('list', { name: 'Followed units' }).count(), 0)
 
     await map.focus()
     await page.keyboard.press('0')
@@ -161,15 +161,15 @@ describe('the plots in a browser', { skip: withoutBrowser }, () => {
   test('a unit that is clicked is followed, or no longer', async (t) => {
     const { page } = await open(t)
     await page.evaluate('draw({ run: run() })')
-    const followed = page.getByRole('list', { name: 'Units that are followed' }).getByRole('listitem')
+    const followed = page.getByRole('list', { name: 'Followed units' }).getByRole('listitem')
     assert.deepEqual(await followed.allInnerTexts(), ['output 0\n×', 'output 1\n×', 'output 2\n×'])
     const box = await page.getByRole('application').boundingBox()
     assert.ok(box !== null)
     await page.mouse.click(box.x + box.width / 2, box.y + box.height - 30)
     assert.deepEqual(await followed.allInnerTexts(), ['output 0\n×', 'output 1\n×'])
-    await page.getByRole('button', { name: 'Follow output 0 no longer' }).click()
+    await page.getByRole('button', { name: 'Unfollow output 0' }).click()
     assert.deepEqual(await followed.allInnerTexts(), ['output 1\n×'])
-    assert.match(await page.getByRole('img').getAttribute('aria-label') ?? '', /^output by time: output 1, at the last step -0.5$/)
+    assert.match(await page.getByRole('img').getAttribute('aria-label') ?? '', /^output over time: output 1, at the last step -0.5$/)
   })
 
   test('tabs go from series to series, gates are apart, a table has the values', async (t) => {
@@ -200,12 +200,12 @@ describe('the plots in a browser', { skip: withoutBrowser }, () => {
   test('a run minus an earlier one', async (t) => {
     const { page } = await open(t)
     await page.evaluate('const earlier = run(0.125); draw({ run: run(), earlier: [earlier] })')
-    await page.getByRole('combobox', { name: 'Minus' }).selectOption('run 1, of 4 steps')
+    await page.getByRole('combobox', { name: 'Minus' }).selectOption('run 1, 4 steps')
     await page.getByRole('application').focus()
     await page.keyboard.press('ArrowDown')
     assert.equal(await page.locator('.heat-map .readout').textContent(), 'output 0, step 0: -0.125')
     await page.evaluate('const wider = run(); wider.series.set(...make({ name: "output", size: 5, steps: 4 }, () => 0)); draw({ run: run(), earlier: [wider] })')
-    await page.getByRole('combobox', { name: 'Minus' }).selectOption('run 3, of 4 steps')
+    await page.getByRole('combobox', { name: 'Minus' }).selectOption('run 3, 4 steps')
     assert.equal(await page.locator('.note').textContent(), 'The runs cannot be compared: output has 3 units here and 5 in the earlier run.')
   })
 

@@ -73,7 +73,7 @@ test('a body counts before it is read, and one without a length as it arrives', 
   }
   chunked.write(`186a1\r\n${' '.repeat(100_001)}\r\n`)
   const [answer] = await once(chunked, 'data')
-  assert.match(String(answer), /^HTTP\/1.1 503 .*connection: close.*overloaded: 0 rows and 9\d{5} bytes are in work/s)
+  assert.match(String(answer), /^HTTP\/1.1 503 .*connection: close.*overloaded: 0 rows and 9\d{5} bytes are in progress/s)
   for (const socket of uploads) socket.destroy()
   await held(0)
 })
@@ -116,7 +116,7 @@ test('where there is no room the answer is a 503 with Retry-After, and what was 
   await until(() => admission.rows > 0, 'it is accepted')
   const { headers, body } = await request.post('/step').send({ x: [1, 2] }).expect(503)
   assert.equal(headers['retry-after'], '1')
-  assert.match(body.detail, /overloaded: 100 rows and \d+ bytes are in work/)
+  assert.match(body.detail, /overloaded: 100 rows and \d+ bytes are in progress/)
   await request.get('/health/live').expect(200)
   assert.equal((await accepted).status, 200)
   await request.post('/step').send({ x: [1, 2] }).expect(200)

@@ -80,7 +80,7 @@ test('the last step alone has one entry of them', async () => {
 test('those that a network does not have are a 422 that says so', async () => {
   const { body } = await request.post('/models/gru/sequence').send({ x: [[[1, 2, 3]]], parts: ['h', 'c'] }).expect(422).expect('content-type', /^application\/problem\+json/)
   assert.deepEqual([body.errors[0].path, body.model], ['/parts/1', 'gru'])
-  assert.match(body.detail, /there is no c: the cells are of kind gru, and an lstm alone has one; the parts are h, gates$/)
+  assert.match(body.detail, /there is no c: the cells are of kind gru, and only an lstm has one; the parts are h, gates$/)
   await request.post('/step').send({ x: X[0], parts: ['h'] }).expect(400).expect(({ body }) => assert.match(body.detail, /\/parts: is not a known field/))
 })
 

@@ -132,7 +132,7 @@ const WRONG: ReadonlyArray<[name: string, url: string, body: object, status: num
   ['a field that answers do not have', '/sequence', { x: [ROW], fields: ['weights'] }, 400, '/fields/0', /expected one of output, y, h_out, c_out, h_next, state, parts, got the string "weights"/],
   ['a part that the model does not have', '/sequence', { x: [ROW], parts: ['read'] }, 422, '/parts/0', /there is no part "read"; the parts are h, c, gates/],
   ['an unknown part', ATT, { x: [1, 2, 3, 4], steps: 1, context: { support: SUPPORT }, parts: ['reed'] }, 422, '/parts/0', /there is no part "reed"; the parts are read, attention, h, c, gates/],
-  ['a c of a GRU', '/models/gru/sequence', { x: [[[1, 2, 3]]], parts: ['h', 'c'] }, 422, '/parts/1', /there is no c: the cells are of kind gru, and an lstm alone has one; the parts are h, gates/],
+  ['a c of a GRU', '/models/gru/sequence', { x: [[[1, 2, 3]]], parts: ['h', 'c'] }, 422, '/parts/1', /there is no c: the cells are of kind gru, and only an lstm has one; the parts are h, gates/],
   ['an h_0 of another width', '/sequence', { x: [ROW], h_0: [[1, 2]] }, 422, '/h_0', /expected vectors of 3 numbers \(Ho\), got 2/],
   ['a context that the policy does not know', '/sequence', { x: [ROW], context: { vectors: [1] } }, 400, '/context/vectors', /not a known field/],
   ['a context that is no object', '/sequence', { x: [ROW], context: 7 }, 400, '/context', /must be object, got 7/],

@@ -94,9 +94,9 @@ test('what is wrong with a state is told with its status and its path', async (t
   const request = supertest((await buildTestApp(t)).server)
   const { body: { state } } = await request.post('/step').send({ x: [ROW[0]], state: true }).expect(200)
   const cases: Array<[url: string, body: object, status: number, path: string, message: RegExp]> = [
-    ['/models/symmetric/step', { x: [[1, 2]], state }, 409, '/state/0', /is of custom-lstm, version [0-9a-f]{16}; this is symmetric, version [0-9a-f]{16}/],
+    ['/models/symmetric/step', { x: [[1, 2]], state }, 409, '/state/0', /belongs to custom-lstm, version [0-9a-f]{16}; this is symmetric, version [0-9a-f]{16}/],
     ['/step', { x: [ROW[0]], state: ['AAAA'] }, 422, '/state/0', /is not a state token/],
-    ['/step', { x: [ROW[0]], state, h_in: [[1, 2, 3, 4, 5, 6]] }, 422, '/h_in', /cannot be given beside the tokens of state/],
+    ['/step', { x: [ROW[0]], state, h_in: [[1, 2, 3, 4, 5, 6]] }, 422, '/h_in', /cannot be combined with state/],
     ['/step', { x: [ROW[0]], context: {} }, 422, '/context', /is for a step with state/],
     ['/step', { x: [ROW, ROW].map((row) => row.slice(0, 2)), state: true }, 422, '/x', /expected one step per row/],
     ['/step', { x: [ROW[0]], state: 5 }, 400, '/state', /must be boolean,string,array, got 5/],

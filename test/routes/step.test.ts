@@ -95,7 +95,7 @@ test('ids for a bare step whose cell reads more than the embedding are refused i
   const request = supertest((await buildTestApp(t, '--models', 'test/fixtures/whole')).server)
   const { body } = await request.post('/models/decoder/step').send({ ids: [1] }).expect(422)
   assert.equal(body.errors[0].path, '/ids')
-  assert.match(body.errors[0].message, /^this is a step of the bare network, whose first cell reads more than what the embedding makes; .*: send x, vectors of \d+ numbers$/)
+  assert.match(body.errors[0].message, /^this is a step of the bare network, whose first cell reads more than the embedding writes; .*: send x, vectors of \d+ numbers$/)
   const { body: { widths } } = await request.get('/models/decoder').expect(200)
   await request.post('/models/decoder/step').send({ x: [new Array(widths.step_x).fill(0.1)] }).expect(200)
   const { body: wired } = await request.post('/models/decoder/step').send({ ids: [1], state: [], context: { support: [[[0.1, 0.2, 0.3]]] } }).expect(200)

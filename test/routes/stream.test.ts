@@ -208,7 +208,7 @@ test('the handshake is refused with a problem', async (t) => {
     ['/models/bidirectional-lstm/stream', headers, 422, /two directions/],
     [`${STREAM}?session=nobody`, headers, 404, /there is no such session/],
     [`${STREAM}?session=${session}`, { 'x-api-key': 'key-number-two' }, 404, /there is no such session/],
-    [`/models/symmetric/stream?session=${session}`, headers, 409, /one of the model custom-lstm/],
+    [`/models/symmetric/stream?session=${session}`, headers, 409, /belongs to the model custom-lstm/],
     [`/models/symmetric/stream?session=${other.body.session}`, headers, 410, /has ended: deleted/],
     [`${STREAM}?sessions=1`, headers, 400, /sessions in the query string: is not a known field/],
     [`${STREAM}?fields=h_out`, headers, 400, /fields in the query string/]

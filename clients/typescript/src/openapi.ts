@@ -15,7 +15,7 @@ export interface paths {
         put?: never;
         /**
          * Step the default model
-         * @description One step of the bare network. The client owns the feedback: it makes the next h_in. With `state` the server does, and x is a step of a sequence. As a shorthand a request may leave [B] out everywhere; then the answer has none either.
+         * @description One step of the bare network. The client owns the feedback: it computes the next h_in. With `state`, the server computes it, and x is a step of a sequence. As a shorthand, a request may leave out [B] everywhere; the answer then has none either.
          */
         post: operations["step"];
         delete?: never;
@@ -35,7 +35,7 @@ export interface paths {
         put?: never;
         /**
          * Step a model
-         * @description One step of the bare network. The client owns the feedback: it makes the next h_in. With `state` the server does, and x is a step of a sequence. As a shorthand a request may leave [B] out everywhere; then the answer has none either.
+         * @description One step of the bare network. The client owns the feedback: it computes the next h_in. With `state`, the server computes it, and x is a step of a sequence. As a shorthand, a request may leave out [B] everywhere; the answer then has none either.
          */
         post: operations["stepModel"];
         delete?: never;
@@ -55,7 +55,7 @@ export interface paths {
         put?: never;
         /**
          * Run the default model over a sequence
-         * @description T steps. The model's wiring makes each h_in from the last h_out; it does so before every step, the first included, unless the request gives h_in for that. As a shorthand a request may leave [B] out everywhere; then the answer has none either.
+         * @description T steps. The model's wiring computes each h_in from the last h_out, including the first one, unless the request has h_in. As a shorthand, a request may leave out [B] everywhere; the answer then has none either.
          */
         post: operations["sequence"];
         delete?: never;
@@ -75,7 +75,7 @@ export interface paths {
         put?: never;
         /**
          * Run a model over a sequence
-         * @description T steps. The model's wiring makes each h_in from the last h_out; it does so before every step, the first included, unless the request gives h_in for that. As a shorthand a request may leave [B] out everywhere; then the answer has none either.
+         * @description T steps. The model's wiring computes each h_in from the last h_out, including the first one, unless the request has h_in. As a shorthand, a request may leave out [B] everywhere; the answer then has none either.
          */
         post: operations["sequenceModel"];
         delete?: never;
@@ -93,13 +93,13 @@ export interface paths {
         };
         /**
          * List the sessions of a model
-         * @description Pages of a model's sessions, in the order of their making. With API keys, those of the caller's key.
+         * @description A page of the model's sessions, in order of creation. With API keys, only those of the caller's key.
          */
         get: operations["listSessions"];
         put?: never;
         /**
          * Begin a session
-         * @description Begins a row that the service keeps, with its context. A full store refuses it with a 503.
+         * @description Begins a row that the service keeps, with its context. If the store is full, the answer is a 503.
          */
         post: operations["createSession"];
         delete?: never;
@@ -136,8 +136,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Take a step of a session
-         * @description A step that fails leaves the session where it was.
+         * Take a step in a session
+         * @description A step that fails leaves the session unchanged.
          */
         post: operations["stepSession"];
         delete?: never;
@@ -156,8 +156,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Take many steps of a session
-         * @description All of the steps are taken, or none. As NDJSON, the last line says that they have been.
+         * Take many steps in a session
+         * @description Either all of the steps are taken or none. As NDJSON, the last line confirms that they have been taken.
          */
         post: operations["sequenceSession"];
         delete?: never;
@@ -175,7 +175,7 @@ export interface paths {
         };
         /**
          * Take steps over a WebSocket
-         * @description The connection is the session: one row, which begins with the first frame and ends with the connection. A text frame is JSON: `x` ([I] for a step, [T][I] for many), or `ids`; `steps`, `parts`, `return_sequences`, `t` as in a session; `h_in`, `c_in`, `h_0`, `state`, `context` in the first one. It is answered with `{t, output, y?, parts?, state?}`. A binary frame is float32, little-endian, [T][I]; its answer is [T][Ho], each step followed by its y if the model has a readout. Frames are answered in order. What fails is answered with a problem, as text, and the row stays where it was.
+         * @description The connection is the session: one row, which begins with the first frame and ends with the connection. A text frame is JSON: `x` ([I] for a step, [T][I] for many) or `ids`; `steps`, `parts`, `return_sequences` and `t` as in a session; `h_in`, `c_in`, `h_0`, `state` and `context` in the first frame. The answer is `{t, output, y?, parts?, state?}`. A binary frame is float32, little-endian, [T][I]; its answer is [T][Ho], each step followed by its y if the model has a readout. Frames are answered in order. If a frame fails, the answer is a problem, as text, and the row stays unchanged.
          */
         get: operations["streamModel"];
         put?: never;
@@ -281,7 +281,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The page, or where things are */
+        /** Get the page, or the paths of the service */
         get: operations["home"];
         put?: never;
         post?: never;
@@ -314,14 +314,14 @@ export interface components {
     schemas: {
         /**
          * Context
-         * @description What the model's wiring needs from the request. GET /models/{model} has the schema of its own.
+         * @description What the model's wiring needs from the request. GET /models/{model} returns the schema of the model's own context.
          */
         Context: {
-            /** @description The wiring's part `vectors`: [D] for all rows, [B][D] one per row, or [B][T][D] one per row and step (without a batch dimension [D] or [T][D]). */
+            /** @description The wiring's part `vectors`: [D] (one for all rows), [B][D] (one per row) or [B][T][D] (one per row and step); without a batch dimension, [D] or [T][D]. */
             vectors?: number[][][];
-            /** @description The support vectors that are attended to: [N][D] for all rows, or [B][N][D] those of each row, of which there may be different numbers. */
+            /** @description The support vectors that the network attends to: [N][D] (one set for all rows) or [B][N][D] (one set per row; the sets may differ in size). */
             support?: number[][][];
-            /** @description How many support vectors are each row's own, if `support` is [B][N][D] and padded to the longest: [B]. */
+            /** @description The number of support vectors of each row, if `support` is [B][N][D] and padded to the largest set: [B]. */
             support_lengths?: number[];
         };
         /**
@@ -329,25 +329,25 @@ export interface components {
          * @description One step of the bare network.
          */
         StepRequest: {
-            /** @description The input: [B][I]. Left out if the network reads none. */
+            /** @description The input: [B][I]. Leave it out if the network reads no x. */
             x?: number[][];
-            /** @description In the place of x, for a model that begins with an embedding: [B], rows of its vocabulary. */
+            /** @description Instead of x, if the model begins with an embedding: [B], indices into its vocabulary. */
             ids?: number[];
-            /** @description What the cell reads as its h at the first step: [B][Hi]. In a sequence it takes the place of what the wiring would make; in a step it is zeros if left out. */
+            /** @description What the cell reads as its h at the first step: [B][Hi]. In a sequence it replaces what the wiring would compute; in a step it is zeros if left out. */
             h_in?: number[][];
             /** @description The first cell state of an LSTM: [B][Ho]. Zeros if left out. */
             c_in?: number[][];
-            /** @description The h that the first feedback sees: [B][Ho]. Zeros if left out. A GRU whose Hi differs from its Ho reads it in a step, too. */
+            /** @description The h that the first feedback reads: [B][Ho]. Zeros if left out. A GRU whose Hi differs from its Ho also reads it in a step. */
             h_0?: number[][];
             context?: components["schemas"]["Context"];
-            /** @description Tokens of rows that go on: [B], as an answer had them. An empty list, or `true`, asks for tokens of rows that begin. */
+            /** @description Tokens of the rows to continue, from an earlier answer: [B]. An empty list or `true` starts new rows and asks for their tokens. */
             state?: string[];
         };
         /**
          * SafetensorsDocument
          * Format: binary
-         * @description The tensors of the JSON body, under the same names, as a safetensors document. Tensors of the context have their own names: `vectors`, `support`.
-         *     A request's tensors may be F32, F16, BF16 or F64, and `lengths` I32 or I64; its other options go into the query string. An answer's tensors are F32.
+         * @description The tensors of the JSON body, under the same names, as a safetensors document. Tensors in the context keep their own names: `vectors`, `support`.
+         *     A request's tensors may be F32, F16, BF16 or F64, and `lengths` I32 or I64; its other options go in the query string. An answer's tensors are F32.
          *     The answer has the format of the request, unless the `accept` header asks for another. From Python:
          *
          *     ```python
@@ -368,13 +368,13 @@ export interface components {
          * @description The states after the step.
          */
         StepAnswer: {
-            /** @description The output hidden state: [B][Ho]. In a stack each layer's and direction's, one after the other. */
+            /** @description The output hidden state: [B][Ho]. In a stack, those of all layers and directions, one after the other. */
             h_out: number[][];
-            /** @description The cell state of an LSTM: [B][Ho]. In a stack, those of all layers. */
+            /** @description The cell state of an LSTM: [B][Ho]. In a stack, those of all layers and directions, one after the other. */
             c_out?: number[][];
-            /** @description A token for each row, [B], if the request has `state`: all that the row keeps, except the context. Send it as `state` to go on. */
+            /** @description A token for each row, if the request has `state`: [B]. It contains everything that the row keeps, except the context. Send it as `state` to continue. */
             state?: string[];
-            /** @description The model's readout: [B][K]. Left out if it has none, or one that is made of more than the step's own h and c. */
+            /** @description The model's readout: [B][K]. Left out if the model has no readout, or if the readout reads more than the step's own h and c. */
             y?: number[][];
         };
         /**
@@ -413,31 +413,31 @@ export interface components {
         AnswerField: "output" | "y" | "h_out" | "c_out" | "h_next" | "state" | "parts";
         /**
          * SequenceRequest
-         * @description T steps, the feedback by the model's wiring.
+         * @description T steps. The model's wiring computes the feedback.
          */
         SequenceRequest: {
-            /** @description The inputs: [B][T][I], whose rows may be ragged. Left out if the network reads none. */
+            /** @description The inputs: [B][T][I]; T may differ between rows. Leave it out if the network reads no x. */
             x?: number[][][];
-            /** @description In the place of x, for a model that begins with an embedding: [B][T], rows of its vocabulary. They may be ragged. */
+            /** @description Instead of x, if the model begins with an embedding: [B][T], indices into its vocabulary; T may differ between rows. */
             ids?: number[][];
-            /** @description What the cell reads as its h at the first step: [B][Hi]. In a sequence it takes the place of what the wiring would make; in a step it is zeros if left out. */
+            /** @description What the cell reads as its h at the first step: [B][Hi]. In a sequence it replaces what the wiring would compute; in a step it is zeros if left out. */
             h_in?: number[][];
             /** @description The first cell state of an LSTM: [B][Ho]. Zeros if left out. */
             c_in?: number[][];
-            /** @description The h that the first feedback sees: [B][Ho]. Zeros if left out. A GRU whose Hi differs from its Ho reads it in a step, too. */
+            /** @description The h that the first feedback reads: [B][Ho]. Zeros if left out. A GRU whose Hi differs from its Ho also reads it in a step. */
             h_0?: number[][];
-            /** @description How many steps each row takes, 1 to T: [B]. After its last step a row's output is zero. */
+            /** @description How many steps each row takes, 1 to T: [B]. After a row's last step, its output is zero. */
             lengths?: number[];
             /** @description Feed the same x this many times; x is then [B][1][I]. Required if the network reads no x. */
             steps?: number;
             context?: components["schemas"]["Context"];
-            /** @description Tokens of rows that go on: [B], as an answer had them. An empty list, or `true`, asks for tokens of rows that begin. */
+            /** @description Tokens of the rows to continue, from an earlier answer: [B]. An empty list or `true` starts new rows and asks for their tokens. */
             state?: string[];
-            /** @description Parts to answer: of the wiring `read`, `attention`, or the names of its lets; of every layer and direction `h`, `c`, `gates`. GET /models/{model} lists those of a model. */
+            /** @description The parts to return. From the wiring: `read`, `attention` or the names of its lets. From every layer and direction: `h`, `c`, `gates`. GET /models/{model} lists the parts of a model. */
             parts?: string[];
-            /** @description Whether `output`, `y` and `parts` have every step (`true`, the default) or each row's last one alone. */
+            /** @description Whether `output`, `y` and `parts` contain every step (`true`, the default) or only each row's last one. */
             return_sequences?: boolean;
-            /** @description The fields that the answer is to have; all if left out. */
+            /** @description The fields to return; all if left out. */
             fields?: components["schemas"]["AnswerField"][];
         };
         /**
@@ -445,17 +445,17 @@ export interface components {
          * @description The outputs, and the states to continue from.
          */
         SequenceAnswer: {
-            /** @description The last layer's h after every step: [B][T][Ho], both directions' side by side; with `return_sequences: false` [B][1][Ho]. */
+            /** @description The last layer's h after every step: [B][T][Ho], both directions side by side; with `return_sequences: false`, [B][1][Ho]. */
             output?: number[][][];
-            /** @description The model's readout after every step: [B][T][K]; with `return_sequences: false`, or if it is made of `h_last`, [B][1][K]. Left out if it has none. */
+            /** @description The model's readout after every step: [B][T][K]; with `return_sequences: false`, or if the readout reads `h_last`, [B][1][K]. Left out if the model has no readout. */
             y?: number[][][];
-            /** @description The output hidden state: [B][Ho]. In a stack each layer's and direction's, one after the other. */
+            /** @description The output hidden state: [B][Ho]. In a stack, those of all layers and directions, one after the other. */
             h_out?: number[][];
-            /** @description The cell state of an LSTM: [B][Ho]. In a stack, those of all layers. */
+            /** @description The cell state of an LSTM: [B][Ho]. In a stack, those of all layers and directions, one after the other. */
             c_out?: number[][];
-            /** @description What the wiring would feed to the next step: [B][Hi]. Send it as h_in, and c_out as c_in, to go on. Left out if only the client knows it. */
+            /** @description What the wiring would feed to the next step: [B][Hi]. Send it as h_in, and c_out as c_in, to continue. Left out if only the client knows it. */
             h_next?: number[][];
-            /** @description A token for each row, [B], if the request has `state`: all that the row keeps, except the context. Send it as `state` to go on. */
+            /** @description A token for each row, if the request has `state`: [B]. It contains everything that the row keeps, except the context. Send it as `state` to continue. */
             state?: string[];
             parts?: {
                 [key: string]: number[][][];
@@ -463,7 +463,7 @@ export interface components {
         };
         /**
          * SequenceStep
-         * @description A step; none with `return_sequences: false`.
+         * @description A step. With `return_sequences: false`, the answer has no such lines.
          */
         SequenceStep: {
             t: number;
@@ -480,20 +480,20 @@ export interface components {
          * @description The last line: the states to continue from.
          */
         SequenceStates: {
-            /** @description The model's readout, if it is made of `h_last`: [B][K]. */
+            /** @description The model's readout, if it reads `h_last`: [B][K]. */
             y?: number[][];
-            /** @description The output hidden state: [B][Ho]. In a stack each layer's and direction's, one after the other. */
+            /** @description The output hidden state: [B][Ho]. In a stack, those of all layers and directions, one after the other. */
             h_out?: number[][];
-            /** @description The cell state of an LSTM: [B][Ho]. In a stack, those of all layers. */
+            /** @description The cell state of an LSTM: [B][Ho]. In a stack, those of all layers and directions, one after the other. */
             c_out?: number[][];
-            /** @description What the wiring would feed to the next step: [B][Hi]. Send it as h_in, and c_out as c_in, to go on. Left out if only the client knows it. */
+            /** @description What the wiring would feed to the next step: [B][Hi]. Send it as h_in, and c_out as c_in, to continue. Left out if only the client knows it. */
             h_next?: number[][];
-            /** @description A token for each row, [B], if the request has `state`: all that the row keeps, except the context. Send it as `state` to go on. */
+            /** @description A token for each row, if the request has `state`: [B]. It contains everything that the row keeps, except the context. Send it as `state` to continue. */
             state?: string[];
         };
         /**
          * SequenceFailure
-         * @description The last line, if the request fails after the first.
+         * @description The last line, if the request fails after the first line.
          */
         SequenceFailure: {
             error: components["schemas"]["Problem"];
@@ -508,29 +508,29 @@ export interface components {
          * @description Where a session begins: one row, without a batch dimension.
          */
         SessionRequest: {
-            /** @description What the first step reads as its h: [Hi], in place of what the wiring would make. */
+            /** @description What the first step reads as its h, instead of what the wiring would compute: [Hi]. */
             h_in?: number[];
             /** @description The first cell state of an LSTM: [Ho]. */
             c_in?: number[];
-            /** @description The h that the first feedback sees: [Ho]. */
+            /** @description The h that the first feedback reads: [Ho]. */
             h_0?: number[];
-            /** @description A token to go on from: of an export, or of an answer of /step or /sequence. */
+            /** @description A token from an export, or from an answer of /step or /sequence: the session continues from there. */
             state?: string;
             context?: components["schemas"]["Context"];
-            /** @description For how many seconds nobody may use the session before it ends; --session-timeout bounds it. */
+            /** @description Seconds that the session may be idle before it ends, at most --session-timeout. */
             idle_timeout?: number;
-            /** @description Of an export; not looked at. */
+            /** @description From an export; ignored. */
             session?: string;
-            /** @description Of an export; not looked at: the path says which model, and the token says which it is of. */
+            /** @description From an export; ignored: the path names the model, and the token contains the model that it belongs to. */
             model?: string;
-            /** @description Of an export; not looked at: the token has it. */
+            /** @description From an export; ignored: the token contains it. */
             t?: number;
-            /** @description Of an export; not looked at. */
+            /** @description From an export; ignored. */
             expires?: string;
         };
         /**
          * Session
-         * @description A session: one row that goes on from request to request.
+         * @description A session: one row that continues from request to request.
          */
         Session: {
             /** @description 128 random bits, base64url. */
@@ -548,7 +548,7 @@ export interface components {
         };
         /**
          * SessionList
-         * @description A page.
+         * @description A page of sessions.
          */
         SessionList: {
             sessions: components["schemas"]["Session"][];
@@ -556,7 +556,7 @@ export interface components {
         };
         /**
          * SessionExport
-         * @description All of a session. Send it to POST /models/{model}/sessions to go on there.
+         * @description The whole session. Send it to POST /models/{model}/sessions to continue it there.
          */
         SessionExport: {
             /** @description 128 random bits, base64url. */
@@ -571,7 +571,7 @@ export interface components {
              * @description When the session ends if nobody uses it.
              */
             expires: string;
-            /** @description A token of all that the row keeps, except the context. */
+            /** @description A token that contains everything the row keeps, except the context. */
             state: string;
             /** @description The context that the session keeps. */
             context?: unknown;
@@ -581,25 +581,25 @@ export interface components {
          * @description A step of a session.
          */
         SessionStepRequest: {
-            /** @description The input: [I], or what the wiring leaves of it. */
+            /** @description The input: [I], less what the wiring adds to it. */
             x?: number[];
-            /** @description In the place of x, for a model that begins with an embedding: a row of its vocabulary. */
+            /** @description Instead of x, if the model begins with an embedding: an index into its vocabulary. */
             ids?: number;
-            /** @description How many steps have been taken before this request. With it a request is safe to send again; left out it means now. */
+            /** @description How many steps the session has taken before this request. With it, a request is safe to send again; without it, the request applies to the session as it is now. */
             t?: number;
-            /** @description Parts to answer, as of POST /sequence. */
+            /** @description The parts to return, as in POST /sequence. */
             parts?: string[];
         };
         /**
          * SessionStepAnswer
-         * @description What the step made.
+         * @description The result of the step.
          */
         SessionStepAnswer: {
-            /** @description How many steps the session has taken now. */
+            /** @description How many steps the session has now taken. */
             t: number;
             /** @description The last layer's h: [Ho]. */
             output: number[];
-            /** @description The model's readout: [K]. Left out if it has none. */
+            /** @description The model's readout: [K]. Left out if the model has no readout. */
             y?: number[];
             parts?: {
                 [key: string]: number[];
@@ -607,32 +607,32 @@ export interface components {
         };
         /**
          * SessionSequenceRequest
-         * @description Steps of a session: all of them are taken, or none.
+         * @description Steps of a session: either all of them are taken or none.
          */
         SessionSequenceRequest: {
             /** @description The inputs: [T][I]. */
             x?: number[][];
-            /** @description In the place of x, for a model that begins with an embedding: [T], rows of its vocabulary. */
+            /** @description Instead of x, if the model begins with an embedding: [T], indices into its vocabulary. */
             ids?: number[];
-            /** @description How many steps have been taken before this request. With it a request is safe to send again; left out it means now. */
+            /** @description How many steps the session has taken before this request. With it, a request is safe to send again; without it, the request applies to the session as it is now. */
             t?: number;
             /** @description Feed the same x this many times; x is then [1][I], and ids [1]. */
             steps?: number;
-            /** @description Parts to answer, as of POST /sequence. */
+            /** @description The parts to return, as in POST /sequence. */
             parts?: string[];
-            /** @description Whether every step is answered, or the last alone. */
+            /** @description Whether the answer contains every step or only the last one. */
             return_sequences?: boolean;
         };
         /**
          * SessionSequenceAnswer
-         * @description What the steps made.
+         * @description The results of the steps.
          */
         SessionSequenceAnswer: {
-            /** @description How many steps the session has taken now. */
+            /** @description How many steps the session has now taken. */
             t: number;
-            /** @description [T][Ho]; with `return_sequences: false` [1][Ho]. */
+            /** @description [T][Ho]; with `return_sequences: false`, [1][Ho]. */
             output: number[][];
-            /** @description The model's readout: [T][K]; with `return_sequences: false` [1][K]. Left out if it has none. */
+            /** @description The model's readout: [T][K]; with `return_sequences: false`, [1][K]. Left out if the model has no readout. */
             y?: number[][];
             parts?: {
                 [key: string]: number[][];
@@ -640,10 +640,10 @@ export interface components {
         };
         /**
          * SessionLine
-         * @description A step; the last line has `t` alone: then the session has moved on.
+         * @description A step. The last line has only `t`: the session has then taken the steps.
          */
         SessionLine: {
-            /** @description How many steps the session has taken now. */
+            /** @description How many steps the session has now taken. */
             t: number;
             /** @description [Ho] */
             output?: number[];
@@ -658,16 +658,16 @@ export interface components {
          * @description The sizes of the cell.
          */
         Sizes: {
-            /** @description Input size: what the first cell reads as its x; 0 if it reads none. */
+            /** @description Input size: the width of the x that the first cell reads; 0 if it reads none. */
             I: number;
-            /** @description Input hidden size: what the first cell reads as its h. */
+            /** @description Input hidden size: the width of the h that the first cell reads. */
             Hi: number;
-            /** @description Output hidden size: what a cell writes. */
+            /** @description Output hidden size: the width of the h that a cell writes. */
             Ho: number;
         };
         /**
          * Cell
-         * @description What each cell is.
+         * @description The kind of the cells, and their activations.
          */
         Cell: {
             /** @enum {string} */
@@ -675,11 +675,11 @@ export interface components {
             /** @enum {string} */
             activation: "tanh" | "relu";
             /**
-             * @description That of the gates of an LSTM or a GRU.
+             * @description The activation of the gates of an LSTM or a GRU.
              * @enum {string}
              */
             recurrent_activation?: "sigmoid" | "hard_sigmoid";
-            /** @description That of the hard sigmoid. */
+            /** @description The slope of the hard sigmoid. */
             slope?: number;
         };
         /**
@@ -687,71 +687,71 @@ export interface components {
          * @description How many numbers the vectors of requests and answers have.
          */
         Widths: {
-            /** @description `x` of a step: all that the first cell reads, I. Left out if the model takes whole sequences only. */
+            /** @description `x` of a step: everything that the first cell reads, I. Left out if the model accepts only whole sequences. */
             step_x?: number;
-            /** @description `x` of a sequence: what the wiring leaves of I; 0 if a sequence brings none. */
+            /** @description `x` of a sequence: I, less what the wiring adds to x; 0 if a sequence has no x. */
             sequence_x: number;
             /** @description `h_in`, and `h_next` if the server knows what feeds the next step. */
             h_in: number;
-            /** @description `h_out`: in a stack those of all layers and directions. */
+            /** @description `h_out`, of all layers and directions. */
             h_out: number;
             /** @description `c_in` and `c_out`, of all layers and directions; 0 if the cells have no c. */
             c: number;
-            /** @description `output`: that of the last layer, both directions' side by side. */
+            /** @description `output`, of the last layer, both directions side by side. */
             output: number;
         };
         /**
          * Input
-         * @description What stands in front of the cells, and makes their x.
+         * @description What comes before the cells and computes their x.
          */
         Input: {
-            /** @description The tensor that requests bring `ids` for. */
+            /** @description The tensor whose rows the requests' `ids` select. */
             embedding?: string;
-            /** @description How many ids there are, from 0 on. */
+            /** @description The number of ids, which begin at 0. */
             vocabulary?: number;
-            /** @description How many numbers of x requests bring, if they bring no ids. */
+            /** @description The width of x in requests, if they have no ids. */
             size?: number;
-            /** @description Width of the x that is made. */
+            /** @description The width of the x that it computes. */
             width: number;
         };
         /**
          * Readout
-         * @description What makes `y`.
+         * @description What computes `y`.
          */
         Readout: {
-            /** @description Numbers of `y`. */
+            /** @description The width of `y`. */
             K: number;
-            /** @description Its layers, as config.json has them. */
+            /** @description Its layers, as in config.json. */
             layers: unknown[];
         };
         /**
          * Wiring
-         * @description What feeds the next step, whatever the policy's name: as config.json would say it, except that linear layers show their widths in the place of tensors' names. Left out if only the client knows.
+         * @description What feeds the next step, in the same form for every policy: as in config.json, except that linear layers have widths instead of the names of tensors. Left out if only the client knows.
          */
         Wiring: {
             /** @enum {string} */
             initial: "read" | "x" | "no-read";
             residual: boolean;
-            /** @description How the attention read is made. */
+            /** @description How the attention read is computed. */
             read?: unknown;
             /** @description Further parts, by name. */
             let: unknown;
             /** @description What the first cell reads as its x. */
             x: unknown;
-            /** @description What it reads as its h; `module` if feedback.mjs makes it. */
+            /** @description What it reads as its h; `module` if feedback.mjs computes it. */
             h_in: unknown;
         };
         /**
          * ModelPart
-         * @description A part that a sequence can answer.
+         * @description A part that a sequence can return.
          */
         ModelPart: {
             /** @description Its name in `parts`. */
             name: string;
-            /** @description Numbers of an entry. Left out of `attention`, which has as many as the request's largest support set has vectors. */
+            /** @description The width of an entry. Left out for `attention`, whose width is the number of vectors in the request's largest support set. */
             width?: number;
             /**
-             * @description `T`: an entry belongs to its step. `T + 1`: entry t is what fed step t, entry T what would feed the next one.
+             * @description `T`: an entry belongs to its step. `T + 1`: entry t is what fed step t, entry T is what would feed the next step.
              * @enum {string}
              */
             entries: "T" | "T + 1";
@@ -761,18 +761,18 @@ export interface components {
          * @description A named part of the state.
          */
         StateSlice: {
-            /** @description `h{n}` and `c{n}` are what layer n wrote and its carry; `h_in` is what the first layer reads next, if that is not its own h; `read` and the lets are made already. */
+            /** @description `h{n}` and `c{n}` are what layer n wrote and its carry; `h_in` is what the first layer reads next, if that is not its own h; `read` and the lets are already computed. */
             name: string;
             offset: number;
-            /** @description Numbers. */
+            /** @description How many numbers it has. */
             width: number;
         };
         /**
          * StateLayout
-         * @description What the model keeps of a row between two steps: one float32 vector with named slices.
+         * @description What the model keeps for a row between two steps: one float32 vector with named slices.
          */
         StateLayout: {
-            /** @description Numbers. */
+            /** @description How many numbers it has. */
             width: number;
             slices: components["schemas"]["StateSlice"][];
         };
@@ -782,17 +782,17 @@ export interface components {
          */
         Model: {
             name: string;
-            /** @description Whether this model answers if a request names none. */
+            /** @description Whether this model answers requests that name none. */
             default: boolean;
-            /** @description A hash of the model's files: model.safetensors, config.json, feedback.mjs. Two replicas that serve the same files show the same one. */
+            /** @description A hash of the model's files: model.safetensors, config.json, feedback.mjs. Replicas that serve the same files have the same version. */
             version: string;
             /** @description Number of layers (L). */
             layers: number;
-            /** @description Number of directions (D). With two, the model takes whole sequences only. */
+            /** @description Number of directions (D). With two, the model accepts only whole sequences. */
             directions: number;
             sizes: components["schemas"]["Sizes"];
             cell: components["schemas"]["Cell"];
-            /** @description What the outputs of its cells are projected to, as in torch.nn.LSTM; left out if they are not. */
+            /** @description The size to which the outputs of the cells are projected, as in torch.nn.LSTM; left out if they are not projected. */
             proj_size?: number;
             widths: components["schemas"]["Widths"];
             /** @description The feedback policy, with each of its options. */
@@ -807,25 +807,25 @@ export interface components {
             input?: components["schemas"]["Input"];
             readout?: components["schemas"]["Readout"];
             wiring?: components["schemas"]["Wiring"];
-            /** @description The parts that a sequence can answer: `read`, `attention`, the wiring's lets; `h` and `c` of all layers and directions, and their `gates`. */
+            /** @description The parts that a sequence can return: `read`, `attention`, the wiring's lets; `h` and `c` of all layers and directions, and their `gates`. */
             parts: components["schemas"]["ModelPart"][];
             state: components["schemas"]["StateLayout"];
             engine: {
                 name: string;
                 backend: string;
             };
-            /** @description Number of trained parameters, of the cells and of the wiring. */
+            /** @description Number of trained parameters, in the cells and in the wiring. */
             parameters: number;
             /**
              * @description How the matrices of its cells and linear layers are held: as float32, or rounded to bfloat16 or to 8-bit integers with a scale for each row. All sums are float32.
              * @enum {string}
              */
             weights: "f32" | "bf16" | "int8";
-            /** @description Bytes of the weights as they are held. The engine tfjs holds rounded ones as float32. */
+            /** @description Bytes of the weights as they are held. The tfjs engine holds rounded weights as float32. */
             weight_bytes: number;
             /** @description Tensors in the model's file that nothing uses. */
             unused_tensors: string[];
-            /** @description Why the newest files of the model are not what is served: this version serves on. */
+            /** @description Why the newest files of the model are not served. The service continues to serve this version. */
             error?: string;
         };
         /**
@@ -837,7 +837,7 @@ export interface components {
         };
         /**
          * Health
-         * @description The service is well.
+         * @description The service is healthy.
          */
         Health: {
             /** @enum {string} */
@@ -845,7 +845,7 @@ export interface components {
         };
         /**
          * Home
-         * @description What this is, and where its parts are.
+         * @description What this service is, and where its parts are.
          */
         Home: {
             /** @enum {string} */
@@ -860,7 +860,7 @@ export interface components {
         };
         /**
          * Page
-         * @description A page to run the models by hand, with pictures of what they do.
+         * @description A page for running the models by hand, with plots of what they do.
          */
         Page: string;
     };
@@ -911,11 +911,11 @@ export interface operations {
     step: {
         parameters: {
             query?: {
-                /** @description For a body of safetensors: `true` asks for tokens of rows that begin. */
+                /** @description For a safetensors body: `true` starts new rows and asks for their tokens. */
                 state?: boolean;
             };
             header?: {
-                /** @description Seconds in which the request must be answered, if that is less than the server allows; past them the answer is a 504. */
+                /** @description Seconds within which the request must be answered, if fewer than the server allows; after that, the answer is a 504. */
                 "x-request-timeout"?: number;
             };
             path?: never;
@@ -932,7 +932,7 @@ export interface operations {
             /** @description The states after the step. */
             200: {
                 headers: {
-                    /** @description The version of the model that has answered, as in GET /models. */
+                    /** @description The version of the model that answered, as in GET /models. */
                     "x-model-version"?: string;
                     [name: string]: unknown;
                 };
@@ -1016,7 +1016,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The state is of another model, or of another version of it; or a session is not where the request takes it to be. */
+            /** @description The state belongs to another model or to another version of the model, or the session is not at the step that the request expects. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -1027,12 +1027,12 @@ export interface operations {
                      *       "type": "about:blank",
                      *       "title": "Conflict",
                      *       "status": 409,
-                     *       "detail": "model custom-lstm: /state/0: is of symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38",
+                     *       "detail": "model custom-lstm: /state/0: belongs to symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38",
                      *       "model": "custom-lstm",
                      *       "errors": [
                      *         {
                      *           "path": "/state/0",
-                     *           "message": "is of symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38"
+                     *           "message": "belongs to symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38"
                      *         }
                      *       ]
                      *     }
@@ -1098,7 +1098,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description More requests per second than a client may send; try again after the seconds in Retry-After. */
+            /** @description The client has sent more requests per second than it may; try again after the number of seconds in Retry-After. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -1115,7 +1115,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Overloaded or draining; try again after the seconds in Retry-After. */
+            /** @description The service is overloaded or draining; try again after the number of seconds in Retry-After. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1126,13 +1126,13 @@ export interface operations {
                      *       "type": "about:blank",
                      *       "title": "Service Unavailable",
                      *       "status": 503,
-                     *       "detail": "overloaded: 4096 rows of 1048576 bytes are in work; try again shortly"
+                     *       "detail": "overloaded: 4096 rows and 1048576 bytes are in progress; try again shortly"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No answer in the time allowed. */
+            /** @description The answer was not ready within the time allowed. */
             504: {
                 headers: {
                     [name: string]: unknown;
@@ -1155,11 +1155,11 @@ export interface operations {
     stepModel: {
         parameters: {
             query?: {
-                /** @description For a body of safetensors: `true` asks for tokens of rows that begin. */
+                /** @description For a safetensors body: `true` starts new rows and asks for their tokens. */
                 state?: boolean;
             };
             header?: {
-                /** @description Seconds in which the request must be answered, if that is less than the server allows; past them the answer is a 504. */
+                /** @description Seconds within which the request must be answered, if fewer than the server allows; after that, the answer is a 504. */
                 "x-request-timeout"?: number;
             };
             path: {
@@ -1182,7 +1182,7 @@ export interface operations {
             /** @description The states after the step. */
             200: {
                 headers: {
-                    /** @description The version of the model that has answered, as in GET /models. */
+                    /** @description The version of the model that answered, as in GET /models. */
                     "x-model-version"?: string;
                     [name: string]: unknown;
                 };
@@ -1266,7 +1266,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The state is of another model, or of another version of it; or a session is not where the request takes it to be. */
+            /** @description The state belongs to another model or to another version of the model, or the session is not at the step that the request expects. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -1277,12 +1277,12 @@ export interface operations {
                      *       "type": "about:blank",
                      *       "title": "Conflict",
                      *       "status": 409,
-                     *       "detail": "model custom-lstm: /state/0: is of symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38",
+                     *       "detail": "model custom-lstm: /state/0: belongs to symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38",
                      *       "model": "custom-lstm",
                      *       "errors": [
                      *         {
                      *           "path": "/state/0",
-                     *           "message": "is of symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38"
+                     *           "message": "belongs to symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38"
                      *         }
                      *       ]
                      *     }
@@ -1348,7 +1348,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description More requests per second than a client may send; try again after the seconds in Retry-After. */
+            /** @description The client has sent more requests per second than it may; try again after the number of seconds in Retry-After. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -1365,7 +1365,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Overloaded or draining; try again after the seconds in Retry-After. */
+            /** @description The service is overloaded or draining; try again after the number of seconds in Retry-After. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1376,13 +1376,13 @@ export interface operations {
                      *       "type": "about:blank",
                      *       "title": "Service Unavailable",
                      *       "status": 503,
-                     *       "detail": "overloaded: 4096 rows of 1048576 bytes are in work; try again shortly"
+                     *       "detail": "overloaded: 4096 rows and 1048576 bytes are in progress; try again shortly"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No answer in the time allowed. */
+            /** @description The answer was not ready within the time allowed. */
             504: {
                 headers: {
                     [name: string]: unknown;
@@ -1405,25 +1405,25 @@ export interface operations {
     sequence: {
         parameters: {
             query?: {
-                /** @description For a body of safetensors: `true` asks for tokens of rows that begin. */
+                /** @description For a safetensors body: `true` starts new rows and asks for their tokens. */
                 state?: boolean;
-                /** @description For a body of safetensors: feed the same x this many times. A JSON body has this option and those below as fields. */
+                /** @description For a safetensors body: feed the same x this many times. In a JSON body, this option and those below are fields. */
                 steps?: number;
-                /** @description For a body of safetensors: whether `output`, `y` and `parts` have every step, or each row's last one alone. */
+                /** @description For a safetensors body: whether `output`, `y` and `parts` contain every step or only each row's last one. */
                 return_sequences?: boolean;
-                /** @description For a body of safetensors: the parts to answer, with commas between them. */
+                /** @description For a safetensors body: the parts to return, separated by commas. */
                 parts?: string;
-                /** @description For a body of safetensors: the fields to answer, with commas between them. */
+                /** @description For a safetensors body: the fields to return, separated by commas. */
                 fields?: string;
             };
             header?: {
-                /** @description Seconds in which the request must be answered, if that is less than the server allows; past them the answer is a 504. */
+                /** @description Seconds within which the request must be answered, if fewer than the server allows; after that, the answer is a 504. */
                 "x-request-timeout"?: number;
             };
             path?: never;
             cookie?: never;
         };
-        /** @description T steps, the feedback by the model's wiring. */
+        /** @description T steps. The model's wiring computes the feedback. */
         requestBody: {
             content: {
                 "application/json": components["schemas"]["SequenceRequest"];
@@ -1434,7 +1434,7 @@ export interface operations {
             /** @description The outputs, and the states to continue from. */
             200: {
                 headers: {
-                    /** @description The version of the model that has answered, as in GET /models. */
+                    /** @description The version of the model that answered, as in GET /models. */
                     "x-model-version"?: string;
                     [name: string]: unknown;
                 };
@@ -1538,7 +1538,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The state is of another model, or of another version of it; or a session is not where the request takes it to be. */
+            /** @description The state belongs to another model or to another version of the model, or the session is not at the step that the request expects. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -1549,12 +1549,12 @@ export interface operations {
                      *       "type": "about:blank",
                      *       "title": "Conflict",
                      *       "status": 409,
-                     *       "detail": "model custom-lstm: /state/0: is of symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38",
+                     *       "detail": "model custom-lstm: /state/0: belongs to symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38",
                      *       "model": "custom-lstm",
                      *       "errors": [
                      *         {
                      *           "path": "/state/0",
-                     *           "message": "is of symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38"
+                     *           "message": "belongs to symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38"
                      *         }
                      *       ]
                      *     }
@@ -1620,7 +1620,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description More requests per second than a client may send; try again after the seconds in Retry-After. */
+            /** @description The client has sent more requests per second than it may; try again after the number of seconds in Retry-After. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -1655,7 +1655,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Overloaded or draining; try again after the seconds in Retry-After. */
+            /** @description The service is overloaded or draining; try again after the number of seconds in Retry-After. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1666,13 +1666,13 @@ export interface operations {
                      *       "type": "about:blank",
                      *       "title": "Service Unavailable",
                      *       "status": 503,
-                     *       "detail": "overloaded: 4096 rows of 1048576 bytes are in work; try again shortly"
+                     *       "detail": "overloaded: 4096 rows and 1048576 bytes are in progress; try again shortly"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No answer in the time allowed. */
+            /** @description The answer was not ready within the time allowed. */
             504: {
                 headers: {
                     [name: string]: unknown;
@@ -1695,19 +1695,19 @@ export interface operations {
     sequenceModel: {
         parameters: {
             query?: {
-                /** @description For a body of safetensors: `true` asks for tokens of rows that begin. */
+                /** @description For a safetensors body: `true` starts new rows and asks for their tokens. */
                 state?: boolean;
-                /** @description For a body of safetensors: feed the same x this many times. A JSON body has this option and those below as fields. */
+                /** @description For a safetensors body: feed the same x this many times. In a JSON body, this option and those below are fields. */
                 steps?: number;
-                /** @description For a body of safetensors: whether `output`, `y` and `parts` have every step, or each row's last one alone. */
+                /** @description For a safetensors body: whether `output`, `y` and `parts` contain every step or only each row's last one. */
                 return_sequences?: boolean;
-                /** @description For a body of safetensors: the parts to answer, with commas between them. */
+                /** @description For a safetensors body: the parts to return, separated by commas. */
                 parts?: string;
-                /** @description For a body of safetensors: the fields to answer, with commas between them. */
+                /** @description For a safetensors body: the fields to return, separated by commas. */
                 fields?: string;
             };
             header?: {
-                /** @description Seconds in which the request must be answered, if that is less than the server allows; past them the answer is a 504. */
+                /** @description Seconds within which the request must be answered, if fewer than the server allows; after that, the answer is a 504. */
                 "x-request-timeout"?: number;
             };
             path: {
@@ -1719,7 +1719,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        /** @description T steps, the feedback by the model's wiring. */
+        /** @description T steps. The model's wiring computes the feedback. */
         requestBody: {
             content: {
                 "application/json": components["schemas"]["SequenceRequest"];
@@ -1730,7 +1730,7 @@ export interface operations {
             /** @description The outputs, and the states to continue from. */
             200: {
                 headers: {
-                    /** @description The version of the model that has answered, as in GET /models. */
+                    /** @description The version of the model that answered, as in GET /models. */
                     "x-model-version"?: string;
                     [name: string]: unknown;
                 };
@@ -1834,7 +1834,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The state is of another model, or of another version of it; or a session is not where the request takes it to be. */
+            /** @description The state belongs to another model or to another version of the model, or the session is not at the step that the request expects. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -1845,12 +1845,12 @@ export interface operations {
                      *       "type": "about:blank",
                      *       "title": "Conflict",
                      *       "status": 409,
-                     *       "detail": "model custom-lstm: /state/0: is of symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38",
+                     *       "detail": "model custom-lstm: /state/0: belongs to symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38",
                      *       "model": "custom-lstm",
                      *       "errors": [
                      *         {
                      *           "path": "/state/0",
-                     *           "message": "is of symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38"
+                     *           "message": "belongs to symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38"
                      *         }
                      *       ]
                      *     }
@@ -1916,7 +1916,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description More requests per second than a client may send; try again after the seconds in Retry-After. */
+            /** @description The client has sent more requests per second than it may; try again after the number of seconds in Retry-After. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -1951,7 +1951,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Overloaded or draining; try again after the seconds in Retry-After. */
+            /** @description The service is overloaded or draining; try again after the number of seconds in Retry-After. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1962,13 +1962,13 @@ export interface operations {
                      *       "type": "about:blank",
                      *       "title": "Service Unavailable",
                      *       "status": 503,
-                     *       "detail": "overloaded: 4096 rows of 1048576 bytes are in work; try again shortly"
+                     *       "detail": "overloaded: 4096 rows and 1048576 bytes are in progress; try again shortly"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No answer in the time allowed. */
+            /** @description The answer was not ready within the time allowed. */
             504: {
                 headers: {
                     [name: string]: unknown;
@@ -1991,9 +1991,9 @@ export interface operations {
     listSessions: {
         parameters: {
             query?: {
-                /** @description Where the page begins: `next` of the page before. 0 if left out. */
+                /** @description Where the page begins: `next` from the previous page. 0 if left out. */
                 from?: number;
-                /** @description How many sessions the page has at most. 100 if left out. */
+                /** @description The most sessions that the page contains. 100 if left out. */
                 limit?: number;
             };
             header?: never;
@@ -2008,7 +2008,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A page. */
+            /** @description A page of sessions. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2074,7 +2074,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description More requests per second than a client may send; try again after the seconds in Retry-After. */
+            /** @description The client has sent more requests per second than it may; try again after the number of seconds in Retry-After. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2091,7 +2091,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Overloaded or draining; try again after the seconds in Retry-After. */
+            /** @description The service is overloaded or draining; try again after the number of seconds in Retry-After. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2102,7 +2102,7 @@ export interface operations {
                      *       "type": "about:blank",
                      *       "title": "Service Unavailable",
                      *       "status": 503,
-                     *       "detail": "overloaded: 4096 rows of 1048576 bytes are in work; try again shortly"
+                     *       "detail": "overloaded: 4096 rows and 1048576 bytes are in progress; try again shortly"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -2114,7 +2114,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Seconds in which the request must be answered, if that is less than the server allows; past them the answer is a 504. */
+                /** @description Seconds within which the request must be answered, if fewer than the server allows; after that, the answer is a 504. */
                 "x-request-timeout"?: number;
             };
             path: {
@@ -2134,10 +2134,10 @@ export interface operations {
             };
         };
         responses: {
-            /** @description A session: one row that goes on from request to request. */
+            /** @description A session: one row that continues from request to request. */
             201: {
                 headers: {
-                    /** @description The version of the model that has answered, as in GET /models. */
+                    /** @description The version of the model that answered, as in GET /models. */
                     "x-model-version"?: string;
                     [name: string]: unknown;
                 };
@@ -2202,7 +2202,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The state is of another model, or of another version of it; or a session is not where the request takes it to be. */
+            /** @description The state belongs to another model or to another version of the model, or the session is not at the step that the request expects. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2213,12 +2213,12 @@ export interface operations {
                      *       "type": "about:blank",
                      *       "title": "Conflict",
                      *       "status": 409,
-                     *       "detail": "model custom-lstm: /state/0: is of symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38",
+                     *       "detail": "model custom-lstm: /state/0: belongs to symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38",
                      *       "model": "custom-lstm",
                      *       "errors": [
                      *         {
                      *           "path": "/state/0",
-                     *           "message": "is of symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38"
+                     *           "message": "belongs to symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38"
                      *         }
                      *       ]
                      *     }
@@ -2284,7 +2284,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description More requests per second than a client may send; try again after the seconds in Retry-After. */
+            /** @description The client has sent more requests per second than it may; try again after the number of seconds in Retry-After. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2301,7 +2301,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Overloaded or draining; try again after the seconds in Retry-After. */
+            /** @description The service is overloaded or draining; try again after the number of seconds in Retry-After. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2312,13 +2312,13 @@ export interface operations {
                      *       "type": "about:blank",
                      *       "title": "Service Unavailable",
                      *       "status": 503,
-                     *       "detail": "overloaded: 4096 rows of 1048576 bytes are in work; try again shortly"
+                     *       "detail": "overloaded: 4096 rows and 1048576 bytes are in progress; try again shortly"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No answer in the time allowed. */
+            /** @description The answer was not ready within the time allowed. */
             504: {
                 headers: {
                     [name: string]: unknown;
@@ -2350,10 +2350,10 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description All of the session. As safetensors: the bytes of `state`, and the tensors of the context. */
+            /** @description The whole session. As safetensors: the bytes of `state` and the tensors of the context. */
             200: {
                 headers: {
-                    /** @description The version of the model that has answered, as in GET /models. */
+                    /** @description The version of the model that answered, as in GET /models. */
                     "x-model-version"?: string;
                     [name: string]: unknown;
                 };
@@ -2413,7 +2413,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description More requests per second than a client may send; try again after the seconds in Retry-After. */
+            /** @description The client has sent more requests per second than it may; try again after the number of seconds in Retry-After. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2430,7 +2430,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Overloaded or draining; try again after the seconds in Retry-After. */
+            /** @description The service is overloaded or draining; try again after the number of seconds in Retry-After. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2441,7 +2441,7 @@ export interface operations {
                      *       "type": "about:blank",
                      *       "title": "Service Unavailable",
                      *       "status": 503,
-                     *       "detail": "overloaded: 4096 rows of 1048576 bytes are in work; try again shortly"
+                     *       "detail": "overloaded: 4096 rows and 1048576 bytes are in progress; try again shortly"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -2461,7 +2461,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description It has ended. */
+            /** @description The session has ended. */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -2519,7 +2519,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description More requests per second than a client may send; try again after the seconds in Retry-After. */
+            /** @description The client has sent more requests per second than it may; try again after the number of seconds in Retry-After. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2536,7 +2536,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Overloaded or draining; try again after the seconds in Retry-After. */
+            /** @description The service is overloaded or draining; try again after the number of seconds in Retry-After. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2547,7 +2547,7 @@ export interface operations {
                      *       "type": "about:blank",
                      *       "title": "Service Unavailable",
                      *       "status": 503,
-                     *       "detail": "overloaded: 4096 rows of 1048576 bytes are in work; try again shortly"
+                     *       "detail": "overloaded: 4096 rows and 1048576 bytes are in progress; try again shortly"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -2558,11 +2558,11 @@ export interface operations {
     stepSession: {
         parameters: {
             query?: {
-                /** @description How many steps have been taken before this request. With it a request is safe to send again; left out it means now. */
+                /** @description How many steps the session has taken before this request. With it, a request is safe to send again; without it, the request applies to the session as it is now. */
                 t?: number;
             };
             header?: {
-                /** @description Seconds in which the request must be answered, if that is less than the server allows; past them the answer is a 504. */
+                /** @description Seconds within which the request must be answered, if fewer than the server allows; after that, the answer is a 504. */
                 "x-request-timeout"?: number;
             };
             path: {
@@ -2579,10 +2579,10 @@ export interface operations {
             };
         };
         responses: {
-            /** @description What the step made. */
+            /** @description The result of the step. */
             200: {
                 headers: {
-                    /** @description The version of the model that has answered, as in GET /models. */
+                    /** @description The version of the model that answered, as in GET /models. */
                     "x-model-version"?: string;
                     [name: string]: unknown;
                 };
@@ -2658,7 +2658,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The state is of another model, or of another version of it; or a session is not where the request takes it to be. */
+            /** @description The state belongs to another model or to another version of the model, or the session is not at the step that the request expects. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2669,12 +2669,12 @@ export interface operations {
                      *       "type": "about:blank",
                      *       "title": "Conflict",
                      *       "status": 409,
-                     *       "detail": "model custom-lstm: /state/0: is of symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38",
+                     *       "detail": "model custom-lstm: /state/0: belongs to symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38",
                      *       "model": "custom-lstm",
                      *       "errors": [
                      *         {
                      *           "path": "/state/0",
-                     *           "message": "is of symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38"
+                     *           "message": "belongs to symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38"
                      *         }
                      *       ]
                      *     }
@@ -2757,7 +2757,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description More requests per second than a client may send; try again after the seconds in Retry-After. */
+            /** @description The client has sent more requests per second than it may; try again after the number of seconds in Retry-After. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2792,7 +2792,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Overloaded or draining; try again after the seconds in Retry-After. */
+            /** @description The service is overloaded or draining; try again after the number of seconds in Retry-After. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2803,13 +2803,13 @@ export interface operations {
                      *       "type": "about:blank",
                      *       "title": "Service Unavailable",
                      *       "status": 503,
-                     *       "detail": "overloaded: 4096 rows of 1048576 bytes are in work; try again shortly"
+                     *       "detail": "overloaded: 4096 rows and 1048576 bytes are in progress; try again shortly"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No answer in the time allowed. */
+            /** @description The answer was not ready within the time allowed. */
             504: {
                 headers: {
                     [name: string]: unknown;
@@ -2832,11 +2832,11 @@ export interface operations {
     sequenceSession: {
         parameters: {
             query?: {
-                /** @description How many steps have been taken before this request. With it a request is safe to send again; left out it means now. */
+                /** @description How many steps the session has taken before this request. With it, a request is safe to send again; without it, the request applies to the session as it is now. */
                 t?: number;
             };
             header?: {
-                /** @description Seconds in which the request must be answered, if that is less than the server allows; past them the answer is a 504. */
+                /** @description Seconds within which the request must be answered, if fewer than the server allows; after that, the answer is a 504. */
                 "x-request-timeout"?: number;
             };
             path: {
@@ -2845,7 +2845,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        /** @description Steps of a session: all of them are taken, or none. */
+        /** @description Steps of a session: either all of them are taken or none. */
         requestBody: {
             content: {
                 "application/json": components["schemas"]["SessionSequenceRequest"];
@@ -2853,10 +2853,10 @@ export interface operations {
             };
         };
         responses: {
-            /** @description What the steps made. */
+            /** @description The results of the steps. */
             200: {
                 headers: {
-                    /** @description The version of the model that has answered, as in GET /models. */
+                    /** @description The version of the model that answered, as in GET /models. */
                     "x-model-version"?: string;
                     [name: string]: unknown;
                 };
@@ -2940,7 +2940,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The state is of another model, or of another version of it; or a session is not where the request takes it to be. */
+            /** @description The state belongs to another model or to another version of the model, or the session is not at the step that the request expects. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2951,12 +2951,12 @@ export interface operations {
                      *       "type": "about:blank",
                      *       "title": "Conflict",
                      *       "status": 409,
-                     *       "detail": "model custom-lstm: /state/0: is of symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38",
+                     *       "detail": "model custom-lstm: /state/0: belongs to symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38",
                      *       "model": "custom-lstm",
                      *       "errors": [
                      *         {
                      *           "path": "/state/0",
-                     *           "message": "is of symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38"
+                     *           "message": "belongs to symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38"
                      *         }
                      *       ]
                      *     }
@@ -3039,7 +3039,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description More requests per second than a client may send; try again after the seconds in Retry-After. */
+            /** @description The client has sent more requests per second than it may; try again after the number of seconds in Retry-After. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3074,7 +3074,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Overloaded or draining; try again after the seconds in Retry-After. */
+            /** @description The service is overloaded or draining; try again after the number of seconds in Retry-After. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3085,13 +3085,13 @@ export interface operations {
                      *       "type": "about:blank",
                      *       "title": "Service Unavailable",
                      *       "status": 503,
-                     *       "detail": "overloaded: 4096 rows of 1048576 bytes are in work; try again shortly"
+                     *       "detail": "overloaded: 4096 rows and 1048576 bytes are in progress; try again shortly"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No answer in the time allowed. */
+            /** @description The answer was not ready within the time allowed. */
             504: {
                 headers: {
                     [name: string]: unknown;
@@ -3114,9 +3114,9 @@ export interface operations {
     streamModel: {
         parameters: {
             query?: {
-                /** @description A session whose steps these are; left out, the connection has a row of its own. */
+                /** @description The session that takes the steps; if left out, the connection has a row of its own. */
                 session?: string;
-                /** @description The fields to answer beside `t`, with commas between them; all if left out. Of a binary frame, `output` and `y` are answered. */
+                /** @description The fields to return in addition to `t`, separated by commas; all if left out. The answer to a binary frame contains only `output` and `y`. */
                 fields?: string;
             };
             header?: never;
@@ -3131,10 +3131,10 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The connection is a WebSocket now. */
+            /** @description The connection is now a WebSocket. */
             101: {
                 headers: {
-                    /** @description The version of the model that has answered, as in GET /models. */
+                    /** @description The version of the model that answered, as in GET /models. */
                     "x-model-version"?: string;
                     [name: string]: unknown;
                 };
@@ -3180,7 +3180,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Pages of this origin may not call. */
+            /** @description Pages from this origin may not call the service. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3214,7 +3214,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The state is of another model, or of another version of it; or a session is not where the request takes it to be. */
+            /** @description The state belongs to another model or to another version of the model, or the session is not at the step that the request expects. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3225,12 +3225,12 @@ export interface operations {
                      *       "type": "about:blank",
                      *       "title": "Conflict",
                      *       "status": 409,
-                     *       "detail": "model custom-lstm: /state/0: is of symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38",
+                     *       "detail": "model custom-lstm: /state/0: belongs to symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38",
                      *       "model": "custom-lstm",
                      *       "errors": [
                      *         {
                      *           "path": "/state/0",
-                     *           "message": "is of symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38"
+                     *           "message": "belongs to symmetric, version 55e2c1f5f8d3a9b0; this is custom-lstm, version 9d1f0c6c2a7b4e38"
                      *         }
                      *       ]
                      *     }
@@ -3279,7 +3279,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The path is a WebSocket, and the request does not upgrade to one. */
+            /** @description The path is for a WebSocket, and the request does not upgrade to one. */
             426: {
                 headers: {
                     [name: string]: unknown;
@@ -3296,7 +3296,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description More requests per second than a client may send; try again after the seconds in Retry-After. */
+            /** @description The client has sent more requests per second than it may; try again after the number of seconds in Retry-After. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3313,7 +3313,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Overloaded or draining; try again after the seconds in Retry-After. */
+            /** @description The service is overloaded or draining; try again after the number of seconds in Retry-After. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3324,7 +3324,7 @@ export interface operations {
                      *       "type": "about:blank",
                      *       "title": "Service Unavailable",
                      *       "status": 503,
-                     *       "detail": "overloaded: 4096 rows of 1048576 bytes are in work; try again shortly"
+                     *       "detail": "overloaded: 4096 rows and 1048576 bytes are in progress; try again shortly"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -3367,7 +3367,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description More requests per second than a client may send; try again after the seconds in Retry-After. */
+            /** @description The client has sent more requests per second than it may; try again after the number of seconds in Retry-After. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3384,7 +3384,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Overloaded or draining; try again after the seconds in Retry-After. */
+            /** @description The service is overloaded or draining; try again after the number of seconds in Retry-After. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3395,7 +3395,7 @@ export interface operations {
                      *       "type": "about:blank",
                      *       "title": "Service Unavailable",
                      *       "status": 503,
-                     *       "detail": "overloaded: 4096 rows of 1048576 bytes are in work; try again shortly"
+                     *       "detail": "overloaded: 4096 rows and 1048576 bytes are in progress; try again shortly"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -3421,7 +3421,7 @@ export interface operations {
             /** @description A served model. */
             200: {
                 headers: {
-                    /** @description The version of the model that has answered, as in GET /models. */
+                    /** @description The version of the model that answered, as in GET /models. */
                     "x-model-version"?: string;
                     [name: string]: unknown;
                 };
@@ -3463,7 +3463,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description More requests per second than a client may send; try again after the seconds in Retry-After. */
+            /** @description The client has sent more requests per second than it may; try again after the number of seconds in Retry-After. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3480,7 +3480,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Overloaded or draining; try again after the seconds in Retry-After. */
+            /** @description The service is overloaded or draining; try again after the number of seconds in Retry-After. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3491,7 +3491,7 @@ export interface operations {
                      *       "type": "about:blank",
                      *       "title": "Service Unavailable",
                      *       "status": 503,
-                     *       "detail": "overloaded: 4096 rows of 1048576 bytes are in work; try again shortly"
+                     *       "detail": "overloaded: 4096 rows and 1048576 bytes are in progress; try again shortly"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -3517,7 +3517,7 @@ export interface operations {
             /** @description The document. */
             200: {
                 headers: {
-                    /** @description The version of the model that has answered, as in GET /models. */
+                    /** @description The version of the model that answered, as in GET /models. */
                     "x-model-version"?: string;
                     [name: string]: unknown;
                 };
@@ -3544,7 +3544,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description More requests per second than a client may send; try again after the seconds in Retry-After. */
+            /** @description The client has sent more requests per second than it may; try again after the number of seconds in Retry-After. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3561,7 +3561,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Overloaded or draining; try again after the seconds in Retry-After. */
+            /** @description The service is overloaded or draining; try again after the number of seconds in Retry-After. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3572,7 +3572,7 @@ export interface operations {
                      *       "type": "about:blank",
                      *       "title": "Service Unavailable",
                      *       "status": 503,
-                     *       "detail": "overloaded: 4096 rows of 1048576 bytes are in work; try again shortly"
+                     *       "detail": "overloaded: 4096 rows and 1048576 bytes are in progress; try again shortly"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -3589,7 +3589,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The service is well. */
+            /** @description The service is healthy. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3609,7 +3609,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The service is well. */
+            /** @description The service is healthy. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3618,7 +3618,7 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
-            /** @description Overloaded or draining; try again after the seconds in Retry-After. */
+            /** @description The service is overloaded or draining; try again after the number of seconds in Retry-After. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3629,7 +3629,7 @@ export interface operations {
                      *       "type": "about:blank",
                      *       "title": "Service Unavailable",
                      *       "status": 503,
-                     *       "detail": "overloaded: 4096 rows of 1048576 bytes are in work; try again shortly"
+                     *       "detail": "overloaded: 4096 rows and 1048576 bytes are in progress; try again shortly"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -3646,7 +3646,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description For a browser, which prefers text/html: the page. For any other client: what this is, and where its parts are. */
+            /** @description For a browser, which prefers text/html: the page. For any other client: what this service is, and where its parts are. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3656,14 +3656,14 @@ export interface operations {
                     "text/html": components["schemas"]["Page"];
                 };
             };
-            /** @description For a browser, if the page is switched off: to the interactive reference. */
+            /** @description For a browser, if the page is turned off: a redirect to the interactive reference. */
             302: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description More requests per second than a client may send; try again after the seconds in Retry-After. */
+            /** @description The client has sent more requests per second than it may; try again after the number of seconds in Retry-After. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3680,7 +3680,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Overloaded or draining; try again after the seconds in Retry-After. */
+            /** @description The service is overloaded or draining; try again after the number of seconds in Retry-After. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3691,7 +3691,7 @@ export interface operations {
                      *       "type": "about:blank",
                      *       "title": "Service Unavailable",
                      *       "status": 503,
-                     *       "detail": "overloaded: 4096 rows of 1048576 bytes are in work; try again shortly"
+                     *       "detail": "overloaded: 4096 rows and 1048576 bytes are in progress; try again shortly"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -3734,7 +3734,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description More requests per second than a client may send; try again after the seconds in Retry-After. */
+            /** @description The client has sent more requests per second than it may; try again after the number of seconds in Retry-After. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3751,7 +3751,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Overloaded or draining; try again after the seconds in Retry-After. */
+            /** @description The service is overloaded or draining; try again after the number of seconds in Retry-After. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3762,7 +3762,7 @@ export interface operations {
                      *       "type": "about:blank",
                      *       "title": "Service Unavailable",
                      *       "status": 503,
-                     *       "detail": "overloaded: 4096 rows of 1048576 bytes are in work; try again shortly"
+                     *       "detail": "overloaded: 4096 rows and 1048576 bytes are in progress; try again shortly"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];

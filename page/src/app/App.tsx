@@ -22,7 +22,7 @@ export function App () {
   }, [])
   return (
     <>
-      {model.value !== undefined && <a class='skip' href='#request' onClick={skip}>To the request</a>}
+      {model.value !== undefined && <a class='skip' href='#request' onClick={skip}>Skip to the request</a>}
       <Header />
       <div class='body'>
         <ModelList />
@@ -38,7 +38,7 @@ function Contents () {
   const served = model.value
   if (trouble.value !== undefined) return <p class='fault' role='alert'>{trouble} <button type='button' onClick={() => { void loadModels() }}>Try again</button></p>
   if (served !== undefined) return <Workbench key={`${served.name} ${served.version}`} />
-  if (locked.value || models.value === undefined) return <p role='status'>{locked.value ? '' : 'Asking what is served.'}</p>
+  if (locked.value || models.value === undefined) return <p role='status'>{locked.value ? '' : 'Loading the models.'}</p>
   return <p>The service has no models.</p>
 }
 
@@ -74,7 +74,7 @@ function Answer ({ name }: { readonly name: string }) {
   return (
     <section class='answer' aria-labelledby='answer' ref={section}>
       <h2 id='answer'>Answer</h2>
-      {own === undefined ? <p class='hint'>Run the request, and what the network does is shown here.</p> : <Result run={own} theme={theme.value} earlier={runs.value.filter((each) => each.model === name).toReversed()} withKey={apiKey.value !== ''} />}
+      {own === undefined ? <p class='hint'>Run the request to see what the network does.</p> : <Result run={own} theme={theme.value} earlier={runs.value.filter((each) => each.model === name).toReversed()} withKey={apiKey.value !== ''} />}
     </section>
   )
 }

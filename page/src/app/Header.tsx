@@ -1,13 +1,13 @@
 import { choice, chooseTheme, type Choice } from './theme.ts'
 import { KeyForm } from './KeyForm.tsx'
 
-const CHOICES: ReadonlyArray<readonly [Choice, string]> = [['auto', 'As the system'], ['light', 'Light'], ['dark', 'Dark']]
+const CHOICES: ReadonlyArray<readonly [Choice, string]> = [['auto', 'System'], ['light', 'Light'], ['dark', 'Dark']]
 
 export function Header () {
   return (
     <header>
       <h1>cellserve</h1>
-      <nav aria-label='Documents'>
+      <nav aria-label='Documentation'>
         <a href='docs/'>API reference</a>
         <a href='openapi.json'>OpenAPI</a>
       </nav>

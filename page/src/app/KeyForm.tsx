@@ -12,7 +12,7 @@ export function KeyForm () {
   useEffect(() => { if (asking) input.current?.focus() }, [asking])
 
   if (!asking && apiKey.value === '') return null
-  if (!asking) return <p class='key'>With an API key, kept until the page is left.</p>
+  if (!asking) return <p class='key'>Using an API key, kept until you leave the page.</p>
   const onSubmit = async (event: SubmitEvent): Promise<void> => {
     event.preventDefault()
     apiKey.value = text.value.trim()
@@ -22,13 +22,13 @@ export function KeyForm () {
   }
   return (
     <form class='key' onSubmit={(event) => { void onSubmit(event) }}>
-      <label for='key'>The service asks for an API key</label>
+      <label for='key'>The service requires an API key</label>
       <input
         id='key' ref={input} type='password' autoComplete='off' required value={text} aria-invalid={refused.value} aria-describedby='key-fault'
         onInput={({ currentTarget }) => { text.value = currentTarget.value }}
       />
-      <button type='submit'>Use it</button>
-      <span id='key-fault' class='fault' role='alert'>{refused.value ? 'The service does not know this key.' : ''}</span>
+      <button type='submit'>Use this key</button>
+      <span id='key-fault' class='fault' role='alert'>{refused.value ? 'The service does not accept this key.' : ''}</span>
     </form>
   )
 }

@@ -8,7 +8,7 @@ export function ModelView ({ model }: { readonly model: Model }) {
   return (
     <section class='model' aria-labelledby='model'>
       <h2 id='model'>{model.name}</h2>
-      {model.error !== undefined && <p class='fault'>The newest files are not what is served: {model.error}</p>}
+      {model.error !== undefined && <p class='fault'>The newest files are not served: {model.error}</p>}
       <Wiring model={model} />
       <dl>
         {factsOf(model).map(([name, value]) => <div key={name}><dt>{name}</dt><dd>{value}</dd></div>)}

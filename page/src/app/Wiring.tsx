@@ -48,7 +48,7 @@ export function Wiring ({ model }: { readonly model: Model }) {
           {diagram.boxes.map((box) => <Node key={box.id} box={box} place={places.get(box.id)} />)}
         </svg>
       </div>
-      {back.length > 0 && <figcaption>Dashed: what a step leaves to the next one.</figcaption>}
+      {back.length > 0 && <figcaption>Dashed: what a step passes to the next one.</figcaption>}
     </figure>
   )
 }

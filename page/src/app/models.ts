@@ -38,6 +38,6 @@ export async function loadModels (): Promise<void> {
     if (model.value === undefined) chosen.value = (served.find((each) => each.default) ?? served.at(0))?.name
   } catch (error) {
     locked.value = error instanceof Problem && error.status === 401
-    trouble.value = locked.value ? undefined : `The service does not say what it serves: ${messageOf(error)}`
+    trouble.value = locked.value ? undefined : `The models cannot be loaded: ${messageOf(error)}`
   }
 }

@@ -39,7 +39,7 @@ export function diagramOf (model: Model): Diagram {
   }
 
   if (takesX) boxes.push({ id: 'x', title: input?.embedding === undefined ? 'x' : 'ids', lines: [input?.embedding === undefined ? count(widths.sequence_x) : `embedded, ${count(input.width)}`], column: 0 })
-  if (names.includes('vectors')) boxes.push({ id: 'vectors', title: 'vectors', lines: ['of the request'], column: 0 })
+  if (names.includes('vectors')) boxes.push({ id: 'vectors', title: 'vectors', lines: ['from the request'], column: 0 })
   if (wiring?.read !== undefined) {
     const { read } = wiring
     boxes.push({ id: 'support', title: 'support', lines: [`N × ${read.support}`], column: 0 })
@@ -59,7 +59,7 @@ export function diagramOf (model: Model): Diagram {
     lines: [
       ...(directions > 1 ? ['in both directions'] : []),
       ...(wiring !== undefined && textOf(wiring.x) !== 'x' ? [`x = ${textOf(wiring.x)}`] : []),
-      wiring === undefined ? 'h_in: of the request' : byModule ? 'h_in: feedback.mjs' : `h_in = ${textOf(wiring.h)}`
+      wiring === undefined ? 'h_in: from the request' : byModule ? 'h_in: feedback.mjs' : `h_in = ${textOf(wiring.h)}`
     ],
     column: 2
   })
@@ -84,7 +84,7 @@ export function diagramOf (model: Model): Diagram {
 /** The diagram in words, for screen readers. */
 export function sentencesOf ({ boxes, arrows }: Diagram): string {
   const titles = new Map(boxes.map(({ id, title }) => [id, title]))
-  const told = arrows.map(({ from, to, next }) => `${titles.get(from)} feeds ${titles.get(to)}${next ? ' of the next step' : ''}`)
+  const told = arrows.map(({ from, to, next }) => `${titles.get(from)} feeds ${titles.get(to)}${next ? ' in the next step' : ''}`)
   return `${boxes.map(({ title, lines }) => `${title} (${lines.join(', ')})`).join('; ')}. ${told.join('; ')}.`
 }
 

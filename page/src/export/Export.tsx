@@ -55,7 +55,7 @@ export function Export ({ run, withKey, picture }: ExportProps) {
   const all = (): Series[] => [...run.series.values()]
 
   return (
-    <section class='export' aria-label='Take it with you'>
+    <section class='export' aria-label='Export'>
       <h3>The request as a program</h3>
       <div class='choices' role='group' aria-label='Language'>
         {NAMES.map((name) => (
@@ -64,8 +64,8 @@ export function Export ({ run, withKey, picture }: ExportProps) {
         <button type='button' class='copy' onClick={() => { void tell(`Copied ${program.value}.`, () => copy(code)) }}>Copy {program.value}</button>
       </div>
       <pre class='program' tabIndex={0} role='region' aria-label={`The request in ${program.value}`}><code>{code.length > LONGEST_SHOWN ? `${code.slice(0, LONGEST_SHOWN)} …` : code}</code></pre>
-      {code.length > LONGEST_SHOWN && <p class='hint'>Its first {LONGEST_SHOWN} of {code.length} characters. Copy has all.</p>}
-      {withKey && <p class='hint'>It takes the key from CELLSERVE_API_KEY in the environment.</p>}
+      {code.length > LONGEST_SHOWN && <p class='hint'>The first {LONGEST_SHOWN} of {code.length} characters. Copy includes all of them.</p>}
+      {withKey && <p class='hint'>It reads the key from the environment variable CELLSERVE_API_KEY.</p>}
       <h3>The answer as a file</h3>
       <div class='choices' role='group' aria-label='Format'>
         {file('json', async () => new Blob(await inSlices(toJson(all())), { type: 'application/json' }))}
@@ -90,5 +90,5 @@ async function copy (text: string): Promise<void> {
   area.select()
   const copied = document.execCommand('copy')
   area.remove()
-  if (!copied) throw new Error('this browser lets no page of plain HTTP copy; select the text')
+  if (!copied) throw new Error('this browser does not let a page over plain HTTP copy; select the text')
 }

@@ -28,7 +28,7 @@ export function DrawingPad ({ width, text, onDrawn }: DrawingPadProps) {
       <summary>Draw it</summary>
       <p class='hint'>{width === 1 ? 'Time goes from left to right, values from -1 at the bottom to 1 at the top.' : 'A path: both numbers go from -1 to 1.'}</p>
       <svg
-        viewBox={`0 0 ${size.width} ${size.height}`} role='img' aria-label='The sequence, drawn'
+        viewBox={`0 0 ${size.width} ${size.height}`} role='img' aria-label='Drawing of the sequence'
         onPointerDown={(event) => {
           event.currentTarget.setPointerCapture(event.pointerId)
           stroke.current = []

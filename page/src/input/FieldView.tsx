@@ -57,7 +57,7 @@ export function FieldView ({ field }: { readonly field: Field }) {
             <>
               <label>
                 Random
-                <input class='short' type='number' min='1' max='100000' placeholder={'count' in example ? String(example.count) : '48'} aria-label={`How many for ${label}`} value={count} onInput={({ currentTarget }) => { count.value = currentTarget.value }} />
+                <input class='short' type='number' min='1' max='100000' placeholder={'count' in example ? String(example.count) : '48'} aria-label={`How many random entries for ${label}`} value={count} onInput={({ currentTarget }) => { count.value = currentTarget.value }} />
               </label>
               <label>
                 seed
@@ -76,7 +76,7 @@ export function FieldView ({ field }: { readonly field: Field }) {
             File
             <input type='file' aria-label={`File for ${label}`} accept='.csv,.tsv,.txt,.json,text/csv,application/json' onChange={({ currentTarget }) => { void readFile(currentTarget.files?.[0]) }} />
           </label>
-          <span class='hint'>JSON or CSV; or drop it here</span>
+          <span class='hint'>JSON or CSV; or drop a file here</span>
         </div>
       )}
       {path[0] === 'x' && (width === 1 || width === 2) && <DrawingPad width={width} onDrawn={set} text={text} />}

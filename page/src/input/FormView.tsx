@@ -15,7 +15,7 @@ export function FormView ({ form }: { readonly form: Form }) {
       {form.parts.length > 0 && (
         <fieldset aria-describedby={`${id}parts`}>
           <legend>parts</legend>
-          <p class='hint' id={`${id}parts`}>what to show beside the output</p>
+          <p class='hint' id={`${id}parts`}>what to show in addition to the output</p>
           <div class='choices'>
             {form.parts.map(({ name, wanted }) => (
               <label key={name}>
@@ -27,7 +27,7 @@ export function FormView ({ form }: { readonly form: Form }) {
         </fieldset>
       )}
       <details open={used}>
-        <summary>Where it begins, how often it is fed</summary>
+        <summary>Initial state and steps</summary>
         {extras.map((field) => <FieldView key={field.spec.path.join()} field={field} />)}
       </details>
     </>

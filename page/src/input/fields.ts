@@ -41,13 +41,13 @@ function inputOf ({ input, widths: { sequence_x: width } }: Model): FieldSpec[] 
     const { vocabulary } = input
     return [
       { path: ['ids'], label: 'ids', hint: `one per step, from 0 to ${vocabulary - 1}`, kind: 'ids', required: true, batched: true, example: { random: 'ids', vocabulary } },
-      steps('how often a single id is fed; empty for a sequence')
+      steps('how many times to feed a single id; empty for a sequence')
     ]
   }
   if (width === 0) return [{ ...steps('how many steps to take'), required: true, example: { text: String(STEPS) } }]
   return [
     { path: ['x'], label: 'x', hint: `one step per line, ${plural(width, 'number')} each`, kind: 'vectors', width, required: true, batched: true, example: { random: 'sequence', count: STEPS } },
-    steps('how often a single vector is fed; empty for a sequence')
+    steps('how many times to feed a single vector; empty for a sequence')
   ]
 }
 
@@ -57,7 +57,7 @@ function steps (hint: string): FieldSpec {
 
 function contextOf (model: Model): FieldSpec[] {
   const properties = propertiesOf(model.feedback.context)
-  const any = { label: 'context', hint: 'JSON that the model’s own feedback takes', kind: 'json', required: false, batched: false } as const
+  const any = { label: 'context', hint: 'JSON for the model’s own feedback', kind: 'json', required: false, batched: false } as const
   if (properties === undefined) return model.feedback.context === undefined ? [] : [{ path: ['context'], ...any }]
   return properties.flatMap((property): FieldSpec[] => {
     const { name, required } = property
@@ -66,7 +66,7 @@ function contextOf (model: Model): FieldSpec[] {
     if (name === 'support_lengths') return []
     const read = wiringOf(model)?.read
     if (name === 'support' && read !== undefined) {
-      return [{ path, label: 'support', hint: `what is attended to: one vector per line, ${plural(read.support, 'number')} each`, kind: 'vectors', width: read.support, required, batched: false, example: { random: 'set', count: SUPPORTS } }]
+      return [{ path, label: 'support', hint: `what the network attends to: one vector per line, ${plural(read.support, 'number')} each`, kind: 'vectors', width: read.support, required, batched: false, example: { random: 'set', count: SUPPORTS } }]
     }
     const width = widthOfVectors(model)
     if (name === 'vectors' && width !== undefined) {
@@ -79,8 +79,8 @@ function contextOf (model: Model): FieldSpec[] {
 function startOf ({ widths: { h_in: hIn, h_out: hOut, c }, cell }: Model): FieldSpec[] {
   const vector = (name: string, width: number, hint: string): FieldSpec => ({ path: [name], label: name, hint: `${hint}: ${plural(width, 'number')}; zeros if empty`, kind: 'vector', width, required: false, batched: true })
   return [
-    vector('h_0', hOut, 'the h that the first feedback sees'),
-    vector('h_in', hIn, 'what the first step reads as its h, in the place of the feedback'),
+    vector('h_0', hOut, 'the h that the first feedback reads'),
+    vector('h_in', hIn, 'what the first step reads as its h, instead of the feedback'),
     ...(c > 0 && cell.kind === 'lstm' ? [vector('c_in', c, 'the first cell state')] : [])
   ]
 }

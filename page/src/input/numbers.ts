@@ -39,7 +39,7 @@ export function readJson (text: string): unknown {
     const value: unknown = JSON.parse(text)
     return value
   } catch (error) {
-    throw new TextFault(`This is no JSON: ${messageOf(error)}`)
+    throw new TextFault(`This is not JSON: ${messageOf(error)}`)
   }
 }
 
@@ -54,7 +54,7 @@ function ofLines (text: string): number[][] {
   const [first, ...others] = lines
   const rows = others.length > 0 && !first.cells.some(isNumber) ? others : lines
   return rows.map(({ number, cells }) => cells.map((cell) => {
-    if (!isNumber(cell)) throw new TextFault(`Line ${number}: “${cell.slice(0, 40)}” is no number.`)
+    if (!isNumber(cell)) throw new TextFault(`Line ${number}: “${cell.slice(0, 40)}” is not a number.`)
     return Number(cell)
   }))
 }
@@ -69,7 +69,7 @@ function ofJson (text: string, name: string): number[][] {
   return numbers.map((row, i) => {
     if (!Array.isArray(row)) throw new TextFault(`Vector ${i}: expected a list of numbers.`)
     return row.map((cell: unknown) => {
-      if (typeof cell !== 'number' || !Number.isFinite(cell)) throw new TextFault(`Vector ${i}: ${JSON.stringify(cell)?.slice(0, 40)} is no number.`)
+      if (typeof cell !== 'number' || !Number.isFinite(cell)) throw new TextFault(`Vector ${i}: ${JSON.stringify(cell)?.slice(0, 40)} is not a number.`)
       return cell
     })
   })

@@ -174,7 +174,7 @@ export function HeatMap ({ series, rows, range, theme, view, followed, left, onU
         class={frameClass}
         role='application'
         aria-roledescription='heat map'
-        aria-label={`${series.name}: ${rows.length} units by time`}
+        aria-label={`${series.name}: ${rows.length} units over time`}
         aria-describedby={help}
         tabIndex={0}
         style={{ height: `${FRAME + rows.length * ROW}px` }}
@@ -206,5 +206,5 @@ function Reading ({ series, rows, cursor, otherwise }: Pick<HeatMapProps, 'serie
 function hint ({ steps, units }: { readonly steps: number, readonly units: number }): string {
   if (steps === 1 && units === 1) return ''
   const shared = [...(steps > 1 ? [`${steps} steps`] : []), ...(units > 1 ? [`${units} units`] : [])].join(' × ')
-  return `A pixel stands for up to ${shared}, and shows the value that is farthest from zero. Zoom in to see each.`
+  return `A pixel covers up to ${shared}, and shows the value farthest from zero. Zoom in to see each value.`
 }

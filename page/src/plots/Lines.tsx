@@ -28,7 +28,7 @@ export function Lines ({ series, units, theme, view, step, left }: LinesProps) {
   const summary = units.map((unit) => `${labelOf(series, unit)}, at the last step ${shortest(valueAt(series, unit, last) ?? 0)}`).join('; ')
   return (
     <div class='lines'>
-      <div class='plot' role='img' aria-label={`${series.name} by time: ${summary}`}>
+      <div class='plot' role='img' aria-label={`${series.name} over time: ${summary}`}>
         <canvas ref={canvas} />
       </div>
     </div>

@@ -108,8 +108,8 @@ function Plots ({ run, series: own, theme, earlier, withKey, choices: { order, r
         {groups.length > 1 && <Select label='Units' values={[ALL, ...groups.map(({ name }) => name)]} value={group.value} onChoose={(name) => { group.value = name }} />}
         <Select label='Order' values={orders} value={order.value} onChoose={(value) => { order.value = value }} />
         <Select label='Colours for' values={['robust', 'full'] as const} value={range.value} nameOf={(value) => value === 'robust' ? 'the middle 98 %' : 'all values'} onChoose={(value) => { range.value = value }} />
-        {runs.length > 0 && <Select label='Minus' values={[undefined, ...runs]} value={against} nameOf={(each) => each === undefined ? NONE : `run ${each.id}, of ${each.series.get(own.name)?.steps ?? 0} steps`} onChoose={(each) => { other.value = each }} />}
-        {busy && <span role='status'>Finding the order …</span>}
+        {runs.length > 0 && <Select label='Minus' values={[undefined, ...runs]} value={against} nameOf={(each) => each === undefined ? NONE : `run ${each.id}, ${each.series.get(own.name)?.steps ?? 0} steps`} onChoose={(each) => { other.value = each }} />}
+        {busy && <span role='status'>Sorting the units …</span>}
       </div>
       {compared.note !== undefined && <p class='note' role='status'>{compared.note}</p>}
       {compared.series !== undefined && (
@@ -117,12 +117,12 @@ function Plots ({ run, series: own, theme, earlier, withKey, choices: { order, r
           <HeatMap series={series} rows={rows} range={range.value} theme={theme} view={view} followed={lines} left={left} onUnit={toggle} onHover={(place) => { step.value = place?.step ?? step.value }} />
           {lines.length > 0 && <Lines series={series} units={lines} theme={theme} view={view} step={step} left={left} />}
           {lines.length > 0 && (
-            <ul class='followed' aria-label='Units that are followed'>
+            <ul class='followed' aria-label='Followed units'>
               {lines.map((unit, i) => (
                 <li key={unit}>
                   <svg width='24' height='8' aria-hidden='true'><line x1='0' y1='4' x2='24' y2='4' stroke={strokeOf(i).colour} stroke-width='2' stroke-dasharray={strokeOf(i).dash.join(' ')} /></svg>
                   {labelOf(series, unit)}
-                  <button type='button' aria-label={`Follow ${labelOf(series, unit)} no longer`} onClick={() => { toggle(unit) }}>×</button>
+                  <button type='button' aria-label={`Unfollow ${labelOf(series, unit)}`} onClick={() => { toggle(unit) }}>×</button>
                 </li>
               ))}
             </ul>

@@ -19,8 +19,8 @@ export function Values ({ series, rows }: { readonly series: Series, readonly ro
       <div class='choices'>
         {turn('Earlier steps', { ...at, step: at.step - STEPS }, at.step > 0)}
         {turn('Later steps', { ...at, step: at.step + STEPS }, end.step < steps)}
-        {turn('Units before', { ...at, row: at.row - UNITS }, at.row > 0)}
-        {turn('Units after', { ...at, row: at.row + UNITS }, end.row < rows.length)}
+        {turn('Previous units', { ...at, row: at.row - UNITS }, at.row > 0)}
+        {turn('Next units', { ...at, row: at.row + UNITS }, end.row < rows.length)}
       </div>
       <div class='wide' tabIndex={0} role='region' aria-label={`Values of ${series.name}`}>
         <table>

@@ -17,7 +17,7 @@ export function Controls ({ model, form }: { readonly model: Model, readonly for
     if (request === undefined) return
     const hash = await writeLink({ model: model.name, request })
     if (hash === undefined) {
-      form.fault.value = 'The request is too long for a link: take its program instead, or fewer steps.'
+      form.fault.value = 'The request is too long for a link: use its program instead, or fewer steps.'
       return
     }
     history.replaceState(null, '', hash)
@@ -35,7 +35,7 @@ export function Controls ({ model, form }: { readonly model: Model, readonly for
         {doing !== 'none' && <button type='button' onClick={stop}>Stop</button>}
         <button type='button' onClick={() => { void share() }}>Link</button>
       </div>
-      {model.directions > 1 && <p class='hint' id='no-steps'>Both directions need the whole sequence, so there are no single steps.</p>}
+      {model.directions > 1 && <p class='hint' id='no-steps'>Both directions need the whole sequence, so the model cannot take single steps.</p>}
       <p class='fault' role='alert'>{form.fault}</p>
       <p class='news' role='status'>{news}</p>
       {link.value !== '' && (

@@ -34,9 +34,9 @@ export async function readLink (hash: string): Promise<Linked | Error | undefine
   try {
     const request: unknown = JSON.parse(await decompress(base64urlToBytes(packed)))
     if (typeof request === 'object' && request !== null && !Array.isArray(request)) return { model, request }
-    throw new TypeError('it is no object')
+    throw new TypeError('it is not an object')
   } catch (error) {
-    return new Error(`The link holds no request that can be read: ${messageOf(error)}`)
+    return new Error(`The request in the link cannot be read: ${messageOf(error)}`)
   }
 }
 

@@ -108,7 +108,7 @@ async function work (kind: Activity, form: Form, request: object, go: (run: Run,
   const { signal } = controller = new AbortController()
   const run = createRun({ model: form.model.name, request, url: address })
   activity.value = kind
-  news.value = 'Asked; no answer yet.'
+  news.value = 'Request sent; no answer yet.'
   const began = performance.now()
   const finish = (state: Run['state'], text: string): void => {
     run.state = state
@@ -124,7 +124,7 @@ async function work (kind: Activity, form: Form, request: object, go: (run: Run,
     } else {
       if (error instanceof Problem && error.errors.length > 0) showFaults(form, error.errors)
       else form.fault.value = tell(error)
-      finish('failed', 'The service has refused it: see the fields.')
+      finish('failed', 'The service has rejected the request: see the fields.')
     }
   } finally {
     if (controller.signal === signal) activity.value = 'none'
@@ -139,7 +139,7 @@ function take (run: Run, model: Model, lines: ReadonlyArray<Parameters<typeof re
     if (!first || lines.length === 0) return
     shown.value = run
     runs.value = [run, ...runs.value].slice(0, KEPT)
-    news.value = 'The answer streams in.'
+    news.value = 'The answer is streaming in.'
   })
 }
 

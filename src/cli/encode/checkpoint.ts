@@ -70,12 +70,12 @@ function readMarks (bytes: Buffer, identity: Identity, path: string): { marks: M
     found = JSON.parse(first)
     marks = lines.map((line): Mark => JSON.parse(line))
   } catch {
-    throw new EncodeError(`${path}: is broken; --overwrite begins anew`)
+    throw new EncodeError(`${path}: is damaged; --overwrite starts over`)
   }
   const now: Readonly<Record<string, unknown>> = JSON.parse(JSON.stringify(identity))
   for (const [name, value] of Object.entries(now)) {
     const [before, here] = [found[name], value].map((each) => JSON.stringify(each))
-    if (before !== here) throw new EncodeError(`${path}: ${name} was ${before}, and is ${here} now; --overwrite begins anew`)
+    if (before !== here) throw new EncodeError(`${path}: ${name} was ${before}, and is ${here} now; --overwrite starts over`)
   }
   return { marks, length }
 }

@@ -46,7 +46,7 @@ export async function runEncode (args: readonly string[], env: NodeJS.ProcessEnv
     return 0
   } catch (error) {
     if (signalled === 0 && !(error instanceof EncodeError)) throw error
-    process.stderr.write(`cellserve: ${error instanceof EncodeError ? error.message : `stopped: ${options.output} is not begun`}\n`)
+    process.stderr.write(`cellserve: ${error instanceof EncodeError ? error.message : `stopped: ${options.output} has not been started`}\n`)
     return signalled > 0 ? 128 + signalled : 1
   } finally {
     process.off('SIGINT', interrupt).off('SIGTERM', terminate)
@@ -101,8 +101,8 @@ async function isBegun ({ output, resume, overwrite }: Options): Promise<boolean
   if (resume && begun) return true
   if (!there || overwrite) return false
   throw new EncodeError(resume
-    ? `${output}: is there, and ${checkpointPath(output)} is not: it is whole, or was written by something else; --overwrite begins anew`
-    : `${output}: is there already; ${begun ? '--resume goes on with it, ' : ''}--overwrite begins anew`)
+    ? `${output}: exists, but ${checkpointPath(output)} does not: it is complete, or something else wrote it; --overwrite starts over`
+    : `${output}: exists already; ${begun ? '--resume continues it, ' : ''}--overwrite starts over`)
 }
 
 async function encodeRows (options: Options, model: Model, source: Source, sink: Sink, checkpoint: Checkpoint, call: Call): Promise<string> {
@@ -167,7 +167,7 @@ async function encodeRows (options: Options, model: Model, source: Source, sink:
     progress.clear()
     // The write in progress may still complete. If it is what failed, report its error.
     const failure = await writing.then(() => error, (reason: unknown) => reason)
-    const written = `${tally.rows} sequences are written, and --resume goes on behind them`
+    const written = `${tally.rows} sequences are written, and --resume continues after them`
     if (call.cancelled) throw new EncodeError(`stopped: ${output}: ${written}`)
     throw new EncodeError(`${messageOf(failure)}; ${written}`)
   }

@@ -104,7 +104,7 @@ function fieldsOf (answer: SequenceAnswer, names: readonly string[], own: (tenso
   const tensors: Readonly<Record<string, unknown>> = { ...answer, ...Object.fromEntries(Object.entries(answer.parts ?? {}).map(([name, part]) => [`parts/${name}`, part])) }
   return Object.fromEntries(names.map((name) => {
     const tensor = tensors[name]
-    if (!(tensor instanceof Tensor)) throw new EncodeError(`--fields: the model answers no ${name}`)
+    if (!(tensor instanceof Tensor)) throw new EncodeError(`--fields: the model does not return ${name}`)
     return [name, own(tensor, name)]
   }))
 }

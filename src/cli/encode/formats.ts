@@ -16,5 +16,5 @@ export function formatOf (path: string, named: string | undefined, flag: 'in' | 
   const chosen = named === undefined ? ENDINGS[Object.keys(ENDINGS).find((ending) => path.toLowerCase().endsWith(ending)) ?? ''] : FORMATS.find((format) => format === named)
   if (chosen !== undefined) return chosen
   if (named !== undefined) throw new ConfigError(`encode: --${flag}-format: expected one of ${FORMATS.join(', ')}, got ${named}`)
-  throw new ConfigError(`encode: --${flag}: expected a file that ends with ${Object.keys(ENDINGS).join(', ')}, got ${path}; --${flag}-format names the format of others`)
+  throw new ConfigError(`encode: --${flag}: expected a file that ends with ${Object.keys(ENDINGS).join(', ')}, got ${path}; for other names, use --${flag}-format`)
 }

@@ -109,7 +109,7 @@ function fieldsOf (text: string | undefined, parts: readonly string[]): string[]
   const fields = text === undefined ? (parts.length > 0 ? ['h_out', 'parts'] : ['h_out']) : [...new Set(listOf(text))]
   const odd = fields.find((field) => !FIELDS.includes(field))
   if (odd !== undefined || fields.length === 0) throw new ConfigError(`encode: --fields: expected some of ${FIELDS.join(', ')}, with commas between them, got ${odd ?? 'none'}`)
-  if (fields.includes('parts') !== (parts.length > 0)) throw new ConfigError('encode: --parts names the parts that the field parts has, as in --parts read')
+  if (fields.includes('parts') !== (parts.length > 0)) throw new ConfigError('encode: --parts lists the parts that the field parts contains, as in --parts read')
   return fields
 }
 
@@ -123,6 +123,6 @@ function stepsOf (text: string | undefined): number | undefined {
 function shardOf (text: string | undefined): Asked['shard'] {
   if (text === undefined) return { index: 0, count: 1 }
   const [, index, count] = (/^(\d{1,6})\/([1-9]\d{0,5})$/.exec(text) ?? []).map(Number)
-  if (count === undefined || index >= count) throw new ConfigError(`encode: --shard: expected INDEX/COUNT with INDEX from 0 to COUNT - 1, as 3/16, got ${text}`)
+  if (count === undefined || index >= count) throw new ConfigError(`encode: --shard: expected INDEX/COUNT with INDEX from 0 to COUNT - 1, such as 3/16, got ${text}`)
   return { index, count }
 }

@@ -25,10 +25,10 @@ export function chainOf ({ layers }: Description, only?: string): Chain {
   const first = servable.findIndex((layer) => layer.kind === 'recurrent')
   const last = servable.findLastIndex((layer) => layer.kind === 'recurrent')
   const [front, ...more] = servable.slice(0, first).filter((layer) => layer.kind !== 'recurrent')
-  for (const { name } of more) faults.push(`${quote(name)}: is a second layer in front of the first cell; one is served`)
+  for (const { name } of more) faults.push(`${quote(name)}: is a second layer in front of the first cell; only one is supported`)
   const readout = servable.slice(last + 1).filter((layer) => layer.kind === 'dense')
   for (const { kind, name } of servable.slice(first)) {
-    if (kind === 'embedding') faults.push(`${quote(name)}: is an embedding that is not in front`)
+    if (kind === 'embedding') faults.push(`${quote(name)}: is an embedding after the first cell`)
   }
   for (const { kind, name } of servable.slice(first, last)) {
     if (kind === 'dense') faults.push(`${quote(name)}: is a dense layer between two cells`)
@@ -43,7 +43,7 @@ function pick (layers: readonly Described[], only: string): Recurrent {
   if (found?.kind === 'recurrent') return found
   if (found?.kind === 'unservable') throw new ImportError(`${quote(only)}: ${found.why}`)
   const names = layers.filter(({ kind }) => kind === 'recurrent').map(({ name }) => quote(name))
-  throw new ImportError(`--layer ${quote(only)}: is ${found === undefined ? 'no layer of it' : 'no recurrent layer'}; those are ${names.join(', ') || 'none'}`)
+  throw new ImportError(`--layer ${quote(only)}: is ${found === undefined ? 'not a layer of the file' : 'not a recurrent layer'}; recurrent layers: ${names.join(', ') || 'none'}`)
 }
 
 /** All layers of a stack must have the same kind of cell and the same number of directions. */
@@ -51,8 +51,8 @@ function stackFaults ([first, ...others]: readonly Recurrent[]): string[] {
   const words = ({ cell, activation, hardSigmoid, directions }: Recurrent): string =>
     `${KIND_NAMES[cell]} with ${activation}${hardSigmoid === undefined ? '' : `, hard_sigmoid of slope ${hardSigmoid.slope}`} and ${directions.length === 1 ? 'one direction' : 'two directions'}`
   return [
-    ...others.filter((other) => words(other) !== words(first)).map((other) => `${quote(other.name)}: is ${words(other)}, behind ${quote(first.name)}, which is ${words(first)}; the cells of a stack are alike`),
-    ...[first, ...others].slice(0, -1).filter(({ gives }) => gives !== 'steps').map(({ name }) => `${quote(name)}: gives its last step alone to the next cell`)
+    ...others.filter((other) => words(other) !== words(first)).map((other) => `${quote(other.name)}: is ${words(other)}, after ${quote(first.name)}, which is ${words(first)}; the cells of a stack must be alike`),
+    ...[first, ...others].slice(0, -1).filter(({ gives }) => gives !== 'steps').map(({ name }) => `${quote(name)}: passes only its last step to the next cell`)
   ]
 }
 

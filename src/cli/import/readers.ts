@@ -29,8 +29,8 @@ const READERS: Readonly<Record<string, Reader>> = {
 export async function describeFile (path: string, read: (share: number) => void): Promise<Description> {
   const ending = extname(path).toLowerCase()
   if (PICKLES.includes(ending)) throw new ImportError('is a PyTorch pickle, which is a program and is not run here; in Python:', saving(path))
-  if (!Object.hasOwn(READERS, ending)) throw new ImportError(`is of no kind that is read: expected ${Object.keys(READERS).join(', ')}`)
-  if (!await exists(path)) throw new ImportError('is not there')
+  if (!Object.hasOwn(READERS, ending)) throw new ImportError(`is not a supported kind of file: expected ${Object.keys(READERS).join(', ')}`)
+  if (!await exists(path)) throw new ImportError('does not exist')
   return await READERS[ending](await readWhole(path), path, read)
 }
 

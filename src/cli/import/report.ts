@@ -20,7 +20,7 @@ export function reportOf ({ file, folder, description, chain: { front, cells, re
   const numbers = tensors.reduce((sum, [, { data }]) => sum + data.length, 0)
   const notes = layers.flatMap((layer) => layer.kind === 'recurrent' ? layer.notes ?? [] : [])
   const last = cells[cells.length - 1]
-  if (last.gives === 'last') notes.push('the file gives the last step alone: "return_sequences": false in a request does')
+  if (last.gives === 'last') notes.push('the file gives only the last step: send "return_sequences": false with a request for the same')
   if (last.gives === 'states') notes.push(readout.length > 0 ? 'the file gives one y for a whole sequence, of the last states of both directions; so does the service' : 'the file gives the last states of both directions: they are h_out')
   return [
     `${file}: ${description.format}`,

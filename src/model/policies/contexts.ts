@@ -5,16 +5,16 @@ import { TensorSchema } from '../../tensor/schema.ts'
 
 const VECTORS = {
   vectors: TensorSchema({ ranks: [1, 2, 3], documented: 3, ragged: true }, {
-    description: 'The wiring\'s part `vectors`: [D] for all rows, [B][D] one per row, or [B][T][D] one per row and step (without a batch dimension [D] or [T][D]).'
+    description: 'The wiring\'s part `vectors`: [D] (one for all rows), [B][D] (one per row) or [B][T][D] (one per row and step); without a batch dimension, [D] or [T][D].'
   })
 }
 
 const SUPPORT = {
   support: TensorSchema({ ranks: [2, 3], documented: 3, ragged: true }, {
-    description: 'The support vectors that are attended to: [N][D] for all rows, or [B][N][D] those of each row, of which there may be different numbers.'
+    description: 'The support vectors that the network attends to: [N][D] (one set for all rows) or [B][N][D] (one set per row; the sets may differ in size).'
   }),
   support_lengths: Type.Optional(Type.Array(Type.Integer({ minimum: 1 }), {
-    description: 'How many support vectors are each row\'s own, if `support` is [B][N][D] and padded to the longest: [B].'
+    description: 'The number of support vectors of each row, if `support` is [B][N][D] and padded to the largest set: [B].'
   }))
 }
 
@@ -31,7 +31,7 @@ const VectorsSupportContext = Type.Object({ ...VECTORS, ...SUPPORT }, { ...optio
  */
 export const AnyContext = Type.Partial(Type.Object({ ...VECTORS, ...SUPPORT }), {
   title: 'Context',
-  description: 'What the model\'s wiring needs from the request. GET /models/{model} has the schema of its own.'
+  description: 'What the model\'s wiring needs from the request. GET /models/{model} returns the schema of the model\'s own context.'
 })
 
 /** The schema of what a wiring needs from a request. */

@@ -67,7 +67,7 @@ function readAll (values: readonly unknown[], path: string, scope: Scope): Feed[
 function readAlike (kind: 'sum' | 'product', values: readonly unknown[], at: string, scope: Scope): Feed {
   const path = `${at}/${kind}`
   const of = readAll(values, path, scope)
-  scope.demands.push({ path, feeds: of, by: `a ${kind} is of vectors of one width` })
+  scope.demands.push({ path, feeds: of, by: `a ${kind} needs vectors of the same width` })
   return { kind, of }
 }
 

@@ -57,5 +57,5 @@ export async function createPolicy (options: PolicyOptions | undefined, model: P
 function checkInput ({ x, initial }: Policy, { input }: PolicySetting): void {
   if (input === undefined) return
   if (x !== input.width) throw unprocessable('/input', `the cell reads an x of ${x} numbers (I), but ${input.makes}`)
-  if (initial === 'x' && input.kind === 'layer') throw unprocessable('/feedback/initial', 'x is made by the layer of /input as a step begins, so no h begins as x: expected read or no-read')
+  if (initial === 'x' && input.kind === 'layer') throw unprocessable('/feedback/initial', 'the layer of /input computes x when a step begins, so h cannot begin as x: expected read or no-read')
 }

@@ -41,7 +41,7 @@ export function readRead (options: unknown, path: string, own: ReadonlyMap<strin
   const width = asked.kind === 'linear' ? asked.linear.out : own.get('h') ?? 0
   const keys = key === undefined ? undefined : readSupports('key', key)
   demands.push(keys === undefined
-    ? { path, feeds: [asked, ...supports], by: 'without a key the score is of the query and the support vector' }
+    ? { path, feeds: [asked, ...supports], by: 'without a key the score is computed from the query and the support vector' }
     : { path: `${path}/query`, feeds: [asked], width: keys.out, by: `a key, by tensor ${key?.weight}, has ${keys.out}` })
   if (value === 'key' && keys === undefined) throw unprocessable(`${path}/value`, 'is the key, and there is no key')
   const values: Linear | 'key' | undefined = value === undefined || value === 'key' ? value : readSupports('value', readLayer(value, `${path}/value`))
@@ -58,7 +58,7 @@ export function readRead (options: unknown, path: string, own: ReadonlyMap<strin
 }
 
 function readQuery ({ of = 'h', ...layer }: QueryOptions, path: string, own: ReadonlyMap<string, number>, scope: Scope): Feed {
-  const refuse = (name: string): string | undefined => own.has(name) ? undefined : `a query is made of ${[...own.keys()].join(' and ')}, not of ${name}`
+  const refuse = (name: string): string | undefined => own.has(name) ? undefined : `a query is computed from ${[...own.keys()].join(' and ')}, not from ${name}`
   return applyLayer(layer, readFeed(of, `${path}/of`, { ...scope, refuse }), path, scope)
 }
 type QueryOptions = NonNullable<ReturnType<typeof readOptions>['query']>

@@ -28,7 +28,7 @@ export function readReadout (value: unknown, tensor: Scope['tensor']): Readout {
   const layers = list.map((one, i) => {
     const path = Array.isArray(value) ? `/readout/${i}` : '/readout'
     const { of, ...layer } = readLayer(one, path)
-    if (i > 0 && of !== undefined) throw unprocessable(`${path}/of`, 'is for the first layer: each of the others is of the one before it')
+    if (i > 0 && of !== undefined) throw unprocessable(`${path}/of`, 'is for the first layer: each later layer reads the one before it')
     return { path, of, ...readLinear(layer, path, tensor) }
   })
   const [{ of, path }] = layers
@@ -59,11 +59,11 @@ export function plainReadout (readout: Readout, layers: Layers, tensor: Scope['t
   const names = [...own.keys()].join(both ? ' or ' : ' and ')
   const refuse = (name: string): string | undefined => {
     if (own.has(name)) return undefined
-    return name === H_LAST ? NO_H_LAST : `a readout ${both ? 'of a network of two directions' : 'without a wiring'} is made of ${names}, not of ${name}`
+    return name === H_LAST ? NO_H_LAST : `a readout ${both ? 'of a network of two directions' : 'without a wiring'} is computed from ${names}, not from ${name}`
   }
   const feed = readout.feed({ tensor, demands, refuse })
   const parts = partsOf(feed)
-  if (parts.has(H_LAST) && parts.has('h')) throw unprocessable('/readout', `is made of h, once a step, and of ${H_LAST}, once a row: expected one of them`)
+  if (parts.has(H_LAST) && parts.has('h')) throw unprocessable('/readout', `is computed from h, once per step, and from ${H_LAST}, once per row: expected one of them`)
   findWidths(demands, own, [])
   return feed
 }

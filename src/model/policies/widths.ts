@@ -83,7 +83,7 @@ export function findWidths (demands: readonly Demand[], parts: Parts, needed: It
       const left = width - numbers
       const times = others.length + 1
       if (left <= 0 || left % times !== 0) {
-        throw unprocessable(demand.path, `${tell(feed)} leaves ${left <= 0 ? 'no numbers' : `${left} numbers, which ${times} do not divide,`} for ${name}: ${demand.by}`)
+        throw unprocessable(demand.path, `${tell(feed)} leaves ${left <= 0 ? 'no numbers' : `${left} numbers, not divisible by ${times},`} for ${name}: ${demand.by}`)
       }
       found.set(name, left / times)
       return true
@@ -114,5 +114,5 @@ export function findWidths (demands: readonly Demand[], parts: Parts, needed: It
 
 function unknownWidths (unknown: readonly string[], where: string): InputError {
   const names = [...new Set(unknown)]
-  return unprocessable('/feedback/widths', `must say how many numbers ${names.join(' or ')} ${names.length === 1 ? 'has' : 'have'}: ${where} alone does not tell`)
+  return unprocessable('/feedback/widths', `must say how many numbers ${names.join(' or ')} ${names.length === 1 ? 'has' : 'have'}: ${where} alone does not determine it`)
 }

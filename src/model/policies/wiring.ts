@@ -74,13 +74,13 @@ export function createWiring (options: WiringOptions, setting: PolicySetting, hP
   const x = readFeed(options.x === undefined ? 'x' : options.x, '/feedback/x', scope)
   if (I > 0) demands.push({ path: '/feedback/x', feeds: [x], width: I, by: `x has I = ${I}` })
 
-  if (stack && options.h_in !== undefined) throw unprocessable(hPath, 'each layer of a stack reads its own h: h_in is to be left out')
+  if (stack && options.h_in !== undefined) throw unprocessable(hPath, 'each layer of a stack reads its own h: leave out h_in')
   const h = stack ? part('h') : readFeed(options.h_in === undefined ? 'h' : options.h_in, hPath, scope)
   if (!stack) demands.push({ path: hPath, feeds: [h], width: Hi, by: `h_in has Hi = ${Hi}` })
 
   const y = readout?.feed({
     ...scope,
-    refuse: (name) => name === 'y' || letsOfY(lets).has(name) ? `y cannot be made of ${name}, which is ${name === 'y' ? 'itself' : 'made of y'}` : scope.refuse(name)
+    refuse: (name) => name === 'y' || letsOfY(lets).has(name) ? `y cannot be computed from ${name === 'y' ? 'itself' : `${name}, which depends on y`}` : scope.refuse(name)
   })
 
   for (const [path, wanted, by] of [['/feedback/residual', residual, 'residual adds x to h'], ['/feedback/initial', initial === 'x', 'h begins as x']] as const) {
@@ -95,7 +95,7 @@ export function createWiring (options: WiringOptions, setting: PolicySetting, hP
     demands.push({ path: '/input', feeds: [part('x')], width: input.width, by: input.makes })
   }
   const idle = Object.keys(widths).find((name) => !used.has(name))
-  if (idle !== undefined) throw unprocessable(`/feedback/widths/${idle}`, `${idle} is no part of this wiring`)
+  if (idle !== undefined) throw unprocessable(`/feedback/widths/${idle}`, `${idle} is not a part of this wiring`)
   const widthOf = findWidths(demands, parts, [...REQUESTED, 'support'].filter((name) => used.has(name)))
   const optional = (name: string): number | undefined => used.has(name) ? widthOf(name) : undefined
 
@@ -127,7 +127,7 @@ function checkFedBack (wiring: Wiring): void {
   const isLate = lateness({ inputs: [...REQUESTED].map((name) => ({ name, width: 0 })), wiring })
   if (readout === undefined || !isFedBack(wiring) || !isLate(readout)) return
   const name = [...partsOf(readout)].find((one) => isLate(part(one))) ?? 'x'
-  throw unprocessable('/readout', `is made of ${name}, which comes with a step; but y is fed back, so it is made before the first step, too`)
+  throw unprocessable('/readout', `is computed from ${name}, which comes with a step; but y is fed back, so it is also computed before the first step`)
 }
 
 /** Each of two directions reads its own h and nothing else. */
@@ -139,11 +139,11 @@ function unwired (options: WiringOptions, { layers, tensor, readout }: PolicySet
 }
 
 function whyNot (name: string, parts: ReadonlyMap<string, unknown>, lets: object, { kind }: Layers): string {
-  if (name === 'read') return 'there is no read: /feedback/read says what one is'
+  if (name === 'read') return 'there is no read: define one in /feedback/read'
   if (name === 'y') return 'there is no y: the model has no readout'
   if (name === H_LAST) return NO_H_LAST
   if (name === 'c') return `there is no c: the cell is of kind ${kind}`
-  if (Object.hasOwn(lets, name)) return `${name} is not made yet: a let is made of those before it, so that there is no loop`
+  if (Object.hasOwn(lets, name)) return `${name} is not defined yet: a let can use only the lets before it, so that there is no loop`
   return `there is no part ${name}; there are ${[...new Set([...REQUESTED, ...parts.keys()])].join(', ')}`
 }
 

@@ -68,7 +68,7 @@ function again (session: Session, asked: Asked): object {
 
 /** The error if a row has taken `t` steps and the request is for `asked`; if that is left out or negative, another request has advanced the row. */
 export function elsewhere (t: number, asked = -1): InputError {
-  const what = asked < 0 ? 'another request has moved it on meanwhile' : `the request is for t = ${asked}`
+  const what = asked < 0 ? 'another request has advanced it in the meantime' : `the request is for t = ${asked}`
   return new InputError('conflict', { path: '', message: `the session has taken ${t} steps: t = ${t}, and ${what}` })
 }
 

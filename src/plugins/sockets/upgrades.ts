@@ -73,7 +73,7 @@ export function problemOfUpgrade ({ origin, host = '', ...headers }: IncomingHtt
   if (!KEY.test(headers['sec-websocket-key'] ?? '')) return new HttpError(400, 'expected 16 bytes as base64 in the header sec-websocket-key')
   const offered = headers['sec-websocket-protocol']
   if (offered !== undefined && !protocolsOf(offered).includes(SUBPROTOCOL)) {
-    return new HttpError(400, `expected ${SUBPROTOCOL} among the subprotocols that are offered: it is the one that is spoken`)
+    return new HttpError(400, `expected ${SUBPROTOCOL} among the subprotocols offered: the service speaks no other`)
   }
   return undefined
 }

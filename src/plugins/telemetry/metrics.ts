@@ -59,7 +59,7 @@ export function createMetrics (load: Load, build: { version: string, engine: str
   /** `aggregator` says how the values of several processes are combined. */
   const live = (name: string, help: string, value: () => number, aggregator: 'sum' | 'max' = 'sum'): Gauge =>
     new Gauge({ name, help, registers, aggregator, collect () { this.set(value()) } })
-  live('cellserve_live_rows', 'Rows in work.', () => load.rows)
+  live('cellserve_live_rows', 'Rows in progress.', () => load.rows)
   live('cellserve_live_bytes', 'Bytes that requests hold: bodies, tensors, answers that have not been sent.', () => load.bytes)
   /** A 1 for each current set of labels. */
   const marks = (name: string, help: string, labelNames: readonly string[], labels: () => ReadonlyArray<Readonly<Record<string, string>>>): Gauge => new Gauge({

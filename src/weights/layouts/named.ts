@@ -73,13 +73,13 @@ function checkNames (cell: CellTensors, path: string): void {
   const joint = cell.weight !== undefined
   if (!joint && cell.weight_hh === undefined) throw wrong(path, 'expected weight_hh, or one joint weight')
   for (const role of ['weight_ih', 'weight_hh'] as const) {
-    if (joint && cell[role] !== undefined) throw wrong(`${path}/${role}`, 'is beside a joint weight, which has both')
+    if (joint && cell[role] !== undefined) throw wrong(`${path}/${role}`, 'cannot be combined with a joint weight, which contains both')
   }
   for (const role of ['of', 'Hi'] as const) {
     if (!joint && cell[role] !== undefined) throw wrong(`${path}/${role}`, 'is for a joint weight')
   }
   for (const role of ['bias_ih', 'bias_hh'] as const) {
-    if (cell.bias !== undefined && cell[role] !== undefined) throw wrong(`${path}/${role}`, 'is beside a bias, which is that of both')
+    if (cell.bias !== undefined && cell[role] !== undefined) throw wrong(`${path}/${role}`, 'cannot be combined with bias, which stands for both')
   }
   if (cell.of !== undefined && cell.of[0] === cell.of[1]) throw wrong(`${path}/of`, 'expected x and h, each once')
 }
@@ -105,7 +105,7 @@ function kernelsOf (cell: CellTensors, take: Take, put: Put, { kind, transposed 
 
 /** The width of the h that a cell reads, if it is also the width that it writes. */
 function ownWidth ({ name, tensor }: Taken, rows: number, kind: CellKind | undefined, transposed: boolean): number {
-  if (kind === undefined) throw wrongOption('kind', 'is needed, as a joint weight does not tell it')
+  if (kind === undefined) throw wrongOption('kind', 'is required, because a joint weight does not determine it')
   if (rows % GATES[kind] === 0) return rows / GATES[kind]
   throw wrongShape(name, orderOf([`${GATES[kind]} Ho`, 'I + Hi'], transposed), ` for ${KIND_NAMES[kind]}`, tensor.shape)
 }

@@ -66,12 +66,12 @@ function checkSizes (tensors: Tensors, names: NodeNames, { kind, storage: { tran
 
   const Ho = rows / GATES[kind]
   const [width, from] = weightHr === undefined ? [Ho, Ho] : matrixShape(tensors, weightHr)
-  if (weightHr !== undefined && (width === 0 || from !== Ho)) throw wrongShape(weightHr, ['P', Ho], ` beside ${first}`, [width, from])
+  if (weightHr !== undefined && (width === 0 || from !== Ho)) throw wrongShape(weightHr, ['P', Ho], `, to match ${first}`, [width, from])
 
   const [hhRows, Hi] = kernelShape(tensors, weightHh, transposed)
   if (hhRows !== rows || Hi === 0 || (readsOwn && Hi !== width)) {
     const looks = kindOfShape(hhRows, Hi)
-    throw wrong(weightHh, [rows, readsOwn ? width : 'Hi'], `${isKind}${first === weightHh ? '' : ` beside ${first}`}`,
+    throw wrong(weightHh, [rows, readsOwn ? width : 'Hi'], `${isKind}${first === weightHh ? '' : `, to match ${first}`}`,
       looks === undefined || looks === kind ? '' : `, which is the shape of ${KIND_NAMES[looks]}`)
   }
   return { rows, I: weightIh === undefined ? 0 : columns, Hi }

@@ -97,7 +97,7 @@ function layOut (head: Head, placeInput: Placer, hold: Hold): Layout {
           const path = `/outputs/${i}`
           if (outputs.findIndex((other) => other.name === name) !== i) throw malformed(path, `${JSON.stringify(name)} is asked for twice`)
           if (asked.shared_memory_region !== undefined) throw unprocessable(`${path}/parameters/shared_memory_region`, NO_SHARED_MEMORY)
-          if (asked.classification !== undefined && asked.classification > 0) throw unprocessable(`${path}/parameters/classification`, 'classes are not made here: ask for y, and take the largest')
+          if (asked.classification !== undefined && asked.classification > 0) throw unprocessable(`${path}/parameters/classification`, 'the service does not compute classes: ask for y, and take the largest')
           return { name, binary: asked.binary_data }
         }),
       binary
@@ -105,7 +105,7 @@ function layOut (head: Head, placeInput: Placer, hold: Hold): Layout {
   }
 }
 
-const NO_SHARED_MEMORY = 'tensors travel in the body; shared memory is not served'
+const NO_SHARED_MEMORY = 'tensors travel in the body; shared memory is not supported'
 
 /** An id of 0, or an empty one, names no sequence. */
 function sequenceOf ({ parameters = {}, sequence }: Head): SequencePart | undefined {
@@ -113,7 +113,7 @@ function sequenceOf ({ parameters = {}, sequence }: Head): SequencePart | undefi
   const id = typeof given === 'number' ? sequence : given
   if (id !== undefined && id !== 0n && id !== '') return { id, start, end }
   const alone = start ? 'sequence_start' : end ? 'sequence_end' : t !== undefined ? 't' : undefined
-  if (alone !== undefined) throw malformed(`/parameters/${alone}`, `needs a sequence_id beside it, ${given === undefined ? 'and there is none' : 'other than 0 and ""'}`)
+  if (alone !== undefined) throw malformed(`/parameters/${alone}`, `needs a sequence_id${given === undefined ? ', and there is none' : ' other than 0 and ""'}`)
   return undefined
 }
 
@@ -132,7 +132,7 @@ function createPlacer ({ tensors, integers = [], nested = [] }: InputFields, jso
     const numbers = shape.reduce((product, size) => product * size, 1)
     const size = parameters.binary_data_size
     if (size !== undefined) {
-      if (index !== undefined) throw malformed(`${path}/data`, 'cannot be given beside binary_data_size')
+      if (index !== undefined) throw malformed(`${path}/data`, 'cannot be combined with binary_data_size')
       const bytes = numbers * DTYPE_BITS[dtype] / 8
       if (size !== bytes) throw malformed(`${path}/parameters/binary_data_size`, `${datatype} of shape [${shape.slice(0, 8).join(', ')}] takes ${bytes} bytes, got ${size}`)
       return { name, dtype, shape, begin, end: begin + size, stored: undefined }
@@ -199,7 +199,7 @@ function readIntegers (text: Buffer, shape: readonly number[], path: string, hol
 }
 
 function misfit (path: string, shape: readonly number[]): InputError {
-  return malformed(path, `does not fit its shape, [${shape.slice(0, 8).join(', ')}]: expected as many numbers, flat or nested in that way`)
+  return malformed(path, `does not fit its shape, [${shape.slice(0, 8).join(', ')}]: expected that many numbers, flat or nested accordingly`)
 }
 
 function malformed (path: string, message: string): InputError {

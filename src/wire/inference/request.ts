@@ -50,7 +50,7 @@ export function createInferenceReader (fields: Fields, raw: RawInput | undefined
 
   function readBehind (body: Buffer, headLength: number, { said, inputs, bytes }: Layout, hold: Hold): Inference {
     const there = body.length - headLength
-    if (bytes !== there) throw malformed('/inputs', `the binary_data_size of all inputs are ${bytes} bytes, and ${there} follow the JSON${headLength === body.length ? `; ${HEAD_LENGTH} says where it ends` : ''}`)
+    if (bytes !== there) throw malformed('/inputs', `the binary_data_size of all inputs add up to ${bytes} bytes, but ${there} follow the JSON${headLength === body.length ? `; ${HEAD_LENGTH} says where it ends` : ''}`)
     const at = body.byteOffset + headLength
     const tensors: Array<readonly [string, StoredTensor]> = []
     for (const { name, dtype, shape, begin, end, stored } of inputs) tensors.push([name, stored ?? { dtype, shape, bytes: new Uint8Array(body.buffer, at + begin, end - begin) }])

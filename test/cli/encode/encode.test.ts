@@ -209,16 +209,16 @@ describe('what is wrong is one line with the row\'s number', () => {
     ['an empty line', 'a.ndjson', '{"x":[[1,2]]}\n\n{"x":[[1,2]]}', [], /row 2: the line is empty/],
     ['a file that ends within a line', 'a.ndjson', '{"x":[[1,2]]}\n{"x":[[1', [], /row 2: the line is not JSON.*; the file ends within it/],
     ['a row with rows in it', 'a.ndjson', '{"x":[[[1,2]]]}\n', [], /row 1: \/x: expected an array of numbers or an array of arrays of numbers/],
-    ['a field that the model does not answer', 'a.ndjson', '{"x":[[1,2]]}\n', ['--fields', 'y'], /--fields: the model answers no y/],
+    ['a field that the model does not answer', 'a.ndjson', '{"x":[[1,2]]}\n', ['--fields', 'y'], /--fields: the model does not return y/],
     ['a CSV file without a header', 'a.csv', '1,2,3\n', [], /a\.csv: expected a header/],
     ['a cell that is no number', 'a.csv', 'id,a,b\nr,1,2\nr,0x1,2\n', [], /row 1: step 1: a: expected a number .* got "0x1"/],
     ['a line of fewer cells', 'a.csv', 'id,a,b\nq,1,2\nr,1', [], /row 2: step 0, in which the file ends: expected 2 numbers.* got 1/],
     ['NaN in safetensors', 'a.safetensors', writeSafetensors({ x: f32([2, 1, 2], [1, 2, 3, NaN]) }), [], /row 2: \/x\/0\/1: NaN is not finite/],
     ['a length past T', 'a.safetensors', writeSafetensors({ x: f32([2, 1, 2], [1, 2, 3, 4]), lengths: i32([2], [1, 2]) }), [], /row 2: expected a length from 1 to 1, got 2/],
-    ['lengths of more steps than there are', 'a.safetensors', writeSafetensors({ x: f32([2, 2], [1, 2, 3, 4]), lengths: i32([2], [1, 2]) }), [], /row 2: its length is 2, and 1 steps are left of x/],
+    ['lengths of more steps than there are', 'a.safetensors', writeSafetensors({ x: f32([2, 2], [1, 2, 3, 4]), lengths: i32([2], [1, 2]) }), [], /row 2: its length is 2, but only 1 steps of x are left/],
     ['a tensor that there is not', 'a.safetensors', writeSafetensors({ x: f32([1, 1, 2], [1, 2]), z: f32([1], [1]) }), [], /tensor z: is not known/],
-    ['a safetensors file that is cut', 'a.safetensors', writeSafetensors({ x: f32([2, 1, 2], [1, 2, 3, 4]) }).slice(0, -5), [], /a\.safetensors: is no safetensors file, or is cut: .*tensor "x"/],
-    ['a Parquet file that is cut', 'a.parquet', Buffer.from(WRITE.parquet()).subarray(0, -9), [], /a\.parquet: is no Parquet file, or is cut/],
+    ['a safetensors file that is cut', 'a.safetensors', writeSafetensors({ x: f32([2, 1, 2], [1, 2, 3, 4]) }).slice(0, -5), [], /a\.safetensors: is not a safetensors file, or is truncated: .*tensor "x"/],
+    ['a Parquet file that is cut', 'a.parquet', Buffer.from(WRITE.parquet()).subarray(0, -9), [], /a\.parquet: is not a Parquet file, or is truncated/],
     ['a Parquet column that there is not', 'a.parquet', numbers('colour'), [], /a\.parquet: column colour: is not known; expected x, /],
     ['a Parquet column to keep that there is not', 'a.parquet', numbers('x'), ['--keep', 'y'], /--keep: there is no column y; the columns are x/],
     ['a Parquet row without lists', 'a.parquet', numbers('x'), [], /row 1: \/x: expected a list of numbers, got 1;/],
@@ -294,8 +294,8 @@ describe('a file goes on where it stopped', onlyFull('starts processes'), () => 
       const limit = Math.floor(bytes.length * 0.7 / 1024)
       const full = await start(t, '/bin/bash', ['-c', `unset NODE_V8_COVERAGE; ulimit -f ${limit}; exec "$@"`, 'bash', process.execPath, 'dist/main.js', 'encode', ...args, '--out', output]).ended
       assert.equal(full.code, 1, full.stdout)
-      assert.match(full.stderr, /^cellserve: .*cannot be written: .*; (4096|8192|10000) sequences are written, and --resume goes on behind them\n$/)
-      assert.match(await failureOf(t, ...args.with(0, 'symmetric'), '--out', output, '--resume'), /\.checkpoint: model was "custom-lstm", and is "symmetric" now; --overwrite begins anew$/)
+      assert.match(full.stderr, /^cellserve: .*cannot be written: .*; (4096|8192|10000) sequences are written, and --resume continues after them\n$/)
+      assert.match(await failureOf(t, ...args.with(0, 'symmetric'), '--out', output, '--resume'), /\.checkpoint: model was "custom-lstm", and is "symmetric" now; --overwrite starts over$/)
       assert.equal(await encode(...args, '--out', output, '--resume'), 0)
       assert.deepEqual(await readFile(output), bytes)
       await assert.rejects(readFile(`${output}.checkpoint`))
@@ -314,7 +314,7 @@ test('a signal stops it between two windows, and what is partial behind the last
   running.stop('SIGINT')
   const { code, stderr } = await running.ended
   assert.equal(code, 130, stderr)
-  assert.match(stderr, /^cellserve: stopped: .*out\.ndjson: \d+ sequences are written, and --resume goes on behind them\n$/)
+  assert.match(stderr, /^cellserve: stopped: .*out\.ndjson: \d+ sequences are written, and --resume continues after them\n$/)
   await writeFile(output, '{"h_out":[0.1', { flag: 'a' })
   assert.equal(await encode(...args, '--out', output, '--resume'), 0)
   assert.equal(await encode(...args, '--out', whole), 0)
@@ -326,17 +326,17 @@ test('an output that is there is left alone, and another input is not gone on wi
   const [input, output] = [join(folder, 'in.ndjson'), join(folder, 'out.ndjson')]
   await writeFile(input, '{"x":[[1,2]]}\n{"x":3}\n')
   await failureOf(t, 'custom-lstm', '--in', input, '--out', output)
-  assert.match(await failureOf(t, 'custom-lstm', '--in', input, '--out', output), /out\.ndjson: is there already; --resume goes on with it, --overwrite begins anew/)
+  assert.match(await failureOf(t, 'custom-lstm', '--in', input, '--out', output), /out\.ndjson: exists already; --resume continues it, --overwrite starts over/)
   await writeFile(input, '{"x":[[1,2]]}\n')
-  assert.match(await failureOf(t, 'custom-lstm', '--in', input, '--out', output, '--resume'), /checkpoint: input was "22 bytes, [0-9a-f]+", and is "14 bytes, [0-9a-f]+" now; --overwrite begins anew/)
+  assert.match(await failureOf(t, 'custom-lstm', '--in', input, '--out', output, '--resume'), /checkpoint: input was "22 bytes, [0-9a-f]+", and is "14 bytes, [0-9a-f]+" now; --overwrite starts over/)
   assert.equal(await encode('custom-lstm', '--in', input, '--out', output, '--overwrite'), 0)
-  assert.match(await failureOf(t, 'custom-lstm', '--in', input, '--out', output, '--resume'), /out\.ndjson: is there, and .*checkpoint is not: it is whole/)
+  assert.match(await failureOf(t, 'custom-lstm', '--in', input, '--out', output, '--resume'), /out\.ndjson: exists, but .*checkpoint does not: it is complete/)
 })
 
 for (const [what, args, message] of [
   ['no model', ['--in', 'a.csv', '--out', 'b.csv'], /^encode: expected one MODEL, got none$/],
   ['no input', ['m', '--out', 'b.csv'], /^encode: --in: is required$/],
-  ['a file of no format', ['m', '--in', 'a.txt', '--out', 'b.csv'], /^encode: --in: expected a file that ends with \.ndjson, .*, got a\.txt; --in-format names the format of others$/],
+  ['a file of no format', ['m', '--in', 'a.txt', '--out', 'b.csv'], /^encode: --in: expected a file that ends with \.ndjson, .*, got a\.txt; for other names, use --in-format$/],
   ['a shard past the last', ['m', '--in', 'a.csv', '--out', 'b.csv', '--shard', '3/3'], /^encode: --shard: expected INDEX\/COUNT/],
   ['a field that there is not', ['m', '--in', 'a.csv', '--out', 'b.csv', '--fields', 'h'], /^encode: --fields: expected some of output, .*, got h$/],
   ['a flag that there is not', ['m', '--in', 'a.csv', '--out', 'b.csv', '--port', '1'], /^encode: Unknown option '--port'/]

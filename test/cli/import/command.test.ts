@@ -81,8 +81,8 @@ test('import shows its bar on a terminal, and takes it away before what it says'
 
 // The line is that of the error, as above.
 for (const [what, file, message] of [
-  ['a file that is not there', 'no/such.onnx', /^is not there$/],
-  ['a folder', `${FIXTURES}/refused`, /^is of no kind that is read: expected \.keras, \.h5, \.hdf5, \.json, \.onnx$/]
+  ['a file that is not there', 'no/such.onnx', /^does not exist$/],
+  ['a folder', `${FIXTURES}/refused`, /^is not a supported kind of file: expected \.keras, \.h5, \.hdf5, \.json, \.onnx$/]
 ] as const) {
   test(`import of ${what} is an error that says so, and nothing is written`, async (t) => {
     const models = await writeModels(t, {})

@@ -69,24 +69,24 @@ for (const [library, files] of Object.entries(LIBRARIES)) {
 
 /** What each file is refused for: every layer that is at fault, by its name. */
 const REFUSED: Readonly<Record<string, RegExp>> = {
-  'reset-before.keras': /^gru\w*: is a GRU with reset_after=False, another equation than that of PyTorch and of Keras since 2\.0$/,
+  'reset-before.keras': /^gru\w*: is a GRU with reset_after=False, whose equation differs from that of PyTorch and of Keras since 2\.0$/,
   'backwards.keras': /^lstm\w*: goes backwards$/,
-  'selu.keras': /^lstm\w*: has the activation selu; served are tanh and relu$/,
+  'selu.keras': /^lstm\w*: has the activation selu; supported: tanh and relu$/,
   'convolution.keras': /^conv1d: is a Conv1D; batch_normalization: is a BatchNormalization$/,
   'branches.keras': /^right: reads input_layer\w*, not the layer before; concatenate: is a Concatenate$/,
-  'summed.keras': /^bidirectional\w*: is a Bidirectional that merges by sum; served is concat$/,
-  'mixed.keras': /^gru\w*: is a GRU with tanh and one direction, behind lstm\w*, which is an LSTM/,
+  'summed.keras': /^bidirectional\w*: is a Bidirectional that merges by sum; only concat is supported$/,
+  'mixed.keras': /^gru\w*: is a GRU with tanh and one direction, after lstm\w*, which is an LSTM/,
   'reset-before.onnx': /^gru: is a GRU with linear_before_reset=0/,
   'clip.onnx': /^lstm: has a clip$/,
-  'reverse.onnx': /^Y_h: is the backward direction of lstm alone$/,
+  'reverse.onnx': /^Y_h: is only the backward direction of lstm$/,
   'peepholes.onnx': /^lstm: has peepholes$/,
   'elu.onnx': /^rnn: has the activations Elu$/,
-  'convolution.onnx': /^\/front\/front\.0\/Conv: is a Conv; \/front\/front\.1\/Relu: is a Relu with no dense layer before it .*; \/ReduceSum: is a ReduceSum$/,
-  'tf2onnx-gru.onnx': /^sequential_\w+\/gru_\w+\/while_loop: is a Loop, whose steps are a graph of their own; read are the nodes LSTM, GRU, RNN; /,
+  'convolution.onnx': /^\/front\/front\.0\/Conv: is a Conv; \/front\/front\.1\/Relu: is a Relu that does not follow a dense layer .*; \/ReduceSum: is a ReduceSum$/,
+  'tf2onnx-gru.onnx': /^sequential_\w+\/gru_\w+\/while_loop: is a Loop, whose steps are a graph of their own; the supported recurrent nodes are LSTM, GRU, RNN; /,
   'onnxscript-swapped.onnx': /^n\d+: puts the backward direction before the forward one$/,
-  'onnxscript-unlike.onnx': /^n\d+: joins n\d+, an LSTM of 2 with tanh, and n\d+, a GRU of 2 with tanh; the directions of a layer are alike$/,
+  'onnxscript-unlike.onnx': /^n\d+: joins n\d+, an LSTM of 2 with tanh, and n\d+, a GRU of 2 with tanh; the directions of a layer must be alike$/,
   'onnxscript-along.onnx': /^n\d+: joins two directions along axis 0$/,
-  'onnxscript-flipped.onnx': /^n\d+: is a Slice of other steps than the last$/,
+  'onnxscript-flipped.onnx': /^n\d+: is a Slice of steps other than the last$/,
   'itself.h5': /has groups in groups without end: model_weights\/again\/model_weights\/again\//,
   'each-other.h5': /has groups in groups without end: model_weights\/g0\/a\/a\//,
   'links.h5': /is not an HDF5 file that can be read: too many links$/,
@@ -122,7 +122,7 @@ describe('import', () => {
     const app = await buildTestApp(t, '--models', models)
     const { models: served }: { models: Array<{ name: string, sizes: object }> } = await (await fetch(`${app.listeningOrigin}/models`)).json()
     assert.deepEqual(served.map(({ name, sizes }) => [name, sizes]), [['both', { I: 3, Hi: 2, Ho: 2 }], ['right', { I: 3, Hi: 3, Ho: 3 }]])
-    await assert.rejects(importModel(`${FIXTURES}/refused/branches.keras`, models, 'm', 'middle'), { message: '--layer middle: is no layer of it; those are left, right' })
+    await assert.rejects(importModel(`${FIXTURES}/refused/branches.keras`, models, 'm', 'middle'), { message: '--layer middle: is not a layer of the file; recurrent layers: left, right' })
   })
 
   test('leaves a model that is there as it is', async (t) => {
@@ -153,8 +153,8 @@ describe('files that a file names', () => {
 
   for (const [what, paths, words] of [
     ['in another folder', ['../outside.bin'], /names \.\.\/outside\.bin, which is not in its folder/],
-    ['by an absolute path', ['/etc/hostname'], /is not there|not in its folder/],
-    ['that are not there', ['gone.bin'], /the file gone\.bin that it names is not there/],
+    ['by an absolute path', ['/etc/hostname'], /does not exist|not in its folder/],
+    ['that are not there', ['gone.bin'], /the file gone\.bin that it names does not exist/],
     ['twice', ['w.bin', 'w.bin'], /names w\.bin twice/],
     ['of another size', ['w.bin'], /w\.bin: expected \d+ bytes of weights, found 4/],
     ['that are folders', ['.'], /expected \d+ bytes|is a folder/]

@@ -281,7 +281,7 @@ const BROKEN: ReadonlyArray<[name: string, body: string, message: RegExp]> = [
   ['returns what has no text', 'return [1, Object.create(null), 3]', /threw an error, for step 1$/],
   ['returns a NaN', 'return [1, 2, NaN]', /returned NaN at 2/],
   ['returns more than a float32 holds', 'return [1, 2, 1e39]', /returned 1e\+39 at 2/],
-  ['leaves a NaN in its state', 'state[1] = NaN; return [1, 2, 3]', /left NaN at 1 of the row's state, for step 1$/]
+  ['leaves a NaN in its state', 'state[1] = NaN; return [1, 2, 3]', /left NaN at index 1 of the row's state, for step 1$/]
 ]
 
 test('a module that does what it should not fails the request, keeps its own words to the log, and goes on', async (t) => {

@@ -207,7 +207,7 @@ test('identity of a stack is each layer\'s own h, and the others are for one lay
   assert.equal((await createPolicy(undefined, stack)).policy.wiring?.h, 'own')
   assert.equal((await createPolicy({ policy: 'identity', residual: false }, stack)).policy.wiring?.h, 'own')
   for (const policy of ['repeat', 'concat', 'attention']) {
-    await assert.rejects(createPolicy({ policy }, stack), { name: 'InputError', message: '/feedback: each layer of a stack reads its own h: h_in is to be left out' })
+    await assert.rejects(createPolicy({ policy }, stack), { name: 'InputError', message: '/feedback: each layer of a stack reads its own h: leave out h_in' })
   }
   await assert.rejects(createPolicy({ policy: 'module' }, stack), /policy module needs a network of one layer and one direction/)
 })

@@ -117,7 +117,7 @@ test('what cannot be read is said beside its field, and nothing is sent', async 
   fieldOf(form, 'x').text.value = '1, 2\n3, four'
   fieldOf(form, 'steps').text.value = '2.5'
   assert.equal(requestOf(form), undefined)
-  assert.equal(fieldOf(form, 'x').fault.value, 'Line 2: “four” is no number.')
+  assert.equal(fieldOf(form, 'x').fault.value, 'Line 2: “four” is not a number.')
   assert.equal(fieldOf(form, 'steps').fault.value, 'Expected a whole number from 1 on.')
   fillRandom(fieldOf(form, 'x'), 3, 5)
   fieldOf(form, 'steps').text.value = ''

@@ -28,12 +28,12 @@ describe('a text is read as vectors', () => {
 describe('what is wrong with a text is said', () => {
   for (const [text, message] of [
     ['  ', /^Enter numbers/],
-    ['1, 2\n3, x', /^Line 2: “x” is no number\.$/],
+    ['1, 2\n3, x', /^Line 2: “x” is not a number\.$/],
     ['1,,2', /^$|no number/],
-    ['a, b', /^Line 1: “a” is no number/],
-    ['1, Infinity', /^Line 1: “Infinity” is no number/],
-    ['[[1, 2]', /^This is no JSON: /],
-    ['[[1, null]]', /^Vector 0: null is no number\.$/],
+    ['a, b', /^Line 1: “a” is not a number/],
+    ['1, Infinity', /^Line 1: “Infinity” is not a number/],
+    ['[[1, 2]', /^This is not JSON: /],
+    ['[[1, null]]', /^Vector 0: null is not a number\.$/],
     ['[[1], 2]', /^Vector 1: expected a list/],
     ['{"y": [1]}', /^Expected lists of numbers, or a request that has "x"\.$/],
     ['[[[1]], [[2]]]', /^These are 2 rows of a batch/]

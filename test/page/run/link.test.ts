@@ -23,6 +23,6 @@ test('what holds no request is nothing, or says why it cannot be read', async ()
   for (const hash of ['#model=m&request=!', '#model=m&request=abcd', packed('{'), packed('3'), packed('[]'), packed('null'), packed(' '.repeat(5_000_000))]) {
     const read = await readLink(hash)
     assert.ok(read instanceof Error, hash.slice(0, 60))
-    assert.match(read.message, /^The link holds no request that can be read: /)
+    assert.match(read.message, /^The request in the link cannot be read: /)
   }
 })

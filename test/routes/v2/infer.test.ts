@@ -161,7 +161,7 @@ test('what does not fit is said in words, and names its place', async () => {
   await say(step, { outputs: [{ name: 'output' }] }, 400, /^\/outputs\/0\/name: a step of custom-lstm has no output "output"; it has h_out, c_out$/)
   await say({ x }, { outputs: [{ name: 'y' }] }, 400, /^\/outputs\/0\/name: a sequence of custom-lstm has no output "y"; it has output, h_out, c_out, h_next, parts\/h, parts\/c, parts\/gates$/)
   await say({ x }, { outputs: [{ name: 'parts/read' }] }, 400, /has no output "parts\/read"/)
-  await say({ x: floats('FP64', [1, 2], [1, 2]), ids: i64([1], [1]) }, {}, 422, /\/ids: there is no embedding in front/)
+  await say({ x: floats('FP64', [1, 2], [1, 2]), ids: i64([1], [1]) }, {}, 422, /\/ids: this model does not begin with an embedding/)
   for (const length of ['-1', 'x', '1.5', '', '9'.repeat(20), '1, 1']) {
     const { status, error } = await infer(server, PATH, Buffer.from('{}'), { 'inference-header-content-length': length })
     assert.deepEqual([status, error], [400, `Inference-Header-Content-Length: expected a number of bytes, got ${JSON.stringify(length)}`])

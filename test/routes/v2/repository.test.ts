@@ -42,7 +42,7 @@ test('what cannot be loaded is a 400 that says why, and what was served is serve
   assert.deepEqual([entry.state, /declares a header/.test(entry.reason)], ['READY', true])
   assert.match(await refused('nobody/load'), /has no model nobody/)
   assert.match(await refused('nobody/unload', {}, 404), /there is no model "nobody"/)
-  assert.match(await refused('m/unload'), /the default model m is not there/)
+  assert.match(await refused('m/unload'), /the default model m does not exist/)
   assert.match(await refused('m/load', { parameters: { config: '{}' } }), /\/parameters\/config: is not a known field/)
   await replaceFile(folder, 'other.safetensors', SECOND)
   await rm(join(folder, 'm.safetensors'))

@@ -59,7 +59,7 @@ test('a sequence has the numbers of /sequence, step by step or many at once, and
 test('without a start a sequence is not there, nor is its end', async () => {
   assert.equal(await fault(take(server, 7, ROW[0]), 404), 'model custom-lstm: there is no sequence 7: send sequence_start with its first request')
   assert.equal(await fault(take(server, '7', ROW[0], end), 404), 'model custom-lstm: there is no sequence "7": send sequence_start with its first request')
-  assert.equal(await fault(inferBinary(server, PATH, { x: f32([1, 2], ROW[0]) }, { parameters: end }), 400), '/parameters/sequence_end: needs a sequence_id beside it, and there is none')
+  assert.equal(await fault(inferBinary(server, PATH, { x: f32([1, 2], ROW[0]) }, { parameters: end }), 400), '/parameters/sequence_end: needs a sequence_id, and there is none')
 })
 
 test('a start begins a sequence anew; one that fails leaves the one before', async () => {

@@ -42,7 +42,7 @@ export function csvLines ({ carries, fields, sequences }: Columns): WriteLines {
       if ('fault' in answer) continue
       const own = Object.values(answer.fields).reduce((sum, { shape }) => sum + shape[shape.length - 1], 0)
       width ??= own
-      if (own !== width) throw new EncodeError(`${nameOf(answer)}: has ${own} numbers, and the rows before ${width}: choose another format`)
+      if (own !== width) throw new EncodeError(`${nameOf(answer)}: has ${own} numbers, but earlier rows have ${width}: choose another format`)
       if (first && text === '') text = header(answer)
       const id = carries.length > 0 ? carries.map((name) => quote(answer.carried[name])).join(',') : String(answer.number + 1)
       if (stepwise) for (let t = 0; t < answer.length; t++) text += `${id},${t},${line(answer, t)}\n`

@@ -21,7 +21,7 @@ export class OutputFile {
     const file = await open(path, length === undefined ? 'w+' : 'r+')
     try {
       const { size } = await file.stat()
-      if (size < (length ?? 0)) throw new Error(`has ${size} bytes, fewer than the ${length} that were written; --overwrite begins anew`)
+      if (size < (length ?? 0)) throw new Error(`has ${size} bytes, fewer than the ${length} that were written; --overwrite starts over`)
       const opened = new OutputFile(path, file, length ?? 0)
       await opened.cut(length ?? 0)
       return opened

@@ -60,7 +60,7 @@ export async function openSafetensorsSink (path: string, states: readonly unknow
       const flat = stepwise && !STATES.includes(column.name)
       const inner = flat ? shape.slice(1) : shape
       column.inner ??= inner
-      if (column.inner.some((size, axis) => size !== inner[axis])) throw new EncodeError(`${nameOf(answer)}: its ${column.name} has ${inner.join(' x ')} numbers, and that of the rows before ${column.inner.join(' x ')}: choose another format`)
+      if (column.inner.some((size, axis) => size !== inner[axis])) throw new EncodeError(`${nameOf(answer)}: its ${column.name} has ${inner.join(' x ')} numbers, but in earlier rows ${column.inner.join(' x ')}: choose another format`)
       column.entries += flat ? shape[0] : 1
       return encodeFloats(data)
     })

@@ -84,7 +84,7 @@ async function readHeader (file: FileHandle): Promise<{ names: string[], begin: 
   const { value: [line] = [] } = await readLines(file, 0).next()
   if (line === undefined) throw new EncodeError('is empty: expected a header and one step per line')
   const names = line.bytes.toString().replace(/^\uFEFF/, '').split(',').map((name) => name.trim().replace(/^"(.*)"$/, '$1'))
-  if (names.length < 2) throw new EncodeError(`expected a header, the name of the column of ids and those of the numbers, got ${JSON.stringify(names[0].slice(0, 40))}`)
+  if (names.length < 2) throw new EncodeError(`expected a header, the names of the id column and of the number columns, got ${JSON.stringify(names[0].slice(0, 40))}`)
   if (names.every((name) => isNumber(name))) throw new EncodeError('expected a header, the names of the columns, got a line of numbers')
   return { names, begin: line.end }
 }

@@ -20,7 +20,7 @@ export async function openSource ({ input, formats, keep }: Pick<Options, 'input
     const stats = await file.stat()
     if (!stats.isFile()) throw new EncodeError('is not a file')
     const { size } = stats
-    if (keep.length > 0 && (formats.input === 'csv' || formats.input === 'safetensors')) throw new EncodeError(`--keep: a file of ${formats.input} has no columns to keep`)
+    if (keep.length > 0 && (formats.input === 'csv' || formats.input === 'safetensors')) throw new EncodeError(`--keep: ${formats.input} files have no columns to keep`)
     switch (formats.input) {
       case 'ndjson': return openNdjson(file, size, model, keep)
       case 'csv': return await openCsv(file, size, model.shape.sequence.embedding !== undefined)

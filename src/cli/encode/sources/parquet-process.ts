@@ -47,7 +47,7 @@ export async function startParquet ({ fd }: FileHandle, size: number): Promise<P
   const first = await receive()
   if (!('layout' in first)) {
     end()
-    throw new EncodeError(`is no Parquet file, or is cut: ${'fault' in first ? first.fault : 'it has no layout'}`)
+    throw new EncodeError(`is not a Parquet file, or is truncated: ${'fault' in first ? first.fault : 'it has no layout'}`)
   }
   return {
     layout: first.layout,

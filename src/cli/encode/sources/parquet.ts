@@ -42,7 +42,7 @@ function sourceOf (reader: ParquetReader, size: number, width: number, keep: rea
   if (missing !== undefined) throw new EncodeError(`--keep: there is no column ${missing}; the columns are ${names.join(', ').slice(0, 200)}`)
   const request = names.filter((name) => name in RANKS || name === IDS)
   const odd = names.find((name) => !request.includes(name) && !carries.includes(name))
-  if (odd !== undefined) throw new EncodeError(`column ${odd}: is not known; expected ${[...Object.keys(RANKS), IDS, ID].join(', ')}; --keep takes others to the answers`)
+  if (odd !== undefined) throw new EncodeError(`column ${odd}: is not known; expected ${[...Object.keys(RANKS), IDS, ID].join(', ')}; --keep copies others to the answers`)
   const rows = groups.at(-1)?.end ?? 0
 
   async function * windows (from: Position, to: number): AsyncGenerator<Window, void> {

@@ -92,7 +92,7 @@ export async function openSafetensors (file: FileHandle, size: number): Promise<
         const room = padded ?? length
         const most = padded ?? steps.shape[0] - at - taken
         // In concatenated rows, a wrong length makes the positions of all later rows unknown.
-        if (padded === undefined && !(length >= 0 && length <= most)) throw new EncodeError(`row ${row + count + 1}: its length is ${length}, and ${most} steps are left of ${steps.name}`)
+        if (padded === undefined && !(length >= 0 && length <= most)) throw new EncodeError(`row ${row + count + 1}: its length is ${length}, but only ${most} steps of ${steps.name} are left`)
         if (room * stepBytes > MAX_ROW) throw new EncodeError(`row ${row + count + 1}: has ${room * stepBytes} bytes, more than the ${MAX_ROW} allowed`)
         if (count > 0 && (taken + room) * stepBytes > WINDOW_BYTES) break
         taken += room
@@ -162,15 +162,15 @@ function floatsOf (dtype: string, bytes: Buffer): Float32Array {
 
 async function readLayout (file: FileHandle, size: number): Promise<Layout> {
   const prefix = await head(file, 0, PREFIX)
-  if (prefix.length < PREFIX) throw new EncodeError(`is no safetensors file: it has ${size} bytes, fewer than the ${PREFIX} of the header's length`)
+  if (prefix.length < PREFIX) throw new EncodeError(`is not a safetensors file: it has ${size} bytes, fewer than the ${PREFIX} of the header's length`)
   const declared = Number(prefix.readBigUInt64LE())
-  if (declared > MAX_HEADER) throw new EncodeError(`is no safetensors file of sequences: it declares a header of ${declared} bytes, more than the ${MAX_HEADER} allowed`)
+  if (declared > MAX_HEADER) throw new EncodeError(`is not a safetensors file of sequences: it declares a header of ${declared} bytes, more than the ${MAX_HEADER} allowed`)
   const start = PREFIX + declared
-  if (start > size) throw new EncodeError(`is cut: it declares a header of ${declared} bytes, but has only ${size - PREFIX} after its length`)
+  if (start > size) throw new EncodeError(`is truncated: it declares a header of ${declared} bytes, but has only ${size - PREFIX} after its length`)
   try {
     return layoutOf(parseLayout(await head(file, PREFIX, declared), size - start), start)
   } catch (error) {
-    if (error instanceof SafetensorsError) throw new EncodeError(`is no safetensors file, or is cut: it ${error.message}`)
+    if (error instanceof SafetensorsError) throw new EncodeError(`is not a safetensors file, or is truncated: it ${error.message}`)
     throw error
   }
 }
@@ -190,8 +190,8 @@ function layoutOf (places: readonly Place[], start: number): Layout {
   for (const each of [lengths, offsets]) if (each !== undefined) check(each, INTEGER_DTYPES, [1])
   const inner = x === undefined ? steps.shape : steps.shape.slice(0, -1)
   const padded = inner.length === 2 ? inner[1] : undefined
-  if (padded === undefined && lengths === undefined && offsets === undefined) throw new EncodeError(`tensor ${steps.name} of shape [${steps.shape.join(', ')}] has the steps of all rows, so lengths or offsets has to say how many are whose`)
-  if (offsets !== undefined && (lengths !== undefined || padded !== undefined)) throw new EncodeError('offsets is in the place of lengths, for rows that lie one after the other')
+  if (padded === undefined && lengths === undefined && offsets === undefined) throw new EncodeError(`tensor ${steps.name} of shape [${steps.shape.join(', ')}] has the steps of all rows, so lengths or offsets must say how many belong to each row`)
+  if (offsets !== undefined && (lengths !== undefined || padded !== undefined)) throw new EncodeError('offsets replaces lengths, for rows that lie one after another')
   const rows = padded !== undefined ? steps.shape[0] : offsets !== undefined ? Math.max(0, offsets.shape[0] - 1) : lengths?.shape[0] ?? 0
   if (lengths !== undefined && lengths.shape[0] !== rows) throw new EncodeError(`tensor lengths: expected [${rows}], one per row, found [${lengths.shape[0]}]`)
   const others = places.filter((each) => ![steps, lengths, offsets].includes(each)).map((each) => {

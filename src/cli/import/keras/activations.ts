@@ -20,7 +20,7 @@ function nameOf (activation: unknown): string {
 export function denseActivation (activation: unknown): DenseActivation {
   const name = nameOf(activation)
   const found = name === 'linear' ? 'none' : ACTIVATIONS.find((each) => each === name && each !== 'none')
-  if (found === undefined) throw new Refusal(`has the activation ${name}; served are linear, ${ACTIVATIONS.filter((each) => each !== 'none').join(', ')}`)
+  if (found === undefined) throw new Refusal(`has the activation ${name}; supported: linear, ${ACTIVATIONS.filter((each) => each !== 'none').join(', ')}`)
   return found
 }
 
@@ -28,7 +28,7 @@ export function denseActivation (activation: unknown): DenseActivation {
 export function cellActivation (activation: unknown): 'tanh' | 'relu' {
   const name = nameOf(activation)
   if (name === 'tanh' || name === 'relu') return name
-  throw new Refusal(`has the activation ${name}; served are tanh and relu`)
+  throw new Refusal(`has the activation ${name}; supported: tanh and relu`)
 }
 
 /** The hard sigmoid of an LSTM's or GRU's gates; undefined for the sigmoid. @throws Refusal */
@@ -36,5 +36,5 @@ export function gateActivation (activation: unknown, { hardSigmoid }: Dialect): 
   const name = nameOf(activation)
   if (name === 'sigmoid') return undefined
   if (name === 'hard_sigmoid') return { slope: hardSigmoid }
-  throw new Refusal(`has the recurrent activation ${name}; served are sigmoid and hard_sigmoid`)
+  throw new Refusal(`has the recurrent activation ${name}; supported: sigmoid and hard_sigmoid`)
 }

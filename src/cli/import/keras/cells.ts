@@ -35,7 +35,7 @@ export function recurrent (name: string, { class_name: className, config }: Kera
   if (backwards) throw new Refusal('goes backwards')
   if (timeMajor) throw new Refusal('has time_major')
   // Before Keras 2.0, a GRU multiplies by r before the matrix, not after it.
-  if (cell === 'gru' && !options.reset_after) throw new Refusal('is a GRU with reset_after=False, another equation than that of PyTorch and of Keras since 2.0')
+  if (cell === 'gru' && !options.reset_after) throw new Refusal('is a GRU with reset_after=False, whose equation differs from that of PyTorch and of Keras since 2.0')
   const hardSigmoid = cell === 'rnn' ? undefined : gateActivation(gates, dialect)
   const form = { cell, activation: cellActivation(activation), ...(hardSigmoid !== undefined && { hardSigmoid }) }
   return { kind: 'recurrent', name, ...form, directions: [weightsOf(cell, units, options.use_bias, tensors())], gives: options.return_sequences ? 'steps' : 'last' }
@@ -57,7 +57,7 @@ const readBoth = compile(Type.Object({ merge_mode: Type.Optional(Type.Unknown())
 /** Two directions: the first half of the tensors is the forward one's. @throws Refusal, ImportError */
 export function bidirectional (name: string, config: unknown, tensors: ReadTensors, dialect: Dialect): Recurrent {
   const { merge_mode: merge, layer, backward_layer: other } = readBoth(config, '/config')
-  if (merge !== 'concat') throw new Refusal(`is a Bidirectional that merges by ${quote(merge)}; served is concat`)
+  if (merge !== 'concat') throw new Refusal(`is a Bidirectional that merges by ${quote(merge)}; only concat is supported`)
   const all = tensors()
   const half = (at: 0 | 1) => () => all.slice(at * all.length / 2, (at + 1) * all.length / 2)
   const forward = recurrent(name, layer, half(0), dialect)

@@ -17,7 +17,7 @@ export async function describeH5 (bytes: Uint8Array, read: (share: number) => vo
   const contents = await readHdf5(bytes, read)
   const root = contents.attributes.get('')
   const config = root?.model_config
-  if (typeof config !== 'string') throw new ImportError('has no model_config: it holds weights alone; model.save("model.keras") writes both')
+  if (typeof config !== 'string') throw new ImportError('has no model_config: it holds only weights; model.save("model.keras") writes both')
   const version = root?.keras_version ?? contents.attributes.get(WEIGHTS)?.keras_version
   return describeKeras(parseJson(config, 'its model_config'), (name) => () => layerWeights(contents, name), dialectOf(version))
 }

@@ -39,7 +39,7 @@ export async function readHdf5 (bytes: Uint8Array, read: (share: number) => void
   const [contents, [code]] = await Promise.all([receive(child.stdout, (received) => read(received / bytes.byteLength)).catch(() => undefined), once(child, 'close')])
   clearTimeout(timer)
   if (code === 0 && contents !== undefined) return contents
-  throw new ImportError(`is not an HDF5 file that can be read: ${code === null ? 'it takes too long; its parts may lead in circles' : reasonOf(said.replace(STARTED, ''))}`)
+  throw new ImportError(`is not an HDF5 file that can be read: ${code === null ? 'reading it takes too long; its parts may refer to each other in circles' : reasonOf(said.replace(STARTED, ''))}`)
 }
 
 /** The library reports a stack of errors, of which the last is the original cause. */

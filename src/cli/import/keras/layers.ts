@@ -37,7 +37,7 @@ export function describeKeras (model: unknown, find: FindWeights, dialect: Diale
     if (made?.kind === 'activation' && fault === undefined && before?.kind === 'dense' && before.activation === 'none') {
       layers[layers.length - 1] = { ...before, activation: made.activation }
     } else if (made?.kind === 'activation') {
-      layers.push({ kind: 'unservable', name, why: `is an activation, ${made.activation}, with no dense layer before it that has none` })
+      layers.push({ kind: 'unservable', name, why: `is an activation, ${made.activation}, that does not follow a dense layer without an activation` })
     } else {
       // A cell in the wrong place can still be imported alone.
       if (made !== undefined && (fault === undefined || made.kind === 'recurrent' || made.kind === 'unservable')) layers.push(made)

@@ -30,7 +30,7 @@ export function cellOf (name: string, { type, attributes }: Node, { W, R, B }: C
   if (direction !== 'forward' && direction !== 'reverse' && direction !== 'bidirectional') throw new Refusal(`has the direction ${quote(direction)}`)
   if (attributes.has('clip')) throw new Refusal('has a clip')
   if ((attributes.get('input_forget')?.int ?? 0) !== 0) throw new Refusal('has input_forget')
-  if (cell === 'gru' && attributes.get('linear_before_reset')?.int !== 1) throw new Refusal('is a GRU with linear_before_reset=0 (Keras\'s reset_after=False), another equation than that of PyTorch')
+  if (cell === 'gru' && attributes.get('linear_before_reset')?.int !== 1) throw new Refusal('is a GRU with linear_before_reset=0 (Keras\'s reset_after=False), whose equation differs from that of PyTorch')
   const D = direction === 'bidirectional' ? 2 : 1
   const form = activationsOf(cell, D, attributes)
 
@@ -72,7 +72,7 @@ function activationsOf (cell: CellKind, D: number, attributes: ReadonlyMap<strin
   // These lists contain the alpha and beta of each activation that has them, in order.
   const slope = attributes.get('activation_alpha')?.floats[0] ?? 0.2
   const middle = attributes.get('activation_beta')?.floats[0] ?? 0.5
-  if (middle !== 0.5) throw new Refusal(`has a HardSigmoid with beta ${middle}; served is 0.5`)
+  if (middle !== 0.5) throw new Refusal(`has a HardSigmoid with beta ${middle}; only 0.5 is supported`)
   return { activation, hardSigmoid: { slope: KNOWN_SLOPES.find((known) => Math.fround(known) === Math.fround(slope)) ?? slope } }
 }
 /** A slope is stored as float32. */

@@ -35,7 +35,7 @@ export async function readExternal (tensor: TensorProto, folder: string, room: M
     const length = Number(tensor.external.get('length') ?? found.size - offset)
     if (!found.isFile() || !(offset >= 0 && length >= 0 && offset + length <= found.size)) throw new ImportError(`tensor ${quote(tensor.name)}: ${quote(location)} has ${found.size} bytes, expected ${length} from ${offset} on`)
     const left = (room.get(path) ?? found.size) - length
-    if (left < 0) throw new ImportError(`tensor ${quote(tensor.name)}: ${quote(location)} has fewer bytes than its tensors together`)
+    if (left < 0) throw new ImportError(`tensor ${quote(tensor.name)}: ${quote(location)} has fewer bytes than all its tensors need`)
     room.set(path, left)
     const raw = Buffer.alloc(length)
     await file.read(raw, 0, length, offset)

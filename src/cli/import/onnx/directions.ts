@@ -12,7 +12,7 @@ export function directionOf (flow: Flow, index: number): Flow {
 /** @throws Refusal if a node reads the output of one direction alone. */
 export function bothOf (flow: Flow): Flow {
   if (flow.only === undefined) return flow
-  throw new Refusal(`reads the ${flow.only} direction of ${quote(lastCell(flow)?.name)} alone`)
+  throw new Refusal(`reads only the ${flow.only} direction of ${quote(lastCell(flow)?.name)}`)
 }
 
 /**
@@ -30,7 +30,7 @@ export function joinDirections (inputs: ReadonlyArray<Value | undefined>, axis: 
   if (first === undefined || second === undefined || sideA === undefined || sideB === undefined || sideA === sideB) return undefined
   if (sideA === 'backward') throw new Refusal('puts the backward direction before the forward one')
   const before = a.layers.slice(0, -1)
-  if (before.length !== b.layers.length - 1 || before.some((layer, i) => layer !== b.layers[i])) throw new Refusal(`joins ${quote(first.name)} and ${quote(second.name)}, which do not read the same`)
+  if (before.length !== b.layers.length - 1 || before.some((layer, i) => layer !== b.layers[i])) throw new Refusal(`joins ${quote(first.name)} and ${quote(second.name)}, which do not read the same input`)
   if (a.of !== b.of) throw new Refusal(`joins steps of ${quote(first.name)} and states of ${quote(second.name)}`)
   const steps = a.of === 'steps'
   const { directions = false } = a
@@ -58,6 +58,6 @@ function asOne (forward: Recurrent, backward: Recurrent): Recurrent {
   if (forward.directions === backward.directions) return forward
   const words = ({ cell, activation, hardSigmoid, directions: [{ weightHh }] }: Recurrent): string =>
     `${KIND_NAMES[cell]} of ${weightHh.shape[1]} with ${activation}${hardSigmoid === undefined ? '' : `, hard_sigmoid of slope ${hardSigmoid.slope}`}`
-  if (words(forward) !== words(backward)) throw new Refusal(`joins ${quote(forward.name)}, ${words(forward)}, and ${quote(backward.name)}, ${words(backward)}; the directions of a layer are alike`)
+  if (words(forward) !== words(backward)) throw new Refusal(`joins ${quote(forward.name)}, ${words(forward)}, and ${quote(backward.name)}, ${words(backward)}; the directions of a layer must be alike`)
   return { ...forward, name: `${forward.name} and ${backward.name}`, directions: [forward.directions[0], backward.directions[0]] }
 }

@@ -34,7 +34,7 @@ export function layersOfGraph ({ nodes, initializers, inputs, outputs }: Graph):
 function valueOf (values: ReadonlyMap<string, Value>, input: string, node: string): Value | undefined {
   if (input === '') return undefined
   const value = values.get(input)
-  if (value === undefined) throw new ImportError(`node ${quote(node)} reads ${quote(input)}, which nothing before it makes`)
+  if (value === undefined) throw new ImportError(`node ${quote(node)} reads ${quote(input)}, which no earlier node computes`)
   return value
 }
 
@@ -43,7 +43,7 @@ function endsOf (value: Value | undefined, output: string): readonly Flow[] {
   return flowsOf(value).map((flow) => {
     const last = flow.layers.at(-1)
     if (flow.only === undefined || (value?.kind === 'several' && last?.kind === 'recurrent' && last.directions.length === 2)) return flow
-    return { ...flow, layers: [...flow.layers, { kind: 'unservable', name: output, why: `is the ${flow.only} direction of ${quote(last?.name)} alone` }] }
+    return { ...flow, layers: [...flow.layers, { kind: 'unservable', name: output, why: `is only the ${flow.only} direction of ${quote(last?.name)}` }] }
   })
 }
 
@@ -78,7 +78,7 @@ function evaluate (name: string, node: Node, inputs: ReadonlyArray<Value | undef
   const [first] = inputs
   if (domain !== '' && domain !== 'ai.onnx') throw new Refusal(`is a ${quote(type)} of ${quote(domain)}`)
   if (KINDS.has(type)) return recurrent(name, node, inputs)
-  if (WRITTEN_OUT.has(type)) throw new Refusal(`is a ${type}, whose steps are a graph of their own; read are the nodes ${[...KINDS.keys()].join(', ')}`)
+  if (WRITTEN_OUT.has(type)) throw new Refusal(`is a ${type}, whose steps are a graph of their own; the supported recurrent nodes are ${[...KINDS.keys()].join(', ')}`)
   if (type === 'Constant') return [constant(node)]
   if (type === 'Gather' && first?.kind === 'constant' && isInput(inputs[1])) return [embedding(name, first, inputs[1])]
   if (inputs.some(isInput)) {
@@ -86,7 +86,7 @@ function evaluate (name: string, node: Node, inputs: ReadonlyArray<Value | undef
     if (made !== undefined) return [made]
   }
   const ids = inputs.find((input) => input?.kind === 'ids')
-  if (ids !== undefined && type !== 'Shape') throw new Refusal(`is a ${quote(type)} of what a ${ids.type} makes of the input`)
+  if (ids !== undefined && type !== 'Shape') throw new Refusal(`is a ${quote(type)} that reads what a ${ids.type} computes from the input`)
   if (!inputs.some((input) => flowsOf(input).length > 0) || type === 'Shape') return [aside(node, inputs)]
   if (type === 'Concat') return [joined(node, inputs)]
   if (type === 'Transpose' && !keepsNumbers(node)) throw new Refusal('is a Transpose that moves the numbers of a step')
@@ -161,14 +161,14 @@ function isZero (value: Value): boolean {
 
 function weightOf (value: Value | undefined, what: string): Constant {
   if (value?.kind === 'constant') return value
-  throw new Refusal(`has ${what} that is no constant`)
+  throw new Refusal(`has ${what} that is not a constant`)
 }
 
 function embedding (name: string, table: Constant, ids: Value | undefined): Flow {
   const weight = floatsOf(table.tensor)
-  if (weight.shape.length !== 2 || (ids?.kind !== 'flow' && ids?.kind !== 'ids')) throw new Refusal('is a Gather of constants that is no embedding')
+  if (weight.shape.length !== 2 || (ids?.kind !== 'flow' && ids?.kind !== 'ids')) throw new Refusal('is a Gather of constants that is not an embedding')
   if (ids.kind === 'ids') {
-    if (!areKept(ids, weight.shape[0])) throw new Refusal('is an embedding that reads other ids than come')
+    if (!areKept(ids, weight.shape[0])) throw new Refusal('is an embedding that reads ids other than those of the input')
     return { kind: 'flow', layers: [{ kind: 'embedding', name, weight }], of: 'steps' }
   }
   return { kind: 'flow', layers: [...ids.layers, { kind: 'embedding', name, weight }], of: ids.of }
@@ -176,11 +176,11 @@ function embedding (name: string, table: Constant, ids: Value | undefined): Flow
 
 /** Returns `Y`, the steps; `Y_h`, the last step; and `Y_c`. */
 function recurrent (name: string, node: Node, [x, W, R, B, , initialH, initialC, peepholes]: ReadonlyArray<Value | undefined>): readonly Value[] {
-  if (x?.kind !== 'flow') throw new Refusal(`is a ${node.type} that does not read what comes from the input alone`)
+  if (x?.kind !== 'flow') throw new Refusal(`is a ${node.type} whose X is not computed from the input alone`)
   if (peepholes !== undefined) throw new Refusal('has peepholes')
   for (const initial of [initialH, initialC]) {
-    if (initial !== undefined && !isZero(initial) && flowsOf(initial).length === 0) throw new Refusal('has a first state of its own, which is not zero; h_in and c_in are the request\'s')
-    if (flowsOf(initial).some(({ layers }) => layers.length > 0)) throw new Refusal('has a first state that another layer makes')
+    if (initial !== undefined && !isZero(initial) && flowsOf(initial).length === 0) throw new Refusal('has an initial state of its own that is not zero; h_in and c_in come from the request')
+    if (flowsOf(initial).some(({ layers }) => layers.length > 0)) throw new Refusal('has an initial state that another layer computes')
   }
   const weights = { W: floatsOf(weightOf(W, 'a W').tensor), R: floatsOf(weightOf(R, 'an R').tensor), B: B && floatsOf(weightOf(B, 'a B').tensor) }
   const layer = cellOf(name, node, weights)
@@ -224,15 +224,15 @@ function addBias (inputs: ReadonlyArray<Value | undefined>): Flow {
   const flow = inputs.find((input) => input?.kind === 'flow')
   const vector = inputs.find((input) => input?.kind === 'constant')
   const before = flow?.layers.at(-1)
-  if (flow === undefined || vector === undefined || before?.kind !== 'dense' || before.bias !== undefined || before.activation !== 'none') throw new Refusal('is an Add that is no bias')
+  if (flow === undefined || vector === undefined || before?.kind !== 'dense' || before.bias !== undefined || before.activation !== 'none') throw new Refusal('is an Add that is not a bias')
   const bias = floatsOf(vector.tensor)
-  if (bias.shape.length !== 1 || bias.shape[0] !== before.weight.shape[0]) throw new Refusal(`is an Add of shape [${bias.shape.join(', ')}] that is no bias`)
+  if (bias.shape.length !== 1 || bias.shape[0] !== before.weight.shape[0]) throw new Refusal(`is an Add of shape [${bias.shape.join(', ')}] that is not a bias`)
   return { ...flow, layers: [...flow.layers.slice(0, -1), { ...before, bias }] }
 }
 
 function activate ({ type, attributes }: Node, flow: Flow): Flow {
   const before = flow.layers.at(-1)
-  if (before?.kind !== 'dense' || before.activation !== 'none') throw new Refusal(`is a ${type} with no dense layer before it that has no activation`)
+  if (before?.kind !== 'dense' || before.activation !== 'none') throw new Refusal(`is a ${type} that does not follow a dense layer without an activation`)
   const axis = attributes.get('axis')?.int ?? -1
   if ((type === 'Softmax' || type === 'LogSoftmax') && axis !== -1 && axis !== (flow.of === 'steps' ? 2 : 1)) throw new Refusal(`is a ${type} over axis ${axis}`)
   return { ...flow, layers: [...flow.layers.slice(0, -1), { ...before, activation: DENSE_ACTIVATIONS[type] }] }
@@ -261,7 +261,7 @@ function selected (node: Node, flow: Flow, inputs: ReadonlyArray<Value | undefin
   const two = flow.directions === true && flow.only === undefined && last?.kind === 'recurrent' && last.directions.length === 2
   if (type === 'Split') {
     if (two && attributes.get('axis')?.int === 1) return [directionOf(flow, 0), directionOf(flow, 1)]
-    throw new Refusal('is a Split of what is not two directions')
+    throw new Refusal('is a Split of something other than two directions')
   }
   const { axis = NaN, index = NaN } = selectionOf(node, inputs) ?? {}
   const without = (found: Flow): readonly Flow[] => [type === 'Gather' ? { ...found, directions: false } : found]
@@ -270,6 +270,6 @@ function selected (node: Node, flow: Flow, inputs: ReadonlyArray<Value | undefin
   if (flow.directions === true && !two && axis === (flow.of === 'steps' ? 1 : 0) && (index === 0 || index === -1)) return without(flow)
   if (flow.of === 'last' && axis === 0 && (index === 0 || index === -1)) return [flow]
   // The backward direction reaches the first step last.
-  if (flow.of !== 'steps' || index !== (flow.only === 'backward' ? 0 : -1) || !(axis === 0 || axis === 1) || last?.kind !== 'recurrent') throw new Refusal(`is a ${type} of other steps than the last`)
+  if (flow.of !== 'steps' || index !== (flow.only === 'backward' ? 0 : -1) || !(axis === 0 || axis === 1) || last?.kind !== 'recurrent') throw new Refusal(`is a ${type} of steps other than the last`)
   return [{ ...flow, layers: [...flow.layers.slice(0, -1), { ...last, gives: 'last' }], of: 'last', directions: false }]
 }

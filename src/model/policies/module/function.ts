@@ -143,7 +143,7 @@ function misfit (result: unknown, state: Float32Array, Hi: number): string | und
   const problem = wrongWith(result, Hi)
   if (problem !== undefined) return `returned ${problem}, expected ${Hi} finite numbers (Hi)`
   const odd = state.findIndex((value) => !Number.isFinite(value))
-  return odd < 0 ? undefined : `left ${state[odd]} at ${odd} of the row's state`
+  return odd < 0 ? undefined : `left ${state[odd]} at index ${odd} of the row's state`
 }
 
 function wrongWith (result: unknown, Hi: number): string | undefined {

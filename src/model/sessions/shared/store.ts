@@ -57,9 +57,9 @@ export function createSharedStore (shelf: Shelf, { maxBytes, timeout, requestTim
     if ('gone' in entry) throw lose(id, owner, entry)
     const { model: name, version, idle, left, held, row, stamp, digest } = entry
     const model = modelOf(name)
-    if (model === undefined) throw ended(`${REPLACED}: it is of ${name}, which this replica does not serve`)
+    if (model === undefined) throw ended(`${REPLACED}: it belongs to ${name}, which this replica does not serve`)
     if (version !== versionOf(model)) {
-      throw ended(`${REPLACED}: it is of ${model.name}, version ${version}; this replica serves version ${versionOf(model)}`)
+      throw ended(`${REPLACED}: it belongs to ${model.name}, version ${version}; this replica serves version ${versionOf(model)}`)
     }
     const kept = readRow(row, model)
     const made = madeBy(model, entry.made)
@@ -254,7 +254,7 @@ function trusted<T> (what: string, read: () => T): T {
   try {
     return read()
   } catch {
-    throw ended(`lost: what the store has of its ${what} is damaged`)
+    throw ended(`lost: its ${what} in the store is damaged`)
   }
 }
 

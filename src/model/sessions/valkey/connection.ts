@@ -78,7 +78,7 @@ export async function connectStore ({ host, port, db, tls, username, password }:
   })
 
   async function ask (name: string, call: () => Promise<unknown>): Promise<unknown> {
-    if (waiting >= MAX_WAITING) throw unavailable(`it has ${waiting} questions to answer already`)
+    if (waiting >= MAX_WAITING) throw unavailable(`${waiting} requests to it are waiting already`)
     const start = performance.now()
     let failed = true
     waiting++
@@ -117,7 +117,7 @@ export async function connectStore ({ host, port, db, tls, username, password }:
 
 function buffersOf (answer: unknown): readonly Buffer[] {
   if (Array.isArray(answer) && answer.every((part) => Buffer.isBuffer(part))) return answer
-  throw unavailable('its answer is none that was expected')
+  throw unavailable('it sent an unexpected answer')
 }
 
 /** Errors from the store begin with a word in capitals; others come from the connection. The rest is for the operator alone. */
@@ -129,5 +129,5 @@ function reasonOf (error: unknown): string {
 }
 
 function unavailable (reason: string): InputError {
-  return new InputError('unavailable', { path: '', message: `the store of sessions does not answer: ${reason}; what needs no session goes on` })
+  return new InputError('unavailable', { path: '', message: `the session store does not answer: ${reason}; requests without sessions still work` })
 }

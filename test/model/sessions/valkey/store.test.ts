@@ -81,7 +81,7 @@ test('the same step by two replicas at once is taken once, and both answer it', 
   const both = await Promise.allSettled([step(one.store, id), step(two.store, id)])
   const taken = both.filter(({ status }) => status === 'fulfilled').length
   assert.equal((await one.store.get(id, undefined)).going.row.t, 20 + taken)
-  for (const settled of both) if (settled.status === 'rejected') assert.ok(fails('conflict', /t = 21, and another request has moved it on/)(settled.reason))
+  for (const settled of both) if (settled.status === 'rejected') assert.ok(fails('conflict', /t = 21, and another request has advanced it in the meantime/)(settled.reason))
 })
 
 test('a session that the store has lost in part, or as a whole, is told so', withValkey, async (t) => {
@@ -96,9 +96,9 @@ test('a session that the store has lost in part, or as a whole, is told so', wit
   await command('DEL', key(noRow, 'row'))
   for (const { store } of [one, two]) await assert.rejects(step(store, noRow.id), fails('ended', /^the session has ended: lost$/))
   await command('HSET', key(damaged, 'row'), 'row', 'garbage')
-  await assert.rejects(step(two.store, damaged.id), fails('ended', /^the session has ended: lost: what the store has of its state is damaged$/))
+  await assert.rejects(step(two.store, damaged.id), fails('ended', /^the session has ended: lost: its state in the store is damaged$/))
   await command('SET', key(other, 'context'), 'garbage')
-  await assert.rejects(step(two.store, other.id), fails('ended', /^the session has ended: lost: what the store has of its context is damaged$/))
+  await assert.rejects(step(two.store, other.id), fails('ended', /^the session has ended: lost: its context in the store is damaged$/))
   await command('HSET', key(damaged, 'row'), 'idle', 'garbage')
   await assert.rejects(step(two.store, damaged.id), fails('unavailable', /does not answer/))
   await command('FLUSHALL')
@@ -113,7 +113,7 @@ test('a session of another version of the model, or of one that is not served, i
   const two = await setUp(t, { server: one.server, modelOf: () => newer })
   const three = await setUp(t, { server: one.server, modelOf: () => undefined })
   const { id } = await open(one.store)
-  await assert.rejects(step(two.store, id), fails('ended', /^the session has ended: model replaced: it is of matching-networks, version .+; this replica serves version f{16}-/))
+  await assert.rejects(step(two.store, id), fails('ended', /^the session has ended: model replaced: it belongs to matching-networks, version .+; this replica serves version f{16}-/))
   await assert.rejects(step(three.store, id), fails('ended', /model replaced: .* does not serve/))
   assert.deepEqual((await two.store.page('matching-networks', undefined, 0, 10)).sessions, [])
   await step(one.store, id)
@@ -178,7 +178,7 @@ test('while the store is away every call fails at once; then sessions go on wher
   await server.signal('SIGKILL')
   await until(() => told.length > 0, 'the loss')
   const start = performance.now()
-  for (let i = 0; i < 100; i++) await assert.rejects(step(store, id, 1), fails('unavailable', /the store of sessions does not answer: there is no connection to it; what needs no session goes on/))
+  for (let i = 0; i < 100; i++) await assert.rejects(step(store, id, 1), fails('unavailable', /the session store does not answer: there is no connection to it; requests without sessions still work/))
   assert.ok(performance.now() - start < 1000, 'at once')
   await server.restart()
   await until(async () => await step(store, id, 1).then(() => true, () => false), 'its return')
