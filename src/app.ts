@@ -3,7 +3,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { Config } from './config/settings.ts'
 import type { Json } from './wire/json.ts'
 import type { LargeJson } from './wire/large-json.ts'
-import type { Metrics } from './plugins/telemetry/metrics.ts'
+import { NO_MODEL, type Metrics } from './plugins/telemetry/metrics.ts'
 import type { CountRequest } from './plugins/rate-limit.ts'
 import type { Admission } from './scheduler/admission.ts'
 import type { Registry } from './model/registry.ts'
@@ -117,7 +117,7 @@ export async function buildApp ({ config, registry, sessions, admission, metrics
     maxConnections: config['max-connections'],
     readTimeout: config['request-timeout'] + 5,
     onRefused (id, status, reason) {
-      metrics.answered({ route: 'none', model: 'none', status }, 0, reason)
+      metrics.answered({ route: 'none', model: NO_MODEL, status }, 0, reason)
       if (config['access-log']) app.log.info({ reqId: id, status }, 'answered')
     }
   })

@@ -30,6 +30,12 @@ test('pages of the origins that are set may call, and read of an answer when to 
   }
 })
 
+test('what OPTIONS asks without being a preflight is a problem', async (t) => {
+  const request = supertest((await buildTestApp(t, '--cors-origin', '*')).server)
+  const { body } = await request.options('/step').set('origin', 'https://a.example').expect(400).expect('content-type', /^application\/problem\+json/)
+  assert.equal(body.detail, 'OPTIONS is for preflights, which have the headers origin and access-control-request-method')
+})
+
 test('* is all origins', async (t) => {
   const request = supertest((await buildTestApp(t, '--cors-origin', '*')).server)
   assert.equal((await request.options('/step').set(PREFLIGHT).expect(204)).headers['access-control-allow-origin'], '*')
