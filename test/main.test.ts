@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { connect, createServer } from 'node:net'
+import { connect, createServer, type Socket } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
 import { once } from 'node:events'
 import { join } from 'node:path'
@@ -48,6 +48,15 @@ async function draining (t: TestContext, ...args: string[]) {
   server.stop()
   await server.line(/"msg":"draining"/)
   return { server, socket, port, signalled }
+}
+
+/** Sends the body of the request in work. */
+async function answerTo (socket: Socket): Promise<string> {
+  let answer = ''
+  socket.on('data', (chunk) => { answer += String(chunk) })
+  socket.write('{"x": [0.5, -0.25]}')
+  await once(socket, 'close')
+  return answer
 }
 
 test('for a second after SIGTERM probes and new requests hear that the service goes; then its port is closed', async (t) => {
@@ -123,11 +132,7 @@ test('a log reader that stalls costs log lines alone', onlyFull('takes seconds')
 
 test('what was asked before SIGTERM is answered after it', onlyFull('takes seconds'), async (t) => {
   const { server, socket } = await draining(t)
-  let answer = ''
-  socket.on('data', (chunk) => { answer += String(chunk) })
-  socket.write('{"x": [0.5, -0.25]}')
-  await once(socket, 'close')
-  assert.match(answer, /^HTTP\/1\.1 200 OK/)
+  assert.match(await answerTo(socket), /^HTTP\/1\.1 200 OK/)
   assert.equal((await server.ended).code, 0)
 })
 
@@ -137,11 +142,7 @@ test('a signal that comes twice within half a second is one', onlyFull('starts p
   server.stop('SIGINT')
   server.stop()
   await setTimeout(ECHO + 100)
-  let answer = ''
-  socket.on('data', (chunk) => { answer += String(chunk) })
-  socket.write('{"x": [0.5, -0.25]}')
-  await once(socket, 'close')
-  assert.match(answer, /^HTTP\/1\.1 200 OK/)
+  assert.match(await answerTo(socket), /^HTTP\/1\.1 200 OK/)
   assert.equal((await server.ended).code, 0)
 })
 
