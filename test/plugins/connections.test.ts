@@ -123,7 +123,10 @@ test('those who send a header or a body drop by drop are let go, and others are 
 async function heldApp (t: TestContext) {
   const app = Fastify()
   const held: Array<() => void> = []
-  t.after(() => { app.server.closeAllConnections() })
+  t.after(async () => {
+    app.server.closeAllConnections()
+    await app.close()
+  })
   await app.register(errors)
   await app.register(connections, { maxConnections: 64, readTimeout: 60, onRefused: () => {} })
   app.route<{ Querystring: { n?: string } }>({
