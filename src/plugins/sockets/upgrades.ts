@@ -35,7 +35,7 @@ export function filterUpgrades (server: Server, afterAnswers: (socket: Socket, t
         return
       }
       // The listeners for new connections receive this one again.
-      for (const event of ['close', 'timeout', 'error']) socket.removeAllListeners(event)
+      for (const event of ['close', 'timeout', 'error', 'resume']) socket.removeAllListeners(event)
       socket.unshift(Buffer.concat([headWithoutOffer(request), head]))
       server.emit('connection', socket)
     })
