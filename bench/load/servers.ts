@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
+import { messageOf } from '../../src/errors.ts'
 
 /** A server under load, in a separate process. */
 export interface Server {
@@ -48,7 +49,7 @@ export async function tryPeer (models: string, units: readonly number[], place: 
   try {
     if (python !== undefined) return await startPeer(python, models, units, place)
   } catch (error) {
-    reason = error instanceof Error ? error.message : String(error)
+    reason = messageOf(error)
   }
   console.log(`FastAPI + PyTorch is left out: ${reason}`)
   return undefined

@@ -56,7 +56,7 @@ using FloatMemory = std::unique_ptr<float[], FreeFloats>;
 FloatMemory allocateFloats(size_t floats);
 
 // A layer's weights, packed once. A panel contains everything that a few units need, in order of use: first the start of the
-// sums (the bias), then a row of columns for each term, where a column is a vector of weights. All panels' terms of x come
+// sums (the bias), then a row of columns for each term; a column is a vector of weights. All panels' terms of x come
 // before those of h, so that steps which read only one half read memory without gaps: gaps of a power of two would crowd it
 // into a part of the cache.
 //

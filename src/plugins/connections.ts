@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import fp from 'fastify-plugin'
 import { HttpError } from './errors.ts'
+import { answerInTurn } from './pipelines.ts'
 import { problem, PROBLEM_JSON, type Problem } from './problem.ts'
 import { SECURITY_HEADERS } from './security-headers.ts'
 
@@ -25,71 +26,27 @@ export interface ConnectionsOptions {
 /** How long a connection has to send its request if it arrives while the server closes, in milliseconds. */
 const LATE = 1000
 
-/** How many POSTs of a connection are answered at the same time; other requests are answered one by one. */
-const DEPTH = 16
-/** How many further requests of a connection may wait before it is read no further, and how many of all; each takes about 3 KB. */
-const MAX_WAITING = 64
-const MAX_WAITING_OF_ALL = 4096
-
-/** An open connection. */
-interface Connection {
-  /** The responses that have not been sent yet, in the order in which they are sent; some at the front may have been since. */
-  readonly responses: ServerResponse[]
-  latest: ServerResponse | undefined
-  /** Whether it has had a request. */
-  used: boolean
-  /** How many requests wait for the response before theirs. */
-  waiting: number
-}
-
-/** Replaces the terse or empty answers that Node.js sends by itself with problems. */
+/** Limits connections, and replaces the terse or empty answers that Node.js sends by itself with problems. */
 export default fp<ConnectionsOptions>(async (app, { maxConnections, readTimeout, onRefused }) => {
-  const open = new Map<Socket, Connection>()
-  let waiting = 0
+  const pipelines = answerInTurn(app.server)
+  app.decorate('afterAnswers', pipelines.afterAnswers)
+  /** Connections without a request so far. */
+  const unused = new Set<Socket>()
   let closing = false
-
-  /** The responses that have not been sent yet. */
-  function unsent (socket: Socket): ServerResponse[] {
-    const all = open.get(socket)?.responses ?? []
-    while (all.length > 0 && all[0].writableFinished) all.shift()
-    return all
-  }
 
   // If a worker refused a connection through `maxConnections`, it would be handed the same one again and again.
   if (cluster.isPrimary) app.server.maxConnections = maxConnections
   app.server.on('connection', (socket) => {
     if (cluster.isWorker) app.server.getConnections((_error, count) => { if (count > maxConnections) socket.destroy() })
-    const connection: Connection = { responses: [], latest: undefined, used: false, waiting: 0 }
-    open.set(socket, connection)
-    if (closing) setTimeout(() => { if (!connection.used) socket.destroy() }, LATE).unref()
-    // Node.js resumes a connection for each of its requests.
-    socket.on('resume', () => { if (connection.waiting > MAX_WAITING) socket.pause() })
-    socket.once('close', () => {
-      // A response that waits for the one before it has no socket yet, so Node.js does not notify it when the connection closes.
-      for (const response of unsent(socket)) if (response.socket === null) response.emit('close')
-      open.delete(socket)
-    })
+    unused.add(socket)
+    if (closing) setTimeout(() => { if (unused.has(socket)) socket.destroy() }, LATE).unref()
+    socket.once('close', () => { unused.delete(socket) })
   })
-  // Otherwise a client that sends many requests and reads nothing would fill the memory with answers. The answers of a GET are the large ones.
-  const listeners = app.server.rawListeners('request')
-  app.server.removeAllListeners('request')
-  app.server.on('request', (request: IncomingMessage, response: ServerResponse) => {
-    const { socket } = request
-    const connection = open.get(socket)
-    if (connection === undefined) return
-    connection.used = true
-    connection.latest = response
-    const all = unsent(socket)
-    const earlier = all[all.length - (request.method === 'POST' ? DEPTH : 1)]
-    all.push(response)
-    inTurn(socket, connection, earlier, () => {
-      for (const listener of listeners) Reflect.apply(listener, app.server, [request, response])
-    })
-  })
+  app.server.prependListener('request', ({ socket }) => { unused.delete(socket) })
   // Node.js closes connections that wait for another request, but not those that wait for their first.
   app.addHook('preClose', async () => {
     closing = true
-    for (const [socket, { used }] of open) if (!used) socket.destroy()
+    for (const socket of unused) socket.destroy()
   })
   // The hook below refuses it.
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response))
@@ -98,28 +55,12 @@ export default fp<ConnectionsOptions>(async (app, { maxConnections, readTimeout,
     const wrong = problemOfHead(httpVersion, headers, rawHeaders)
     // It is not certain where the body ends.
     if (wrong !== undefined) reply.header('connection', 'close')
-    const connection = open.get(socket)
     // Node.js does not emit the request of a WebSocket as one.
-    if (connection !== undefined) connection.used = true
+    unused.delete(socket)
     // The admission plugin limits requests that compute. A request that the process injects has no connection.
-    if (routeOptions.config.work !== true && connection?.responses.includes(reply.raw) === true) cutIfUnread(reply.raw)
+    if (routeOptions.config.work !== true && pipelines.has(socket, reply.raw)) cutIfUnread(reply.raw)
     done(wrong)
   })
-
-  /** Answers a request once an earlier one, if there is one, has been answered. */
-  function inTurn (socket: Socket, connection: Connection, earlier: ServerResponse | undefined, answer: () => void): void {
-    if (earlier === undefined) answer()
-    else if (waiting === MAX_WAITING_OF_ALL) socket.destroy()
-    else {
-      waiting++
-      if (++connection.waiting > MAX_WAITING) socket.pause()
-      earlier.once('close', () => setImmediate(() => {
-        waiting--
-        if (--connection.waiting === MAX_WAITING) socket.resume()
-        if (!socket.destroyed) answer()
-      }))
-    }
-  }
 
   /** Cuts the connection if its client does not read the answer in time. */
   function cutIfUnread (response: ServerResponse): void {
@@ -129,13 +70,7 @@ export default fp<ConnectionsOptions>(async (app, { maxConnections, readTimeout,
 
   app.server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     // Earlier requests from the same client are answered first.
-    app.afterAnswers(socket, () => refuse(error, socket))
-  })
-
-  app.decorate('afterAnswers', (socket, then) => {
-    const last = unsent(socket).findLast(({ req }) => req.complete)
-    if (last === undefined) then()
-    else last.once('close', then)
+    pipelines.afterAnswers(socket, () => refuse(error, socket))
   })
 
   function refuse ({ code = 'error' }: NodeJS.ErrnoException, socket: Socket): void {
@@ -144,7 +79,7 @@ export default fp<ConnectionsOptions>(async (app, { maxConnections, readTimeout,
       return
     }
     // The rest of a request that has already been answered.
-    const latest = open.get(socket)?.latest
+    const latest = pipelines.latest(socket)
     if (latest?.headersSent === true && !latest.req.complete) {
       socket.end()
       return

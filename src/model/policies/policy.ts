@@ -34,7 +34,7 @@ export interface PolicySetting {
   readonly hosting: Hosting
   /** What makes `y`, if the model has a readout. */
   readonly readout?: Readout | undefined
-  /** What makes x, if the model has an input of its own; `makes` says it in words. */
+  /** The layer that computes x, if the model has one; `makes` describes it in words. */
   readonly input?: { readonly kind: 'embedding' | 'layer', readonly width: number, readonly makes: string } | undefined
 }
 

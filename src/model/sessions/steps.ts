@@ -17,7 +17,7 @@ export interface Asked {
  * Takes a session's steps: all of them, or it stays where it was. Steps that the same bytes have already taken get the same answer
  * again.
  *
- * @param compute computes the steps from where the session is.
+ * @param compute computes the steps from the session's current state.
  * @throws InputError if the session is not where the request expects it to be, or another request's step came first.
  */
 export async function takeSteps (store: SessionStore, session: Session, asked: Asked, compute: (session: Session) => Promise<Advanced>): Promise<object> {
